@@ -1,0 +1,1 @@
+"""The configuration directory: raw (pydantic) -> load (YAML with marks) -> resolve (-> Intent) -> allocate."""

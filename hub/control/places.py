@@ -1,0 +1,42 @@
+"""Where things are on a hub: sockets under the runtime directory, state under the state directory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+SYSTEM_CONFIG = Path("/etc/pointsman")
+SYSTEM_RUN = Path("/run/pointsman")
+SYSTEM_STATE = Path("/var/lib/pointsman")
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """A Places is the three directories of one running hub."""
+
+    config: Path = SYSTEM_CONFIG
+    run: Path = SYSTEM_RUN
+    state: Path = SYSTEM_STATE
+
+    @property
+    def forwarder_socket(self) -> Path:
+        """Where the forwarder listens."""
+        return self.run / "forwarder.sock"
+
+    @property
+    def control_socket(self) -> Path:
+        """Where the controller answers the command line."""
+        return self.run / "control.sock"
+
+    def relay_socket(self, process: int = 1) -> Path:
+        """Where the relay of the given ExaBGP process listens."""
+        return self.run / f"exabgp-{process}.sock"
+
+    def exabgp_config(self, process: int = 1) -> Path:
+        """The configuration that Pointsman renders for the given ExaBGP process."""
+        return self.run / f"exabgp-{process}.conf"
+
+    @property
+    def forwarder_state(self) -> Path:
+        """The forwarder's own small file."""
+        return self.state / "forwarder.json"

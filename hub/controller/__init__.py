@@ -1,0 +1,1 @@
+"""The unprivileged loop: observe, decide, publish, record."""

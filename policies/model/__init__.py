@@ -1,0 +1,1 @@
+"""The vocabulary that all of Pointsman shares: identities, intent, view, desired, events."""

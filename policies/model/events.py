@@ -1,0 +1,160 @@
+"""Everything that can happen, one class each. Adapters make them, `policies.observe` folds them into the view."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from policies.model.announcement import Announcement
+from policies.model.clock import Instant
+from policies.model.ids import Prefix, TunnelId
+from policies.model.view import ClassView, LivenessView, SessionState
+
+
+@dataclass(frozen=True, slots=True)
+class ForwarderConnected:
+    """The forwarder answered, with all that it knows."""
+
+    liveness: Mapping[TunnelId, LivenessView]
+    classes: Mapping[str, ClassView]
+    paths: Mapping[str, tuple[TunnelId, Instant]]
+
+
+@dataclass(frozen=True, slots=True)
+class ForwarderLost:
+    """The forwarder is not there; what it said last still stands, but grows old."""
+
+
+@dataclass(frozen=True, slots=True)
+class LivenessChanged:
+    """A tunnel came up, died, or became unknown."""
+
+    tunnel: TunnelId
+    liveness: LivenessView
+
+
+@dataclass(frozen=True, slots=True)
+class ClassChanged:
+    """A forwarding class is now so in the kernel, by our order or by the forwarder's own move."""
+
+    state: ClassView
+
+
+@dataclass(frozen=True, slots=True)
+class ClassGone:
+    """A forwarding class is no longer in the kernel."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PathAnswered:
+    """A return-path probe of this branch was answered over this tunnel."""
+
+    branch: str
+    tunnel: TunnelId
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerConnected:
+    """The relay answered; its memory follows as ordinary events, then `SpeakerReady`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerReady:
+    """The relay has told all that it remembers: what it did not name is not there."""
+
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerLost:
+    """The relay is gone. `exabgp_gone` when ExaBGP itself is known to have died, and all sessions with it."""
+
+    at: Instant
+    exabgp_gone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SessionChanged:
+    """A BGP session came up or went down."""
+
+    tunnel: TunnelId
+    state: SessionState
+    at: Instant
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RoutesHeard:
+    """A branch announced these prefixes, which its configuration allows it."""
+
+    tunnel: TunnelId
+    prefixes: tuple[Prefix, ...]
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class RoutesWithdrawn:
+    """A branch withdrew these prefixes."""
+
+    tunnel: TunnelId
+    prefixes: tuple[Prefix, ...]
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfRibHeard:
+    """A branch has announced all it has since its session came up."""
+
+    tunnel: TunnelId
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncementsSent:
+    """ExaBGP handed an update with these announcements and withdrawals to TCP."""
+
+    tunnel: TunnelId
+    announced: Mapping[Prefix, Announcement]
+    withdrawn: tuple[Prefix, ...]
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class SetSent:
+    """The whole set and its End-of-RIB have been sent on the present session."""
+
+    tunnel: TunnelId
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRefused:
+    """Something that a branch announced was not accepted; recorded, with no effect on the view."""
+
+    tunnel: TunnelId
+    prefix: str
+    reason: str
+    at: Instant
+
+
+Event = (
+    ForwarderConnected
+    | ForwarderLost
+    | LivenessChanged
+    | ClassChanged
+    | ClassGone
+    | PathAnswered
+    | SpeakerConnected
+    | SpeakerReady
+    | SpeakerLost
+    | SessionChanged
+    | RoutesHeard
+    | RoutesWithdrawn
+    | EndOfRibHeard
+    | AnnouncementsSent
+    | SetSent
+    | RouteRefused
+)

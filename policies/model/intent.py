@@ -1,0 +1,169 @@
+"""Intent: what the operator wrote, resolved. Nothing optional is left but what is truly absent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+from ipaddress import IPv4Address
+from types import MappingProxyType
+
+from policies.model.ids import Prefix, TunnelId
+
+
+class LivenessMethod(Enum):
+    """How the far end of a tunnel is asked whether it is there."""
+
+    BFD = "bfd"
+    ICMP = "icmp"
+
+
+@dataclass(frozen=True, slots=True)
+class LivenessTimers:
+    """A LivenessTimers is how often a tunnel is asked, and how many misses make it dead."""
+
+    method: LivenessMethod
+    interval: timedelta
+    multiplier: int
+
+    @property
+    def detection_time(self) -> timedelta:
+        """The longest silence that is not yet a death."""
+        return self.interval * self.multiplier
+
+
+@dataclass(frozen=True, slots=True)
+class Liveness:
+    """A Liveness is the timers of a tunnel while it carries traffic, and while it only stands by."""
+
+    active: LivenessTimers
+    idle: LivenessTimers
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A Link is the pair of addresses inside a tunnel: a /31 whose even address is the hub's."""
+
+    hub: IPv4Address
+    branch: IPv4Address
+
+
+@dataclass(frozen=True, slots=True)
+class Uplink:
+    """An Uplink is an internet connection of a branch."""
+
+    name: str
+    isp: str
+    kind: str
+    metered: bool
+    interface: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HubUplink:
+    """A HubUplink is an internet connection of the hub; `endpoint` is what branches connect to."""
+
+    name: str
+    isp: str
+    interface: str | None
+    endpoint: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tunnel:
+    """A Tunnel is one VPN tunnel: which uplinks it joins, its link, its UDP port and how its liveness is told."""
+
+    id: TunnelId
+    uplink: Uplink
+    hub_uplink: HubUplink
+    link: Link
+    port: int
+    interface: str
+    liveness: Liveness
+
+
+class Metered(Enum):
+    """When a metered tunnel may carry traffic."""
+
+    LAST_RESORT = "last-resort"
+    WHEN_DEGRADED = "when-degraded"
+    ALLOWED = "allowed"
+
+
+class FailbackMode(Enum):
+    """When traffic may go back to a better tunnel."""
+
+    AUTOMATIC = "automatic"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Failback:
+    """A Failback says when, and after how long a hold, traffic goes back to a better tunnel."""
+
+    mode: FailbackMode
+    hold: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """An Announce is the arithmetic of MED: `first` for the best tunnel, `step` more for each one after it."""
+
+    first: int
+    step: int
+    add_degraded: int
+    add_drained: int
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A Policy ranks the tunnels of a branch and says how they are announced and returned to."""
+
+    name: str
+    prefer: tuple[str, ...]
+    metered: Metered
+    failback: Failback
+    announce: Announce
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A Branch is one site: its prefixes, its tunnels, and the policy that ranks them.
+
+    `prefixes` are the only ones it may announce, and at most `prefix_limit` of them are accepted.
+    """
+
+    name: str
+    asn: int
+    router_id: IPv4Address
+    timezone: str
+    prefixes: tuple[Prefix, ...]
+    prefix_limit: int
+    tunnels: tuple[Tunnel, ...]
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """A Hub is the headquarters' end: who it is in BGP and what it announces to the branches."""
+
+    name: str
+    asn: int
+    router_id: IPv4Address
+    prefixes: tuple[Prefix, ...]
+    uplinks: Mapping[str, HubUplink]
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """An Intent is the whole configuration of one hub, checked and resolved; `branches` are in order of name."""
+
+    network: str
+    timezone: str
+    hub: Hub
+    branches: Mapping[str, Branch] = MappingProxyType({})
+
+    def tunnels(self) -> Mapping[TunnelId, Tunnel]:
+        """Every tunnel by its identity."""
+        return {tunnel.id: tunnel for branch in self.branches.values() for tunnel in branch.tunnels}

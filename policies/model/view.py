@@ -1,0 +1,118 @@
+"""View: what is believed now. Absent means not known, which is neither fine nor dead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+
+from policies.model.announcement import Announcement
+from policies.model.clock import NEVER, Instant
+from policies.model.ids import Prefix, TunnelId
+
+NOTHING: Mapping[Prefix, Announcement] = MappingProxyType({})
+
+
+class LivenessState(Enum):
+    """Whether the far end of a tunnel answers."""
+
+    UP = "up"
+    DOWN = "down"
+    UNKNOWN = "unknown"
+
+
+class SessionState(Enum):
+    """Whether a BGP session is established."""
+
+    UP = "up"
+    DOWN = "down"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class LivenessView:
+    """A LivenessView is what the forwarder last said of a tunnel; `hard` when liveness itself (BFD) is down."""
+
+    state: LivenessState = LivenessState.UNKNOWN
+    since: Instant = NEVER
+    reason: str = "not heard of yet"
+    hard: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A Heard is a prefix that a branch announced; `held_since` when its session is gone and we keep it."""
+
+    since: Instant
+    held_since: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """A SessionView is what is known of the BGP session on one tunnel.
+
+    `sent` is what the branch was last *seen* to be sent and may still hold, never what was only wanted. It outlives the
+    session, because the branch may keep it: it is replaced when the next session's set has been sent.
+    `complete` says that the whole set and its End-of-RIB have been sent on the present session.
+    """
+
+    state: SessionState = SessionState.UNKNOWN
+    since: Instant = NEVER
+    reason: str = ""
+    complete: bool = False
+    sent: Mapping[Prefix, Announcement] = NOTHING
+    heard: Mapping[Prefix, Heard] = MappingProxyType({})
+    end_of_rib: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClassView:
+    """A ClassView is a forwarding class as the forwarder has it in the kernel; `epoch` counts its own moves."""
+
+    name: str
+    branch: str
+    active: TunnelId | None
+    order: tuple[TunnelId, ...]
+    prefixes: tuple[Prefix, ...]
+    epoch: int
+    since: Instant
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PathSeen:
+    """A PathSeen is the tunnel on which a branch's answers were last seen to come back, and since when without change.
+
+    `at` is the time of the newest answer, `since` that of the first answer on this tunnel.
+    """
+
+    tunnel: TunnelId
+    since: Instant
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A View is all that is believed at one moment; a new event makes a new View."""
+
+    liveness: Mapping[TunnelId, LivenessView] = field(default_factory=dict)
+    sessions: Mapping[TunnelId, SessionView] = field(default_factory=dict)
+    classes: Mapping[str, ClassView] = field(default_factory=dict)
+    paths: Mapping[str, PathSeen] = field(default_factory=dict)
+    forwarder: bool = False
+    """Whether the forwarder is connected, so that liveness, classes and paths are fresh."""
+    speaker: bool = False
+    """Whether the relay is connected and has told all it remembers."""
+
+    def liveness_of(self, tunnel: TunnelId) -> LivenessView:
+        """What is believed of the tunnel's liveness; unknown when nothing was said."""
+        return self.liveness.get(tunnel, UNHEARD)
+
+    def session_of(self, tunnel: TunnelId) -> SessionView:
+        """What is believed of the tunnel's session; unknown when nothing was said."""
+        return self.sessions.get(tunnel, NO_SESSION)
+
+
+UNHEARD = LivenessView()
+NO_SESSION = SessionView()
