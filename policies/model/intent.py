@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 from ipaddress import IPv4Address
-from types import MappingProxyType
 
 from policies.model.ids import Prefix, TunnelId
 
@@ -162,7 +161,7 @@ class Intent:
     network: str
     timezone: str
     hub: Hub
-    branches: Mapping[str, Branch] = MappingProxyType({})
+    branches: Mapping[str, Branch] = field(default_factory=dict)
 
     def tunnels(self) -> Mapping[TunnelId, Tunnel]:
         """Every tunnel by its identity."""

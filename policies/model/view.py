@@ -38,6 +38,8 @@ class LivenessView:
     since: Instant = NEVER
     reason: str = "not heard of yet"
     hard: bool = True
+    after_death: bool = True
+    """Whether an up tunnel was dead before, so that traffic returns to it only after a hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,8 @@ class Heard:
 class SessionView:
     """A SessionView is what is known of the BGP session on one tunnel.
 
-    `sent` is what the branch was last *seen* to be sent and may still hold, never what was only wanted. It outlives the
-    session, because the branch may keep it: it is replaced when the next session's set has been sent.
+    `sent` is what the branch was last *seen* to be sent on this session, never what was only wanted; `sent_before` is
+    what the sessions before it sent, which the branch may hold until this session's whole set has been sent.
     `complete` says that the whole set and its End-of-RIB have been sent on the present session.
     """
 
@@ -61,9 +63,16 @@ class SessionView:
     since: Instant = NEVER
     reason: str = ""
     complete: bool = False
-    sent: Mapping[Prefix, Announcement] = NOTHING
-    heard: Mapping[Prefix, Heard] = MappingProxyType({})
+    sent: Mapping[Prefix, Announcement] = field(default_factory=dict)
+    sent_before: Mapping[Prefix, Announcement] = field(default_factory=dict)
+    heard: Mapping[Prefix, Heard] = field(default_factory=dict)
     end_of_rib: bool = False
+
+    @property
+    def lowest_held(self) -> int | None:
+        """The lowest MED that the branch may hold from this tunnel, None when it holds nothing."""
+        meds = [said.med for set_ in (self.sent, self.sent_before) for said in set_.values()]
+        return min(meds, default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,233 @@
+"""decide: intent and view in, a desired state and its reasons out. Pure: no clock, no I/O, no memory of its own.
+
+For each branch, in this order:
+
+1.  rank its tunnels (ranking)
+2.  choose the one it should be on, given the one it is on (choice)
+3.  if that is another one, take the next step of a planned move (moves)
+4.  compute what each tunnel announces, so that the branch uses the chosen one (survivor)
+5.  compute its forwarding classes (forwarding)
+
+The branch is told before the hub moves when the move is planned, and after when the old tunnel died: then the forwarder
+has moved already. Knows nothing of BGP's wire or of the kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from policies.choice import Choice, choose
+from policies.forwarding import carrying, class_orders, settles_at
+from policies.model.announcement import Announcement, Announcements
+from policies.model.clock import Instant, Now
+from policies.model.desired import ClassOrder, Desired
+from policies.model.ids import Prefix, TunnelId
+from policies.model.intent import Branch, Hub, Intent, LivenessMethod
+from policies.model.verdicts import Decision, Place, Reason, Verdict
+from policies.model.view import LivenessState, SessionState, View
+from policies.moves import Move, Progress, Step, advance, blocked_until
+from policies.preference import standing_med
+from policies.ranking import present_order, session_grace_ends, standing_order
+from policies.survivor import Standing, values
+
+
+@dataclass(frozen=True, slots=True)
+class BranchDecision:
+    """A BranchDecision is the part of a decision that concerns one branch."""
+
+    verdict: Verdict
+    announcements: Mapping[TunnelId, Announcements]
+    urgent: bool
+    classes: Mapping[str, ClassOrder]
+    look: bool
+    close: frozenset[TunnelId]
+    move: Move | None
+    wake_at: Instant | None
+
+
+def decide(intent: Intent, view: View, moves: Mapping[str, Move], now: Now) -> tuple[Decision, Mapping[str, Move]]:
+    """The decision for every branch, and the moves under way after it."""
+    decisions = {
+        name: decide_branch(intent.hub, branch, view, moves.get(name), now.monotonic)
+        for name, branch in intent.branches.items()
+    }
+    return combine(intent, decisions), {n: d.move for n, d in decisions.items() if d.move is not None}
+
+
+def combine(intent: Intent, decisions: Mapping[str, BranchDecision]) -> Decision:
+    """The decisions for all branches as one."""
+    desired = Desired(
+        announcements={t: said for d in decisions.values() for t, said in d.announcements.items()},
+        urgent=frozenset(t for d in decisions.values() if d.urgent for t in d.announcements),
+        classes={name: order for d in decisions.values() for name, order in d.classes.items()},
+        unreachable=tuple(p for branch in intent.branches.values() for p in branch.prefixes),
+        look=frozenset(name for name, d in decisions.items() if d.look),
+        close=frozenset(t for d in decisions.values() for t in d.close),
+    )
+    return Decision(
+        desired, {n: d.verdict for n, d in decisions.items()}, _earliest(d.wake_at for d in decisions.values())
+    )
+
+
+def decide_branch(hub: Hub, branch: Branch, view: View, move: Move | None, now: Instant) -> BranchDecision:
+    """The decision for one branch; `move` is the planned move of it that was under way."""
+    ranking = present_order(branch, view, now)
+    known = carrying(branch, view)
+    active = known.active if known is not None else None
+    choice = choose(ranking, active, branch.policy.failback, view, now)
+    standings = _standings(branch, view)
+    planned = _plan(branch, choice, active, move, standings, view, now)
+    meds = values(standings, planned.chosen) if planned.chosen is not None else {}
+    reason = planned.choice.reason.value
+    survivor = _is_survivor(standings, planned.chosen, meds)
+    verdict = Verdict(
+        branch=branch.name,
+        active=active,
+        chosen=planned.chosen,
+        preferred=standing_order(branch)[0].id if branch.tunnels else None,
+        reason=planned.choice.reason,
+        detail=planned.choice.detail,
+        ranking=tuple(Place(r.tunnel, r.usability.name.lower().replace("_", " "), r.standing) for r in ranking),
+        told=meds,
+        survivor=survivor,
+        next=_next(planned.choice),
+        next_at=planned.choice.wake_at,
+    )
+    return BranchDecision(
+        verdict=verdict,
+        announcements={t: _announce(hub.prefixes, med) for t, med in meds.items()},
+        urgent=survivor and not planned.moving,
+        classes=class_orders(branch, view, ranking, planned.carrier, reason, now),
+        look=planned.moving,
+        close=_to_close(branch, view),
+        move=planned.move,
+        wake_at=_earliest([planned.wake_at, *_grace_ends(branch, view, now)]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Whom the branch is to use, whom the hub uses, and the move between them if there is one."""
+
+    choice: Choice
+    chosen: TunnelId | None
+    carrier: TunnelId | None
+    move: Move | None
+    moving: bool
+    wake_at: Instant | None
+
+
+def _plan(
+    branch: Branch,
+    choice: Choice,
+    active: TunnelId | None,
+    move: Move | None,
+    standings: list[Standing],
+    view: View,
+    now: Instant,
+) -> _Plan:
+    target = choice.tunnel
+    if target is None or active is None or target == active or choice.reason is not Reason.MOVING:
+        return _Plan(choice, target, target, _unless_expired(move, now), moving=False, wake_at=choice.wake_at)
+    until = blocked_until(move, target, now)
+    if until is not None:
+        return _taken_back(choice, active, move, until)
+    progress = advance(move, target, branch.name, view, now, told=_is_best_told(standings, target))
+    if progress.step is Step.TAKEN_BACK:
+        return _taken_back(choice, active, progress.move, progress.wake_at)
+    return _under_way(choice, active, target, progress)
+
+
+def _under_way(choice: Choice, active: TunnelId, target: TunnelId, progress: Progress) -> _Plan:
+    carrier = target if progress.step in (Step.MOVING, Step.BLIND) else active
+    detail = f"to {target.name}: {progress.step.value}"
+    return _Plan(replace(choice, detail=detail), target, carrier, progress.move, moving=True, wake_at=progress.wake_at)
+
+
+def _taken_back(choice: Choice, active: TunnelId, move: Move | None, until: Instant | None) -> _Plan:
+    told = replace(choice, reason=Reason.TAKEN_BACK, wake_at=until)
+    return _Plan(told, active, active, move, moving=False, wake_at=until)
+
+
+def _unless_expired(move: Move | None, now: Instant) -> Move | None:
+    return move if move is not None and move.refused_until > now else None
+
+
+def _standings(branch: Branch, view: View) -> list[Standing]:
+    return [
+        _standing(tunnel.id, standing_med(branch.policy.announce, place), view)
+        for place, tunnel in enumerate(standing_order(branch))
+    ]
+
+
+def _standing(tunnel: TunnelId, med: int, view: View) -> Standing:
+    liveness, session = view.liveness_of(tunnel), view.session_of(tunnel)
+    up = session.state is SessionState.UP
+    return Standing(
+        tunnel=tunnel,
+        med=med,
+        alive=liveness.state is LivenessState.UP,
+        dead=liveness.state is LivenessState.DOWN,
+        session_up=up,
+        complete=session.complete,
+        sent=min((said.med for said in session.sent.values()), default=None) if up else None,
+        lowest_held=session.lowest_held,
+    )
+
+
+def _is_best_told(standings: list[Standing], target: TunnelId) -> bool:
+    """Whether the branch was sent values by which the target is the best that it may hold."""
+    sent = next((s.sent for s in standings if s.tunnel == target), None)
+    held = [s.lowest_held for s in standings if s.tunnel != target and s.lowest_held is not None]
+    return sent is not None and all(sent < value for value in held)
+
+
+def _is_survivor(standings: list[Standing], chosen: TunnelId | None, meds: Mapping[TunnelId, int]) -> bool:
+    return any(s.tunnel == chosen and chosen in meds and meds[chosen] < s.med for s in standings)
+
+
+def _announce(prefixes: Iterable[Prefix], med: int) -> Announcements:
+    said = Announcement(med)
+    return dict.fromkeys(prefixes, said)
+
+
+def _to_close(branch: Branch, view: View) -> frozenset[TunnelId]:
+    """Sessions older than the hard death of their tunnel: while they look alive, the branch's reconnection is refused.
+
+    Only where the branch runs BFD: without it the branch keeps its session over a short outage, and so do we.
+    """
+    return frozenset(
+        tunnel.id
+        for tunnel in branch.tunnels
+        if tunnel.liveness.active.method is LivenessMethod.BFD
+        and (liveness := view.liveness_of(tunnel.id)).state is LivenessState.DOWN
+        and liveness.hard
+        and (session := view.session_of(tunnel.id)).state is SessionState.UP
+        and session.since < liveness.since
+    )
+
+
+def _grace_ends(branch: Branch, view: View, now: Instant) -> Iterable[Instant]:
+    for tunnel in branch.tunnels:
+        session = view.session_of(tunnel.id)
+        if session.state is SessionState.DOWN and session_grace_ends(session) > now:
+            yield session_grace_ends(session)
+        if session.state is SessionState.UP and not session.end_of_rib and settles_at(session) > now:
+            yield settles_at(session)
+
+
+def _next(choice: Choice) -> str:
+    if choice.wake_at is None:
+        return ""
+    match choice.reason:
+        case Reason.HELD_BACK:
+            return f"{choice.detail} may carry again after its hold"
+        case Reason.TAKEN_BACK:
+            return f"the move to {choice.detail} is tried again"
+        case _:
+            return ""
+
+
+def _earliest(instants: Iterable[Instant | None]) -> Instant | None:
+    return min((i for i in instants if i is not None), default=None)

@@ -1,0 +1,109 @@
+"""forwarding: which prefixes of a branch go together in a class, and which tunnels may carry them.
+
+A class is the prefixes that are heard over the same set of tunnels; it is named after the branch where that is all of
+them. So the name follows from what is heard, not from the order in which it was heard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from policies.model.clock import Instant
+from policies.model.desired import ClassOrder
+from policies.model.ids import Prefix, TunnelId
+from policies.model.intent import Branch
+from policies.model.view import ClassView, SessionState, SessionView, View
+from policies.ranking import Ranked, Usability
+
+SETTLE = timedelta(seconds=5)
+"""How long after its session came up a branch without End-of-RIB has to announce again what it had."""
+
+
+def settles_at(session: SessionView) -> Instant:
+    """When what a branch has not announced again on this session no longer counts."""
+    return Instant(session.since + SETTLE.total_seconds())
+
+
+def is_settled(session: SessionView, now: Instant) -> bool:
+    """Whether what this session does not announce is really not there."""
+    return session.state is SessionState.UP and (session.end_of_rib or now >= settles_at(session))
+
+
+def tunnels_by_prefix(branch: Branch, view: View, now: Instant) -> Mapping[Prefix, frozenset[TunnelId]]:
+    """Over which tunnels each prefix of the branch is heard, or held since its session went."""
+    found: dict[Prefix, set[TunnelId]] = {}
+    for tunnel in branch.tunnels:
+        session = view.session_of(tunnel.id)
+        settled = is_settled(session, now)
+        for prefix, heard in session.heard.items():
+            if heard.held_since is None or not settled:
+                found.setdefault(prefix, set()).add(tunnel.id)
+        if not settled:
+            for prefix in _forwarded_over(tunnel.id, branch, view):
+                found.setdefault(prefix, set()).add(tunnel.id)
+    return {prefix: frozenset(tunnels) for prefix, tunnels in found.items()}
+
+
+def _forwarded_over(tunnel: TunnelId, branch: Branch, view: View) -> list[Prefix]:
+    """What the kernel already forwards over this tunnel: after a restart, the only memory of what was heard."""
+    return [
+        prefix
+        for forwarding in view.classes.values()
+        if forwarding.branch == branch.name and tunnel in forwarding.order
+        for prefix in forwarding.prefixes
+        if _is_of(branch, prefix)
+    ]
+
+
+def _is_of(branch: Branch, prefix: Prefix) -> bool:
+    return any(
+        prefix.version == own.version and prefix.subnet_of(own)  # type: ignore[arg-type]
+        for own in branch.prefixes
+    )
+
+
+def class_name(branch: Branch, tunnels: frozenset[TunnelId]) -> str:
+    """The name of the class of the prefixes that are heard over exactly these tunnels."""
+    if len(tunnels) == len(branch.tunnels):
+        return branch.name
+    return f"{branch.name}:{'+'.join(sorted(t.name for t in tunnels))}"
+
+
+def class_orders(
+    branch: Branch, view: View, ranking: Sequence[Ranked], carrier: TunnelId | None, reason: str, now: Instant
+) -> Mapping[str, ClassOrder]:
+    """The classes of the branch, each carried by `carrier` where the prefix is heard there."""
+    groups: dict[frozenset[TunnelId], list[Prefix]] = {}
+    for prefix, tunnels in tunnels_by_prefix(branch, view, now).items():
+        groups.setdefault(tunnels, []).append(prefix)
+    orders = {}
+    for tunnels, prefixes in groups.items():
+        name = class_name(branch, tunnels)
+        known = view.classes.get(name)
+        ranked = [r for r in ranking if r.tunnel in tunnels]
+        orders[name] = ClassOrder(
+            name=name,
+            branch=branch.name,
+            prefixes=tuple(sorted(prefixes, key=lambda p: (p.version, p))),
+            order=tuple(r.tunnel for r in ranked),
+            active=_active(ranked, known, carrier),
+            reason=reason,
+            based_on_epoch=known.epoch if known is not None else 0,
+        )
+    return orders
+
+
+def _active(ranked: Sequence[Ranked], known: ClassView | None, carrier: TunnelId | None) -> TunnelId | None:
+    usable = [r.tunnel for r in ranked if r.usability is not Usability.DOWN]
+    if carrier in usable:
+        return carrier
+    if known is not None and known.active in usable:
+        return known.active
+    return usable[0] if usable else (known.active if known is not None else None)
+
+
+def carrying(branch: Branch, view: View) -> ClassView | None:
+    """The class that stands for the branch: the one with most prefixes, by name among equals."""
+    own = [c for c in view.classes.values() if c.branch == branch.name]
+    return min(own, key=lambda c: (-len(c.prefixes), c.name), default=None)

@@ -1,0 +1,65 @@
+"""Verdicts: a decision with its reason. The same word goes to status, to `why`, to the journal and to the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from policies.model.clock import Instant
+from policies.model.desired import Desired
+from policies.model.ids import TunnelId
+
+
+class Reason(Enum):
+    """Why a branch is on the tunnel it is on."""
+
+    PREFERRED = "preferred"
+    ONLY_USABLE = "only usable"
+    HELD_BACK = "the better tunnel is back, but not for long enough"
+    WAITING_FOR_SESSION = "the better tunnel is live, but its BGP session is not complete"
+    FAILBACK_NEVER = "failback is never: it stays until this tunnel gets worse"
+    MOVING = "moving"
+    TAKEN_BACK = "a move was taken back: the branch did not follow"
+    NOT_YET = "no tunnel has answered yet"
+    NOTHING_HEARD = "the branch has announced no prefix yet"
+    NO_TUNNEL = "no tunnel is live"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A Place is one tunnel in the ranking of its branch, with what makes its place."""
+
+    tunnel: TunnelId
+    usability: str
+    standing: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A Verdict is what was decided for one branch, and why.
+
+    `active` is what the hub's kernel does now, `chosen` what the branch is made to use; they differ during a move.
+    `next_at` is when time alone will change something, `next` what.
+    """
+
+    branch: str
+    active: TunnelId | None
+    chosen: TunnelId | None
+    preferred: TunnelId | None
+    reason: Reason
+    detail: str
+    ranking: tuple[Place, ...]
+    told: Mapping[TunnelId, int] = field(default_factory=dict)
+    survivor: bool = False
+    next: str = ""
+    next_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A Decision is the wanted state of everything, one verdict a branch, and when to decide again."""
+
+    desired: Desired
+    verdicts: Mapping[str, Verdict]
+    wake_at: Instant | None

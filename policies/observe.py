@@ -1,0 +1,197 @@
+"""observe: one event folded into the view. The only place where belief changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import assert_never
+
+from policies.model.announcement import Announcement
+from policies.model.clock import Instant
+from policies.model.events import (
+    AnnouncementsSent,
+    ClassChanged,
+    ClassGone,
+    EndOfRibHeard,
+    Event,
+    ForwarderConnected,
+    ForwarderLost,
+    LivenessChanged,
+    PathAnswered,
+    RouteRefused,
+    RoutesHeard,
+    RoutesWithdrawn,
+    SessionChanged,
+    SetSent,
+    SpeakerConnected,
+    SpeakerLost,
+    SpeakerReady,
+)
+from policies.model.ids import Prefix, TunnelId
+from policies.model.view import (
+    NOTHING,
+    Heard,
+    LivenessState,
+    LivenessView,
+    PathSeen,
+    SessionState,
+    SessionView,
+    View,
+)
+
+
+def observe(view: View, event: Event) -> View:
+    """The view after this event. The same events in the same order always give the same view."""
+    match event:
+        case ForwarderConnected() | ForwarderLost() | LivenessChanged() | ClassChanged() | ClassGone() | PathAnswered():
+            return _observe_forwarder(view, event)
+        case SpeakerConnected() | SpeakerReady() | SpeakerLost():
+            return _observe_speaker(view, event)
+        case SessionChanged():
+            return _with_session(view, event.tunnel, lambda was: _session_changed(was, event))
+        case RoutesHeard():
+            return _with_session(view, event.tunnel, lambda was: _heard(was, event))
+        case RoutesWithdrawn():
+            gone = set(event.prefixes)
+            return _with_session(
+                view,
+                event.tunnel,
+                lambda was: replace(was, heard={p: h for p, h in was.heard.items() if p not in gone}),
+            )
+        case EndOfRibHeard():
+            return _with_session(view, event.tunnel, _end_of_rib)
+        case AnnouncementsSent():
+            return _with_session(view, event.tunnel, lambda was: _sent(was, event))
+        case SetSent():
+            return _with_session(view, event.tunnel, lambda was: replace(was, complete=True, sent_before=NOTHING))
+        case RouteRefused():
+            return view
+        case _:
+            assert_never(event)
+
+
+_ForwarderEvent = ForwarderConnected | ForwarderLost | LivenessChanged | ClassChanged | ClassGone | PathAnswered
+
+
+def _observe_forwarder(view: View, event: _ForwarderEvent) -> View:
+    match event:
+        case ForwarderConnected():
+            paths = {branch: PathSeen(tunnel, at, at) for branch, (tunnel, at) in event.paths.items()}
+            return replace(view, forwarder=True, liveness=event.liveness, classes=event.classes, paths=paths)
+        case ForwarderLost():
+            return replace(view, forwarder=False)
+        case LivenessChanged():
+            now = _with_past(view.liveness_of(event.tunnel), event.liveness)
+            return replace(view, liveness={**view.liveness, event.tunnel: now})
+        case ClassChanged():
+            return replace(view, classes={**view.classes, event.state.name: event.state})
+        case ClassGone():
+            return replace(view, classes={name: c for name, c in view.classes.items() if name != event.name})
+        case PathAnswered():
+            was = view.paths.get(event.branch)
+            since = was.since if was is not None and was.tunnel == event.tunnel else event.at
+            return replace(view, paths={**view.paths, event.branch: PathSeen(event.tunnel, since, event.at)})
+        case _:
+            assert_never(event)
+
+
+def _with_past(was: LivenessView, now: LivenessView) -> LivenessView:
+    """A tunnel that comes up from *unknown* was not seen dead, so nothing has to be held against it."""
+    if now.state is LivenessState.UP and was.state is LivenessState.UNKNOWN:
+        return replace(now, after_death=False)
+    if now.state is LivenessState.UP and was.state is LivenessState.UP:
+        return replace(now, after_death=was.after_death)
+    return now
+
+
+def _observe_speaker(view: View, event: SpeakerConnected | SpeakerReady | SpeakerLost) -> View:
+    match event:
+        case SpeakerConnected():
+            sessions = {t: replace(s, state=SessionState.UNKNOWN) for t, s in view.sessions.items()}
+            return replace(view, speaker=False, sessions=sessions)
+        case SpeakerReady():
+            unnamed = _all_down(view, event.at, "not among the sessions that ExaBGP has", SessionState.UNKNOWN)
+            return replace(view, speaker=True, sessions=unnamed)
+        case SpeakerLost():
+            if not event.exabgp_gone:
+                return replace(view, speaker=False)
+            return replace(view, speaker=False, sessions=_all_down(view, event.at, "ExaBGP is not running", None))
+        case _:
+            assert_never(event)
+
+
+def _all_down(view: View, at: Instant, reason: str, only: SessionState | None) -> Mapping[TunnelId, SessionView]:
+    """Every session down, or only those in the given state."""
+    return {
+        tunnel: _down(session, at, reason)
+        if session.state is not SessionState.DOWN and only in (None, session.state)
+        else session
+        for tunnel, session in view.sessions.items()
+    }
+
+
+def _with_session(view: View, tunnel: TunnelId, change: Callable[[SessionView], SessionView]) -> View:
+    return replace(view, sessions={**view.sessions, tunnel: change(view.session_of(tunnel))})
+
+
+def _session_changed(was: SessionView, event: SessionChanged) -> SessionView:
+    if event.state is SessionState.UP:
+        return replace(
+            was,
+            state=SessionState.UP,
+            since=event.at,
+            reason=event.reason,
+            complete=False,
+            sent=NOTHING,
+            sent_before=_lowest(was.sent_before, was.sent),
+            heard=_held(was, event.at),
+            end_of_rib=False,
+        )
+    return replace(_down(was, event.at, event.reason), state=event.state)
+
+
+def _down(was: SessionView, at: Instant, reason: str) -> SessionView:
+    """The branch may keep what it was sent, and we keep what it announced: as long as its tunnel lives."""
+    return replace(
+        was,
+        state=SessionState.DOWN,
+        since=at,
+        reason=reason,
+        complete=False,
+        heard=_held(was, at),
+        end_of_rib=False,
+    )
+
+
+def _held(was: SessionView, at: Instant) -> Mapping[Prefix, Heard]:
+    return {
+        prefix: heard if heard.held_since is not None else Heard(heard.since, at) for prefix, heard in was.heard.items()
+    }
+
+
+def _lowest(one: Mapping[Prefix, Announcement], other: Mapping[Prefix, Announcement]) -> Mapping[Prefix, Announcement]:
+    merged = dict(one)
+    for prefix, said in other.items():
+        known = merged.get(prefix)
+        merged[prefix] = said if known is None or said.med < known.med else known
+    return merged
+
+
+def _heard(was: SessionView, event: RoutesHeard) -> SessionView:
+    heard = dict(was.heard)
+    for prefix in event.prefixes:
+        known = heard.get(prefix)
+        heard[prefix] = Heard(event.at if known is None else known.since)
+    return replace(was, heard=heard)
+
+
+def _end_of_rib(was: SessionView) -> SessionView:
+    """What the branch did not announce again on this session, it no longer has."""
+    fresh = {prefix: heard for prefix, heard in was.heard.items() if heard.held_since is None}
+    return replace(was, heard=fresh, end_of_rib=True)
+
+
+def _sent(was: SessionView, event: AnnouncementsSent) -> SessionView:
+    sent = {p: said for p, said in was.sent.items() if p not in event.withdrawn}
+    sent.update(event.announced)
+    return replace(was, sent=sent)

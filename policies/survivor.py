@@ -1,0 +1,112 @@
+"""survivor: which MED each tunnel of a branch announces, so that the branch uses the tunnel that we want it to.
+
+A withdrawal sent into a dead tunnel never arrives. So the tunnel that shall be used, the *chosen* one, is announced
+with a value below everything that the branch may still hold from any other. Never a fixed value: two of them tie, and a
+tie is a branch that spreads its traffic over a dead tunnel.
+
+The rules, each a few lines below:
+
+1.  While all is well every tunnel announces its standing value.
+2.  The chosen tunnel announces its standing value if that beats all others, else one below the lowest that any other
+    may hold. A value that already beats them is left as it is: changing it would gain nothing.
+3.  What was lowered is given back (raised) only while the chosen tunnel is live, its session up, its set sent.
+4.  A tunnel that is not chosen announces nothing better than the chosen one was *seen* to be sent.
+5.  Nothing is announced into a dead tunnel: TCP would deliver it after the heal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from policies.model.ids import TunnelId
+from policies.preference import below
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A Standing is what matters of one tunnel here.
+
+    `med` is its value while all is well; `lowest_held` the lowest that the branch may hold from it; `sent` the lowest
+    sent on the present session, None before anything was. `complete` says that the session's whole set has been sent.
+    """
+
+    tunnel: TunnelId
+    med: int
+    alive: bool
+    dead: bool
+    session_up: bool
+    complete: bool
+    sent: int | None
+    lowest_held: int | None
+
+    @property
+    def sound(self) -> bool:
+        """Live, its session up and its set sent: only such a tunnel may be relied on."""
+        return self.alive and self.session_up and self.complete
+
+
+def values(standings: Sequence[Standing], chosen: TunnelId) -> Mapping[TunnelId, int]:
+    """The MED to announce on each tunnel; a tunnel without a value is to be left alone."""
+    the_chosen = next((s for s in standings if s.tunnel == chosen), None)
+    others = [s for s in standings if s.tunnel != chosen]
+    wanted: dict[TunnelId, int] = {}
+    if the_chosen is not None and _can_be_told(the_chosen):
+        wanted[chosen] = _chosen_value(the_chosen, others)
+    for other in others:
+        value = _other_value(other, the_chosen)
+        if value is not None:
+            wanted[other.tunnel] = value
+    return wanted
+
+
+def _can_be_told(standing: Standing) -> bool:
+    return standing.session_up and not standing.dead
+
+
+def _chosen_value(chosen: Standing, others: Sequence[Standing]) -> int:
+    rivals = [value for other in others for value in _rival_values(other, chosen)]
+    lowest = min(rivals, default=None)
+    quiet = all(other.sound for other in others)
+    if lowest is None:
+        return chosen.med if quiet or chosen.sent is None else min(chosen.med, chosen.sent)
+    may_rise = quiet or chosen.sent is None or chosen.sent >= chosen.med
+    if chosen.med < lowest and may_rise:
+        return chosen.med
+    if chosen.sent is not None and chosen.sent < lowest:
+        return chosen.sent
+    return below(lowest)
+
+
+def _rival_values(other: Standing, chosen: Standing) -> list[int]:
+    """The values of this tunnel that the chosen one has to beat: what the branch may hold, and what it will be told."""
+    giving_back = _gives_back(other, chosen)
+    held = [other.lowest_held] if other.lowest_held is not None and not giving_back else []
+    told = [other.med] if _can_be_told(other) else []
+    return held + told
+
+
+def _gives_back(other: Standing, chosen: Standing) -> bool:
+    """Whether a lowered value is raised now, which by itself makes the chosen tunnel the better one again."""
+    return (
+        chosen.sound
+        and other.sound
+        and other.sent is not None
+        and other.sent < other.med
+        and chosen.sent is not None
+        and chosen.sent < other.med
+    )
+
+
+def _other_value(other: Standing, chosen: Standing | None) -> int | None:
+    if not _can_be_told(other):
+        return None
+    if chosen is None or not _can_be_told(chosen):
+        # Nobody better can be announced, so this one is told what it may hold: its own value.
+        return other.med if other.sent is None else min(other.sent, other.med)
+    beaten = chosen.sent is not None and chosen.sent < other.med
+    if other.sent is None:
+        return other.med if beaten else None
+    if other.sent < other.med:
+        return other.med if chosen.sound and beaten else other.sent
+    return other.med if beaten else other.sent
