@@ -1,0 +1,72 @@
+"""Which tunnel a branch should be on, guard by guard."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from small_network import a_branch
+
+from policies.choice import choose
+from policies.model.clock import Instant
+from policies.model.ids import TunnelId
+from policies.model.intent import Failback, FailbackMode
+from policies.model.verdicts import Reason
+from policies.model.view import LivenessState, LivenessView, SessionState, SessionView, View
+from policies.ranking import present_order
+
+NOW = Instant(1000.0)
+BRANCH = a_branch()
+FIBER, WIRELESS = (tunnel.id for tunnel in BRANCH.tunnels)
+AUTOMATIC = Failback(FailbackMode.AUTOMATIC, timedelta(seconds=60))
+NEVER = Failback(FailbackMode.NEVER, timedelta(seconds=60))
+UP, DOWN, UNKNOWN = LivenessState.UP, LivenessState.DOWN, LivenessState.UNKNOWN
+
+
+def view(
+    fiber: LivenessState = UP,
+    wireless: LivenessState = UP,
+    *,
+    fiber_since: float = 0.0,
+    fiber_died: bool = True,
+    fiber_told: bool = True,
+) -> View:
+    session = SessionView(SessionState.UP, complete=True)
+    return View(
+        liveness={
+            FIBER: LivenessView(fiber, Instant(fiber_since), "", after_death=fiber_died),
+            WIRELESS: LivenessView(wireless, Instant(0.0), ""),
+        },
+        sessions={FIBER: SessionView(SessionState.UP, complete=fiber_told), WIRELESS: session},
+    )
+
+
+@pytest.mark.parametrize(
+    ("believed", "current", "failback", "tunnel", "reason"),
+    [
+        (view(), None, AUTOMATIC, FIBER, Reason.PREFERRED),
+        (view(), FIBER, AUTOMATIC, FIBER, Reason.PREFERRED),
+        (view(fiber=DOWN), FIBER, AUTOMATIC, WIRELESS, Reason.ONLY_USABLE),
+        (view(fiber=UNKNOWN), None, AUTOMATIC, WIRELESS, Reason.ONLY_USABLE),
+        (view(fiber=UNKNOWN, wireless=UNKNOWN), None, AUTOMATIC, FIBER, Reason.NOT_YET),
+        (view(fiber=UNKNOWN, wireless=DOWN), WIRELESS, AUTOMATIC, FIBER, Reason.NOT_YET),
+        (view(fiber=DOWN, wireless=DOWN), WIRELESS, AUTOMATIC, WIRELESS, Reason.NO_TUNNEL),
+        (view(), WIRELESS, AUTOMATIC, FIBER, Reason.MOVING),
+        (view(fiber_since=950.0), WIRELESS, AUTOMATIC, WIRELESS, Reason.HELD_BACK),
+        (view(fiber_since=950.0, fiber_died=False), WIRELESS, AUTOMATIC, FIBER, Reason.MOVING),
+        (view(fiber_told=False), WIRELESS, AUTOMATIC, WIRELESS, Reason.WAITING_FOR_SESSION),
+        (view(), WIRELESS, NEVER, WIRELESS, Reason.FAILBACK_NEVER),
+        (view(wireless=DOWN), WIRELESS, NEVER, FIBER, Reason.PREFERRED),
+    ],
+)
+def test_the_choice_and_its_reason(
+    believed: View, current: TunnelId | None, failback: Failback, tunnel: TunnelId, reason: Reason
+) -> None:
+    choice = choose(present_order(BRANCH, believed, NOW), current, failback, believed, NOW)
+    assert (choice.tunnel, choice.reason) == (tunnel, reason)
+
+
+def test_a_hold_says_when_it_ends() -> None:
+    believed = view(fiber_since=950.0)
+    choice = choose(present_order(BRANCH, believed, NOW), WIRELESS, AUTOMATIC, believed, NOW)
+    assert choice.wake_at == Instant(1010.0)

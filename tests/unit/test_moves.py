@@ -1,0 +1,55 @@
+"""A planned move, step by step: told, seen, moved; or taken back."""
+
+from __future__ import annotations
+
+from policies.model.clock import Instant
+from policies.model.ids import TunnelId
+from policies.model.view import PathSeen, View
+from policies.moves import RETRY_AFTER, SEE_DEADLINE, Move, Step, advance, blocked_until
+
+FIBER, WIRELESS = TunnelId("bandung", "fiber"), TunnelId("bandung", "wireless")
+START = Instant(100.0)
+
+
+def seeing(tunnel: TunnelId, since: float, at: float) -> View:
+    return View(paths={"bandung": PathSeen(tunnel, Instant(since), Instant(at))})
+
+
+def step(move: Move | None, view: View, now: float, *, told: bool = True) -> Step:
+    return advance(move, FIBER, "bandung", view, Instant(now), told=told).step
+
+
+TOLD = Move(FIBER, START, told=START)
+
+
+def test_it_waits_until_the_better_value_was_sent() -> None:
+    assert step(None, seeing(FIBER, 90.0, 101.0), 101.0, told=False) is Step.TELLING
+
+
+def test_it_waits_while_the_branch_is_seen_elsewhere() -> None:
+    assert step(TOLD, seeing(WIRELESS, 90.0, 100.1), 100.1) is Step.SEEING
+
+
+def test_one_answer_is_not_enough() -> None:
+    assert step(TOLD, seeing(FIBER, 100.1, 100.1), 100.1) is Step.SEEING
+
+
+def test_two_answers_on_the_new_tunnel_move_the_hub() -> None:
+    assert step(TOLD, seeing(FIBER, 100.1, 100.2), 100.2) is Step.MOVING
+
+
+def test_an_answer_from_before_it_was_told_proves_nothing() -> None:
+    assert step(TOLD, seeing(FIBER, 90.0, 99.9), 100.2) is Step.SEEING
+
+
+def test_a_branch_that_never_answers_is_moved_blind_after_a_wait() -> None:
+    assert step(TOLD, View(), 100.5) is Step.SEEING
+    assert step(TOLD, View(), 101.5) is Step.BLIND
+
+
+def test_a_branch_that_does_not_follow_is_taken_back_and_tried_again_later() -> None:
+    late = START + SEE_DEADLINE.total_seconds() + 0.1
+    progress = advance(TOLD, FIBER, "bandung", seeing(WIRELESS, 90.0, late), Instant(late), told=True)
+    assert progress.step is Step.TAKEN_BACK
+    assert blocked_until(progress.move, FIBER, Instant(late + 1)) is not None
+    assert blocked_until(progress.move, FIBER, Instant(late + RETRY_AFTER.total_seconds() + 1)) is None
