@@ -1,0 +1,72 @@
+"""What `pointsman allocate` would do in a directory, as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hub.config.allocate import Allocations, ExhaustedError, allocate
+from hub.config.allocations_file import NotOneLineError, with_lines
+from hub.config.document import parse
+from hub.config.load import ALLOCATIONS, load
+from hub.config.problems import Place, Problem, Severity, error
+from hub.config.resolve import Survey, survey
+
+
+class RefusedError(Exception):
+    """Nothing can be allocated while these problems stand."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__()
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationPlan:
+    """An AllocationPlan is the lines that are new or longer, and the whole text of allocations.yaml with them."""
+
+    new: Allocations
+    text: str
+
+
+def plan_allocations(directory: Path) -> AllocationPlan:
+    """What to write, without writing.
+
+    Raises:
+        RefusedError: the configuration has errors beside missing allocations, or a pool is used up.
+        OSError: allocations.yaml is there and cannot be read.
+    """
+    looked = survey(load(directory))
+    errors = [problem for problem in looked.problems if problem.severity is Severity.ERROR]
+    if errors or looked.hub is None or looked.network is None:
+        raise RefusedError(*errors)
+    network, path = looked.network, directory / ALLOCATIONS
+    isps = {name: uplink.isp for name, uplink in looked.hub.raw.uplinks.items()}
+    try:
+        new = allocate(looked.tunnels(), looked.allocations(), isps, network.pools.links, network.pools.ports)
+    except ExhaustedError as problem:
+        raise RefusedError(_exhausted(looked, problem)) from problem
+    before = path.read_text(encoding="utf-8-sig") if path.exists() else ""
+    return AllocationPlan(new, _text(before, new))
+
+
+def _exhausted(looked: Survey, problem: ExhaustedError) -> Problem:
+    network = looked.sources.network
+    place = network.document.place("pools", problem.pool) if network else Place("network.yaml")
+    mend = "widen it, or remove the lines of branches that are gone from allocations.yaml"
+    return error(place, str(problem), mend)
+
+
+def _text(before: str, new: Allocations) -> str:
+    """The new text, proved to be read as the old one and the new lines: somebody may have laid the file out anew."""
+    try:
+        text = with_lines(before, new)
+    except NotOneLineError as problem:
+        text = f"{problem} is spread over several lines"
+        raise RefusedError(error(Place(ALLOCATIONS), text, f"write it on one line: {problem}: {{…}}")) from problem
+    old, _ = parse(ALLOCATIONS, before)
+    now, problems = parse(ALLOCATIONS, text)
+    kept = old.value.keys() if old and old.value else ()
+    if problems or now is None or set(now.value or ()) != {*kept, *map(str, new)}:
+        raise RefusedError(error(Place(ALLOCATIONS), "nothing can be added here", "write one tunnel on one line"))
+    return text

@@ -1,0 +1,98 @@
+"""allocations.yaml as text: new lines go in their sorted place, the others stay as they are, byte for byte."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from hub.config.allocate import Allocation, Allocations
+from policies.model.ids import TunnelId
+
+HEADER = """\
+# What each tunnel was given: the hub's uplink it goes to, its link (the even address is the hub's), its UDP port.
+# Written by "pointsman allocate", kept in version control with the rest. A line never changes, and while it stands
+# nobody else gets what it holds: remove it only when the branch is gone for good.
+"""
+
+_KEY = re.compile(r"""["']?([a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9-]*)["']?\s*:""")
+_ONE_LINE = re.compile(r".*:\s*\{[^{}]*\}\s*(#.*)?")
+
+
+class NotOneLineError(Exception):
+    """An entry that must get something more is spread over several lines; the text says which."""
+
+
+def render(allocation: Allocation) -> str:
+    """The value of one line."""
+    parts = [
+        f"to: {allocation.to}" if allocation.to else "",
+        f"link: {allocation.link}" if allocation.link else "",
+        f"port: {allocation.port}" if allocation.port else "",
+    ]
+    return "{" + ", ".join(part for part in parts if part) + "}"
+
+
+def with_lines(text: str, new: Allocations) -> str:
+    """The file's text with these lines added in order of name, or made longer where they are already there.
+
+    Raises:
+        NotOneLineError: a line to be made longer is not one line.
+    """
+    lines = text.splitlines() or HEADER.splitlines()
+    if lines and not any(_KEY.match(line) for line in lines) and lines[-1].strip() in ("{}", "..."):
+        lines.pop()
+    missing = dict(new)
+    for number, line in enumerate(lines):
+        tunnel = _tunnel(line)
+        if tunnel in missing:
+            lines[number] = _longer(line, tunnel, missing.pop(tunnel))
+    return "\n".join(_merged(lines, missing)) + "\n"
+
+
+def write(path: Path, text: str) -> None:
+    """Replace the file at once: nobody ever sees half of it.
+
+    Raises:
+        OSError: it cannot be written; the old one is untouched.
+    """
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _tunnel(line: str) -> TunnelId | None:
+    key = _KEY.match(line)
+    return TunnelId.parse(key[1]) if key else None
+
+
+def _longer(line: str, tunnel: TunnelId, allocation: Allocation) -> str:
+    match = _ONE_LINE.fullmatch(line)
+    if match is None:
+        raise NotOneLineError(str(tunnel))
+    comment = f"  {match[1]}" if match[1] else ""
+    return f"{tunnel}: {render(allocation)}{comment}"
+
+
+def _merged(lines: list[str], new: Mapping[TunnelId, Allocation]) -> list[str]:
+    waiting = sorted(new, reverse=True)
+    merged = []
+    for line in lines:
+        tunnel = _tunnel(line)
+        while tunnel and waiting and waiting[-1] < tunnel:
+            merged.append(f"{waiting[-1]}: {render(new[waiting[-1]])}")
+            waiting.pop()
+        merged.append(line)
+    merged += [f"{tunnel}: {render(new[tunnel])}" for tunnel in reversed(waiting)]
+    return merged

@@ -1,0 +1,215 @@
+"""The files of a configuration directory, read and checked one by one; what they say of each other is for `resolve`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from hub.config.document import Document, parse
+from hub.config.problems import Place, Problem, error, warning
+from hub.config.raw import RawAllocation, RawBranch, RawNetwork, RawPolicy
+from hub.config.scalars import UnreadableError, read_name
+from hub.config.wording import problems_of
+from policies.model.ids import TunnelId
+
+ALLOCATIONS = "allocations.yaml"
+NETWORK = "network.yaml"
+LARGEST_FILE = 4 << 20
+"""Bytes. A file of the configuration is a page; ten thousand allocations are under one megabyte."""
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed(Generic[M]):
+    """A Parsed is a file that is right in itself, with the places of all its values."""
+
+    document: Document
+    raw: M
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """A Sources is all files of a directory; one that is wrong in itself is absent and has its problems listed.
+
+    `branch_names` and `policy_names` are also those of the files that are wrong.
+    """
+
+    network: Parsed[RawNetwork] | None
+    branches: Mapping[str, Parsed[RawBranch]]
+    policies: Mapping[str, Parsed[RawPolicy]]
+    branch_names: frozenset[str]
+    policy_names: frozenset[str]
+    allocations: Mapping[TunnelId, tuple[RawAllocation, Place]]
+    problems: tuple[Problem, ...]
+    files: int
+
+
+def load(directory: Path) -> Sources:
+    """Read all files of the directory. Never raises: what cannot be read is a problem."""
+    reader = _Reader(directory)
+    network = reader.read(NETWORK, RawNetwork) if reader.there(NETWORK) else None
+    policies = reader.read_all("policies", RawPolicy)
+    branches = reader.read_all("branches", RawBranch)
+    allocations = reader.allocations()
+    return Sources(
+        network=network,
+        branches=branches,
+        policies=policies,
+        branch_names=reader.names["branches"],
+        policy_names=reader.names["policies"],
+        allocations=allocations,
+        problems=tuple(reader.problems),
+        files=reader.files,
+    )
+
+
+class _Reader:
+    """A _Reader reads files and collects what is wrong with them."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.problems: list[Problem] = []
+        self.names: dict[str, frozenset[str]] = {}
+        self.files = 0
+
+    def there(self, file: str) -> bool:
+        try:
+            if (self.directory / file).exists():
+                return True
+            what = f"there is no {'file' if self.directory.is_dir() else 'directory'} {self.directory}"
+            what = f"{what}/{file}" if self.directory.is_dir() else what
+        except OSError as problem:
+            what = f"cannot be read: {problem.strerror}"
+        self.problems.append(error(Place(file), what, "name the directory of the configuration: pointsman check DIR"))
+        return False
+
+    def present(self, file: str) -> bool:
+        try:
+            return (self.directory / file).exists()
+        except OSError:
+            return True  # let reading it say what is wrong
+
+    def read_all(self, folder: str, model: type[M]) -> dict[str, Parsed[M]]:
+        """The files of a folder by name; a folder that is not there is an empty one."""
+        found = {}
+        names = self.list(folder)
+        for name in names:
+            parsed = self.read(f"{folder}/{name}.yaml", model)
+            if parsed is not None:
+                found[name] = parsed
+        self.names[folder] = frozenset(names)
+        return found
+
+    def list(self, folder: str) -> list[str]:
+        names = []
+        try:
+            present = sorted(path.name for path in (self.directory / folder).iterdir())
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError) as problem:
+            self.problems.append(error(Place(folder), f"cannot be listed: {problem}"))
+            return []
+        for file in present:
+            name, dot, ending = file.rpartition(".")
+            if file.startswith(".") or not dot:
+                continue
+            place = Place(f"{folder}/{file}")
+            if ending == "yml":
+                self.problems.append(warning(place, "is not read: only .yaml files are", f"rename it to {name}.yaml"))
+            elif ending == "yaml" and self.named(place, name):
+                names.append(name)
+        return names
+
+    def named(self, place: Place, name: str) -> bool:
+        try:
+            read_name(name)
+        except UnreadableError as problem:
+            mend = f"rename it to {problem.mend[7:-1]}.yaml" if problem.mend else None
+            self.problems.append(error(place, f"the file's {problem}", mend))
+            return False
+        return True
+
+    def document(self, file: str) -> Document | None:
+        """The file's content, a map; every problem of it is noted."""
+        self.files += 1
+        text = self.text(file)
+        if text is None:
+            return None
+        document, problems = parse(file, text)
+        self.problems += problems
+        return document
+
+    def text(self, file: str) -> str | None:
+        path = self.directory / file
+        data = b""
+        try:
+            if not path.is_file():
+                self.problems.append(error(Place(file), "is not a file"))
+                return None
+            with path.open("rb") as opened:
+                data = opened.read(LARGEST_FILE + 1)
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError as problem:
+            line = data[: problem.start].count(b"\n") + 1
+            self.problems.append(error(Place(file, line, 1), "is not UTF-8 text", "save it as UTF-8"))
+            return None
+        except OSError as problem:
+            self.problems.append(error(Place(file), f"cannot be read: {problem.strerror}"))
+            return None
+        if len(data) > LARGEST_FILE:
+            self.problems.append(error(Place(file), f"is larger than {LARGEST_FILE >> 20} MB"))
+            return None
+        return text
+
+    def read(self, file: str, model: type[M]) -> Parsed[M] | None:
+        before = len(self.problems)
+        document = self.document(file)
+        if document is None:
+            return None
+        if not isinstance(document.value, dict):
+            what = "is empty" if document.value is None else "is not a map of keys and values"
+            self.note(before, error(Place(file, 1, 1), f"the file {what}", "begin with lines like   key: value"))
+            return None
+        try:
+            raw = model.model_validate(document.value)
+        except ValidationError as found:
+            self.note(before, *problems_of(document, model, found))
+            return None
+        return Parsed(document, raw)
+
+    def allocations(self) -> dict[TunnelId, tuple[RawAllocation, Place]]:
+        """The lines of allocations.yaml; a file that is not there has none."""
+        before = len(self.problems)
+        document = self.document(ALLOCATIONS) if self.present(ALLOCATIONS) else None
+        if document is None or document.value is None:
+            return {}
+        if not isinstance(document.value, dict):
+            self.note(before, error(Place(ALLOCATIONS, 1, 1), "the file is not a map of tunnels", _REGENERATE))
+            return {}
+        found = {}
+        for key, value in document.value.items():
+            place = document.key_place(key)
+            try:
+                branch, name = key.split("/") if key.count("/") == 1 else ("", "")
+                tunnel = TunnelId(read_name(branch), read_name(name))
+            except UnreadableError:
+                self.note(before, error(place, f'"{key[:80]}" is no tunnel', "write branch/tunnel, like bandung/fiber"))
+                continue
+            try:
+                found[tunnel] = (RawAllocation.model_validate(value), place)
+            except ValidationError as problem:
+                self.note(before, *problems_of(document, RawAllocation, problem, below=(key,)))
+        return found
+
+    def note(self, since: int, *problems: Problem) -> None:
+        """Add problems, but for those at places where the file itself was already found wrong."""
+        taken = {(problem.line, problem.column) for problem in self.problems[since:]}
+        self.problems += [problem for problem in problems if (problem.line, problem.column) not in taken]
+
+
+_REGENERATE = "restore it from version control; pointsman allocate adds what is missing"

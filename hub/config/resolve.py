@@ -1,0 +1,331 @@
+"""From files that are right in themselves to intent: what they say of each other, defaults, and what was allocated.
+
+`survey` does all that does not need allocations to be there, `resolve` the rest; `pointsman allocate` stands between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Network
+from types import MappingProxyType
+
+from hub.config.allocate import Allocation, settled
+from hub.config.document import Document
+from hub.config.drafts import BranchDraft, TunnelDraft, draft_branch
+from hub.config.identity import identity_problems, misspelt_isps, timezone_problem
+from hub.config.inherit import resolve_policies
+from hub.config.load import Sources
+from hub.config.names import KINDS, write_instead
+from hub.config.overlap import Claim, overlaps
+from hub.config.problems import Place, Problem, error, has_errors, in_order, warning
+from hub.config.raw import RawHub, RawNetwork
+from hub.config.redundancy import redundancy_warnings
+from policies.model.ids import TunnelId
+from policies.model.intent import Branch, Hub, HubUplink, Intent, Link, Policy, Tunnel
+
+SMALLEST_PREFIX_LIMIT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class HubDraft:
+    """A HubDraft is the hub with its name, and the path in network.yaml under which it stands."""
+
+    name: str
+    raw: RawHub
+    document: Document
+    at: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """A Survey is the configuration before allocation, and all that is wrong with it so far."""
+
+    sources: Sources
+    hub: HubDraft | None
+    branches: tuple[BranchDraft, ...]
+    policies: Mapping[str, Policy]
+    problems: tuple[Problem, ...]
+
+    @property
+    def network(self) -> RawNetwork | None:
+        """network.yaml, if it is right in itself."""
+        return self.sources.network.raw if self.sources.network else None
+
+    def allocations(self) -> dict[TunnelId, Allocation]:
+        """What allocations.yaml holds."""
+        return {tunnel: Allocation(raw.to, raw.link, raw.port) for tunnel, (raw, _) in self.sources.allocations.items()}
+
+    def tunnels(self) -> Iterator[TunnelDraft]:
+        """The tunnels of all branches."""
+        for branch in self.branches:
+            yield from branch.tunnels
+
+
+def survey(sources: Sources) -> Survey:
+    """Look at everything but what was allocated. What is wrong in one place does not hide what is wrong in another."""
+    problems = list(sources.problems)
+    hub, wrong = _hub(sources)
+    problems += wrong
+    policies, wrong = resolve_policies(sources.policies, sources.policy_names)
+    problems += wrong
+    branches = []
+    for name, parsed in sources.branches.items():
+        draft, wrong = draft_branch(name, parsed)
+        problems += wrong
+        branches.append(draft)
+    looked = Survey(sources, hub, tuple(branches), policies, ())
+    problems += _unknown_policies(looked)
+    problems += _unknown_preferences(looked)
+    problems += _timezones(looked)
+    problems += overlaps(_claims(looked))
+    if hub is not None:
+        problems += identity_problems(hub.raw, hub.document, hub.at, branches)
+        problems += misspelt_isps(branches, hub.raw)
+        problems += _unknown_ends(looked, hub)
+    return replace(looked, problems=in_order(problems))
+
+
+def resolve(looked: Survey) -> tuple[Intent | None, tuple[Problem, ...]]:
+    """The intent, or None if anything is wrong; and all problems, those of the survey included."""
+    allocations = looked.allocations()
+    has = {tunnel.id: settled(tunnel, allocations) for tunnel in looked.tunnels()}
+    problems = list(looked.problems)
+    problems += _unallocated(looked, has)
+    problems += _taken_twice(looked)
+    problems += _contradictions(looked)
+    if looked.hub is not None:
+        ends = {tunnel: mine.to for tunnel, mine in has.items() if mine.to}
+        for branch in looked.branches:
+            problems += redundancy_warnings(branch, ends, len(looked.hub.raw.uplinks))
+        problems += _hub_warnings(looked.hub)
+    ordered = in_order(problems)
+    if looked.hub is None or looked.network is None or has_errors(ordered):
+        return None, ordered
+    return _intent(looked, looked.network, looked.hub, has), ordered
+
+
+def _hub(sources: Sources) -> tuple[HubDraft | None, list[Problem]]:
+    if sources.network is None:
+        return None, []
+    raw, document = sources.network.raw, sources.network.document
+    if raw.hub and raw.hubs:
+        return None, [error(document.key_place("hubs"), "hub and hubs are both here", "remove one of them")]
+    if raw.hubs:
+        name, hub = next(iter(raw.hubs.items()))
+        if len(raw.hubs) > 1:
+            return None, [error(document.key_place("hubs"), "more than one hub is not supported yet: leave one")]
+        if hub.name not in (None, name):
+            text = f'hub "{name}" has another name: "{hub.name}"'
+            return None, [error(document.place("hubs", name, "name"), text, "remove it")]
+        return HubDraft(name, hub, document, ("hubs", name)), []
+    if raw.hub is None:
+        return None, [error(document.place(), '"hub" is missing', "add it, for example hub: {name: hq, as: 65000, …}")]
+    if raw.hub.name is None:
+        return None, [error(document.key_place("hub"), '"name" of hub is missing', "add it, for example name: hq")]
+    return HubDraft(raw.hub.name, raw.hub, document, ("hub",)), []
+
+
+def _unknown_policies(looked: Survey) -> Iterator[Problem]:
+    known = sorted(looked.sources.policy_names | {"standard"})
+    for branch in looked.branches:
+        name = branch.raw.policy
+        if name not in known:
+            mend = write_instead(name, known) or f"write policies/{name}.yaml, or remove it"
+            yield error(branch.document.place("policy"), f'there is no policy "{name}"', mend)
+
+
+def _unknown_preferences(looked: Survey) -> Iterator[Problem]:
+    if looked.sources.branch_names != looked.sources.branches.keys():
+        return  # a branch that cannot be read may have the tunnel
+    names = {tunnel.id.name for tunnel in looked.tunnels()} | {*KINDS}
+    for parsed in looked.sources.policies.values():
+        for index, name in enumerate(parsed.raw.prefer or ()):
+            if name not in names:
+                text = f'prefer: "{name}" is neither a kind of uplink nor a tunnel of any branch'
+                mend = write_instead(name, sorted(names))
+                yield error(parsed.document.place("prefer", index), text, mend)
+
+
+def _timezones(looked: Survey) -> Iterator[Problem]:
+    written = [
+        (branch.raw.timezone, branch.document.place("timezone")) for branch in looked.branches if branch.raw.timezone
+    ]
+    if looked.sources.network:
+        network = looked.sources.network
+        written.append((network.raw.timezone, network.document.place("timezone")))
+    seen: dict[str, Problem | None] = {}
+    for timezone, place in written:
+        if timezone not in seen:
+            seen[timezone] = timezone_problem(timezone, place)
+        problem = seen[timezone]
+        if problem is not None:
+            yield error(place, problem.text, problem.mend)
+
+
+def _claims(looked: Survey) -> Iterator[Claim]:
+    for branch in looked.branches:
+        for index, prefix in enumerate(branch.raw.prefixes):
+            place = branch.document.place("prefixes", index)
+            yield Claim(prefix, branch.name, "prefix", place)
+    if looked.hub is not None:
+        for index, prefix in enumerate(looked.hub.raw.prefixes):
+            yield Claim(prefix, "the hub", "prefix", looked.hub.document.place(*looked.hub.at, "prefixes", index))
+    yield from _link_claims(looked)
+
+
+def _link_claims(looked: Survey) -> Iterator[Claim]:
+    """The pool, and the links outside it; those inside are covered by it, and compared in `_taken_twice`."""
+    pool: IPv4Network | None = None
+    if looked.sources.network is not None:
+        pool = looked.sources.network.raw.pools.links
+        yield Claim(pool, "the links", "pool", looked.sources.network.document.place("pools", "links"))
+    seen = set()
+    for _, link, place in _links(looked):
+        if not (pool and link.subnet_of(pool)) and link not in seen:
+            seen.add(link)
+            yield Claim(link, "the links", "link", place)
+
+
+def _links(looked: Survey) -> Iterator[tuple[TunnelId, IPv4Network, Place]]:
+    """Every link that is written or allocated, and where."""
+    for tunnel in looked.tunnels():
+        if tunnel.link:
+            yield tunnel.id, tunnel.link, tunnel.link_place
+    for identity, (raw, place) in looked.sources.allocations.items():
+        if raw.link:
+            yield identity, raw.link, place
+
+
+def _ports(looked: Survey) -> Iterator[tuple[TunnelId, int, Place]]:
+    for tunnel in looked.tunnels():
+        if tunnel.port:
+            yield tunnel.id, tunnel.port, tunnel.port_place
+    for identity, (raw, place) in looked.sources.allocations.items():
+        if raw.port:
+            yield identity, raw.port, place
+
+
+def _taken_twice(looked: Survey) -> Iterator[Problem]:
+    yield from _same("link", _links(looked))
+    yield from _same("port", _ports(looked))
+
+
+def _same(what: str, taken: Iterable[tuple[TunnelId, object, Place]]) -> Iterator[Problem]:
+    first: dict[object, tuple[TunnelId, Place]] = {}
+    for tunnel, value, place in taken:
+        owner, there = first.setdefault(value, (tunnel, place))
+        if owner != tunnel:
+            mend = "remove one of the two lines and run: pointsman allocate"
+            yield error(place, f"{what} {value} of {tunnel} is also that of {owner} ({there})", mend)
+
+
+def _unknown_ends(looked: Survey, hub: HubDraft) -> Iterator[Problem]:
+    known = sorted(hub.raw.uplinks)
+    for tunnel in looked.tunnels():
+        if tunnel.to is not None:
+            if tunnel.to not in known:
+                yield error(
+                    tunnel.to_place, f'to: the hub has no uplink "{tunnel.to}"', write_instead(tunnel.to, known)
+                )
+            continue
+        raw, place = looked.sources.allocations.get(tunnel.id, (None, tunnel.place))
+        if raw is not None and raw.to is not None and raw.to not in known:
+            mend = f"write to: {known[0]} for {tunnel.id} in its branch's file, or put the uplink back"
+            yield error(place, f'{tunnel.id} goes to "{raw.to}", which is no uplink of the hub', mend)
+
+
+def _unallocated(looked: Survey, has: Mapping[TunnelId, Allocation]) -> Iterator[Problem]:
+    for branch in looked.branches:
+        waiting = [str(tunnel.id) for tunnel in branch.tunnels if not has[tunnel.id].complete]
+        if waiting:
+            text = f"no link or port is allocated to {' and '.join(waiting)}"
+            yield error(branch.document.key_place("uplinks"), text, "run: pointsman allocate")
+
+
+def _contradictions(looked: Survey) -> Iterator[Problem]:
+    allocations = looked.allocations()
+    for tunnel in looked.tunnels():
+        given = allocations.get(tunnel.id, Allocation())
+        for key, place, mine, theirs in (
+            ("to", tunnel.to_place, tunnel.to, given.to),
+            ("link", tunnel.link_place, tunnel.link, given.link),
+            ("port", tunnel.port_place, tunnel.port, given.port),
+        ):
+            if mine and theirs and mine != theirs:
+                line = looked.sources.allocations[tunnel.id][1]
+                yield warning(place, f"{key} {mine} counts, not {theirs}, which was allocated to {tunnel.id} ({line})")
+
+
+def _hub_warnings(hub: HubDraft) -> Iterator[Problem]:
+    place = hub.document.key_place(*hub.at, "uplinks")
+    if len(hub.raw.uplinks) == 1:
+        only = next(iter(hub.raw.uplinks))
+        yield warning(place, f"the hub has one uplink: when {only} fails, every branch is cut off", "add an uplink")
+    endpoints: dict[str, str] = {}
+    for name, uplink in hub.raw.uplinks.items():
+        if uplink.endpoint and endpoints.setdefault(uplink.endpoint, name) != name:
+            text = f"endpoint {uplink.endpoint} is also that of {endpoints[uplink.endpoint]}"
+            yield warning(hub.document.place(*hub.at, "uplinks", name, "endpoint"), text)
+
+
+def _intent(looked: Survey, network: RawNetwork, hub: HubDraft, has: Mapping[TunnelId, Allocation]) -> Intent:
+    uplinks = {
+        name: HubUplink(name=name, isp=raw.isp, interface=raw.interface, endpoint=raw.endpoint)
+        for name, raw in hub.raw.uplinks.items()
+    }
+    branches = {
+        draft.name: _branch(draft, network, looked.policies[draft.raw.policy], uplinks, has)
+        for draft in sorted(looked.branches, key=lambda draft: draft.name)
+    }
+    return Intent(
+        network=network.network,
+        timezone=network.timezone,
+        hub=Hub(
+            name=hub.name,
+            asn=hub.raw.asn,
+            router_id=hub.raw.router_id,
+            prefixes=hub.raw.prefixes,
+            uplinks=MappingProxyType(uplinks),
+        ),
+        branches=MappingProxyType(branches),
+    )
+
+
+def _branch(
+    draft: BranchDraft,
+    network: RawNetwork,
+    policy: Policy,
+    uplinks: Mapping[str, HubUplink],
+    has: Mapping[TunnelId, Allocation],
+) -> Branch:
+    raw = draft.raw
+    return Branch(
+        name=draft.name,
+        asn=raw.asn,
+        router_id=draft.router_id,
+        timezone=raw.timezone or network.timezone,
+        prefixes=raw.prefixes,
+        prefix_limit=raw.prefix_limit or max(SMALLEST_PREFIX_LIMIT, 2 * len(raw.prefixes)),
+        tunnels=tuple(_tunnel(tunnel, has[tunnel.id], uplinks) for tunnel in draft.tunnels),
+        policy=policy if raw.prefer is None else replace(policy, prefer=raw.prefer),
+    )
+
+
+def _tunnel(draft: TunnelDraft, has: Allocation, uplinks: Mapping[str, HubUplink]) -> Tunnel:
+    if has.to is None or has.link is None or has.port is None:
+        raise ValueError(f"{draft.id} has no allocation")
+    return Tunnel(
+        id=draft.id,
+        uplink=draft.uplink,
+        hub_uplink=uplinks[has.to],
+        link=Link(hub=has.link[0], branch=has.link[1]),
+        port=has.port,
+        interface=interface_name(draft.id.branch, has.port),
+        liveness=draft.liveness,
+    )
+
+
+def interface_name(branch: str, port: int) -> str:
+    """The hub's interface of a tunnel: unique by its port, readable by its branch, at most 15 characters (IFNAMSIZ)."""
+    return f"wg{port}-{branch}"[:15].rstrip("-")

@@ -1,0 +1,198 @@
+"""Single values as a user writes them: names, prefixes, addresses, durations. Pure readers, one each."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from hub.config.names import listed, write_instead
+
+NAME = r"[a-z0-9][a-z0-9-]{0,31}"
+DURATION = r"[0-9]+(\.[0-9]+)?(ms|s|m|h|d)"
+INTERFACE = r"[^\s/:]{1,15}"
+HOST = r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
+PORTS = r"[0-9]{1,5}-[0-9]{1,5}"
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SHORTEST_DURATION = "a duration is a number and a unit, for example 50ms, 1s, 5m, 2h or 7d"
+_UNROUTED = tuple(
+    IPv4Network(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4")
+)
+
+
+class UnreadableError(ValueError):
+    """A value is not what is wanted here; `mend` says what to write instead."""
+
+    def __init__(self, text: str, mend: str | None = None) -> None:
+        super().__init__(text)
+        self.mend = mend
+
+
+@dataclass(frozen=True, slots=True)
+class PortRange:
+    """A PortRange is UDP ports from `first` to `last`, both included."""
+
+    first: int
+    last: int
+
+
+def read_text(value: object) -> str:
+    """Text; a number is refused, because what the user sees and what YAML reads may differ."""
+    if isinstance(value, str):
+        return value
+    raise UnreadableError(f"{shown(value)} where text is wanted", _quoted(value))
+
+
+def read_name(value: object) -> str:
+    """A name: small letters, digits and hyphens, at most 32."""
+    name = read_text(value)
+    if re.fullmatch(NAME, name):
+        return name
+    fixed = re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")[:32]
+    mend = f'write "{fixed}"' if fixed else None
+    raise UnreadableError(f'name "{name[:60]}" is not of small letters, digits and hyphens, at most 32 of them', mend)
+
+
+def read_interface(value: object) -> str:
+    """The name of a network interface (at most 15 characters, IFNAMSIZ of linux/if.h less the ending zero)."""
+    name = read_text(value)
+    if not re.fullmatch(INTERFACE, name) or name in {".", ".."}:
+        raise UnreadableError(f'"{name[:60]}" is no interface name: at most 15 characters, no space, slash or colon')
+    return name
+
+
+def read_endpoint(value: object) -> str:
+    """A host name or an IPv4 address, without a port."""
+    text = read_text(value)
+    host, colon, port = text.rpartition(":")
+    if colon and port.isdigit() and ":" not in host:
+        raise UnreadableError(f'endpoint "{text}" has a port: ports belong to tunnels', f"write {host}")
+    if _is_ipv6(text):
+        raise UnreadableError(f'IPv6 is not supported yet: "{text}"', "write an IPv4 address or a host name")
+    if not re.fullmatch(HOST, text):
+        raise UnreadableError(f'"{text[:60]}" is neither a host name nor an IPv4 address')
+    if re.fullmatch(r"[0-9.]+", text):
+        return str(read_address(text))
+    return text
+
+
+def read_address(value: object) -> IPv4Address:
+    """An IPv4 address."""
+    text = read_text(value)
+    try:
+        return IPv4Address(text)
+    except AddressValueError as problem:
+        if _is_ipv6(text):
+            raise UnreadableError(f'IPv6 is not supported yet: "{text}"', "write an IPv4 address") from problem
+        raise UnreadableError(f'"{text[:60]}" is no IPv4 address') from problem
+
+
+def read_network(value: object) -> IPv4Network:
+    """An IPv4 prefix with its length, host bits zero."""
+    text = read_text(value)
+    if "/" not in text:
+        raise UnreadableError(f'"{text[:60]}" has no prefix length', f"write {text}/24, or whatever its length is")
+    try:
+        return IPv4Network(text)
+    except ValueError as problem:
+        raise _bad_network(text) from problem
+
+
+def read_prefix(value: object) -> IPv4Network:
+    """A prefix that can be routed between sites."""
+    prefix = read_network(value)
+    for unrouted in _UNROUTED:
+        if prefix.prefixlen and prefix.subnet_of(unrouted):
+            raise UnreadableError(f"prefix {prefix} lies in {unrouted}, which is never routed between sites")
+    return prefix
+
+
+def read_link(value: object) -> IPv4Network:
+    """The pair of addresses of a tunnel: a /31 (RFC 3021); the even one is the hub's."""
+    link = read_network(value)
+    if link.prefixlen != 31:
+        raise UnreadableError(f"link {link} is a /{link.prefixlen}", f"write a /31, for example {link[0]}/31")
+    return link
+
+
+def read_pool(value: object) -> IPv4Network:
+    """A prefix that links are taken from: /31 or shorter."""
+    pool = read_prefix(value)
+    if not 8 <= pool.prefixlen <= 31:
+        raise UnreadableError(f"a pool of links is a prefix from /8 to /31, {pool} is not")
+    return pool
+
+
+def read_ports(value: object) -> PortRange:
+    """A range of UDP ports, `51000-54999`."""
+    text = read_text(value)
+    first, _, last = text.partition("-")
+    if not re.fullmatch(PORTS, text):
+        raise UnreadableError(f'"{text[:60]}" is no range of ports', "write it like 51000-54999")
+    if not 1 <= int(first) <= int(last) <= 65535:
+        raise UnreadableError(f"ports {text}: from a lower to a higher one, both from 1 to 65535")
+    return PortRange(int(first), int(last))
+
+
+def read_duration(value: object) -> timedelta:
+    """A duration: a number and one of ms, s, m, h, d."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise UnreadableError(f"{value} has no unit: {_SHORTEST_DURATION}", f"write {value}s if seconds are meant")
+    text = read_text(value)
+    if not re.fullmatch(DURATION, text) or len(text) > 12:
+        raise UnreadableError(f'"{text[:60]}" is no duration: {_SHORTEST_DURATION}')
+    unit = text.lstrip("0123456789.")
+    return timedelta(seconds=float(text.removesuffix(unit)) * _UNITS[unit])
+
+
+def read_choice(value: object, known: tuple[str, ...], not_yet: tuple[str, ...] = ()) -> str:
+    """One of the known words; those of `not_yet` are refused as such."""
+    text = "true" if value is True else "false" if value is False else str(value)
+    if text in known:
+        return text
+    if text in not_yet:
+        raise UnreadableError(f'"{text}" is not supported yet', f"write {' or '.join(known)}, or remove it")
+    raise UnreadableError(f'"{text[:60]}" is not known: one of {listed(known)}', write_instead(text, known))
+
+
+def shown(value: object) -> str:
+    """What a value is, in a message."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return f'"{value[:60]}"'
+        case dict():
+            return "a map"
+        case list() | tuple():
+            return "a list"
+        case _:
+            return f"the number {str(value)[:60]}"
+
+
+def _bad_network(text: str) -> UnreadableError:
+    try:
+        wide = IPv4Network(text, strict=False)
+    except ValueError:
+        if _is_ipv6(text):
+            return UnreadableError(f'IPv6 is not supported yet: "{text}"', "remove it")
+        return UnreadableError(f'"{text[:60]}" is no IPv4 prefix', "write it like 10.1.0.0/24")
+    return UnreadableError(f"{text} has bits set behind its length", f"write {wide}, or {text.partition('/')[0]}/32")
+
+
+def _is_ipv6(text: str) -> bool:
+    for kind in (IPv6Address, IPv6Network):
+        try:
+            kind(text)
+        except ValueError:
+            continue
+        return True
+    return False
+
+
+def _quoted(value: object) -> str | None:
+    return f'quote it: "{value}"' if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -1,0 +1,44 @@
+"""What liveness costs on a line that is paid by the byte."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from policies.model.intent import Liveness, LivenessMethod, LivenessTimers
+
+MONTH = timedelta(days=30)
+_IPV4, _UDP, _ICMP = 20, 8, 8
+_BFD_PACKET = 24
+"""Bytes of a BFD control packet without authentication (RFC 5880, section 4.1)."""
+_ECHO_DATA = 20
+"""Bytes of data that an echo request of ours carries; the reply carries the same."""
+_WIREGUARD = 32
+"""Bytes of a WireGuard data message beside the padded packet: header 16, tag 16 (wireguard.com/protocol)."""
+_BFD_JITTER = 0.875
+"""BFD sends after 75 to 100 % of the interval (RFC 5880, section 6.8.7): 87.5 % in the mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class MonthlyBytes:
+    """A MonthlyBytes is what the liveness of one tunnel takes in 30 days, both directions, if it is always so."""
+
+    active: int
+    idle: int
+
+
+def monthly_bytes(liveness: Liveness) -> MonthlyBytes:
+    """The bytes that an ISP counts: IP packets of WireGuard, without the framing of the line below."""
+    return MonthlyBytes(active=_bytes(liveness.active), idle=_bytes(liveness.idle))
+
+
+def packet_bytes(method: LivenessMethod) -> int:
+    """The size of one packet of liveness on the uplink, in its tunnel's packet."""
+    inner = _IPV4 + (_UDP + _BFD_PACKET if method is LivenessMethod.BFD else _ICMP + _ECHO_DATA)
+    padded = -(-inner // 16) * 16
+    return _IPV4 + _UDP + _WIREGUARD + padded
+
+
+def _bytes(timers: LivenessTimers) -> int:
+    mean = timers.interval * (_BFD_JITTER if timers.method is LivenessMethod.BFD else 1.0)
+    return round(2 * packet_bytes(timers.method) * (MONTH / mean))

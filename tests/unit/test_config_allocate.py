@@ -1,0 +1,167 @@
+"""What is allocated stays: whatever is added, removed or turned round, no existing line changes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import pytest
+from config_directories import ALLOCATIONS, BANDUNG, NETWORK, written
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.config import read
+from hub.config.allocate import Allocation, ExhaustedError, allocate, settled
+from hub.config.allocation import RefusedError, plan_allocations
+from hub.config.allocations_file import HEADER, with_lines, write
+from hub.config.drafts import TunnelDraft
+from hub.config.problems import Place
+from hub.config.scalars import PortRange
+from policies.model.ids import TunnelId
+from policies.model.intent import Liveness, LivenessMethod, LivenessTimers, Uplink
+
+TIMERS = LivenessTimers(LivenessMethod.BFD, timedelta(milliseconds=100), 3)
+PLACE = Place("branches/x.yaml", 1, 1)
+HUB_ISPS = {"telkom": "telkom", "biznet": "biznet"}
+LINKS = IPv4Network("10.255.0.0/24")
+PORTS = PortRange(51000, 51127)
+
+
+def tunnel(
+    branch: str, name: str, isp: str, to: str | None = None, link: IPv4Network | None = None, port: int | None = None
+) -> TunnelDraft:
+    uplink = Uplink(name=name, isp=isp, kind="other", metered=False)
+    identity, liveness = TunnelId(branch, name), Liveness(TIMERS, TIMERS)
+    return TunnelDraft(identity, PLACE, uplink, liveness, to, link, port, PLACE, PLACE, PLACE)
+
+
+tunnels = st.dictionaries(
+    st.tuples(st.sampled_from(["bandung", "bogor", "solo", "tegal"]), st.sampled_from(["fiber", "lte", "dsl"])),
+    st.tuples(
+        st.sampled_from(["telkom", "indosat", "biznet"]),
+        st.none() | st.sampled_from(["telkom", "biznet"]),
+        st.none() | st.integers(0, 5).map(lambda n: IPv4Network((0x0AFF0000 + 2 * n, 31))),
+        st.none() | st.integers(51000, 51005),
+    ),
+).map(lambda made: [tunnel(branch, name, *rest) for (branch, name), rest in made.items()])
+
+
+def allocated(drafts: list[TunnelDraft], existing: dict[TunnelId, Allocation]) -> dict[TunnelId, Allocation]:
+    return {**existing, **allocate(drafts, existing, HUB_ISPS, LINKS, PORTS)}
+
+
+@given(tunnels)
+def test_allocating_twice_is_allocating_once(drafts: list[TunnelDraft]) -> None:
+    once = allocated(drafts, {})
+    assert allocate(drafts, once, HUB_ISPS, LINKS, PORTS) == {}
+
+
+@given(tunnels, tunnels, st.randoms())
+def test_adding_removing_and_turning_round_changes_no_line(
+    before: list[TunnelDraft], after: list[TunnelDraft], random: object
+) -> None:
+    lines = allocated(before, {})
+    random.shuffle(after)  # type: ignore[attr-defined]
+    now = allocated(after, lines)
+    for identity, line in lines.items():
+        for mine, later in (
+            (line.to, now[identity].to),
+            (line.link, now[identity].link),
+            (line.port, now[identity].port),
+        ):
+            assert mine is None or mine == later
+
+
+@given(tunnels, tunnels)
+def test_every_tunnel_has_all_it_needs_and_nothing_is_given_twice(
+    before: list[TunnelDraft], after: list[TunnelDraft]
+) -> None:
+    lines = allocated(after, allocated(before, {}))
+    assert all(settled(draft, lines).complete for draft in after)
+    links = [line.link for line in lines.values() if line.link]
+    assert len(set(links)) == len(links)
+    ports = [line.port for line in lines.values() if line.port]
+    assert len(set(ports)) == len(ports)
+
+
+@given(tunnels)
+def test_what_is_written_for_one_tunnel_is_not_given_to_another(drafts: list[TunnelDraft]) -> None:
+    made = allocated(drafts, {}).values()
+    assert not {draft.link for draft in drafts if draft.link} & {line.link for line in made}
+    assert not {draft.port for draft in drafts if draft.port} & {line.port for line in made}
+
+
+@given(tunnels, st.randoms())
+def test_the_order_of_branches_means_nothing(drafts: list[TunnelDraft], random: object) -> None:
+    turned = list(drafts)
+    random.shuffle(turned)  # type: ignore[attr-defined]
+    assert allocated(drafts, {}) == allocated(turned, {})
+
+
+def test_a_tunnel_goes_to_the_hub_uplink_of_its_isp_else_to_the_one_its_branch_uses_least() -> None:
+    made = allocate([tunnel("solo", "a", "indosat"), tunnel("solo", "b", "biznet")], {}, HUB_ISPS, LINKS, PORTS)
+    assert {identity.name: line.to for identity, line in made.items()} == {"a": "telkom", "b": "biznet"}
+
+
+def test_what_a_removed_branch_had_is_not_given_away() -> None:
+    gone = {TunnelId("old", "fiber"): Allocation("telkom", IPv4Network("10.255.0.0/31"), 51000)}
+    made = allocate([tunnel("solo", "fiber", "telkom")], gone, HUB_ISPS, LINKS, PORTS)
+    assert made == {TunnelId("solo", "fiber"): Allocation("telkom", IPv4Network("10.255.0.2/31"), 51001)}
+
+
+@pytest.mark.parametrize(
+    ("links", "ports", "pool"), [("10.255.0.0/31", "1-9", "links"), ("10.255.0.0/24", "1-1", "ports")]
+)
+def test_a_pool_that_is_used_up_is_said(links: str, ports: str, pool: str) -> None:
+    first, last = map(int, ports.split("-"))
+    drafts = [tunnel("solo", "a", "telkom"), tunnel("solo", "b", "telkom")]
+    with pytest.raises(ExhaustedError, match=pool):
+        allocate(drafts, {}, HUB_ISPS, IPv4Network(links), PortRange(first, last))
+
+
+def test_new_lines_go_to_their_sorted_place_and_the_others_stay_byte_for_byte() -> None:
+    text = "# mine\na/x:   {to: telkom, link: 10.255.0.0/31, port: 51000}  # old\nc/x: {port: 51001}\n"
+    new = {TunnelId("b", "x"): Allocation("biznet", IPv4Network("10.255.0.4/31"), 51002)}
+    assert with_lines(text, new) == (
+        "# mine\na/x:   {to: telkom, link: 10.255.0.0/31, port: 51000}  # old\n"
+        "b/x: {to: biznet, link: 10.255.0.4/31, port: 51002}\nc/x: {port: 51001}\n"
+    )
+
+
+def test_a_new_file_begins_with_what_it_is() -> None:
+    assert with_lines("", {TunnelId("b", "x"): Allocation(port=5)}) == HEADER + "b/x: {port: 5}\n"
+
+
+def test_a_line_that_gets_more_keeps_its_comment(tmp_path: Path) -> None:
+    directory = written(tmp_path, {"allocations.yaml": ALLOCATIONS.replace(", port: 51000}", "}  # leased")})
+    plan = plan_allocations(directory)
+    assert "bandung/fiber: {to: telkom, link: 10.255.0.0/31, port: 51000}  # leased\n" in plan.text
+
+
+def test_what_was_planned_is_what_check_then_finds(tmp_path: Path) -> None:
+    bogor = BANDUNG.replace("65001", "65002").replace("10.1.", "10.2.")
+    directory = written(tmp_path, {"branches/bogor.yaml": bogor})
+    write(directory / "allocations.yaml", plan_allocations(directory).text)
+    assert (directory / "allocations.yaml").read_text().startswith(ALLOCATIONS)
+    assert read(directory).intent is not None
+    assert sorted(path.name for path in directory.iterdir()) == ["allocations.yaml", "branches", "network.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"branches/bandung.yaml": "as: x"}, "branches/bandung.yaml:1:5"),
+        (
+            {"network.yaml": NETWORK.replace("10.255.0.0/19", "10.254.0.0/31"), "allocations.yaml": ""},
+            "the pool of links",
+        ),
+        ({"allocations.yaml": "bandung/fiber:\n  port: 51000\n"}, "bandung/fiber is spread over several lines"),
+        ({"allocations.yaml": "{bandung/fiber: {to: telkom}}\n"}, "nothing can be added here"),
+    ],
+)
+def test_nothing_is_allocated_while_something_is_wrong(tmp_path: Path, files: dict[str, str], expected: str) -> None:
+    directory = written(tmp_path, files)
+    with pytest.raises(RefusedError) as refused:
+        plan_allocations(directory)
+    assert expected in "\n".join(map(str, refused.value.problems))

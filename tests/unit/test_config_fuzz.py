@@ -1,0 +1,104 @@
+"""Whatever stands in the files, reading them answers with problems and never raises."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from config_directories import ALLOCATIONS, BANDUNG, NETWORK, reading
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+POLICY = "extends: standard\nprefer: [fiber]\nfailback: {mode: automatic, hold: 60s}\nannounce: {first: 1000}\n"
+FILES = {
+    "network.yaml": NETWORK,
+    "branches/bandung.yaml": BANDUNG + "liveness: {active: fast, idle: {interval: 1s}}\ntunnels: {fiber: {port: 5}}\n",
+    "allocations.yaml": ALLOCATIONS,
+    "policies/p.yaml": POLICY,
+}
+scraps = st.sampled_from(
+    [
+        "",
+        "null",
+        "[]",
+        "{}",
+        "yes",
+        "-1",
+        "99999999999",
+        "1e999",
+        ".inf",
+        "0/0",
+        "::",
+        "a",
+        "*a",
+        "&a",
+        "? ",
+        "\t",
+        "x: y",
+    ]
+)
+
+
+def spoilt(text: str, start: int, length: int, scrap: str) -> str:
+    start %= len(text)
+    return text[:start] + scrap + text[start + length :]
+
+
+mutations = st.tuples(
+    st.sampled_from(sorted(FILES)), st.integers(0, 500), st.integers(0, 12), scraps | st.text(max_size=5)
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(mutations, min_size=1, max_size=4))
+def test_a_spoilt_configuration_never_raises(made: list[tuple[str, int, int, str]]) -> None:
+    files = dict(FILES)
+    for file, start, length, scrap in made:
+        files[file] = spoilt(files[file] or " ", start, length, scrap)
+    check(files)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | scraps,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+KEYS = [
+    "as",
+    "prefixes",
+    "uplinks",
+    "tunnels",
+    "liveness",
+    "prefer",
+    "policy",
+    "hub",
+    "hubs",
+    "pools",
+    "extends",
+    "announce",
+]
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.sampled_from(sorted(FILES)), st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=4), values, max_size=5))
+def test_values_of_every_wrong_type_never_raise(file: str, content: dict[str, object]) -> None:
+    import yaml
+
+    check({**FILES, file: yaml.safe_dump(content, allow_unicode=True)})
+
+
+@settings(deadline=None)
+@given(st.sampled_from(sorted(FILES)), st.binary(max_size=60))
+def test_bytes_never_raise(file: str, content: bytes) -> None:
+    check({**FILES, file: content})
+
+
+def check(files: Mapping[str, str | bytes]) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        safe = {
+            name: text.encode("utf-8", "replace") if isinstance(text, str) else text for name, text in files.items()
+        }
+        configuration = reading(Path(directory), safe)
+    assert configuration.intent is not None or configuration.problems
+    assert all(problem.text and problem.file for problem in configuration.problems)

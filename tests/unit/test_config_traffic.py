@@ -1,0 +1,29 @@
+"""What liveness costs: from RFC sizes and intervals to bytes a month."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from hub.config.traffic import monthly_bytes, packet_bytes
+from policies.model.intent import Liveness, LivenessMethod, LivenessTimers
+
+
+@pytest.mark.parametrize(
+    ("method", "size"),
+    [
+        (LivenessMethod.BFD, 124),  # 20 IP + 8 UDP + 32 WireGuard + (20 + 8 + 24, padded to 64)
+        (LivenessMethod.ICMP, 108),  # 20 IP + 8 UDP + 32 WireGuard + (20 + 8 + 20, padded to 48)
+    ],
+)
+def test_a_packet_is_as_large_as_the_isp_counts_it(method: LivenessMethod, size: int) -> None:
+    assert packet_bytes(method) == size
+
+
+def test_a_month_of_bfd_is_two_directions_at_the_jittered_rate() -> None:
+    timers = LivenessTimers(LivenessMethod.BFD, timedelta(seconds=1), 5)
+    slow = LivenessTimers(LivenessMethod.ICMP, timedelta(seconds=1), 5)
+    cost = monthly_bytes(Liveness(active=timers, idle=slow))
+    assert cost.active == round(2 * 124 * 30 * 86400 / 0.875)
+    assert cost.idle == 2 * 108 * 30 * 86400
