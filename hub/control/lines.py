@@ -39,9 +39,7 @@ def check_greeting(message: Message) -> str:
     if not isinstance(version, int) or not isinstance(role, str):
         raise BadLineError("the first line is no greeting of Pointsman")
     if version != PROTOCOL_VERSION:
-        raise BadLineError(
-            f"the other side speaks version {version}, this one {PROTOCOL_VERSION}: upgrade the older"
-        )
+        raise BadLineError(f"the other side speaks version {version}, this one {PROTOCOL_VERSION}: upgrade the older")
     return role
 
 

@@ -1,0 +1,354 @@
+"""`pointsman lab`: a whole network on this machine, to try things and to break them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hub.lab.names import LabPlace
+    from hub.lab.record import Lab
+    from hub.overrides import Overrides
+    from policies.model.intent import Intent
+
+DONE, REFUSED, USAGE, NOT_RUNNING = 0, 1, 2, 3
+
+_EXAMPLES = """\
+examples:
+  pointsman lab up                                the eight branches that come with Pointsman
+  pointsman lab up my-network --timers fast       your own configuration directory
+  pointsman lab cut bandung/fiber                 silently, inside the ISP: no link goes down
+  pointsman lab cut isp:telkom --direction to-hub
+  pointsman lab degrade bandung/fiber --loss 5% --delay 80ms
+  pointsman lab probe bandung --for 10s           loss and outages, both ways
+  pointsman lab heal all
+  pointsman lab shell hub -- pointsman status
+  pointsman lab down
+"""
+
+_UNTIL_INTERRUPTED = 7 * 86400.0
+"""Seconds: nobody probes for longer."""
+_SYSTEM_DIRECTORIES = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+
+
+def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register `lab` and its own commands."""
+    raw = argparse.RawDescriptionHelpFormatter
+    lab = subparsers.add_parser(
+        "lab", help="a whole network on this machine", epilog=_EXAMPLES, formatter_class=raw, description=__doc__
+    )
+    commands = lab.add_subparsers(dest="lab_command", required=True, metavar="COMMAND")
+    _add_up(commands)
+    status = _command(commands, "status", "names, addresses, what is cut, and a picture", _status)
+    status.add_argument("--json", action="store_true", help="for programs")
+    cut = _command(commands, "cut", "drop every packet of a target, silently", _cut)
+    _add_target(cut)
+    heal = _command(commands, "heal", "end what a target suffers", _heal)
+    heal.add_argument("target", metavar="TARGET", help="as for cut, or: all")
+    _add_degrade(commands)
+    _add_probe(commands)
+    shell = _command(commands, "shell", "a shell, or a command, on one of the machines", _shell)
+    shell.add_argument("node", metavar="NODE", help="hub, hq, bandung, bandung-host, isp:telkom or ix")
+    shell.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="instead of a shell")
+    _command(commands, "demo", "build it, cut, heal, measure, remove it: about a minute", _demo)
+    _command(commands, "down", "remove everything of the lab, also of one that was killed half-way", _down)
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    text: str,
+    action: Callable[[argparse.Namespace, LabPlace], int],
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text)
+    parser.add_argument("--name", default="lab", help='which lab (default "lab"); two names are two labs')
+    parser.set_defaults(run=run, lab_action=action)
+    return parser
+
+
+def _add_up(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    up = _command(commands, "up", "build the lab and start the hub in it", _up)
+    up.add_argument("directory", nargs="?", type=Path, help="configuration directory (default: the eight branches)")
+    timers = ("fast", "normal", "relaxed", "as-written")
+    up.add_argument("--timers", choices=timers, default="as-written", help="liveness of every tunnel")
+    up.add_argument("--hold", type=_duration, metavar="TIME", help="failback hold instead of the written one, as 3s")
+    up.add_argument("--no-hub", action="store_true", help="everything but the hub's own processes")
+
+
+def _add_target(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("target", metavar="TARGET", help="bandung/fiber, bandung, isp:telkom or hub:telkom")
+    ways = ("to-branch", "to-hub", "both")
+    parser.add_argument("--direction", choices=ways, default="both", help="which way (default: both)")
+
+
+def _add_degrade(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    degrade = _command(commands, "degrade", "add loss, delay and jitter to a target", _degrade)
+    _add_target(degrade)
+    degrade.add_argument("--loss", type=_loss, default=0.0, metavar="SHARE", help="of packets, as 5%%")
+    degrade.add_argument("--delay", type=_duration, metavar="TIME", help="each way, as 80ms")
+    degrade.add_argument("--jitter", type=_duration, metavar="TIME", help="up to so much more or less, as 20ms")
+
+
+def _add_probe(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    probe = _command(commands, "probe", "send packets both ways and report loss and outages", _probe)
+    probe.add_argument("branches", nargs="*", metavar="BRANCH", help="default: all")
+    probe.add_argument("--interval", type=_duration, metavar="TIME", default=_duration("1ms"), help="default: 1ms")
+    probe.add_argument("--for", dest="duration", type=_duration, metavar="TIME", help="default: until Ctrl-C")
+    probe.add_argument("--json", action="store_true", help="for programs")
+
+
+def _duration(text: str) -> float:
+    """Seconds."""
+    from hub.overrides import duration
+
+    try:
+        return duration(text).total_seconds()
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _loss(text: str) -> float:
+    from hub.lab.disturbances import fraction
+
+    try:
+        return fraction(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it; 0 done, 1 refused, 2 usage, 3 no such lab."""
+    from hub.lab import names, rootless
+
+    os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", ""), *_SYSTEM_DIRECTORIES])
+    try:
+        place = names.lab_place(args.name)
+        if rootless.needed(os.geteuid()):
+            return _outside(args, place)
+        action: Callable[[argparse.Namespace, LabPlace], int] = args.lab_action
+        return action(args, place)
+    except names.NotUpError as error:
+        print(f"pointsman: {error}", file=sys.stderr)
+        return NOT_RUNNING
+    except names.LabError as error:
+        print(f"pointsman: {error}", file=sys.stderr)
+        return REFUSED
+    except KeyboardInterrupt:
+        print("pointsman: interrupted", file=sys.stderr)
+        return REFUSED
+
+
+def _outside(args: argparse.Namespace, place: LabPlace) -> int:
+    """An ordinary user's command: inside the lab's own user namespace, or what has to be done from without."""
+    from hub.lab import record, rootless
+
+    if args.lab_action is _down:
+        return _say_down(place, found=rootless.end(place))
+    if args.lab_action is _demo:
+        try:
+            return rootless.run_this_command(place, create=True)
+        finally:
+            rootless.end(place)
+    create = args.lab_action is _up
+    if not create:
+        record.load(place)
+    return rootless.run_this_command(place, create=create)
+
+
+def _up(args: argparse.Namespace, place: LabPlace) -> int:
+    from hub.lab import build
+    from hub.lab.plan import plan
+    from hub.overrides import overridden
+
+    directory = (args.directory or _example()).resolve()
+    overrides = _overrides(args)
+    network = plan(overridden(_read(directory), overrides))
+    tunnels = sum(1 for _ in network.tunnels())
+    print(
+        f"building    hub, {len(network.branches)} branches, {len(network.isps)} ISPs, {tunnels} WireGuard tunnels "
+        f"from {directory}",
+        flush=True,
+    )
+    started = time.monotonic()
+    build.up(network, place, configuration=directory, overrides=overrides, with_hub=not args.no_hub)
+    option = "" if place.name == "lab" else f" --name {place.name}"
+    print(f"up          in {time.monotonic() - started:.1f} s; files in {place.directory}")
+    print(f"look round: pointsman lab status{option}")
+    return DONE
+
+
+def _example() -> Path:
+    import hub
+
+    return Path(hub.__file__).parents[1] / "config" / "eight-branches"
+
+
+def _read(directory: Path) -> Intent:
+    from hub.config import read
+    from hub.lab.names import LabError
+
+    configuration = read(directory)
+    if configuration.intent is None:
+        raise LabError(f'the configuration in {directory} has errors: see them with "pointsman check {directory}"')
+    return configuration.intent
+
+
+def _overrides(args: argparse.Namespace) -> Overrides:
+    from datetime import timedelta
+
+    from hub.overrides import TIMERS, Overrides
+
+    hold = None if args.hold is None else timedelta(seconds=args.hold)
+    return Overrides(TIMERS.get(args.timers), hold)
+
+
+def _status(args: argparse.Namespace, place: LabPlace) -> int:
+    from hub.lab import disturb, record
+    from hub.lab.disturbances import summary
+    from hub.lab.network import to_json
+    from hub.lab.picture import picture
+
+    lab = record.load(place)
+    present = disturb.present(place)
+    hub = "runs" if (place.run / "control.sock").is_socket() else "does not run"
+    if args.json:
+        print(json.dumps({**_facts(lab), "disturbed": summary(present), "network": to_json(lab.network)}, indent=1))
+        return DONE
+    kind = "the kernel's WireGuard" if lab.kernel_wireguard else "wireguard-go"
+    tunnels = sum(1 for _ in lab.network.tunnels())
+    print(f'lab "{place.name}" is up: {tunnels} tunnels by {kind}; the hub {hub}')
+    print(f"configuration {lab.configuration}\nfiles         {place.directory}")
+    print(f"disturbed     {'; '.join(summary(present)) or 'nothing'}\n")
+    print(picture(lab.network, present), end="")
+    return DONE
+
+
+def _facts(lab: Lab) -> dict[str, Any]:
+    return {
+        "name": lab.place.name,
+        "configuration": str(lab.configuration),
+        "directory": str(lab.place.directory),
+        "kernel_wireguard": lab.kernel_wireguard,
+        "namespaces": {node: lab.place.namespace(node) for node in lab.network.nodes()},
+    }
+
+
+def _cut(args: argparse.Namespace, place: LabPlace) -> int:
+    from hub.lab import disturb, record
+    from hub.lab.disturbances import Direction
+
+    disturb.cut(record.load(place), args.target, Direction(args.direction))
+    return _say_disturbed(place)
+
+
+def _degrade(args: argparse.Namespace, place: LabPlace) -> int:
+    from hub.lab import disturb, record
+    from hub.lab.disturbances import Direction
+
+    delay, jitter = args.delay or 0.0, args.jitter or 0.0
+    if not (args.loss or delay or jitter):
+        print("pointsman: say what to add: --loss 5%, --delay 80ms or --jitter 20ms", file=sys.stderr)
+        return USAGE
+    disturb.disturb(
+        record.load(place),
+        args.target,
+        Direction(args.direction),
+        loss=args.loss,
+        delay_ms=delay * 1000,
+        jitter_ms=jitter * 1000,
+    )
+    return _say_disturbed(place)
+
+
+def _heal(args: argparse.Namespace, place: LabPlace) -> int:
+    from hub.lab import disturb, record
+
+    if not disturb.heal(record.load(place), args.target):
+        print(f"{args.target} was not disturbed")
+    return _say_disturbed(place)
+
+
+def _say_disturbed(place: LabPlace) -> int:
+    from hub.lab import disturb
+    from hub.lab.disturbances import summary
+
+    print("\n".join(summary(disturb.present(place))) or "nothing is disturbed")
+    return DONE
+
+
+def _probe(args: argparse.Namespace, place: LabPlace) -> int:
+    from hub.lab import record
+    from hub.lab.probe import Probe
+    from hub.lab.report import probe_json, probe_text
+
+    lab = record.load(place)
+    if args.interval <= 0:
+        print("pointsman: --interval must be more than 0, for example 1ms", file=sys.stderr)
+        return USAGE
+    probe = Probe()
+    probe.start(lab, args.branches, args.interval)
+    try:
+        time.sleep(args.duration if args.duration is not None else _UNTIL_INTERRUPTED)
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+    reports = probe.stop()
+    if args.json:
+        print(json.dumps(probe_json(reports, started=probe.started), indent=1))
+    else:
+        print(probe_text(reports, started=probe.started, interval_ms=args.interval * 1000), end="")
+    return DONE
+
+
+def _shell(args: argparse.Namespace, place: LabPlace) -> int:
+    from hub.lab import record
+    from hub.lab.hub_processes import hub_environment
+    from hub.lab.names import LabError
+    from hub.lab.namespaces import inside
+
+    lab = record.load(place)
+    node = args.node.replace("isp:", "isp-", 1)
+    if node not in lab.network.nodes():
+        raise LabError(f'"{args.node}" is not in this lab: one of {", ".join(lab.network.nodes())}')
+    command = args.command[1:] if args.command[:1] == ["--"] else args.command
+    command = command or [os.environ.get("SHELL", "/bin/sh")]
+    here = str(Path(sys.executable).parent)
+    environment = {**os.environ, **hub_environment(place, lab.configuration)}
+    environment["PATH"] = os.pathsep.join([here, environment["PATH"]])
+    arguments = inside(place, node, command)
+    sys.stdout.flush()
+    os.execvpe(arguments[0], arguments, environment)  # noqa: S606 - becomes that command
+
+
+def _demo(_args: argparse.Namespace, place: LabPlace) -> int:
+    from rich.console import Console
+
+    from hub.cli.render_status import status_view
+    from hub.lab import demo
+
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    directory = _example()
+    worked = demo.run(
+        place,
+        directory,
+        _read(directory),
+        lambda line: print(line, flush=True),
+        lambda r: console.print(status_view(r)),
+    )
+    return DONE if worked else REFUSED
+
+
+def _down(_: argparse.Namespace, place: LabPlace) -> int:
+    from hub.lab import build
+
+    return _say_down(place, found=build.down(place))
+
+
+def _say_down(place: LabPlace, *, found: bool) -> int:
+    print(f'lab "{place.name}" is gone' if found else f'there was no lab "{place.name}"')
+    return DONE

@@ -1,0 +1,75 @@
+"""`pointsman`: the commands, in the order in which people need them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+from hub.cli import allocate, check, lab, run, schema, status, why
+
+DONE, REFUSED, USAGE, NOT_RUNNING = 0, 1, 2, 3
+
+_COMMANDS = (lab, check, allocate, run, status, why, schema)
+
+_EPILOG = """\
+first steps:
+  pointsman lab up                build the example network on this machine, in network namespaces
+  pointsman status --watch        look at it
+  pointsman lab cut bandung/fiber
+  pointsman why bandung
+
+exit status: 0 done, 1 refused or found wrong, 2 usage, 3 not running or not reachable
+"""
+
+
+def entry() -> None:
+    """The console script."""
+    raise SystemExit(main(sys.argv[1:]))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; returns its exit status."""
+    options = parser().parse_args(arguments)
+    try:
+        status: int = options.run(options)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except Exception as error:
+        if os.environ.get("POINTSMAN_DEBUG"):
+            raise
+        print(f"pointsman: a fault of Pointsman itself: {type(error).__name__}: {error}", file=sys.stderr)
+        print("    mend: please report it, with what POINTSMAN_DEBUG=1 shows", file=sys.stderr)
+        return REFUSED
+    return status
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(
+        prog="pointsman",
+        description="Keeps branches reachable when a tunnel dies, in both directions, by BGP policy.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"pointsman {_version()}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        command.add(commands)
+    return top
+
+
+def _version() -> str:
+    try:
+        return version("pointsman")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+if __name__ == "__main__":
+    entry()

@@ -1,0 +1,109 @@
+"""The status report as a screen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hub.cli.durations import ago
+
+Report = Mapping[str, Any]
+
+
+def status_view(report: Report) -> RenderableType:
+    """The screen for a controller's report, or for what the forwarder alone knows."""
+    if report.get("controller") is False:
+        return _forwarder_view(report)
+    return Group(Text(_headline(report)), _table(report["branches"]), *_problems(report))
+
+
+def _headline(report: Report) -> str:
+    branches = report["branches"]
+    preferred = sum(1 for b in branches if b["on"] is not None and b["on"] == b["preferred"])
+    moved = sum(1 for b in branches if b["on"] is not None and b["on"] != b["preferred"])
+    nowhere = len(branches) - preferred - moved
+    parts = [f"{len(branches)} branches: {preferred} on their preferred tunnel"]
+    parts += [f"{moved} moved"] if moved else []
+    parts += [f"{nowhere} on none"] if nowhere else []
+    down = [f"{b['branch']}/{t['tunnel']}" for b in branches for t in b["tunnels"] if t["liveness"] == "down"]
+    text = ", ".join(parts)
+    if down:
+        named = ", ".join(down[:4]) + (f" and {len(down) - 4} more" if len(down) > 4 else "")
+        text += f" · {len(down)} down: {named}"
+    return f"{text} · hub {report['hub']} of {report['network']}, {report['config']}"
+
+
+def _table(branches: Iterable[Report]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    for column in ("BRANCH", "ON", "SINCE", "BRANCH SENDS BY", "TUNNELS"):
+        table.add_column(column, no_wrap=column != "TUNNELS")
+    for branch in branches:
+        table.add_row(branch["branch"], _on(branch), _since(branch), _uses(branch), _tunnels(branch["tunnels"]))
+    return table
+
+
+def _on(branch: Report) -> Text:
+    if branch["on"] is None:
+        return Text("none", style="red")
+    return Text(branch["on"], style="" if branch["on"] == branch["preferred"] else "yellow")
+
+
+def _since(branch: Report) -> str:
+    return ago(branch["since"]["ago"]) if branch["since"] is not None else ""
+
+
+def _uses(branch: Report) -> Text:
+    uses = branch["uses"]
+    if uses is None or uses["seen"]["ago"] > 5:
+        return Text("not seen", style="dim")
+    return Text(uses["tunnel"], style="" if uses["tunnel"] == branch["on"] else "yellow")
+
+
+def _tunnels(tunnels: Iterable[Report]) -> Text:
+    return Text(" · ").join(_tunnel(tunnel) for tunnel in tunnels)
+
+
+def _tunnel(tunnel: Report) -> Text:
+    name = tunnel["tunnel"]
+    if tunnel["liveness"] == "down":
+        return Text(f"{name} down {ago(tunnel['since']['ago'])}", style="red")
+    if tunnel["liveness"] == "unknown":
+        return Text(f"{name} not known yet", style="dim")
+    rtt = f" {tunnel['rtt_ms']:.3g} ms" if tunnel["rtt_ms"] is not None else " up"
+    bgp = "" if tunnel["session"] == "up" else " (no BGP session)"
+    return Text(f"{name}{rtt}{bgp}", style="yellow" if bgp else "")
+
+
+def _problems(report: Report) -> Iterable[RenderableType]:
+    for problem in report["problems"]:
+        yield Text(f"! {problem['text']}", style="red")
+        if problem["mend"]:
+            yield Text(f"    mend: {problem['mend']}")
+    if report.get("refused"):
+        last = report["refused"][-1]
+        count = len(report["refused"])
+        yield Text(
+            f"{count} routes refused; the last: {last['prefix']} by {last['tunnel']}: {last['reason']}", style="yellow"
+        )
+
+
+def _forwarder_view(snapshot: Report) -> RenderableType:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    for column in ("CLASS", "ON", "SINCE", "TUNNELS"):
+        table.add_column(column)
+    now = time.monotonic()
+    states = {tunnel["tunnel"]: tunnel for tunnel in snapshot["tunnels"]}
+    for one in snapshot["classes"]:
+        on = one["active"].partition("/")[2] if one["active"] is not None else "none"
+        tunnels = " · ".join(
+            f"{name.partition('/')[2]} {states[name]['state'] if name in states else '?'}" for name in one["order"]
+        )
+        table.add_row(one["name"], on, ago(now - one["since"]), tunnels)
+    note = Text("no controller is running: this is what the forwarder knows; tunnels still fail over", style="yellow")
+    return Group(note, table, *_problems(snapshot))

@@ -1,0 +1,94 @@
+"""The explanation of one branch as a tree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.tree import Tree
+
+from hub.cli.durations import ago
+
+Report = Mapping[str, Any]
+
+
+def why_view(report: Report) -> Tree:
+    """Observations, ranking, what was told, what is used, heard and forwarded, and what comes next."""
+    on, since = report["on"] or "no tunnel", report["since"]
+    when = f" since {_clock(since)} ({ago(since['ago'])})" if since is not None else ""
+    detail = f" ({report['detail']})" if report["detail"] else ""
+    tree = Tree(f"{report['branch']} -> {on}{when}: {report['reason']}{detail}", guide_style="dim")
+    for tunnel in report["tunnels"]:
+        _add_tunnel(tree, tunnel)
+    places = "   ".join(f"{n} {p['tunnel']} ({p['is']})" for n, p in enumerate(report["ranking"], 1))
+    tree.add(_line("ranking", f"{places}   policy {report['policy']}"))
+    tree.add(_line("told", _told(report)))
+    tree.add(_line("uses", _uses(report)))
+    for heard in report["hears"]:
+        tree.add(_line("hears", f"{heard['prefix']} by {'; by '.join(_by(one) for one in heard['by'])}"))
+    if not report["hears"]:
+        tree.add(_line("hears", "nothing yet"))
+    for forwarding in report["kernel"]:
+        tree.add(_line("kernel", _kernel(forwarding, report)))
+    tree.add(_line("next", _next(report)))
+    return tree
+
+
+def _add_tunnel(tree: Tree, tunnel: Report) -> None:
+    rtt = f" · rtt {tunnel['rtt_ms']:.3g} ms" if tunnel["rtt_ms"] is not None else ""
+    node = tree.add(_line(tunnel["tunnel"], f"{tunnel['liveness']:<8} {tunnel['reason']}{rtt}"))
+    session = tunnel["session_since"]
+    for_how_long = f" {ago(session['ago'])}" if session is not None else ""
+    because = f" ({tunnel['session_reason']})" if tunnel["session_reason"] else ""
+    since = f"since {_clock(tunnel['since'])} · " if tunnel["since"] is not None else ""
+    metered = ", metered" if tunnel["metered"] else ""
+    node.add(
+        f"{since}BGP {tunnel['session']}{for_how_long}{because} · {tunnel['interface']} · "
+        f"{tunnel['kind']} of {tunnel['isp']}{metered} to {tunnel['hub_uplink']}"
+    )
+
+
+def _told(report: Report) -> str:
+    said = []
+    for tunnel in report["tunnels"]:
+        if tunnel["med"] is None:
+            continue
+        mark = " (survivor)" if report["survivor"] and tunnel["tunnel"] == report["chosen"] else ""
+        changing = "" if tunnel["med_wanted"] in (None, tunnel["med"]) else f", to be {tunnel['med_wanted']}"
+        said.append(f"{tunnel['tunnel']}: {', '.join(tunnel['announced'])} med {tunnel['med']}{mark}{changing}")
+    return "; ".join(said) or "nothing: no session is up"
+
+
+def _uses(report: Report) -> str:
+    uses = report["uses"]
+    if uses is None:
+        return "not seen: no return-path probe was answered"
+    both = "both ways" if uses["tunnel"] == report["on"] else "from the branch; the hub sends the other way"
+    return f"{uses['tunnel']}, {both} (return-path probe {uses['seen']['ago']:.1f} s ago)"
+
+
+def _by(one: Report) -> str:
+    if not one["held"]:
+        return str(one["tunnel"])
+    since = f" {ago(one['held_since']['ago'])}" if one["held_since"] is not None else ""
+    return f"{one['tunnel']} held{since}"
+
+
+def _kernel(forwarding: Report, report: Report) -> str:
+    interfaces = {t["tunnel"]: t["interface"] for t in report["tunnels"]}
+    active = forwarding["active"].partition("/")[2] if forwarding["active"] is not None else None
+    out = f"{active} ({interfaces.get(active, '?')})" if active is not None else "unreachable"
+    return f"{', '.join(forwarding['prefixes'])} -> class {forwarding['class']} -> {out}   epoch {forwarding['epoch']}"
+
+
+def _next(report: Report) -> str:
+    following = report["next"]
+    return f"{following['what']}: not before {following['at'][11:19]}" if following is not None else "nothing is due"
+
+
+def _clock(moment: Report) -> str:
+    return str(moment["at"][11:23])
+
+
+def _line(head: str, text: str) -> str:
+    return f"{head:<11}{text}"

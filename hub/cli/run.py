@@ -1,0 +1,74 @@
+"""`pointsman run`: all processes of the hub in the foreground."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from hub.control.places import SYSTEM_CONFIG, SYSTEM_RUN, SYSTEM_STATE, Places
+
+_EPILOG = """\
+examples:
+  pointsman run                                      as configured in /etc/pointsman
+  pointsman run --config . --run-dir run --state-dir state
+
+Each process can also be started alone, as systemd does:
+  python -m hub.forwarder --run-dir DIR --state-dir DIR
+  python -m speaker.bgp.launcher DIR/exabgp-1.conf
+  python -m hub.controller --config DIR --run-dir DIR --state-dir DIR
+"""
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the command."""
+    from hub.overrides import add_arguments
+
+    parser = commands.add_parser(
+        "run",
+        help="run the hub here, in the foreground",
+        description="Runs the forwarder, ExaBGP and the controller, and starts again whichever dies.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="DIR", help="the configuration (default: here, else /etc/pointsman)"
+    )
+    parser.add_argument(
+        "--run-dir", type=Path, default=SYSTEM_RUN, metavar="DIR", help="sockets (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--state-dir", type=Path, default=SYSTEM_STATE, metavar="DIR", help="state (default: %(default)s)"
+    )
+    add_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check the configuration, then supervise until a signal."""
+    from hub.config import read
+    from hub.overrides import from_options
+    from hub.supervisor import Supervisor, programs
+
+    places = Places(_config(options.config), options.run_dir.absolute(), options.state_dir.absolute())
+    configuration = read(places.config)
+    if configuration.intent is None:
+        for problem in configuration.problems:
+            print(problem, file=sys.stderr)
+        return 1
+    try:
+        for directory in (places.run, places.state):
+            directory.mkdir(parents=True, exist_ok=True, mode=0o750)
+    except OSError as error:
+        print(f"pointsman: {error.filename}: {error.strerror}: run as root, or name other directories", file=sys.stderr)
+        return 1
+    os.environ["PYTHONUNBUFFERED"] = "1"
+    return Supervisor(programs(places, from_options(options).arguments()), places.run).run()
+
+
+def _config(given: Path | None) -> Path:
+    if given is not None:
+        return given.absolute()
+    here = Path.cwd()
+    return here if (here / "network.yaml").exists() else SYSTEM_CONFIG

@@ -1,0 +1,100 @@
+"""`pointsman status`: the whole hub on one screen."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from typing import Any
+
+from hub.cli.where import add_run_dir, running_hub
+
+_EPILOG = """\
+examples:
+  pointsman status
+  pointsman status --watch
+  pointsman status --json | jq '.branches[] | select(.on != .preferred)'
+"""
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the command."""
+    parser = commands.add_parser(
+        "status",
+        help="every branch, its tunnels and what is wrong",
+        description="Shows every branch, the tunnel that it is on, its tunnels, and what is wrong. "
+        "When the controller is dead the forwarder is asked.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", action="store_true", help="print the data instead")
+    parser.add_argument("--watch", action="store_true", help="show it again every second until interrupted")
+    add_run_dir(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the status once, or again and again."""
+    if not options.watch:
+        return _once(options)
+    if options.json:
+        while (status := _once(options)) == 0:
+            time.sleep(1)
+        return status
+    return _watch(options)
+
+
+def _once(options: argparse.Namespace) -> int:
+    from hub.control.client import NotRunningError, RefusedError
+
+    try:
+        report = _ask(options)
+    except NotRunningError as error:
+        print(f"pointsman: no hub is running here: {error}", file=sys.stderr)
+        print('    mend: start it with "pointsman run", or a lab with "pointsman lab up"', file=sys.stderr)
+        return 3
+    except RefusedError as error:
+        print(f"pointsman: {error}", file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps(report, indent=None if options.watch else 2), flush=True)
+        return 0
+    from rich.console import Console
+
+    from hub.cli.render_status import status_view
+
+    Console(highlight=False, soft_wrap=not sys.stdout.isatty()).print(status_view(report))
+    return 0
+
+
+def _watch(options: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    from hub.cli.render_status import status_view
+    from hub.control.client import NotRunningError, RefusedError
+
+    with Live(console=Console(highlight=False), screen=sys.stdout.isatty(), auto_refresh=False) as live:
+        while True:
+            try:
+                live.update(status_view(_ask(options)), refresh=True)
+            except (NotRunningError, RefusedError) as error:
+                live.update(Text(f"no answer: {error}", style="red"), refresh=True)
+            time.sleep(1)
+
+
+def _ask(options: argparse.Namespace) -> dict[str, Any]:
+    """The controller's report; the forwarder's snapshot, marked as such, when there is no controller."""
+    from hub.control.client import NotRunningError, ask_controller, ask_forwarder
+
+    places = running_hub(options.run_dir)
+    try:
+        return ask_controller(places.control_socket, {"ask": "status"})
+    except NotRunningError as no_controller:
+        try:
+            snapshot = ask_forwarder(places.forwarder_socket)
+        except NotRunningError:
+            raise no_controller from None
+        return {"controller": False, "forwarder": True, "at": time.strftime("%FT%T%z"), **snapshot}

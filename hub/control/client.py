@@ -1,0 +1,81 @@
+"""Asking a process on its local socket, from the command line."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hub.control.lines import BadLineError, LineReader, Message, encode, greeting
+
+TIMEOUT_SECONDS = 3.0
+
+
+class NotRunningError(Exception):
+    """Nobody answers at this socket. The text says what to do."""
+
+
+class RefusedError(Exception):
+    """The process answered that it can't or won't."""
+
+
+def ask_controller(path: Path, question: Message) -> Message:
+    """One question, one answer.
+
+    Raises:
+        NotRunningError: no controller answers there.
+        RefusedError: it answered with an error.
+    """
+    with _connect(path) as connection:
+        connection.sendall(encode(question))
+        answer = next(_messages(connection, path))
+    if "error" in answer:
+        raise RefusedError(str(answer["error"]))
+    result: Message = answer["answer"]
+    return result
+
+
+def ask_forwarder(path: Path) -> dict[str, Any]:
+    """The forwarder's snapshot, as a reader: for when there is no controller.
+
+    Raises:
+        NotRunningError: no forwarder answers there.
+        RefusedError: it answered with an error.
+    """
+    with _connect(path) as connection:
+        connection.sendall(encode(greeting("reader")))
+        for message in _messages(connection, path):
+            if "error" in message:
+                raise RefusedError(str(message["error"]))
+            if "snapshot" in message:
+                snapshot: dict[str, Any] = message["snapshot"]
+                return snapshot
+    raise NotRunningError(f"{path} said nothing of its state")
+
+
+def _connect(path: Path) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(TIMEOUT_SECONDS)
+    try:
+        connection.connect(str(path))
+    except PermissionError as error:
+        connection.close()
+        raise NotRunningError(f"you may not open {path}: be root, or of the group pointsman") from error
+    except OSError as error:
+        connection.close()
+        raise NotRunningError(f"nobody answers at {path} ({error.strerror or error})") from error
+    return connection
+
+
+def _messages(connection: socket.socket, path: Path) -> Iterator[Message]:
+    lines = LineReader()
+    while True:
+        try:
+            data = connection.recv(1 << 16)
+            messages = lines.feed(data)
+        except (OSError, BadLineError) as error:
+            raise NotRunningError(f"{path} does not answer ({error})") from error
+        if not data:
+            raise NotRunningError(f"{path} closed the connection without an answer")
+        yield from messages

@@ -1,0 +1,163 @@
+"""The controller's end of the forwarder's socket: what it says becomes events, what is wanted becomes orders.
+
+What the forwarder has is read from what it says, never remembered from what it was told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from hub.control.lines import BadLineError, LineReader, Message, check_greeting, encode, greeting
+from hub.controller.forwarder_lines import (
+    classes_line,
+    events_of,
+    is_obeyed,
+    look_line,
+    order_line,
+    tunnels_line,
+)
+from policies.model.desired import ClassOrder, Desired
+from policies.model.events import Event, ForwarderLost
+from policies.model.intent import Intent
+from policies.model.view import View
+
+RETRY_SECONDS = 0.1
+REPEAT_SECONDS = 1.0
+"""How long an order may stay unobeyed before it is sent again."""
+
+
+class ForwarderLink:
+    """A ForwarderLink keeps one connection to the forwarder, for ever."""
+
+    def __init__(self, socket: Path, intent: Intent, on_event: Callable[[Event], None], clock: Callable[[], float]):
+        self._socket = socket
+        self._intent = intent
+        self._on_event = on_event
+        self._clock = clock
+        self._writer: asyncio.StreamWriter | None = None
+        self._ordered: dict[str, tuple[ClassOrder, float]] = {}
+        self._set_sent: tuple[object, ...] | None = None
+        self._set_at = 0.0
+        self._looking: frozenset[str] = frozenset()
+        self.problems: dict[str, tuple[str, str]] = {}
+        self.forwarder_counters: dict[str, int] = {}
+        self.measured: dict[str, Message] = {}
+        self.counters: Counter[str] = Counter()
+        self.error = "not connected yet"
+
+    async def run(self) -> None:
+        """Connect, listen, and connect again."""
+        while True:
+            try:
+                reader, writer = await asyncio.open_unix_connection(str(self._socket), limit=1 << 24)
+            except OSError as error:
+                self.error = f"no forwarder answers at {self._socket}: {error.strerror or error}"
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            try:
+                await self._talk(reader, writer)
+            except (OSError, BadLineError) as error:
+                self.error = str(error)
+                self.counters["forwarder connection lost"] += 1
+            finally:
+                self._writer = None
+                writer.close()
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
+            self._on_event(ForwarderLost())
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(encode(greeting("controller")))
+        writer.write(encode(tunnels_line(self._intent)))
+        lines = LineReader()
+        greeted = False
+        while data := await reader.read(1 << 16):
+            for message in lines.feed(data):
+                if "error" in message:
+                    self.counters["errors told by the forwarder"] += 1
+                    self.error = str(message["error"])
+                    if not greeted:
+                        raise BadLineError(self.error)
+                    continue
+                if not greeted:
+                    if check_greeting(message) != "forwarder":
+                        raise BadLineError(f"{self._socket} is not a forwarder's socket")
+                    greeted = True
+                    continue
+                self._receive(message, writer)
+        raise BadLineError("the forwarder closed the connection")
+
+    def _receive(self, message: Message, writer: asyncio.StreamWriter) -> None:
+        self._remember(message)
+        for event in events_of(message):
+            if "snapshot" in message:
+                self._writer, self.error = writer, ""
+                self._ordered, self._set_sent, self._looking = {}, None, frozenset()
+            self._on_event(event)
+
+    def _remember(self, message: Message) -> None:
+        match message:
+            case {"snapshot": {"problems": problems, "counters": counters, "tunnels": tunnels}}:
+                self.problems = {p["key"]: (p["text"], p["mend"]) for p in problems}
+                self.forwarder_counters = dict(counters)
+                self.measured = {t["tunnel"]: t for t in tunnels}
+            case {"status": {"counters": counters, "tunnels": tunnels}}:
+                self.forwarder_counters = dict(counters)
+                self.measured = {t["tunnel"]: t for t in tunnels}
+            case {"problem": {"key": key, "text": text, "mend": mend}}:
+                self.problems[key] = (text, mend)
+            case {"cleared": key}:
+                self.problems.pop(key, None)
+            case {"refused": {"class": name}}:
+                self.counters["orders refused by the forwarder"] += 1
+                self._ordered.pop(name, None)
+            case {"liveness": {"tunnel": tunnel}}:
+                self.measured[tunnel] = message["liveness"]
+            case _:
+                pass
+
+    def refresh(self) -> None:
+        """Ask for the figures that change without an event: counters and round-trip times."""
+        self._send({"get": "status"})
+
+    def reconfigure(self, intent: Intent) -> None:
+        """Watch the tunnels of this configuration from now on."""
+        self._intent = intent
+        self._set_sent = None
+        self._send(tunnels_line(intent))
+
+    def want(self, desired: Desired, view: View) -> None:
+        """Make the forwarder have what is desired; nothing is sent where it already has it."""
+        if self._writer is None:
+            return
+        if desired.look != self._looking:
+            self._looking = desired.look
+            self._send(look_line(desired.look))
+        whole = (desired.unreachable, self._intent.hub)
+        surplus = view.classes.keys() - desired.classes.keys()
+        if self._set_sent != whole or (surplus and self._clock() - self._set_at >= REPEAT_SECONDS):
+            self._set_sent, self._set_at = whole, self._clock()
+            self._send(classes_line(self._intent, desired))
+            self._ordered = {name: (order, self._clock()) for name, order in desired.classes.items()}
+            return
+        for name, order in desired.classes.items():
+            if not is_obeyed(order, view.classes.get(name)) and self._is_due(name, order):
+                self._send(order_line(order))
+
+    def _is_due(self, name: str, order: ClassOrder) -> bool:
+        """Whether this was not just sent: an answer takes a moment to come."""
+        now = self._clock()
+        last = self._ordered.get(name)
+        if last is not None and last[0] == order and now - last[1] < REPEAT_SECONDS:
+            return False
+        self._ordered[name] = (order, now)
+        return True
+
+    def _send(self, message: Message) -> None:
+        if self._writer is not None and not self._writer.is_closing():
+            self._writer.write(encode(message))

@@ -1,0 +1,147 @@
+"""What the forwarder says -> events, and what is wanted -> orders. Pure; `docs/reference/sockets.md` has the lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import ip_network
+from typing import Any
+
+from hub.control.lines import BadLineError, Message
+from policies.model.clock import Instant
+from policies.model.desired import ClassOrder, Desired
+from policies.model.events import (
+    ClassChanged,
+    ClassGone,
+    Event,
+    ForwarderConnected,
+    LivenessChanged,
+    PathAnswered,
+)
+from policies.model.ids import TunnelId
+from policies.model.intent import Intent, LivenessTimers, Tunnel
+from policies.model.view import ClassView, LivenessState, LivenessView
+
+
+def events_of(message: Message) -> Iterator[Event]:
+    """The events that a line of the forwarder stands for; lines that only people read give none.
+
+    Raises:
+        BadLineError: a field is missing or wrong.
+    """
+    try:
+        yield from _events_of(message)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadLineError(
+            f"a line of the forwarder that cannot be understood ({error!r}): {str(message)[:200]}"
+        ) from error
+
+
+def _events_of(message: Message) -> Iterator[Event]:
+    match message:
+        case {"snapshot": snapshot}:
+            yield ForwarderConnected(
+                liveness={TunnelId.parse(one["tunnel"]): _liveness(one) for one in snapshot["tunnels"]},
+                classes={one["name"]: _class(one) for one in snapshot["classes"]},
+                paths={p["branch"]: (TunnelId.parse(p["tunnel"]), Instant(float(p["at"]))) for p in snapshot["paths"]},
+            )
+        case {"liveness": one}:
+            yield LivenessChanged(TunnelId.parse(one["tunnel"]), _liveness(one))
+        case {"class": one}:
+            yield ClassChanged(_class(one))
+        case {"gone": name}:
+            yield ClassGone(str(name))
+        case {"path": one}:
+            yield PathAnswered(str(one["branch"]), TunnelId.parse(one["tunnel"]), Instant(float(one["at"])))
+        case _:
+            return
+
+
+def _liveness(one: Mapping[str, Any]) -> LivenessView:
+    return LivenessView(
+        LivenessState(one["state"]), Instant(float(one["since"])), str(one["reason"]), hard=bool(one["hard"])
+    )
+
+
+def _class(one: Mapping[str, Any]) -> ClassView:
+    return ClassView(
+        name=str(one["name"]),
+        branch=str(one["branch"]),
+        active=TunnelId.parse(one["active"]) if one["active"] is not None else None,
+        order=tuple(TunnelId.parse(name) for name in one["order"]),
+        prefixes=tuple(ip_network(prefix) for prefix in one["prefixes"]),
+        epoch=int(one["epoch"]),
+        since=Instant(float(one["since"])),
+        reason=str(one["reason"]),
+    )
+
+
+def tunnels_line(intent: Intent) -> Message:
+    """The whole set of tunnels to watch."""
+    return {"set": "tunnels", "tunnels": [_tunnel(tunnel) for tunnel in intent.tunnels().values()]}
+
+
+def classes_line(intent: Intent, desired: Desired) -> Message:
+    """The whole wanted state of the kernel, and where return-path probes come from."""
+    return {
+        "set": "classes",
+        "classes": [_order(order) for order in desired.classes.values()],
+        "unreachable": [str(prefix) for prefix in desired.unreachable],
+        "probe": {
+            "prefixes": [str(prefix) for prefix in intent.hub.prefixes if prefix.version == 4],
+            "prefer": str(intent.hub.router_id),
+        },
+    }
+
+
+def order_line(order: ClassOrder) -> Message:
+    """One class, new or changed."""
+    return {"order": _order(order)}
+
+
+def look_line(branches: Iterable[str]) -> Message:
+    """The branches whose return path is to be watched closely."""
+    return {"look": sorted(branches)}
+
+
+def is_obeyed(order: ClassOrder, state: ClassView | None) -> bool:
+    """Whether the forwarder already has the class as wanted."""
+    return (
+        state is not None
+        and state.active == order.active
+        and state.order == order.order
+        and set(state.prefixes) == set(order.prefixes)
+    )
+
+
+def _tunnel(tunnel: Tunnel) -> Message:
+    return {
+        "name": str(tunnel.id),
+        "branch": tunnel.id.branch,
+        "interface": tunnel.interface,
+        "local": str(tunnel.link.hub),
+        "remote": str(tunnel.link.branch),
+        "isp": tunnel.uplink.isp,
+        "hub_uplink": tunnel.hub_uplink.name,
+        "active": _timers(tunnel.liveness.active),
+        "idle": _timers(tunnel.liveness.idle),
+    }
+
+
+def _timers(timers: LivenessTimers) -> Message:
+    return {
+        "method": timers.method.value,
+        "interval_ms": timers.interval.total_seconds() * 1000,
+        "multiplier": timers.multiplier,
+    }
+
+
+def _order(order: ClassOrder) -> Message:
+    return {
+        "name": order.name,
+        "branch": order.branch,
+        "prefixes": [str(prefix) for prefix in order.prefixes],
+        "order": [str(tunnel) for tunnel in order.order],
+        "active": str(order.active) if order.active is not None else None,
+        "reason": order.reason,
+        "based_on_epoch": order.based_on_epoch,
+    }

@@ -1,0 +1,225 @@
+"""The controller's loop: the single owner of the view. Observe, decide, publish, record.
+
+    forwarder ---events--->+                       +---orders-------> forwarder
+    relay ------events---->| observe -> decide --->+---announcements-> relay (ExaBGP)
+    time -----(wake_at)--->+        (policies)     +---report--------> control socket, log
+
+Events are taken in batches: all that has arrived is observed, then the branches that it concerns are decided once, and
+the urgent announcements are on their way before anything else is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from hub.controller.record import Record
+from hub.controller.report import Surroundings, branch_report, network_report
+from hub.controller.wording import sentence
+from policies.decide import BranchDecision, combine, decide_branch
+from policies.model.clock import Instant, Now
+from policies.model.events import (
+    ClassChanged,
+    ClassGone,
+    Event,
+    ForwarderConnected,
+    ForwarderLost,
+    PathAnswered,
+    RouteRefused,
+    SpeakerConnected,
+    SpeakerLost,
+    SpeakerReady,
+)
+from policies.model.ids import TunnelId
+from policies.model.intent import Intent
+from policies.model.verdicts import Verdict
+from policies.model.view import View
+from policies.observe import observe
+
+if TYPE_CHECKING:
+    from hub.bgp.speaker import Speaker
+    from hub.controller.forwarder import ForwarderLink
+
+LOOK_AGAIN_SECONDS = 1.0
+"""Everything is decided again this often, whatever happens: the state is what counts, not the event."""
+
+
+class Loop:
+    """A Loop owns the view and the decisions of one hub."""
+
+    def __init__(self, intent: Intent, record: Record, config: str) -> None:
+        self._intent = intent
+        self._record = record
+        self._config = config
+        self._started = Instant(time.monotonic())
+        self._zone = ZoneInfo(intent.timezone)
+        self._view = View()
+        self._decisions: dict[str, BranchDecision] = {}
+        self._dirty: set[str] = set(intent.branches)
+        self._pass: asyncio.Handle | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed: dict[TunnelId, Instant] = {}
+        self.problems: dict[str, tuple[str, str]] = {}
+        self._speaker: Speaker | None = None
+        self._forwarder: ForwarderLink | None = None
+
+    def attach(self, speaker: Speaker, forwarder: ForwarderLink) -> None:
+        """The two adapters that the decisions go to."""
+        self._speaker, self._forwarder = speaker, forwarder
+
+    def take(self, event: Event) -> None:
+        """An event of an adapter. Decided at the end of the batch that it came in."""
+        before = self._view
+        self._view = observe(before, event)
+        self._tell(event)
+        self._dirty |= self._concerned(event)
+        if self._pass is None:
+            self._pass = asyncio.get_running_loop().call_soon(self._decide)
+
+    async def run(self) -> None:
+        """Look at everything again from time to time; events are decided as they come."""
+        while True:
+            self._dirty |= set(self._intent.branches)
+            self._decide()
+            if self._forwarder is not None:
+                self._forwarder.refresh()
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+    def reconfigure(self, intent: Intent) -> None:
+        """Decide by this configuration from now on."""
+        self._intent, self._zone = intent, ZoneInfo(intent.timezone)
+        self._decisions = {n: d for n, d in self._decisions.items() if n in intent.branches}
+        if self._forwarder is not None:
+            self._forwarder.reconfigure(intent)
+        self._dirty = set(intent.branches)
+        self._decide()
+
+    def now(self) -> Now:
+        """This moment, on both clocks."""
+        return Now(Instant(time.monotonic()), datetime.now(self._zone))
+
+    def status(self) -> dict[str, object]:
+        """The report on everything."""
+        return network_report(self._intent, self._view, self._verdicts(), self._around(), self.now())
+
+    def why(self, branch: str) -> dict[str, object] | None:
+        """The report on one branch, None if there is none of that name."""
+        known = self._intent.branches.get(branch)
+        if known is None:
+            return None
+        return branch_report(known, self._view, self._verdicts().get(branch), self._around(), self.now())
+
+    @property
+    def branches(self) -> tuple[str, ...]:
+        """The names of all branches."""
+        return tuple(self._intent.branches)
+
+    def _verdicts(self) -> Mapping[str, Verdict]:
+        return {name: decision.verdict for name, decision in self._decisions.items()}
+
+    def _decide(self) -> None:
+        self._pass = None
+        now = Instant(time.monotonic())
+        dirty, self._dirty = self._dirty & self._intent.branches.keys(), set()
+        for name in sorted(dirty):
+            was = self._decisions.get(name)
+            move = was.move if was is not None else None
+            decision = decide_branch(self._intent.hub, self._intent.branches[name], self._view, move, now)
+            self._decisions[name] = decision
+            if (
+                was is None
+                or was.verdict.reason is not decision.verdict.reason
+                or was.verdict.detail != decision.verdict.detail
+            ):
+                self._tell_verdict(decision.verdict)
+        self._publish(now)
+
+    def _publish(self, now: Instant) -> None:
+        decision = combine(self._intent, self._decisions)
+        if self._speaker is not None:
+            self._speaker.want(decision.desired.announcements, decision.desired.urgent)
+        if self._forwarder is not None:
+            self._forwarder.want(decision.desired, self._view)
+        self._close(decision.desired.close)
+        self._wake(decision.wake_at, now)
+
+    def _close(self, wanted: frozenset[TunnelId]) -> None:
+        for tunnel in wanted:
+            session = self._view.session_of(tunnel)
+            if self._speaker is not None and self._closed.get(tunnel) != session.since:
+                self._closed[tunnel] = session.since
+                self._record.say(f"{tunnel}: the tunnel is dead: closing its BGP session")
+                self._speaker.close(tunnel)
+
+    def _wake(self, wake_at: Instant | None, now: Instant) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if wake_at is not None:
+            delay = max(0.001, wake_at - now)
+            self._timer = asyncio.get_running_loop().call_later(delay, self._woken)
+
+    def _woken(self) -> None:
+        self._dirty |= set(self._intent.branches)
+        self._decide()
+
+    def _concerned(self, event: Event) -> set[str]:
+        match event:
+            case ForwarderConnected() | ForwarderLost() | SpeakerConnected() | SpeakerReady() | SpeakerLost():
+                return set(self._intent.branches)
+            case ClassChanged():
+                return {event.state.branch}
+            case ClassGone():
+                return {event.name.partition(":")[0]}
+            case PathAnswered():
+                return {event.branch} if self._is_watched(event.branch) else set()
+            case _:
+                return {event.tunnel.branch}
+
+    def _is_watched(self, branch: str) -> bool:
+        decision = self._decisions.get(branch)
+        return decision is not None and decision.look
+
+    def _around(self) -> Surroundings:
+        link, speaker = self._forwarder, self._speaker
+        counters = dict(self._record.counters)
+        problems = dict(self.problems)
+        if link is not None:
+            counters |= link.counters | {f"forwarder: {k}": v for k, v in link.forwarder_counters.items()}
+            problems |= link.problems
+            if not self._view.forwarder:
+                problems["forwarder"] = (link.error, "start it; the kernel goes on forwarding meanwhile")
+        if speaker is not None:
+            counters |= {f"bgp: {k}": v for k, v in speaker.counters.items()}
+            problems |= {key: (text, "") for key, text in speaker.problems.items()}
+            if not self._view.speaker:
+                problems["speaker"] = (
+                    "ExaBGP's relay does not answer",
+                    "see ExaBGP's log; it is started again by itself",
+                )
+        return Surroundings(
+            config=self._config,
+            started=self._started,
+            problems=problems,
+            counters=counters,
+            refused=tuple(self._record.refusals),
+            measured=link.measured if link is not None else {},
+        )
+
+    def _tell(self, event: Event) -> None:
+        match event:
+            case RouteRefused():
+                self._record.refuse(str(event.tunnel), event.prefix, event.reason)
+            case _ if (text := sentence(event)) is not None:
+                self._record.say(text)
+            case _:
+                pass
+
+    def _tell_verdict(self, verdict: Verdict) -> None:
+        on = verdict.active.name if verdict.active is not None else "no tunnel"
+        detail = f" ({verdict.detail})" if verdict.detail else ""
+        self._record.say(f"{verdict.branch}: on {on}: {verdict.reason.value}{detail}")

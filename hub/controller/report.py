@@ -1,0 +1,156 @@
+"""The report: all that `status` and `why` show, as plain data. Pure; the renderers show it as text or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from policies.forwarding import carrying, tunnels_by_prefix
+from policies.model.clock import Instant, Now
+from policies.model.ids import TunnelId
+from policies.model.intent import Branch, Intent, Tunnel
+from policies.model.verdicts import Verdict
+from policies.model.view import SessionState, View
+from policies.ranking import standing_order
+
+Report = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """A Surroundings is what the adapters know beside the view: what troubles them, what they counted and measured."""
+
+    config: str
+    started: Instant
+    problems: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    counters: Mapping[str, int] = field(default_factory=dict)
+    refused: tuple[Mapping[str, str], ...] = ()
+    measured: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def network_report(
+    intent: Intent, view: View, verdicts: Mapping[str, Verdict], around: Surroundings, now: Now
+) -> Report:
+    """The state of the whole hub, for `status`."""
+    return {
+        "network": intent.network,
+        "hub": intent.hub.name,
+        "config": around.config,
+        "at": now.wall.isoformat(timespec="milliseconds"),
+        "up_for": round(now.monotonic - around.started, 1),
+        "forwarder": view.forwarder,
+        "speaker": view.speaker,
+        "branches": [
+            branch_report(branch, view, verdicts.get(name), around, now) for name, branch in intent.branches.items()
+        ],
+        "problems": [{"key": k, "text": text, "mend": mend} for k, (text, mend) in sorted(around.problems.items())],
+        "refused": [dict(one) for one in around.refused],
+        "counters": dict(sorted(around.counters.items())),
+    }
+
+
+def branch_report(branch: Branch, view: View, verdict: Verdict | None, around: Surroundings, now: Now) -> Report:
+    """The state of one branch, for `status` and `why`."""
+    forwarding = carrying(branch, view)
+    uses = view.paths.get(branch.name)
+    active = forwarding.active if forwarding is not None else None
+    return {
+        "branch": branch.name,
+        "as": branch.asn,
+        "policy": branch.policy.name,
+        "on": active.name if active is not None else None,
+        "since": _moment(forwarding.since, now) if forwarding is not None else None,
+        "preferred": standing_order(branch)[0].id.name if branch.tunnels else None,
+        "chosen": verdict.chosen.name if verdict is not None and verdict.chosen is not None else None,
+        "reason": verdict.reason.value if verdict is not None else "not decided yet",
+        "detail": verdict.detail if verdict is not None else "",
+        "ranking": [
+            {"tunnel": place.tunnel.name, "is": place.usability, "standing": place.standing + 1}
+            for place in (verdict.ranking if verdict is not None else ())
+        ],
+        "survivor": verdict.survivor if verdict is not None else False,
+        "tunnels": [_tunnel_report(tunnel, view, verdict, around, now) for tunnel in standing_order(branch)],
+        "uses": {"tunnel": uses.tunnel.name, "seen": _moment(uses.at, now)} if uses is not None else None,
+        "hears": _hears(branch, view, now),
+        "kernel": [
+            {
+                "class": c.name,
+                "prefixes": [str(p) for p in c.prefixes],
+                "active": str(c.active) if c.active is not None else None,
+                "order": [t.name for t in c.order],
+                "epoch": c.epoch,
+                "reason": c.reason,
+                "since": _moment(c.since, now),
+            }
+            for c in view.classes.values()
+            if c.branch == branch.name
+        ],
+        "next": _next(verdict, now),
+    }
+
+
+def _tunnel_report(tunnel: Tunnel, view: View, verdict: Verdict | None, around: Surroundings, now: Now) -> Report:
+    liveness, session = view.liveness_of(tunnel.id), view.session_of(tunnel.id)
+    measured = around.measured.get(str(tunnel.id), {})
+    return {
+        "tunnel": tunnel.id.name,
+        "interface": tunnel.interface,
+        "isp": tunnel.uplink.isp,
+        "kind": tunnel.uplink.kind,
+        "metered": tunnel.uplink.metered,
+        "hub_uplink": tunnel.hub_uplink.name,
+        "link": f"{tunnel.link.hub} - {tunnel.link.branch}",
+        "liveness": liveness.state.value,
+        "method": tunnel.liveness.active.method.value,
+        "since": _moment(liveness.since, now) if liveness.since else None,
+        "reason": liveness.reason,
+        "rtt_ms": measured.get("rtt_ms"),
+        "session": session.state.value,
+        "session_since": _moment(session.since, now) if session.since else None,
+        "session_reason": session.reason,
+        "med": _sent_med(session.sent.values()) if session.state is SessionState.UP else None,
+        "med_wanted": verdict.told.get(tunnel.id) if verdict is not None else None,
+        "announced": [str(prefix) for prefix in session.sent] if session.state is SessionState.UP else [],
+    }
+
+
+def _sent_med(sent: Any) -> int | None:
+    return min((said.med for said in sent), default=None)
+
+
+def _hears(branch: Branch, view: View, now: Now) -> list[Report]:
+    def over(tunnel: TunnelId, prefix: Any) -> Report:
+        heard = view.session_of(tunnel).heard.get(prefix)
+        held = heard.held_since if heard is not None else None
+        remembered = heard is None
+        return {
+            "tunnel": tunnel.name,
+            "held": held is not None or remembered,
+            "held_since": _moment(held, now) if held is not None else None,
+        }
+
+    found = tunnels_by_prefix(branch, view, now.monotonic)
+    return [
+        {"prefix": str(prefix), "by": [over(tunnel, prefix) for tunnel in sorted(tunnels)]}
+        for prefix, tunnels in sorted(found.items(), key=lambda item: str(item[0]))
+    ]
+
+
+def _next(verdict: Verdict | None, now: Now) -> Report | None:
+    if verdict is None or verdict.next_at is None or not verdict.next:
+        return None
+    return {"what": verdict.next, "at": wall_of(verdict.next_at, now).isoformat(timespec="seconds")}
+
+
+def _moment(instant: Instant, now: Now) -> Report:
+    return {
+        "at": wall_of(instant, now).isoformat(timespec="milliseconds"),
+        "ago": round(now.monotonic - instant, 3),
+    }
+
+
+def wall_of(instant: Instant, now: Now) -> datetime:
+    """The wall clock's time of a monotonic instant, as far as the wall clock has not been set since."""
+    return now.wall + timedelta(seconds=instant - now.monotonic)

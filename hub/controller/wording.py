@@ -1,0 +1,41 @@
+"""Events as sentences, for the log. Events that come too often to be news have none."""
+
+from __future__ import annotations
+
+from policies.model.events import (
+    ClassChanged,
+    Event,
+    ForwarderConnected,
+    ForwarderLost,
+    LivenessChanged,
+    RoutesWithdrawn,
+    SessionChanged,
+    SpeakerLost,
+    SpeakerReady,
+)
+
+
+def sentence(event: Event) -> str | None:
+    """What happened, in one line; None where nobody would want to read it."""
+    match event:
+        case LivenessChanged():
+            return f"{event.tunnel}: {event.liveness.state.value}: {event.liveness.reason}"
+        case ClassChanged():
+            state = event.state
+            on = state.active.name if state.active is not None else "no tunnel"
+            return f"{state.name}: kernel forwards {len(state.prefixes)} prefixes over {on}: {state.reason}"
+        case SessionChanged():
+            because = f": {event.reason}" if event.reason else ""
+            return f"{event.tunnel}: BGP session {event.state.value}{because}"
+        case RoutesWithdrawn():
+            return f"{event.tunnel}: withdrew {', '.join(str(p) for p in event.prefixes)}"
+        case ForwarderConnected():
+            return f"forwarder connected: {len(event.liveness)} tunnels, {len(event.classes)} classes"
+        case ForwarderLost():
+            return "forwarder lost: the kernel goes on forwarding"
+        case SpeakerReady():
+            return "ExaBGP connected"
+        case SpeakerLost():
+            return "ExaBGP lost" if event.exabgp_gone else "connection to ExaBGP's relay lost"
+        case _:
+            return None
