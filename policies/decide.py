@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from policies.choice import Choice, choose
 from policies.forwarding import carrying, class_orders, settles_at
@@ -30,6 +31,9 @@ from policies.moves import Move, Progress, Step, advance, blocked_until
 from policies.preference import standing_med
 from policies.ranking import present_order, session_grace_ends, standing_order
 from policies.survivor import Standing, values
+
+CLOSE_AFTER = timedelta(milliseconds=500)
+"""How long after a death its session is closed: ExaBGP has announcements over the survivors to send first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +104,9 @@ def decide_branch(hub: Hub, branch: Branch, view: View, move: Move | None, now: 
         urgent=survivor and not planned.moving,
         classes=class_orders(branch, view, ranking, planned.carrier, reason, now),
         look=planned.moving,
-        close=_to_close(branch, view),
+        close=frozenset(t for t, at in _closings(branch, view) if at <= now),
         move=planned.move,
-        wake_at=_earliest([planned.wake_at, *_grace_ends(branch, view, now)]),
+        wake_at=_earliest([planned.wake_at, *_grace_ends(branch, view, now), *_closings_due(branch, view, now)]),
     )
 
 
@@ -192,20 +196,22 @@ def _announce(prefixes: Iterable[Prefix], med: int) -> Announcements:
     return dict.fromkeys(prefixes, said)
 
 
-def _to_close(branch: Branch, view: View) -> frozenset[TunnelId]:
-    """Sessions older than the hard death of their tunnel: while they look alive, the branch's reconnection is refused.
+def _closings(branch: Branch, view: View) -> Iterable[tuple[TunnelId, Instant]]:
+    """Sessions older than the hard death of their tunnel, and when to close them.
 
-    Only where the branch runs BFD: without it the branch keeps its session over a short outage, and so do we.
+    While they look alive, the branch's reconnection is refused. Only where the branch runs BFD: without it the branch
+    keeps its session over a short outage, and so do we.
     """
-    return frozenset(
-        tunnel.id
-        for tunnel in branch.tunnels
-        if tunnel.liveness.active.method is LivenessMethod.BFD
-        and (liveness := view.liveness_of(tunnel.id)).state is LivenessState.DOWN
-        and liveness.hard
-        and (session := view.session_of(tunnel.id)).state is SessionState.UP
-        and session.since < liveness.since
-    )
+    for tunnel in branch.tunnels:
+        liveness, session = view.liveness_of(tunnel.id), view.session_of(tunnel.id)
+        dead = liveness.state is LivenessState.DOWN and liveness.hard
+        stale = session.state is SessionState.UP and session.since < liveness.since
+        if dead and stale and tunnel.liveness.active.method is LivenessMethod.BFD:
+            yield tunnel.id, Instant(liveness.since + CLOSE_AFTER.total_seconds())
+
+
+def _closings_due(branch: Branch, view: View, now: Instant) -> Iterable[Instant]:
+    return (at for _, at in _closings(branch, view) if at > now)
 
 
 def _grace_ends(branch: Branch, view: View, now: Instant) -> Iterable[Instant]:

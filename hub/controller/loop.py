@@ -75,7 +75,8 @@ class Loop:
         """An event of an adapter. Decided at the end of the batch that it came in."""
         before = self._view
         self._view = observe(before, event)
-        self._tell(event)
+        if not _changes_nothing(before, event):
+            self._tell(event)
         self._dirty |= self._concerned(event)
         if self._pass is None:
             self._pass = asyncio.get_running_loop().call_soon(self._decide)
@@ -223,3 +224,11 @@ class Loop:
         on = verdict.active.name if verdict.active is not None else "no tunnel"
         detail = f" ({verdict.detail})" if verdict.detail else ""
         self._record.say(f"{verdict.branch}: on {on}: {verdict.reason.value}{detail}")
+
+
+def _changes_nothing(before: View, event: Event) -> bool:
+    """Whether this only repeats, or words anew, what was said of a class before."""
+    if not isinstance(event, ClassChanged):
+        return False
+    was, now = before.classes.get(event.state.name), event.state
+    return was is not None and (was.active, set(was.prefixes)) == (now.active, set(now.prefixes))

@@ -23,7 +23,8 @@ def sentence(event: Event) -> str | None:
         case ClassChanged():
             state = event.state
             on = state.active.name if state.active is not None else "no tunnel"
-            return f"{state.name}: kernel forwards {len(state.prefixes)} prefixes over {on}: {state.reason}"
+            prefixes = "1 prefix" if len(state.prefixes) == 1 else f"{len(state.prefixes)} prefixes"
+            return f"{state.name}: the kernel forwards {prefixes} over {on}: {state.reason}"
         case SessionChanged():
             because = f": {event.reason}" if event.reason else ""
             return f"{event.tunnel}: BGP session {event.state.value}{because}"

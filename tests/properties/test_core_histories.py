@@ -44,9 +44,10 @@ def check_harmless(world: World) -> None:
         (m, t) for t, truth in world.tunnels.items() if truth.branch_session for m in set(truth.branch_holds.values())
     ]
     assert len({m for m, _ in sent}) == len(sent), f"the branch holds two equal values: {sent}"
-    active = world.hub_uses()
-    if active is not None and world.tunnels[active].seen is LivenessState.DOWN:
-        assert not any(t.seen is LivenessState.UP for t in world.tunnels.values()), "the hub stays on a dead tunnel"
+    for forwarding in world.classes.values():
+        if forwarding.active is not None and world.tunnels[forwarding.active].seen is LivenessState.DOWN:
+            live = [t for t in forwarding.order if world.tunnels[t].seen is LivenessState.UP]
+            assert not live, f"class {forwarding.name} stays on a dead tunnel while {live} live"
 
 
 @settings(max_examples=150, deadline=None)
