@@ -1,0 +1,186 @@
+"""The forwarder's event loop: one epoll for everything that arrives, one timerfd for everything that is due.
+
+All that has arrived is handled before anything that is due, so that no deadline passes with its packet still unread.
+What a callback raises ends the loop: the process restarts rather than live on half broken.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import heapq
+import os
+import select
+import time
+from collections import deque
+from collections.abc import Callable
+
+STALL = 5_000_000
+"""Nanoseconds. A loop that wakes later than this was kept from running."""
+_WINDOW = 1_000_000_000
+_STALLS_KEPT = 256
+_CLOCK_MONOTONIC = 1
+_TFD_ABSOLUTE = 1
+_BILLION = 1_000_000_000
+
+_TimerSpec = ctypes.c_long * 4
+"""struct itimerspec: the interval and the first expiration, each in seconds and nanoseconds."""
+
+
+class Timer:
+    """A Timer is one callback that is due at `when` (nanoseconds of `Loop.now`)."""
+
+    __slots__ = ("callback", "when")
+
+    def __init__(self, when: int, callback: Callable[[], None]) -> None:
+        self.when = when
+        self.callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        """Don't call; also when it was called already."""
+        self.callback = None
+
+
+class Loop:
+    """A Loop waits for file descriptors and instants, in one thread."""
+
+    def __init__(self) -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        self._spec = _TimerSpec()
+        self._settime = libc.timerfd_settime
+        self._settime.argtypes = (ctypes.c_int, ctypes.c_int, _TimerSpec, ctypes.c_void_p)
+        self._epoll = select.epoll()
+        self._timer_fd = libc.timerfd_create(_CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC)
+        if self._timer_fd < 0:
+            raise OSError(ctypes.get_errno(), "timerfd_create failed")
+        self._epoll.register(self._timer_fd, select.EPOLLIN)
+        self._readers: dict[int, Callable[[], None]] = {}
+        self._writers: dict[int, Callable[[], None]] = {}
+        self._heap: list[tuple[int, int, Timer]] = []
+        self._sequence = 0
+        self._armed: int | None = None
+        self._stopping = False
+        self._stalls: deque[tuple[int, int]] = deque(maxlen=_STALLS_KEPT)
+        self._window_ends = 0
+        self._worst = self._worst_before = 0
+
+    @staticmethod
+    def now() -> int:
+        """Nanoseconds of CLOCK_MONOTONIC."""
+        return time.monotonic_ns()
+
+    @property
+    def lateness(self) -> int:
+        """Nanoseconds: the latest that a timer was in the last second or two."""
+        return max(self._worst, self._worst_before)
+
+    def stalled_since(self, when: int) -> int:
+        """Nanoseconds since `when` in which this loop was kept from running, by more than `STALL` at a time."""
+        if not self._stalls or self._stalls[-1][0] <= when:
+            return 0
+        return sum(min(late, at - when) for at, late in self._stalls if at > when)
+
+    def watch(
+        self, fd: int, callback: Callable[[], None] | None, on_writable: Callable[[], None] | None = None
+    ) -> None:
+        """Call back whenever there is something to read, or room to write; a second call replaces the first.
+
+        A closed or broken connection counts as readable.
+        """
+        known = fd in self._readers or fd in self._writers
+        self._readers.pop(fd, None)
+        self._writers.pop(fd, None)
+        mask = 0
+        if callback is not None:
+            self._readers[fd] = callback
+            mask |= select.EPOLLIN
+        if on_writable is not None:
+            self._writers[fd] = on_writable
+            mask |= select.EPOLLOUT
+        if known and mask:
+            self._epoll.modify(fd, mask)
+        elif known:
+            self._epoll.unregister(fd)
+        elif mask:
+            self._epoll.register(fd, mask)
+
+    def forget(self, fd: int) -> None:
+        """Call back no more. Must come before the descriptor is closed; one that isn't watched is fine."""
+        self.watch(fd, None)
+
+    def call_at(self, when: int, callback: Callable[[], None]) -> Timer:
+        """Call back once, as soon as `when` has come."""
+        timer = Timer(when, callback)
+        self._sequence += 1
+        heapq.heappush(self._heap, (when, self._sequence, timer))
+        return timer
+
+    def run(self) -> None:
+        """Wait and call back until `stop`."""
+        while not self._stopping:
+            self.step()
+
+    def stop(self) -> None:
+        """Let `run` return after the present round; also from a signal handler."""
+        self._stopping = True
+        self._set_timer_fd(1)
+
+    def step(self) -> None:
+        """One round: wait for something, handle all that arrived, then all that is due."""
+        self._arm()
+        for fd, happened in self._epoll.poll():
+            if fd == self._timer_fd:
+                self._armed = None
+            else:
+                self._dispatch(fd, happened)
+        self._fire()
+
+    def close(self) -> None:
+        """Give back the descriptors."""
+        self._epoll.close()
+        os.close(self._timer_fd)
+
+    def _dispatch(self, fd: int, happened: int) -> None:
+        if happened & ~select.EPOLLOUT and (reader := self._readers.get(fd)):
+            reader()
+        if happened & ~select.EPOLLIN and (writer := self._writers.get(fd)):
+            writer()
+
+    def _arm(self) -> None:
+        when = self._earliest()
+        if when is None:
+            if self._armed is not None:
+                self._set_timer_fd(0)
+        elif when != self._armed and not self._stopping:
+            self._set_timer_fd(max(when, 1))
+        self._armed = when
+
+    def _earliest(self) -> int | None:
+        heap = self._heap
+        while heap and heap[0][2].callback is None:
+            heapq.heappop(heap)
+        return heap[0][0] if heap else None
+
+    def _set_timer_fd(self, when: int) -> None:
+        self._spec[2], self._spec[3] = divmod(when, _BILLION)
+        if self._settime(self._timer_fd, _TFD_ABSOLUTE, self._spec, None) != 0:
+            raise OSError(ctypes.get_errno(), "timerfd_settime failed")
+
+    def _fire(self) -> None:
+        now, when = self.now(), self._earliest()
+        if when is None or when > now:
+            return
+        self._note_lateness(now, now - when)
+        heap = self._heap
+        while heap and heap[0][0] <= now:
+            callback = heapq.heappop(heap)[2].callback
+            if callback is not None:
+                callback()
+
+    def _note_lateness(self, now: int, late: int) -> None:
+        if now >= self._window_ends:
+            fresh = now < self._window_ends + _WINDOW
+            self._worst_before, self._worst = (self._worst if fresh else 0), 0
+            self._window_ends = now + _WINDOW
+        self._worst = max(self._worst, late)
+        if late > STALL:
+            self._stalls.append((now, late))

@@ -1,0 +1,139 @@
+"""ICMP echo: the messages, and what silence and answers mean."""
+
+import pytest
+
+from hub.forwarder.liveness.arrival import ArrivalClock
+from hub.forwarder.liveness.echo import Echo, checksum, decode_reply, encode_request
+from hub.forwarder.liveness.echo_session import EchoSession, Fall
+from hub.forwarder.liveness.model import Standing, Timers, milliseconds, silent
+
+MS = 1_000_000
+FAST = Timers("icmp", 50 * MS, 3)
+SLOW = Timers("icmp", 1000 * MS, 3)
+ECHO = Echo(identifier=7, sequence=9, cookie=b"8 bytes!", asker=3, sent_ns=123456789)
+IP_HEADER = bytes([0x45]) + bytes(19)
+
+
+def reply_to(request: bytes) -> bytes:
+    """What the far end makes of a request, as a raw socket gives it."""
+    return IP_HEADER + b"\x00" + request[1:]
+
+
+def test_a_request_has_a_right_checksum() -> None:
+    request = encode_request(ECHO)
+    assert request[:2] == b"\x08\x00"
+    assert checksum(request) == 0
+
+
+def test_a_reply_brings_back_what_was_asked() -> None:
+    assert decode_reply(reply_to(encode_request(ECHO))) == ECHO
+
+
+@pytest.mark.parametrize(
+    "datagram",
+    [
+        b"",
+        IP_HEADER,
+        IP_HEADER + encode_request(ECHO),
+        reply_to(encode_request(ECHO))[:-1],
+        reply_to(encode_request(ECHO)) + b"x",
+        b"\x41" + reply_to(encode_request(ECHO))[1:],
+        b"\x4f" + reply_to(encode_request(ECHO))[1:],
+    ],
+)
+def test_what_is_no_reply_of_our_form_is_none(datagram: bytes) -> None:
+    assert decode_reply(datagram) is None
+
+
+def up() -> EchoSession:
+    """A session that was asked at 0 and answered at 4 ms."""
+    session = EchoSession(FAST, 0, up=False)
+    session.sent(0)
+    assert session.answered(4 * MS, 4 * MS)
+    return session
+
+
+def test_the_first_answer_brings_a_new_tunnel_up() -> None:
+    assert up().up
+
+
+def test_a_request_goes_out_every_interval() -> None:
+    session = up()
+    session.sent(60 * MS)
+    assert session.transmit_due == 110 * MS
+
+
+def test_silence_for_multiplier_intervals_is_a_death() -> None:
+    session = up()
+    session.answered(100 * MS, 4 * MS)
+    assert session.detection_due == 250 * MS
+    assert session.expire(251 * MS) == Fall(151 * MS, 3, 50 * MS)
+    assert not session.up
+
+
+def test_a_dead_tunnel_dies_only_once() -> None:
+    session = up()
+    session.expire(200 * MS)
+    assert session.expire(400 * MS) is None
+
+
+def test_a_dead_tunnel_must_answer_several_times_in_a_row() -> None:
+    session = up()
+    session.expire(200 * MS)
+    came_up = [session.answered(at * MS, 4 * MS) for at in (500, 550, 1000, 1050, 1100)]
+    assert came_up == [False, False, False, False, True]
+
+
+def test_a_faster_rate_gives_the_answers_time_to_come_faster() -> None:
+    session = EchoSession(SLOW, 0, up=False)
+    session.sent(0)
+    session.answered(100 * MS, 100 * MS)
+    session.configure(FAST, 900 * MS)
+    assert session.transmit_due == 900 * MS
+    assert session.detection_due == (900 + 200 + 150) * MS
+
+
+def test_the_round_trip_is_smoothed() -> None:
+    session = up()
+    session.answered(54 * MS, 12 * MS)
+    assert session.round_trip == 5 * MS
+
+
+def test_a_tunnel_that_was_up_before_a_restart_is_up_until_it_is_silent_here() -> None:
+    session = EchoSession(FAST, 1000 * MS, up=True)
+    assert session.up
+    assert session.detection_due == 1150 * MS
+    assert session.expire(1151 * MS) == Fall(151 * MS, 3, 50 * MS)
+
+
+def test_a_kernel_timestamp_is_turned_into_an_instant() -> None:
+    clock = ArrivalClock()
+    clock.compare(5_000 * MS, 1_000 * MS)
+    clock.compare(5_050 * MS, 1_050 * MS)
+    assert clock.arrived(5_040 * MS, 1_050 * MS) == 1_040 * MS
+
+
+def test_timestamps_are_not_believed_while_the_clock_is_set() -> None:
+    clock = ArrivalClock()
+    clock.compare(5_000 * MS, 1_000 * MS)
+    clock.compare(5_250 * MS, 1_050 * MS)
+    assert clock.arrived(5_000 * MS, 1_050 * MS) == 1_050 * MS
+
+
+@pytest.mark.parametrize("stamp", [0, 6_000 * MS])
+def test_a_timestamp_that_makes_no_sense_counts_as_now(stamp: int) -> None:
+    clock = ArrivalClock()
+    clock.compare(50_000 * MS, 1_000 * MS)
+    clock.compare(50_050 * MS, 1_050 * MS)
+    assert clock.arrived(stamp, 1_050 * MS) == 1_050 * MS
+
+
+def test_a_silent_start_lasts_three_seconds_or_the_detection_time() -> None:
+    standing = Standing.fresh(1000 * MS)
+    assert (standing.state, standing.gives_up_at(150 * MS)) == ("unknown", 4000 * MS)
+    assert standing.gives_up_at(5000 * MS) == 6000 * MS
+
+
+def test_the_reason_of_a_death_has_its_figures() -> None:
+    assert silent(151 * MS, 3, 50 * MS) == "silent for 151 ms (3 x 50 ms)"
+    assert milliseconds(2_500_000) == "2.5 ms"

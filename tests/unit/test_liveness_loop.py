@@ -1,0 +1,157 @@
+"""The forwarder's event loop."""
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from hub.forwarder.liveness.alarm import Alarm
+from hub.forwarder.loop import STALL, Loop
+
+
+@pytest.fixture
+def loop() -> Iterator[Loop]:
+    loop = Loop()
+    yield loop
+    loop.close()
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    ends = os.pipe()
+    yield ends
+    for end in ends:
+        os.close(end)
+
+
+def test_timers_fire_in_the_order_of_their_instants(loop: Loop) -> None:
+    fired: list[str] = []
+    now = loop.now()
+    loop.call_at(now + 2000, lambda: fired.append("second"))
+    loop.call_at(now + 1000, lambda: fired.append("first"))
+    loop.call_at(now + 3000, loop.stop)
+    loop.run()
+    assert fired == ["first", "second"]
+
+
+def test_a_timer_never_fires_early(loop: Loop) -> None:
+    seen: list[int] = []
+    when = loop.now() + 700_000
+
+    def fire() -> None:
+        seen.append(loop.now())
+        loop.stop()
+
+    loop.call_at(when, fire)
+    loop.run()
+    assert seen[0] >= when
+
+
+def test_a_cancelled_timer_does_not_fire(loop: Loop) -> None:
+    fired: list[str] = []
+    loop.call_at(loop.now(), lambda: fired.append("cancelled")).cancel()
+    loop.call_at(loop.now() + 1000, loop.stop)
+    loop.run()
+    assert fired == []
+
+
+def test_a_timer_can_cancel_another_that_is_due_with_it(loop: Loop) -> None:
+    fired: list[str] = []
+    late = loop.call_at(2, lambda: fired.append("late"))
+    loop.call_at(1, late.cancel)
+    loop.step()
+    assert fired == []
+
+
+def test_what_arrived_is_handled_before_what_is_due(loop: Loop, pipe: tuple[int, int]) -> None:
+    happened: list[str] = []
+    loop.watch(pipe[0], lambda: happened.append(os.read(pipe[0], 9).decode()))
+    loop.call_at(loop.now(), lambda: happened.append("timer"))
+    os.write(pipe[1], b"read")
+    loop.step()
+    assert happened == ["read", "timer"]
+
+
+def test_a_forgotten_descriptor_is_left_alone(loop: Loop, pipe: tuple[int, int]) -> None:
+    loop.watch(pipe[0], lambda: pytest.fail("it was forgotten"))
+    loop.forget(pipe[0])
+    loop.forget(pipe[0])
+    os.write(pipe[1], b"x")
+    loop.call_at(loop.now(), loop.stop)
+    loop.run()
+
+
+def test_a_reader_may_forget_itself(loop: Loop, pipe: tuple[int, int]) -> None:
+    calls: list[int] = []
+
+    def once() -> None:
+        calls.append(1)
+        loop.forget(pipe[0])
+
+    loop.watch(pipe[0], once)
+    os.write(pipe[1], b"x")
+    loop.step()
+    loop.call_at(loop.now(), loop.stop)
+    loop.run()
+    assert calls == [1]
+
+
+def test_room_to_write_is_told_to_who_asks(loop: Loop, pipe: tuple[int, int]) -> None:
+    happened: list[str] = []
+    loop.watch(pipe[1], None, lambda: happened.append("writable"))
+    loop.step()
+    assert happened == ["writable"]
+
+
+def test_what_a_callback_raises_ends_the_loop(loop: Loop) -> None:
+    def broken() -> None:
+        raise RuntimeError("a bug")
+
+    loop.call_at(loop.now(), broken)
+    with pytest.raises(RuntimeError, match="a bug"):
+        loop.run()
+
+
+def test_a_signal_handler_can_stop_an_idle_loop(loop: Loop) -> None:
+    before = signal.signal(signal.SIGALRM, lambda *_: loop.stop())
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        loop.run()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_stall_is_measured_and_remembered(loop: Loop) -> None:
+    start = loop.now()
+    loop.call_at(start - 2 * STALL, lambda: None)
+    loop.step()
+    assert loop.lateness >= 2 * STALL
+    assert loop.stalled_since(start - 3 * STALL) >= 2 * STALL
+    assert loop.stalled_since(loop.now()) == 0
+
+
+def test_the_part_of_a_stall_before_the_silence_does_not_count(loop: Loop) -> None:
+    start = loop.now()
+    loop.call_at(start - 100 * STALL, lambda: None)
+    loop.step()
+    assert loop.stalled_since(start) <= loop.now() - start
+
+
+def test_an_alarm_moved_earlier_rings_at_the_earlier_instant(loop: Loop) -> None:
+    rings: list[int] = []
+    alarm = Alarm(loop, lambda: rings.append(loop.now()))
+    alarm.due(loop.now() + 3_600_000_000_000)
+    alarm.due(loop.now())
+    loop.step()
+    assert len(rings) == 1
+
+
+def test_an_alarm_rings_once_for_all_later_instants(loop: Loop) -> None:
+    rings: list[int] = []
+    alarm = Alarm(loop, lambda: rings.append(1))
+    for later in range(3):
+        alarm.due(loop.now() + later)
+    loop.call_at(loop.now() + 1000, loop.stop)
+    loop.run()
+    assert rings == [1]

@@ -1,0 +1,89 @@
+"""The return-path probe, with a socket that only writes down what it is asked."""
+
+import socket
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from hub.forwarder.liveness.icmp import Answer, EchoSocket
+from hub.forwarder.liveness.return_path import LOOKING, ReturnPath, Way
+from hub.forwarder.loop import Loop
+
+FIBER, WIRELESS = Way("solo/fiber", 3, "10.9.0.1", live=True), Way("solo/wireless", 4, "10.9.0.3", live=True)
+DEAD = Way("solo/fiber", 3, "10.9.0.1", live=False)
+
+
+class Recorder(EchoSocket):
+    """An EchoSocket that sends nothing."""
+
+    def __init__(self, loop: Loop) -> None:
+        super().__init__(loop, Counter())
+        self.asked: list[tuple[str, int]] = []
+
+    def ask(self, asker: int, *, source: bytes, destination: str, interface: int, now: int) -> bool:
+        assert source == socket.inet_aton("10.0.0.1")
+        self.asked.append((destination, interface))
+        return True
+
+
+@pytest.fixture
+def loop() -> Iterator[Loop]:
+    loop = Loop()
+    yield loop
+    loop.close()
+
+
+def run(loop: Loop, echo: Recorder, requests: int) -> None:
+    """Until so many requests went out."""
+    while len(echo.asked) < requests:
+        loop.step()
+
+
+def probing(loop: Loop, *ways: Way) -> tuple[ReturnPath, Recorder, list[tuple[str, str]]]:
+    """A probe of one branch with these tunnels, looked at closely."""
+    echo, seen = Recorder(loop), list[tuple[str, str]]()
+    paths = ReturnPath(loop, echo, lambda _: ways, lambda branch, tunnel, _: seen.append((branch, tunnel)))
+    paths.set_source("10.0.0.1")
+    paths.set_branches(frozenset({"solo"}))
+    paths.look(frozenset({"solo"}))
+    return paths, echo, seen
+
+
+def test_live_tunnels_are_asked_in_turn(loop: Loop) -> None:
+    _, echo, _ = probing(loop, FIBER, WIRELESS)
+    run(loop, echo, 4)
+    assert echo.asked == [("10.9.0.1", 3), ("10.9.0.3", 4)] * 2
+
+
+def test_a_dead_tunnel_is_not_asked_through(loop: Loop) -> None:
+    _, echo, _ = probing(loop, DEAD, WIRELESS)
+    run(loop, echo, 3)
+    assert echo.asked == [("10.9.0.3", 4)] * 3
+
+
+def test_a_branch_without_a_live_tunnel_is_not_asked(loop: Loop) -> None:
+    _, echo, _ = probing(loop, DEAD)
+    loop.call_at(loop.now() + 3 * LOOKING, loop.stop)
+    loop.run()
+    assert echo.asked == []
+
+
+def test_the_interface_of_the_answer_is_the_path(loop: Loop) -> None:
+    paths, _, seen = probing(loop, FIBER, WIRELESS)
+    paths._answered("solo", Answer("10.9.0.1", 4, 1, 0))
+    assert seen == [("solo", "solo/wireless")]
+
+
+def test_an_answer_by_no_tunnel_of_the_branch_says_nothing(loop: Loop) -> None:
+    paths, _, seen = probing(loop, FIBER, WIRELESS)
+    paths._answered("solo", Answer("10.9.0.1", 99, 1, 0))
+    assert seen == []
+
+
+def test_without_a_source_nothing_is_asked(loop: Loop) -> None:
+    paths, echo, _ = probing(loop, FIBER)
+    paths.set_source(None)
+    loop.call_at(loop.now() + 3 * LOOKING, loop.stop)
+    loop.run()
+    assert echo.asked == []
