@@ -64,6 +64,8 @@ def run(options: argparse.Namespace) -> int:
         print(f"pointsman: {error.filename}: {error.strerror}: run as root, or name other directories", file=sys.stderr)
         return 1
     os.environ["PYTHONUNBUFFERED"] = "1"
+    # Without compiled modules on disk a process takes twice as long to come back.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     return Supervisor(programs(places, from_options(options).arguments()), places.run).run()
 
 

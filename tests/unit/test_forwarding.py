@@ -1,0 +1,64 @@
+"""Which prefixes go together, and which tunnels may carry them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_network
+
+from small_network import a_branch
+
+from policies.forwarding import class_orders
+from policies.model.clock import Instant
+from policies.model.ids import TunnelId
+from policies.model.view import ClassView, Heard, LivenessState, LivenessView, SessionState, SessionView, View
+from policies.ranking import present_order
+
+NOW = Instant(100.0)
+OTHER = ip_network("10.1.1.0/24")
+BRANCH = replace(a_branch(), prefixes=(*a_branch().prefixes, OTHER))
+LAN = BRANCH.prefixes[0]
+FIBER, WIRELESS = (tunnel.id for tunnel in BRANCH.tunnels)
+
+
+def session(*prefixes: object, state: SessionState = SessionState.UP, held: bool = False) -> SessionView:
+    heard = Heard(Instant(1.0), Instant(50.0) if held else None)
+    return SessionView(state, Instant(1.0), heard=dict.fromkeys(prefixes, heard), end_of_rib=state is SessionState.UP)  # type: ignore[arg-type]
+
+
+def view(fiber: SessionView, wireless: SessionView, **known: ClassView) -> View:
+    up = LivenessView(LivenessState.UP)
+    return View(liveness={FIBER: up, WIRELESS: up}, sessions={FIBER: fiber, WIRELESS: wireless}, classes=known)
+
+
+def orders(believed: View, carrier: TunnelId = FIBER) -> dict[str, tuple[tuple[TunnelId, ...], TunnelId | None]]:
+    ranking = present_order(BRANCH, believed, NOW)
+    found = class_orders(BRANCH, believed, ranking, carrier, "test", NOW)
+    return {name: (order.order, order.active) for name, order in found.items()}
+
+
+def test_prefixes_heard_everywhere_are_one_class_named_after_the_branch() -> None:
+    assert orders(view(session(LAN, OTHER), session(LAN, OTHER))) == {"bandung": ((FIBER, WIRELESS), FIBER)}
+
+
+def test_a_prefix_heard_over_one_tunnel_is_carried_by_no_other() -> None:
+    found = orders(view(session(LAN, OTHER), session(LAN)), carrier=WIRELESS)
+    assert found == {"bandung": ((FIBER, WIRELESS), WIRELESS), "bandung:fiber": ((FIBER,), FIBER)}
+
+
+def test_a_held_prefix_counts_like_a_heard_one() -> None:
+    found = orders(view(session(LAN), session(LAN, state=SessionState.DOWN, held=True)))
+    assert found == {"bandung": ((FIBER, WIRELESS), FIBER)}
+
+
+def test_what_the_kernel_forwards_is_kept_until_the_sessions_have_spoken() -> None:
+    known = ClassView("bandung", "bandung", FIBER, (FIBER, WIRELESS), (LAN,), 2, NOW, "before")
+    silent = SessionView(SessionState.DOWN)
+    assert orders(view(silent, silent, bandung=known)) == {"bandung": ((FIBER, WIRELESS), FIBER)}
+    assert orders(view(session(), session(), bandung=known)) == {}
+
+
+def test_an_order_is_based_on_the_epoch_that_is_known() -> None:
+    known = ClassView("bandung", "bandung", FIBER, (FIBER, WIRELESS), (LAN, OTHER), 7, NOW, "before")
+    believed = view(session(LAN, OTHER), session(LAN, OTHER), bandung=known)
+    ranking = present_order(BRANCH, believed, NOW)
+    assert class_orders(BRANCH, believed, ranking, FIBER, "test", NOW)["bandung"].based_on_epoch == 7

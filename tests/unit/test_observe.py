@@ -1,0 +1,133 @@
+"""How belief changes, event by event."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+from policies.model.announcement import Announcement
+from policies.model.clock import Instant
+from policies.model.events import (
+    AnnouncementsSent,
+    EndOfRibHeard,
+    Event,
+    ForwarderConnected,
+    ForwarderLost,
+    LivenessChanged,
+    PathAnswered,
+    RoutesHeard,
+    RoutesWithdrawn,
+    SessionChanged,
+    SetSent,
+    SpeakerConnected,
+    SpeakerLost,
+    SpeakerReady,
+)
+from policies.model.ids import TunnelId
+from policies.model.view import Heard, LivenessState, LivenessView, SessionState, View
+from policies.observe import observe
+
+FIBER, WIRELESS = TunnelId("bandung", "fiber"), TunnelId("bandung", "wireless")
+LAN, HQ = ip_network("10.1.0.0/24"), ip_network("10.0.0.0/16")
+UP, DOWN = SessionState.UP, SessionState.DOWN
+
+
+def at(seconds: float) -> Instant:
+    return Instant(seconds)
+
+
+def after(*events: Event) -> View:
+    view = View()
+    for event in events:
+        view = observe(view, event)
+    return view
+
+
+def session_up(when: float) -> SessionChanged:
+    return SessionChanged(FIBER, UP, at(when))
+
+
+def sent(med: int, when: float) -> AnnouncementsSent:
+    return AnnouncementsSent(FIBER, {HQ: Announcement(med)}, (), at(when))
+
+
+def test_nothing_is_known_of_what_was_not_said() -> None:
+    view = View()
+    assert view.liveness_of(FIBER).state is LivenessState.UNKNOWN
+    assert view.session_of(FIBER).state is SessionState.UNKNOWN
+
+
+def test_a_tunnel_that_comes_up_for_the_first_time_was_not_dead() -> None:
+    up = LivenessView(LivenessState.UP, at(2))
+    assert not after(LivenessChanged(FIBER, up)).liveness_of(FIBER).after_death
+
+
+def test_a_tunnel_that_comes_up_again_was_dead() -> None:
+    down, up = LivenessView(LivenessState.DOWN, at(1)), LivenessView(LivenessState.UP, at(2))
+    assert after(LivenessChanged(FIBER, down), LivenessChanged(FIBER, up)).liveness_of(FIBER).after_death
+
+
+def test_what_a_lost_session_announced_is_held_with_its_age() -> None:
+    view = after(session_up(1), RoutesHeard(FIBER, (LAN,), at(2)), SessionChanged(FIBER, DOWN, at(5)))
+    assert view.session_of(FIBER).heard == {LAN: Heard(at(2), held_since=at(5))}
+
+
+def test_a_withdrawal_is_obeyed() -> None:
+    view = after(session_up(1), RoutesHeard(FIBER, (LAN,), at(2)), RoutesWithdrawn(FIBER, (LAN,), at(3)))
+    assert not view.session_of(FIBER).heard
+
+
+def test_what_is_not_announced_again_goes_with_the_end_of_rib() -> None:
+    lost = (session_up(1), RoutesHeard(FIBER, (LAN,), at(2)), SessionChanged(FIBER, DOWN, at(5)))
+    again = after(*lost, session_up(6))
+    assert again.session_of(FIBER).heard[LAN].held_since == at(5)
+    assert not observe(again, EndOfRibHeard(FIBER, at(7))).session_of(FIBER).heard
+
+
+def test_what_is_announced_again_is_no_longer_held() -> None:
+    lost = (session_up(1), RoutesHeard(FIBER, (LAN,), at(2)), SessionChanged(FIBER, DOWN, at(5)))
+    view = after(*lost, session_up(6), RoutesHeard(FIBER, (LAN,), at(7)), EndOfRibHeard(FIBER, at(8)))
+    assert view.session_of(FIBER).heard == {LAN: Heard(at(2))}
+
+
+def test_the_branch_may_hold_what_earlier_sessions_sent_until_the_new_set_is_sent() -> None:
+    view = after(session_up(1), sent(990, 2), SessionChanged(FIBER, DOWN, at(3)), session_up(4), sent(1000, 5))
+    assert view.session_of(FIBER).lowest_held == 990
+    assert observe(view, SetSent(FIBER, at(6))).session_of(FIBER).lowest_held == 1000
+
+
+def test_a_session_that_is_lost_twice_leaves_the_lowest_value_of_both() -> None:
+    first = (session_up(1), sent(980, 2), SessionChanged(FIBER, DOWN, at(3)))
+    second = (session_up(4), sent(1000, 5), SessionChanged(FIBER, DOWN, at(6)), session_up(7))
+    assert after(*first, *second).session_of(FIBER).lowest_held == 980
+
+
+def test_a_dead_exabgp_takes_all_sessions_with_it_and_nothing_that_was_heard() -> None:
+    view = after(session_up(1), RoutesHeard(FIBER, (LAN,), at(2)), SpeakerLost(at(9), exabgp_gone=True))
+    assert view.session_of(FIBER).state is DOWN
+    assert view.session_of(FIBER).heard[LAN].held_since == at(9)
+
+
+def test_a_lost_relay_says_nothing_of_the_sessions() -> None:
+    view = after(session_up(1), SpeakerLost(at(9), exabgp_gone=False))
+    assert view.session_of(FIBER).state is UP
+    assert not view.speaker
+
+
+def test_a_session_that_the_relay_does_not_name_is_down() -> None:
+    view = after(session_up(1), SpeakerConnected(), SpeakerReady(at(9)))
+    assert view.session_of(FIBER).state is DOWN
+
+
+def test_a_lost_forwarder_leaves_what_it_said() -> None:
+    known = ForwarderConnected({FIBER: LivenessView(LivenessState.UP, at(1))}, {}, {})
+    view = after(known, ForwarderLost())
+    assert view.liveness_of(FIBER).state is LivenessState.UP
+    assert not view.forwarder
+
+
+def test_a_path_counts_from_the_first_answer_on_its_tunnel() -> None:
+    view = after(
+        *(PathAnswered("bandung", tunnel, at(when)) for tunnel, when in ((WIRELESS, 1), (FIBER, 2), (FIBER, 3)))
+    )
+    seen = view.paths["bandung"]
+    assert (seen.tunnel, seen.since, seen.at) == (FIBER, at(2), at(3))
