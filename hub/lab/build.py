@@ -1,0 +1,135 @@
+"""Building a lab: files first, then namespaces and cables, then every node by its script, then the hub's processes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from hub.lab import record, requirements, scripts
+from hub.lab.bird import bird_config
+from hub.lab.hub_processes import hub_command
+from hub.lab.names import LabError, LabPlace
+from hub.lab.namespaces import existing, processes, remove, run, run_inside
+from hub.lab.network import HUB, Network
+from hub.lab.record import Lab
+from hub.lab.wireguard import KeyPair, branch_config, hub_config
+from hub.overrides import Overrides
+
+AT_ONCE = 8
+"""Scripts that run at the same time; more only makes two cores slower."""
+
+
+def up(
+    network: Network,
+    place: LabPlace,
+    *,
+    configuration: Path,
+    overrides: Overrides = Overrides(),  # noqa: B008 - an immutable value
+    with_hub: bool = True,
+) -> Lab:
+    """Build the lab; the remains of one that was not finished are removed first.
+
+    Raises:
+        LabError: it is up already, something is missing on this machine, or a step failed (then nothing is left).
+    """
+    with record.locked(place):
+        if place.record.exists() and existing(place):
+            raise LabError(
+                f'lab "{place.name}" is up already: "pointsman lab down --name {place.name}" first, '
+                "or --name for a second one"
+            )
+        _remove(place)
+        lab = Lab(place, network, configuration, requirements.check(sum(1 for _ in network.tunnels())))
+        try:
+            _build(lab, overrides, with_hub=with_hub)
+        except BaseException:
+            _remove(place)
+            raise
+        record.write(lab)
+    return lab
+
+
+def down(place: LabPlace) -> bool:
+    """Remove everything of the lab, finished or not; False if there was nothing.
+
+    Raises:
+        LabError: another command is changing it, or a process does not end.
+    """
+    with record.locked(place):
+        return _remove(place)
+
+
+def _remove(place: LabPlace) -> bool:
+    found = bool(existing(place)) or place.directory.exists()
+    place.record.unlink(missing_ok=True)
+    while names := existing(place):
+        remove(names)
+    shutil.rmtree(place.directory, ignore_errors=True)
+    return found
+
+
+def _build(lab: Lab, overrides: Overrides, *, with_hub: bool) -> None:
+    place, network = lab.place, lab.network
+    _write_files(lab)
+    batch = scripts.namespaces_batch(network, place)
+    run(["ip", "-batch", "-"], what="making namespaces", text=batch)
+    _run_all(place, scripts.node_scripts(network, place, kernel_wireguard=lab.kernel_wireguard))
+    if with_hub:
+        command = hub_command(place, lab.configuration, overrides)
+        run_inside(place, HUB, f"cd / && {scripts.start(command, str(place.logs / 'hub.log'))}\n")
+    _run_all(place, {branch.name: scripts.router_script(branch, place) for branch in network.branches})
+    _wait(lambda: all(place.bird_socket(branch.name).is_socket() for branch in network.branches), "BIRD", place.logs)
+    if with_hub:
+        _wait(lambda: _hub_answers(place), "the hub (hub.log)", place.logs)
+
+
+def _run_all(place: LabPlace, wanted: Mapping[str, str]) -> None:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        jobs = [pool.submit(run_inside, place, node, script) for node, script in wanted.items()]
+    for job in jobs:
+        job.result()
+
+
+def _hub_answers(place: LabPlace) -> bool:
+    if not processes([place.namespace(HUB)]):
+        raise LabError(f"the hub's processes ended at once: see {place.logs / 'hub.log'}")
+    return (place.run / "control.sock").is_socket()
+
+
+def _wait(condition: Callable[[], bool], what: str, logs: Path, patience: float = 20) -> None:
+    deadline = time.monotonic() + patience
+    while not condition():
+        if time.monotonic() > deadline:
+            raise LabError(f"{what} did not start in {patience:g} s: see {logs}")
+        time.sleep(0.02)
+
+
+def _write_files(lab: Lab) -> None:
+    place = lab.place
+    Path("/run/wireguard").mkdir(mode=0o700, exist_ok=True)
+    for directory in (place.logs, place.run, place.state, *map(place.wireguard, lab.network.nodes())):
+        directory.mkdir(parents=True)
+    for branch in lab.network.branches:
+        _write(place.bird_config(branch.name), bird_config(lab.network, branch))
+    keys = iter(_keys(2 * sum(1 for _ in lab.network.tunnels())))
+    for branch, tunnel in lab.network.tunnels():
+        hub, far = next(keys), next(keys)
+        _write(place.tunnel_file(HUB, tunnel.hub_interface), hub_config(branch, tunnel, hub, far.public))
+        _write(place.tunnel_file(branch.name, tunnel.branch_interface), branch_config(tunnel, far, hub.public))
+
+
+def _keys(number: int) -> Iterable[KeyPair]:
+    script = f'for i in $(seq {number}); do key=$(wg genkey); echo "$key $(echo "$key" | wg pubkey)"; done'
+    lines = run(["sh", "-e", "-c", script], what="making WireGuard keys").splitlines()
+    return [KeyPair(*line.split()) for line in lines]
+
+
+def _write(path: Path, text: str) -> None:
+    """A file that only its owner may read: most of these hold a private key."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)

@@ -1,0 +1,195 @@
+"""The demonstration: build the example network, take an ISP away, give it back, measure what traffic noticed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from hub.control.client import NotRunningError, RefusedError, ask_controller
+from hub.lab import build, disturb
+from hub.lab.names import LabError, LabPlace
+from hub.lab.outages import Direction
+from hub.lab.plan import plan
+from hub.lab.probe import Probe, ProbeReport
+from hub.lab.record import Lab
+from hub.overrides import TIMERS, Overrides, overridden
+from policies.model.intent import Intent
+from policies.ranking import standing_order
+
+HOLD = timedelta(seconds=3)
+ONE_BRANCH_INTERVAL = 0.002
+ALL_BRANCHES_INTERVAL = 0.010
+"""Seconds between the probe's packets: with eight branches at once slower, so that two cores keep up."""
+CUT_SECONDS = 3.0
+PATIENCE_SECONDS = 40.0
+
+Say = Callable[[str], None]
+Report = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A Scene is the built lab with what the demonstration takes away: one branch's best tunnel, and its ISP."""
+
+    lab: Lab
+    branch: str
+    tunnel: str
+    isp: str
+
+    def report(self) -> Report:
+        """What the hub says of itself.
+
+        Raises:
+            LabError: it does not answer.
+        """
+        try:
+            return ask_controller(self.lab.place.run / "control.sock", {"ask": "status"})
+        except (NotRunningError, RefusedError) as error:
+            raise LabError(f"the hub of the lab does not answer: {error}") from error
+
+
+def run(place: LabPlace, directory: Path, intent: Intent, say: Say, show: Callable[[Report], None]) -> bool:
+    """Play it; True if failover and failback worked. Nothing of the lab is left, whatever happens.
+
+    Raises:
+        LabError: the lab cannot be built, or a state that must come does not come.
+    """
+    overrides = Overrides(TIMERS["fast"], HOLD)
+    hastened = overridden(intent, overrides)
+    network = plan(hastened)
+    tunnels = sum(1 for _ in network.tunnels())
+    say(f"for this demonstration: liveness 50 ms x 3 on every tunnel, failback after {HOLD.seconds} s")
+    say("")
+    try:
+        begun = time.monotonic()
+        built = f"hub, {len(network.branches)} branches, {len(network.isps)} ISPs, {tunnels} WireGuard tunnels"
+        lab = build.up(network, place, configuration=directory, overrides=overrides)
+        say(_step("building", built, begun))
+        return _play(_scene(lab, hastened), tunnels, say, show)
+    finally:
+        build.down(place)
+
+
+def _scene(lab: Lab, intent: Intent) -> Scene:
+    branch = next(iter(intent.branches.values()))
+    best = standing_order(branch)[0]
+    return Scene(lab, branch.name, best.id.name, best.uplink.isp)
+
+
+def _play(scene: Scene, tunnels: int, say: Say, show: Callable[[Report], None]) -> bool:
+    begun = time.monotonic()
+    _await(scene, _all_well, "every branch on its preferred tunnel, both ways")
+    say(_step("peering", f"{tunnels} BGP sessions up, {tunnels} tunnels alive", begun))
+    say("")
+    show(scene.report())
+    say("")
+    one = _cut_one(scene, say)
+    every = _cut_isp(scene, say)
+    say("")
+    say("worked" if one and every else "FAILED: see above")
+    return one and every
+
+
+def _cut_one(scene: Scene, say: Say) -> bool:
+    target = f"{scene.branch}/{scene.tunnel}"
+    say(f"cutting     {target}, silently, inside {scene.isp} (no link goes down)")
+    probe = Probe()
+    probe.start(scene.lab, [scene.branch], ONE_BRANCH_INTERVAL)
+    try:
+        _cut_and_heal(scene, probe, target)
+        seen = probe.report("cut", "healed")[scene.branch]
+        say(f"            hub to branch  {_outage(seen.to_branch)}")
+        say(f"            branch to hub  {_outage(seen.to_hub)}")
+        worked = _moved(seen)
+        return _fail_back(scene, probe, say) and worked
+    finally:
+        probe.stop()
+
+
+def _cut_isp(scene: Scene, say: Say) -> bool:
+    branches = [branch.name for branch in scene.lab.network.branches]
+    say(f"cutting     all of {scene.isp}, under {len(branches)} branches at once")
+    probe = Probe()
+    probe.start(scene.lab, branches, ALL_BRANCHES_INTERVAL)
+    try:
+        _cut_and_heal(scene, probe, f"isp:{scene.isp}")
+        seen = probe.report("cut", "healed")
+        for name, branch in seen.items():
+            say(f"            {name:<12} hub to branch {_outage(branch.to_branch)}   back {_outage(branch.to_hub)}")
+        slowest = max(max(s.to_branch.longest_ms, s.to_hub.longest_ms) for s in seen.values())
+        say(f"            slowest       {slowest:.0f} ms")
+        worked = all(_moved(branch) for branch in seen.values())
+        return _fail_back(scene, probe, say) and worked
+    finally:
+        probe.stop()
+
+
+def _cut_and_heal(scene: Scene, probe: Probe, target: str) -> None:
+    time.sleep(1.0)
+    probe.mark("cut")
+    disturb.cut(scene.lab, target)
+    time.sleep(CUT_SECONDS)
+    probe.mark("healed")
+    disturb.heal(scene.lab, target)
+
+
+def _fail_back(scene: Scene, probe: Probe, say: Say) -> bool:
+    say(f"healing     {scene.isp}")
+    _await(scene, _all_well, "every branch back on its preferred tunnel")
+    time.sleep(1.0)
+    probe.mark("settled")
+    seen = probe.report("healed", "settled").values()
+    ways = [way for branch in seen for way in (branch.to_branch, branch.to_hub)]
+    lost, sent = sum(way.lost for way in ways), sum(way.sent for way in ways)
+    say(f"            back on {scene.tunnel} after its hold: {lost} of {sent:,} packets lost")
+    return lost == 0
+
+
+def _moved(seen: ProbeReport) -> bool:
+    """Whether traffic was interrupted and went on while the cut lasted, both ways."""
+    return all(
+        len(way.outages) > 0 and all(outage.ended for outage in way.outages) for way in (seen.to_branch, seen.to_hub)
+    )
+
+
+def _outage(way: Direction) -> str:
+    if not way.outages:
+        return "  not interrupted"
+    if not way.outages[-1].ended:
+        return "  did not come back while the cut lasted"
+    more = f", in {len(way.outages)} pieces" if len(way.outages) > 1 else ""
+    return f"{way.longest_ms:5.0f} ms without a packet{more} (known to {way.resolution_ms:.0f} ms)"
+
+
+def _all_well(report: Report) -> bool:
+    return all(
+        branch["on"] is not None
+        and branch["on"] == branch["preferred"]
+        and branch["uses"] is not None
+        and branch["uses"]["tunnel"] == branch["on"]
+        and all(t["liveness"] == "up" and t["session"] == "up" and t["med"] is not None for t in branch["tunnels"])
+        for branch in report["branches"]
+    )
+
+
+def _await(scene: Scene, condition: Callable[[Report], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not _holds(scene, condition):
+        if time.monotonic() > deadline:
+            raise LabError(f"not reached in {PATIENCE_SECONDS:.0f} s: {what}; logs in {scene.lab.place.logs}")
+        time.sleep(0.1)
+
+
+def _holds(scene: Scene, condition: Callable[[Report], bool]) -> bool:
+    try:
+        return condition(scene.report())
+    except LabError:
+        return False
+
+
+def _step(head: str, text: str, begun: float) -> str:
+    return f"{head:<11} {text} {'.' * max(3, 58 - len(text))} {time.monotonic() - begun:.0f} s"

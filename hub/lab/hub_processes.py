@@ -1,0 +1,30 @@
+"""The hub's processes in the lab: started by the same command as anywhere else."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from hub.lab.names import LabPlace
+from hub.overrides import Overrides
+
+
+def pointsman_command() -> list[str]:
+    """How `pointsman` is started with the interpreter, and the installation, that runs now."""
+    script = Path(sys.executable).with_name("pointsman")
+    return [str(script)] if script.exists() else [sys.executable, "-m", "hub.cli.main"]
+
+
+def hub_command(place: LabPlace, configuration: Path, overrides: Overrides) -> list[str]:
+    """What runs in the hub's namespace: all of the hub's processes, under `pointsman run`."""
+    directories = ["--config", str(configuration), "--run-dir", str(place.run), "--state-dir", str(place.state)]
+    return [*pointsman_command(), "run", *directories, *overrides.arguments()]
+
+
+def hub_environment(place: LabPlace, configuration: Path) -> dict[str, str]:
+    """What makes `pointsman status` in a lab's shell find that lab's hub."""
+    return {
+        "POINTSMAN_CONFIG": str(configuration),
+        "POINTSMAN_RUN_DIR": str(place.run),
+        "POINTSMAN_STATE_DIR": str(place.state),
+    }

@@ -1,0 +1,123 @@
+"""The command line of the lab, without a lab."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from hub.cli import lab
+from hub.lab import rootless
+from hub.lab.names import HOME_VARIABLE, LabError, LabPlace, labs_home
+from hub.lab.record import load, locked
+from hub.lab.requirements import complaint, missing
+
+
+def run(*arguments: str) -> int:
+    """The exit status of `pointsman lab …`."""
+    parser = argparse.ArgumentParser()
+    lab.add(parser.add_subparsers(required=True))
+    options = parser.parse_args(["lab", *arguments])
+    status: int = options.run(options)
+    return status
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory of labs with none in it, for a user who needs no holder."""
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
+    monkeypatch.setenv("PATH", os.environ["PATH"])
+    monkeypatch.setattr(rootless, "needed", lambda user_id: False)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["status"], ["cut", "bandung/fiber"], ["heal", "all"], ["degrade", "x/y", "--loss", "5%"], ["probe"],
+     ["shell", "hub"]],
+)  # fmt: skip
+def test_without_a_lab_every_command_says_so_and_the_mend(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*arguments) == lab.NOT_RUNNING
+    assert capsys.readouterr().err == 'pointsman: no lab "lab" is up here: build it with "pointsman lab up"\n'
+
+
+def test_down_without_a_lab_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("down", "--name", "never-built") == lab.DONE
+    assert capsys.readouterr().out == 'there was no lab "never-built"\n'
+
+
+@pytest.mark.parametrize("name", ["", "Lab", "a.b", "../x", "a-", "a" * 21, "a b"])
+def test_a_name_that_cannot_be_a_labs_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("status", "--name", name) == lab.REFUSED
+    assert "cannot be the name of a lab" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["up", "--timers", "quick"], ["up", "--hold", "3"], ["degrade", "a/b", "--loss", "5"], ["cut"],
+     ["cut", "a/b", "--direction", "up"], ["probe", "--interval", "fast"], ["degrade", "a/b", "--delay", "-3ms"]],
+)  # fmt: skip
+def test_a_wrong_command_line_is_a_usage_error(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as error:
+        run(*arguments)
+    assert error.value.code == lab.USAGE
+
+
+def test_degrading_by_nothing_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("degrade", "bandung/fiber") == lab.USAGE
+    assert "--loss 5%" in capsys.readouterr().err
+
+
+def test_a_configuration_with_errors_is_refused_with_the_way_to_see_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("up", str(tmp_path)) == lab.REFUSED
+    assert f'"pointsman check {tmp_path}"' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", json.dumps({"network": {}, "configuration": "/"})])
+def test_a_broken_record_says_how_to_get_rid_of_it(home: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "lab").mkdir()
+    (home / "lab" / "lab.json").write_text(text)
+    assert run("status") == lab.NOT_RUNNING
+    assert "pointsman lab down" in capsys.readouterr().err
+
+
+def test_only_one_command_changes_a_lab_at_a_time(home: Path) -> None:
+    place = LabPlace("lab", home)
+    with locked(place), pytest.raises(LabError, match="another command"), locked(place):
+        pass
+
+
+def test_two_names_do_not_share_a_namespace() -> None:
+    short, long = LabPlace("a", Path("/x")), LabPlace("a-b", Path("/x"))
+    assert not long.namespace("hub").startswith(short.namespace_prefix)
+
+
+@pytest.mark.parametrize(
+    ("user", "override", "expected"),
+    [(0, None, "/run/pointsman-lab"), (1000, None, "/tmp/pointsman-lab-1000"), (0, "/tmp/x", "/tmp/x")],
+)
+def test_labs_live_where_their_user_may_write(user: int, override: str | None, expected: str) -> None:
+    assert labs_home(user, override) == Path(expected)
+
+
+def test_everything_missing_is_named_at_once_with_the_packages() -> None:
+    absent = missing(kernel_wireguard=False, has=lambda program: program not in {"bird", "wireguard-go", "nft"})
+    assert complaint(absent) == (
+        "missing for a lab: nft, bird, wireguard-go: apt-get install nftables bird2 wireguard-go"
+    )
+
+
+def test_a_kernel_with_wireguard_needs_no_wireguard_go() -> None:
+    assert missing(kernel_wireguard=True, has=lambda program: program != "wireguard-go") == []
+
+
+def test_load_names_the_other_lab(home: Path) -> None:
+    with pytest.raises(LabError, match="--name other"):
+        load(LabPlace("other", home))

@@ -1,0 +1,114 @@
+"""The files and scripts that the lab writes."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import wgconfig
+from lab_intent import BANDUNG, intent, tunnel
+
+from hub.lab import scripts
+from hub.lab.bird import bird_config
+from hub.lab.names import LabPlace
+from hub.lab.picture import picture
+from hub.lab.plan import plan
+from hub.lab.wireguard import KeyPair, branch_config, hub_config
+from policies.model.intent import Uplink
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "lab"
+NETWORK = plan(intent())
+PLACE = LabPlace("lab", Path("/run/pointsman-lab"))
+KEYS = KeyPair("PRIVATEKEY=", "PUBLICKEY=")
+
+
+@pytest.mark.parametrize("name", ["bandung", "tegal"])
+def test_the_branch_router_is_configured_as_the_golden_file_says(name: str) -> None:
+    branch = NETWORK.branch(name)
+    assert branch is not None
+    assert bird_config(NETWORK, branch) == (GOLDEN / f"{name}.bird.conf").read_text()
+
+
+@pytest.mark.skipif(shutil.which("bird", path="/usr/sbin:/usr/bin") is None, reason="BIRD is not installed")
+@pytest.mark.parametrize("name", ["bandung", "tegal"])
+def test_bird_itself_accepts_the_golden_file(name: str) -> None:
+    program = shutil.which("bird", path="/usr/sbin:/usr/bin") or "bird"
+    done = subprocess.run([program, "-p", "-c", GOLDEN / f"{name}.bird.conf"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_topology_is_drawn_as_the_golden_file_says() -> None:
+    assert picture(NETWORK) == (GOLDEN / "picture.txt").read_text()
+
+
+def test_bird_intervals_that_are_no_whole_milliseconds_are_written_in_microseconds() -> None:
+    from dataclasses import replace
+
+    branch = NETWORK.branches[0]
+    odd = replace(branch, tunnels=(replace(branch.tunnels[0], interval_us=33_300),))
+    assert "interval 33300 us; multiplier 3;" in bird_config(NETWORK, odd)
+
+
+def _parsed(text: str) -> wgconfig.WGConfig:
+    config = wgconfig.WGConfig()
+    config.read_from_fileobj(io.StringIO(text))
+    return config
+
+
+def test_the_hub_takes_a_branchs_prefixes_and_all_its_link_addresses() -> None:
+    branch = NETWORK.branches[0]
+    peer = _parsed(hub_config(branch, branch.tunnels[0], KEYS, "FAR=")).get_peer("FAR=")
+    assert peer["AllowedIPs"] == ["10.1.0.0/24", "10.255.0.1/32", "10.255.0.3/32"]
+    assert "Endpoint" not in peer
+
+
+def test_the_branch_connects_and_takes_everything() -> None:
+    one = NETWORK.branches[0].tunnels[0]
+    config = _parsed(branch_config(one, KEYS, "HUB="))
+    assert config.get_peer("HUB=") == {
+        "PublicKey": "HUB=",
+        "Endpoint": f"{one.endpoint}:{one.port}",
+        "AllowedIPs": "0.0.0.0/0",
+    }
+    assert config.get_interface()["FwMark"] == one.branch_mark
+
+
+def test_a_private_key_is_not_shown() -> None:
+    assert "PRIVATEKEY" not in repr(KEYS)
+
+
+def test_every_machine_has_a_script() -> None:
+    assert set(scripts.node_scripts(NETWORK, PLACE, kernel_wireguard=True)) == set(NETWORK.nodes())
+
+
+def test_kernel_wireguard_needs_no_process() -> None:
+    with_kernel = scripts.node_scripts(NETWORK, PLACE, kernel_wireguard=True)["hub"]
+    without = scripts.node_scripts(NETWORK, PLACE, kernel_wireguard=False)["hub"]
+    assert "ip link add name wg51000-bandung type wireguard" in with_kernel
+    assert "wireguard-go" not in with_kernel
+    assert "wireguard-go -f wg51000-bandung" in without
+
+
+def test_outer_packets_are_pinned_to_their_uplink() -> None:
+    script = scripts.node_scripts(NETWORK, PLACE, kernel_wireguard=True)["bandung"]
+    for uplink in NETWORK.branches[0].uplinks:
+        assert f"route add default via {uplink.gateway} table {uplink.mark}" in script
+        assert f"rule add fwmark {uplink.mark} lookup {uplink.mark}" in script
+
+
+def test_the_hub_has_a_default_route_to_its_first_isp_so_that_leaks_are_seen() -> None:
+    script = scripts.node_scripts(NETWORK, PLACE, kernel_wireguard=True)["hub"]
+    assert f"route add default via {NETWORK.hub.uplinks[0].gateway} metric 0" in script
+
+
+def test_two_tunnels_over_one_uplink_share_its_address() -> None:
+    uplink = Uplink("fiber", "telkom", "fiber", metered=False)
+    from dataclasses import replace
+
+    branch = replace(BANDUNG, tunnels=(tunnel("bandung/one", 0, uplink), tunnel("bandung/two", 1, uplink)))
+    (bandung,) = plan(intent(branch)).branches
+    assert len(bandung.uplinks) == 1
+    assert [one.uplink for one in bandung.tunnels] == ["fiber", "fiber"]
