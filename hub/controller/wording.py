@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from policies.model.events import (
+    AnnouncementsSent,
     ClassChanged,
     Event,
     ForwarderConnected,
@@ -28,6 +29,8 @@ def sentence(event: Event) -> str | None:
         case SessionChanged():
             because = f": {event.reason}" if event.reason else ""
             return f"{event.tunnel}: BGP session {event.state.value}{because}"
+        case AnnouncementsSent():
+            return f"{event.tunnel}: told {_said(event)}"
         case RoutesWithdrawn():
             return f"{event.tunnel}: withdrew {', '.join(str(p) for p in event.prefixes)}"
         case ForwarderConnected():
@@ -40,3 +43,8 @@ def sentence(event: Event) -> str | None:
             return "ExaBGP lost" if event.exabgp_gone else "connection to ExaBGP's relay lost"
         case _:
             return None
+
+
+def _said(event: AnnouncementsSent) -> str:
+    announced = [f"{prefix} med {said.med}" for prefix, said in event.announced.items()]
+    return ", ".join(announced + [f"{prefix} withdrawn" for prefix in event.withdrawn])

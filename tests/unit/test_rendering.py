@@ -58,9 +58,7 @@ def moved() -> View:
             WIRELESS: LivenessView(LivenessState.UP, Instant(100.0), "BFD up"),
         },
         sessions={FIBER: session(1000, up=False), WIRELESS: session(990)},
-        classes={
-            "bandung": ClassView("bandung", "bandung", WIRELESS, (WIRELESS, FIBER), (LAN,), 1, Instant(870.0), "dead")
-        },
+        classes={"bandung": forwarded},
         paths={"bandung": PathSeen(WIRELESS, Instant(870.1), Instant(999.6))},
         forwarder=True,
         speaker=True,
