@@ -23,11 +23,13 @@ from hub.controller.forwarder_lines import (
 from policies.model.desired import ClassOrder, Desired
 from policies.model.events import Event, ForwarderLost
 from policies.model.intent import Intent
-from policies.model.view import View
+from policies.model.view import ClassView, View
 
 RETRY_SECONDS = 0.1
 REPEAT_SECONDS = 1.0
 """How long an order may stay unobeyed before it is sent again."""
+SETTLE_SECONDS = 0.3
+"""How long after a move an order waits that would only change what comes after it."""
 
 
 class ForwarderLink:
@@ -146,12 +148,16 @@ class ForwarderLink:
             self._ordered = {name: (order, self._clock()) for name, order in desired.classes.items()}
             return
         for name, order in desired.classes.items():
-            if not is_obeyed(order, view.classes.get(name)) and self._is_due(name, order):
+            if self._is_due(name, order, view.classes.get(name)):
                 self._send(order_line(order))
 
-    def _is_due(self, name: str, order: ClassOrder) -> bool:
-        """Whether this was not just sent: an answer takes a moment to come."""
+    def _is_due(self, name: str, order: ClassOrder, state: ClassView | None) -> bool:
+        """Whether this has to be said now: it is not so, was not just said, and does not disturb a failover."""
         now = self._clock()
+        if is_obeyed(order, state):
+            return False
+        if state is not None and state.active == order.active and now - state.since < SETTLE_SECONDS:
+            return False
         last = self._ordered.get(name)
         if last is not None and last[0] == order and now - last[1] < REPEAT_SECONDS:
             return False

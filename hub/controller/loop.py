@@ -60,6 +60,7 @@ class Loop:
         self._view = View()
         self._decisions: dict[str, BranchDecision] = {}
         self._dirty: set[str] = set(intent.branches)
+        self._untold: list[Event] = []
         self._pass: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closed: dict[TunnelId, Instant] = {}
@@ -76,7 +77,7 @@ class Loop:
         before = self._view
         self._view = observe(before, event)
         if not _changes_nothing(before, event):
-            self._tell(event)
+            self._untold.append(event)
         self._dirty |= self._concerned(event)
         if self._pass is None:
             self._pass = asyncio.get_running_loop().call_soon(self._decide)
@@ -126,18 +127,23 @@ class Loop:
         self._pass = None
         now = Instant(time.monotonic())
         dirty, self._dirty = self._dirty & self._intent.branches.keys(), set()
-        for name in sorted(dirty):
-            was = self._decisions.get(name)
+        before = {name: self._decisions.get(name) for name in sorted(dirty)}
+        for name, was in before.items():
             move = was.move if was is not None else None
-            decision = decide_branch(self._intent.hub, self._intent.branches[name], self._view, move, now)
-            self._decisions[name] = decision
-            if (
-                was is None
-                or was.verdict.reason is not decision.verdict.reason
-                or was.verdict.detail != decision.verdict.detail
-            ):
-                self._tell_verdict(decision.verdict)
+            branch = self._intent.branches[name]
+            self._decisions[name] = decide_branch(self._intent.hub, branch, self._view, move, now)
         self._publish(now)
+        self._tell_all(before)
+
+    def _tell_all(self, before: Mapping[str, BranchDecision | None]) -> None:
+        """Say what happened and what was decided, now that it is under way."""
+        untold, self._untold = self._untold, []
+        for event in untold:
+            self._tell(event)
+        for name, was in before.items():
+            decision = self._decisions[name]
+            if was is None or _word(was.verdict) != _word(decision.verdict):
+                self._tell_verdict(decision.verdict)
 
     def _publish(self, now: Instant) -> None:
         decision = combine(self._intent, self._decisions)
@@ -232,3 +238,7 @@ def _changes_nothing(before: View, event: Event) -> bool:
         return False
     was, now = before.classes.get(event.state.name), event.state
     return was is not None and (was.active, set(was.prefixes)) == (now.active, set(now.prefixes))
+
+
+def _word(verdict: Verdict) -> tuple[object, ...]:
+    return (verdict.active, verdict.reason, verdict.detail)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import signal
 import sys
 import time
@@ -77,6 +78,8 @@ async def _serve(places: Places, intent: Intent, overrides: Overrides) -> None:
         loop.reconfigure(new)
         neighbors.want(new)
 
+    gc.collect()
+    gc.freeze()
     stopping = asyncio.Event()
     running = asyncio.get_running_loop()
     running.add_signal_handler(signal.SIGTERM, stopping.set)

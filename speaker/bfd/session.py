@@ -251,7 +251,7 @@ class Session:
         self._polling = False
         self._outgoing = None
         self._take_effect()
-        return True, round_trip if self._polls_sent == 1 and round_trip >= 0 else None
+        return True, round_trip if self._polls_sent == 1 and round_trip > 0 else None
 
     def _transit(self, packet: ControlPacket, now: int) -> Change | None:
         follows = TRANSITIONS.get((self.state, packet.state))
