@@ -17,8 +17,8 @@ from collections.abc import Callable
 STALL = 10_000_000
 """Nanoseconds. A loop that wakes later than this was kept from running.
 
-What arrived meanwhile waits in the socket with its timestamp, so only a stall of the whole machine costs packets; a busy
-machine's usual hiccups must not delay verdicts."""
+What arrived meanwhile waits in the socket with its timestamp, so only a stall of the whole machine costs packets; a
+busy machine's usual hiccups must not delay verdicts."""
 _WINDOW = 1_000_000_000
 _STALLS_KEPT = 256
 _CLOCK_MONOTONIC = 1

@@ -117,7 +117,7 @@ class BfdWatch:
     def tick(self, now: int) -> None:
         """Once a second: a silent start ends, an interface that was made anew is found, the round trip is measured."""
         self._ticks += 1
-        if self._ticks % _TICKS_A_POLL == 0 and self._agreed is None:
+        if self._agreed is None and (self._round_trip is None or self._ticks % _TICKS_A_POLL == 0):
             self._act(self._session.poll(now))
         if self._standing.state != "up":
             self.interface_index = interface_index(self.spec.interface)

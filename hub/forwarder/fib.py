@@ -1,0 +1,344 @@
+"""Keeps our part of the kernel's forwarding table as it is wanted: adopt, switch, reconcile, audit.
+
+`have` is read from the kernel and then followed; an audit reads it anew. A switch is one message a class, at once,
+for all classes of one death together. Everything else is done in slices, so that no BFD packet waits for it.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from hub.forwarder import fib_plan
+from hub.forwarder.classes import ForwardingClass
+from hub.forwarder.fib_plan import KernelState, Operation, Plan, RouteKey, Wanted
+from hub.forwarder.fib_reading import Dumps, Reading, in_range
+from hub.forwarder.netlink.sockets import DumpError, Failure
+from hub.forwarder.problems import Problem
+
+SLICE = 250
+"""Operations in one go: some 2 ms."""
+AUDIT_EVERY_NS = 30_000_000_000
+AUDIT_SOON_NS = 20_000_000
+RETRY_NS = 1_000_000_000
+_PROTOCOL_NAMES = {
+    1: "redirect", 2: "kernel", 3: "boot (typed by hand)", 4: "static", 9: "ra", 11: "zebra (FRR)", 12: "bird",
+    16: "dhcp", 18: "keepalived", 42: "babel", 186: "bgp (FRR)", 187: "isis (FRR)", 188: "ospf (FRR)", 189: "rip (FRR)",
+}  # fmt: skip
+
+
+class Timer(Protocol):
+    """A Timer can be cancelled."""
+
+    def cancel(self) -> None:
+        """It will not fire."""
+
+
+class Clock(Protocol):
+    """What the table needs of the event loop."""
+
+    def now(self) -> int:
+        """Nanoseconds of the monotonic clock."""
+        ...
+
+    def call_at(self, when_ns: int, callback: Callable[[], None], /) -> Timer:
+        """Call once at that time."""
+        ...
+
+
+class Kernel(Protocol):
+    """What the table needs to change it; see `hub.forwarder.netlink.sockets.Requests`."""
+
+    def send(self, requests: Sequence[bytes]) -> list[Failure]:
+        """Carry out changes; what was refused is returned."""
+        ...
+
+
+class Fib:
+    """A Fib is our part of the forwarding table. `kernel` changes it, `auditor` (another socket) reads it.
+
+    `on_settled` is called after every change that a slice or an audit made; `on_problems` with all that is wrong
+    in the table now, keys beginning with `fib:`.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        kernel: Kernel,
+        auditor: Dumps,
+        on_settled: Callable[[], None],
+        on_problems: Callable[[str, dict[str, Problem]], None],
+    ) -> None:
+        self._clock = clock
+        self._kernel = kernel
+        self._auditor = auditor
+        self._on_settled = on_settled
+        self._on_problems = on_problems
+        self.have = KernelState()
+        self.ids: dict[str, int] = {}
+        self._classes: Mapping[str, ForwardingClass] = {}
+        self._unreachable: tuple[str, ...] = ()
+        self._interface_of: Callable[[str], int] = lambda _tunnel: 0
+        self._foreign: dict[RouteKey, int] = {}
+        self._foreign_ids: set[int] = set()
+        self._refused: dict[str, Problem] = {}
+        self._conflicts: set[RouteKey] = set()
+        self._queue: Plan | None = None
+        self._make_wanted = Wanted()
+        self._sweep = False
+        self._adopting = True
+        self._adopted: Callable[[], None] | None = None
+        self._changes = 0
+        self._slice_timer: Timer | None = None
+        self._audit_timer: Timer | None = None
+        self._audit_due = 0
+        self._audit_steps: Iterator[None] | None = None
+        self._audit_again = False
+
+    # What is wanted
+
+    def remember(self, ids: Mapping[str, int]) -> None:
+        """Before adoption: believe that the nexthops of the state file are there, so that a death that comes first is
+        answered at once. Should one be missing, the kernel says so and the adoption mends it."""
+        self.ids = {name: number for name, number in ids.items() if in_range(number)}
+        self.have.nexthops = dict.fromkeys(self.ids.values(), 0)
+
+    def adopt(self, then: Callable[[], None]) -> None:
+        """Read what is in the kernel, in slices, change nothing, and call back."""
+        self._adopted = then
+        self._audit_at(self._clock.now())
+
+    def want(
+        self,
+        classes: Mapping[str, ForwardingClass],
+        interface_of: Callable[[str], int],
+        unreachable: tuple[str, ...],
+        *,
+        sweep: bool,
+    ) -> None:
+        """What the kernel should hold from now on; the work is done in slices.
+
+        `interface_of` a tunnel is 0 when it has none that can carry routes. `sweep` allows to drop what is ours and
+        not wanted.
+        """
+        self._classes, self._interface_of, self._unreachable = classes, interface_of, unreachable
+        self._sweep = sweep
+        self._assign_ids()
+        self._queue = None
+        if self._conflicts:
+            self._conflicts.intersection_update(self._wanted().routes)
+        self._continue_at(self._clock.now())
+
+    def switch(self, moved: Iterable[ForwardingClass]) -> None:
+        """Send each class over its active tunnel now: one message a class, all in one send."""
+        operations = []
+        for each in moved:
+            number, interface = self.ids.get(each.name, 0), self._interface_of(each.active) if each.active else 0
+            if interface and number in self.have.nexthops and self.have.nexthops[number] != interface:
+                operations.append(Operation(number, interface))
+        self._queue = None
+        if operations:
+            self._carry_out(operations)
+        self._continue_at(self._clock.now())
+
+    def interface_gone(self, interface: int) -> None:
+        """The kernel deleted the nexthops on this interface and the routes behind them, without saying so."""
+        for number in [number for number, on in self.have.nexthops.items() if on == interface]:
+            self.have.forget_nexthop(number)
+        self._changes += 1
+        self._queue = None
+        self._continue_at(self._clock.now())
+
+    def nexthop_gone(self, nexthop_id: int) -> None:
+        """Somebody else deleted a nexthop."""
+        if nexthop_id in self.have.nexthops:
+            self.have.forget_nexthop(nexthop_id)
+            self._changes += 1
+            self._queue = None
+            self._continue_at(self._clock.now())
+
+    def look_again(self) -> None:
+        """Something may have changed behind our back: read the table soon."""
+        self._audit_at(self._clock.now() + AUDIT_SOON_NS)
+
+    def switched(self, each: ForwardingClass) -> bool:
+        """Whether the nexthop of a class is on its active tunnel, wherever its routes are."""
+        interface = self._interface_of(each.active) if each.active else 0
+        return interface != 0 and self.have.nexthops.get(self.ids.get(each.name, 0)) == interface
+
+    def installed(self, each: ForwardingClass) -> bool:
+        """Whether the kernel sends all prefixes of a class over its active tunnel."""
+        if not self.switched(each):
+            return False
+        number = self.ids[each.name]
+        routes = self.have.routes
+        for prefix in each.prefixes:
+            network, length = fib_plan.destination(prefix)
+            if fib_plan.carried(network) and routes.get((network, length, fib_plan.ROUTE_METRIC)) != number:
+                return False
+        return True
+
+    def _assign_ids(self) -> None:
+        self.ids = {name: number for name, number in self.ids.items() if name in self._classes}
+        for name, each in self._classes.items():
+            if name not in self.ids:
+                self.ids[name] = fib_plan.free_id(each.prefixes, self.ids.values(), self.have, self._foreign_ids)
+
+    def _wanted(self) -> KernelState:
+        return self._make_wanted(self._classes.values(), self.ids, self._interface_of, self._unreachable)
+
+    # Changing the kernel
+
+    def _continue_at(self, when_ns: int) -> None:
+        if self._slice_timer is None and not self._adopting:
+            self._slice_timer = self._clock.call_at(when_ns, self._next_slice)
+
+    def _next_slice(self) -> None:
+        self._slice_timer = None
+        if self._queue is None:
+            self._queue = fib_plan.plan(self._wanted(), self.have, self._conflicts, sweep=self._sweep)
+        part = self._queue.take(self.have, SLICE)
+        if part:
+            self._carry_out(part)
+        if self._queue:
+            self._continue_at(self._clock.now())
+        elif part:
+            self._on_settled()
+            self._tell_problems()
+
+    def _carry_out(self, operations: Sequence[Operation]) -> None:
+        self._changes += 1
+        failures = {each.index: each for each in self._kernel.send([fib_plan.request(each) for each in operations])}
+        for index, operation in enumerate(operations):
+            if index not in failures:
+                fib_plan.done(operation, self.have)
+        for index, failure in failures.items():
+            self._failed(operations[index], failure)
+
+    def _failed(self, operation: Operation, failure: Failure) -> None:
+        key = operation.key
+        gone = operation.value is None and failure.code in {errno.ENOENT, errno.ESRCH}
+        if gone:
+            fib_plan.done(operation, self.have)
+            return
+        if failure.code == errno.ENOENT and not operation.creates:  # it went away unseen: make it anew
+            if isinstance(key, int):
+                self.have.forget_nexthop(key)
+            else:
+                self.have.routes.pop(key, None)
+            self._queue = None
+            self._continue_at(self._clock.now())
+            return
+        self._queue = Plan(self.have, [], [])  # nothing is dropped after a put that failed; the audit plans anew
+        if not isinstance(key, int) and failure.code == errno.EEXIST and operation.creates:
+            self._conflicts.add(key)
+            self._audit_at(self._clock.now() + AUDIT_SOON_NS)
+            return
+        self._refused[_problem_key(key)] = self._refusal(operation, failure)
+        self._audit_at(self._clock.now() + RETRY_NS)
+
+    def _refusal(self, operation: Operation, failure: Failure) -> Problem:
+        key = operation.key
+        if isinstance(key, int):
+            name = next((name for name, number in self.ids.items() if number == key), "no class")
+            what = f"nexthop {key} of class {name}"
+        else:
+            what = f"the route to {fib_plan.prefix_text(key)}"
+        text = f"the kernel refuses {what}: {failure}"
+        return Problem(
+            _problem_key(key), text, 'look at the interface of the tunnel with "ip addr"; it is tried again by itself'
+        )
+
+    # Reading the kernel
+
+    def _audit_at(self, when_ns: int) -> None:
+        if self._audit_steps is not None:
+            self._audit_again = True
+            return
+        if self._audit_timer is not None:
+            if self._audit_due <= when_ns:
+                return
+            self._audit_timer.cancel()
+        self._audit_due = when_ns
+        self._audit_timer = self._clock.call_at(when_ns, self._start_audit)
+
+    def _start_audit(self) -> None:
+        self._audit_timer = None
+        self._audit_again = False
+        self._audit_steps = self._audit()
+        self._step_audit()
+
+    def _step_audit(self) -> None:
+        steps = self._audit_steps
+        if steps is None:
+            return
+        try:
+            next(steps)
+        except StopIteration:
+            self._audit_steps = None
+            self._audit_at(self._clock.now() + (RETRY_NS if self._audit_again else AUDIT_EVERY_NS))
+        except DumpError as error:
+            self._audit_steps = None
+            text = f"the kernel cannot list nexthop objects and routes: {error.strerror}"
+            self._refused["fib:dump"] = Problem("fib:dump", text, "use a kernel of 5.3 or newer")
+            self._report_adopted()
+            self._tell_problems()
+            self._audit_at(self._clock.now() + AUDIT_EVERY_NS)
+        else:
+            self._clock.call_at(self._clock.now(), self._step_audit)
+
+    def _audit(self) -> Iterator[None]:
+        """Read the table, one datagram a step; a change of ours meanwhile spoils the reading."""
+        before, reading = self._changes, Reading()
+        yield from reading.fill(self._auditor)
+        if self._changes != before:
+            self._audit_again = True
+            return
+        self._take_over(reading)
+
+    def _take_over(self, reading: Reading) -> None:
+        self.have, self._foreign, self._foreign_ids = reading.ours, reading.foreign, reading.foreign_ids
+        self._refused.clear()
+        self._conflicts = {key for key in self._conflicts if key in self._foreign}
+        for name in [name for name, number in self.ids.items() if number in self._foreign_ids]:
+            del self.ids[name]
+        self._report_adopted()
+        self._assign_ids()
+        self._queue = None
+        self._continue_at(self._clock.now())
+        self._tell_problems()
+
+    def _report_adopted(self) -> None:
+        self._adopting = False
+        then, self._adopted = self._adopted, None
+        if then:
+            then()
+
+    def _tell_problems(self) -> None:
+        self._on_problems("fib:", {**self._refused, **self._foreign_problems()})
+
+    def _foreign_problems(self) -> dict[str, Problem]:
+        """Routes of others in the way of ours (same metric), or before ours (a better one)."""
+        if not self._foreign:
+            return {}
+        ours = {key[:2] for key in self._wanted().routes if key[2] == fib_plan.ROUTE_METRIC}
+        problems = {}
+        for key, protocol in self._foreign.items():
+            in_the_way = key in self._conflicts
+            if in_the_way or (key[:2] in ours and key[2] < fib_plan.ROUTE_METRIC):
+                problem = _foreign_problem(key, protocol, in_the_way=in_the_way)
+                problems[problem.key] = problem
+        return problems
+
+
+def _foreign_problem(key: RouteKey, protocol: int, *, in_the_way: bool) -> Problem:
+    prefix, owner = fib_plan.prefix_text(key), _PROTOCOL_NAMES.get(protocol, str(protocol))
+    what = "is in the way of ours" if in_the_way else "wins over ours"
+    text = f"a route of another program to {prefix} (protocol {owner}, metric {key[2]}) {what}"
+    mend = f"remove it (ip route del {prefix} metric {key[2]}), or take {prefix} out of the branch's prefixes"
+    return Problem(_problem_key(key), text, mend)
+
+
+def _problem_key(key: int | RouteKey) -> str:
+    return f"fib:nexthop:{key}" if isinstance(key, int) else f"fib:route:{fib_plan.prefix_text(key)}:{key[2]}"

@@ -1,0 +1,386 @@
+"""The forwarder's centre: what liveness, the kernel and the controller say becomes moves, in one thread.
+
+    liveness ─┐                     ┌─> kernel (first)
+    links ────┼─> classes (pure) ───┼─> controller and readers
+    orders ───┘                     └─> timers of the tunnels that carry, state file, log
+
+It has no socket of its own: the loop, the netlink sockets, the engine and the server are given to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol, assert_never
+
+from hub.control.lines import Message
+from hub.forwarder import checks, messages
+from hub.forwarder.classes import (
+    ForwardingClass,
+    Order,
+    Refusal,
+    TunnelState,
+    adopt,
+    fail_over,
+    obey,
+)
+from hub.forwarder.fib import Clock, Fib, Kernel
+from hub.forwarder.fib_reading import Dumps
+from hub.forwarder.fields import FieldError
+from hub.forwarder.interfaces import Interfaces, LinkChange
+from hub.forwarder.liveness.model import LivenessReport, SessionMemory, TunnelSpec
+from hub.forwarder.orders import Command, GetStatus, Look, Probe, SetClasses, SetOne, SetTunnels, StopPlanned
+from hub.forwarder.problems import Problem, Problems
+from hub.forwarder.state import SavedState
+
+
+class Liveness(Protocol):
+    """What is needed of the liveness engine; see `hub.forwarder.liveness.engine.Engine`."""
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """What was counted."""
+        ...
+
+    def set_tunnels(self, tunnels: Sequence[TunnelSpec], remembered: Mapping[str, SessionMemory] = ...) -> None:
+        """Watch exactly these tunnels."""
+
+    def set_carrying(self, names: frozenset[str]) -> None:
+        """These carry traffic."""
+
+    def set_probe(self, source: str | None) -> None:
+        """Where return-path probes come from."""
+
+    def look(self, branches: frozenset[str]) -> None:
+        """Probe the return paths of these closely."""
+
+    def link_changed(self, interface: str, up: bool) -> None:  # noqa: FBT001  the engine's signature
+        """An interface went down, or came up."""
+
+    def reports(self) -> list[LivenessReport]:
+        """What is known of every tunnel."""
+        ...
+
+    def memory(self) -> dict[str, SessionMemory]:
+        """What the next process must know."""
+        ...
+
+
+OnLiveness = Callable[[LivenessReport], None]
+OnPath = Callable[[str, str, int], None]
+OnProblem = Callable[[str, str | None, str | None], None]
+MakeLiveness = Callable[[OnLiveness, OnPath, OnProblem], Liveness]
+
+
+class Forwarder:
+    """A Forwarder keeps every class on a tunnel that lives. `tell` reaches whoever is connected, `log` the operator."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        kernel: Kernel,
+        auditor: Dumps,
+        make_liveness: MakeLiveness,
+        *,
+        tell: Callable[[Iterable[Message]], None],
+        log: Callable[[str], None],
+        changed: Callable[[], None],
+        stop: Callable[[], None],
+    ) -> None:
+        self._clock, self._tell, self._log, self._changed, self._stop = clock, tell, log, changed, stop
+        self._started_ns = clock.now()
+        self.problems = Problems(self._tell_problem)
+        self.interfaces = Interfaces()
+        self.fib = Fib(clock, kernel, auditor, self._settled, self.problems.replace)
+        self.liveness = make_liveness(self.on_liveness, self.on_path, self.problems.report)
+        self.classes: dict[str, ForwardingClass] = {}
+        self._tunnels: dict[str, TunnelSpec] = {}
+        self._interface_of: dict[str, str] = {}
+        self._reports: dict[str, LivenessReport] = {}
+        self._states: dict[str, TunnelState] = {}
+        self._unreachable: tuple[str, ...] = ()
+        self._probe = Probe()
+        self._addresses: tuple[bytes, ...] = ()
+        self._paths: dict[str, tuple[str, int]] = {}
+        self._told_installed: dict[str, bool] = {}
+        self._sweep = False
+        self.counters = {"moves": 0, "orders": 0, "orders refused": 0}
+
+    # Starting
+
+    def restore(self, saved: SavedState) -> None:
+        """Go on where the process before stopped: BFD packets flow as soon as this returns."""
+        self.classes = {each.name: each for each in saved.classes}
+        self._interface_of = dict(saved.interfaces)
+        self._unreachable, self._probe = saved.unreachable, saved.probe
+        self.fib.remember({name: number for name, number in saved.ids.items() if name in self.classes})
+        self.fib.want(self.classes, self.interface_index, self._unreachable, sweep=False)
+        self.liveness.set_carrying(self._carrying())
+        self._watch_tunnels(saved.tunnels, saved.memory)
+
+    def adopt(self, then: Callable[[], None]) -> None:
+        """Read what is in the kernel, believe it rather than the state file, remove nothing, and call back."""
+
+        def found() -> None:
+            self._believe_the_kernel()
+            self._want()
+            self._fail_over()
+            then()
+
+        self.fib.adopt(found)
+
+    def _believe_the_kernel(self) -> None:
+        tunnel_on = {name: tunnel for tunnel, name in self._interface_of.items()}
+        now = self._clock.now()
+        for each in list(self.classes.values()):
+            interface = self.fib.have.nexthops.get(self.fib.ids.get(each.name, 0), 0)
+            tunnel = tunnel_on.get(self.interfaces.name_of(interface))
+            if tunnel in each.order and tunnel != each.active:
+                self.classes[each.name] = adopt(each, str(tunnel), now)
+
+    # What is seen
+
+    def on_liveness(self, report: LivenessReport) -> None:
+        """A tunnel came up, died, or became unknown: the kernel first, then the controller, then everything else."""
+        self._reports[report.tunnel] = report
+        self._refresh(report.tunnel)
+        self._fail_over({"liveness": messages.liveness(report)})
+        self._changed()
+
+    def on_path(self, branch: str, tunnel: str, at_ns: int) -> None:
+        """A return-path probe came back."""
+        self._paths[branch] = (tunnel, at_ns)
+        self._tell([{"path": messages.path(branch, tunnel, at_ns)}])
+
+    def links_changed(self, changes: Iterable[LinkChange]) -> None:
+        """Interfaces went down or away, or came up."""
+        changes = list(changes)
+        if not changes:
+            return
+        for change in changes:
+            if change.lost_index:
+                self.fib.interface_gone(change.lost_index)
+        names = {change.name for change in changes}
+        for tunnel, interface in self._interface_of.items():
+            if interface in names:
+                self._refresh(tunnel)
+        self._fail_over()
+        self._want()
+        for change in changes:
+            self.liveness.link_changed(change.name, change.up)
+        self.check_interfaces()
+
+    def addresses_changed(self, addresses: Iterable[bytes]) -> None:
+        """This machine has these addresses now."""
+        self._addresses = tuple(addresses)
+        self._choose_probe()
+        self.fib.look_again()
+
+    def check_interfaces(self) -> None:
+        """Find tunnels whose interface is missing or down."""
+        wanted = {name: spec.interface for name, spec in self._tunnels.items()}
+        self.problems.replace("check:interface:", checks.interfaces(wanted, self.interfaces.present()))
+
+    def tunnel_interfaces(self) -> list[str]:
+        """The names of the interfaces of all tunnels."""
+        return [spec.interface for spec in self._tunnels.values()]
+
+    # What the controller says
+
+    def obey(self, command: Command) -> None:
+        """Carry out a command.
+
+        Raises:
+            FieldError: it names a tunnel that is not known; nothing was changed.
+        """
+        match command:
+            case SetTunnels(tunnels=tunnels):
+                self._watch_tunnels(tunnels, {})
+            case SetClasses():
+                self._set_classes(command)
+            case SetOne(order=order):
+                self._known([order], "order")
+                self._check_prefixes(order)
+                self._obey_orders([order])
+            case Look(branches=branches):
+                self.liveness.look(branches)
+            case StopPlanned():
+                self._stop()
+            case GetStatus():
+                pass  # answered where it was asked
+            case _:
+                assert_never(command)
+
+    def _watch_tunnels(self, tunnels: Sequence[TunnelSpec], remembered: Mapping[str, SessionMemory]) -> None:
+        self._tunnels = {spec.name: spec for spec in tunnels}
+        self._keep_interfaces()
+        self.liveness.set_tunnels(tunnels, remembered)
+        self._reports = {report.tunnel: report for report in self.liveness.reports()}
+        self._states = {}
+        for tunnel in self._interface_of:
+            self._refresh(tunnel)
+        self._paths = {branch: path for branch, path in self._paths.items() if path[0] in self._tunnels}
+        self._fail_over(*({"liveness": messages.liveness(report)} for report in self._reports.values()))
+        self._want()
+        self.check_interfaces()
+        self._changed()
+
+    def _keep_interfaces(self) -> None:
+        """A tunnel that is no longer watched keeps its interface for as long as a class names it.
+
+        Otherwise traffic would stop between the order that sets the tunnels and the one that sets the classes.
+        """
+        named = {tunnel for each in self.classes.values() for tunnel in each.order}
+        kept = {tunnel: name for tunnel, name in self._interface_of.items() if tunnel in named}
+        self._interface_of = kept | {name: spec.interface for name, spec in self._tunnels.items()}
+
+    def _set_classes(self, command: SetClasses) -> None:
+        self._known(command.classes, "classes")
+        wanted = {order.name for order in command.classes}
+        gone = [name for name in self.classes if name not in wanted]
+        for name in gone:
+            del self.classes[name]
+            self._told_installed.pop(name, None)
+        self._unreachable, self._probe, self._sweep = command.unreachable, command.probe, True
+        self._obey_orders(command.classes)
+        self._tell([{"gone": name} for name in gone])
+        self._keep_interfaces()
+        self._choose_probe()
+
+    def _known(self, orders: Sequence[Order], place: str) -> None:
+        for index, order in enumerate(orders):
+            for tunnel in order.order:
+                if tunnel not in self._interface_of:
+                    where = f"{place}[{index}]" if place == "classes" else place
+                    raise FieldError(f'{where}.order: tunnel "{tunnel}" is not known: set the tunnels first')
+
+    def _check_prefixes(self, order: Order) -> None:
+        wanted = set(order.prefixes)
+        for each in self.classes.values():
+            if each.name != order.name and not wanted.isdisjoint(each.prefixes):
+                raise FieldError(
+                    f'order.prefixes: class {each.name} has some of them: move them by {{"set": "classes"}}'
+                )
+
+    def _obey_orders(self, orders: Sequence[Order]) -> None:
+        now, refused, obeyed = self._clock.now(), [], []
+        for order in orders:
+            self.counters["orders"] += 1
+            before = self.classes.get(order.name)
+            result = obey(order, before, self._states, now)
+            if isinstance(result, Refusal):
+                self.counters["orders refused"] += 1
+                refused.append(result)
+            elif result != before:
+                self.classes[order.name] = result
+                obeyed.append(result)
+        self._want()
+        self.fib.switch(obeyed)
+        prefixes = {each.name: each.prefixes for each in self.classes.values()}
+        self._tell([messages.refused(each) for each in refused])
+        self._tell_classes(obeyed)
+        self.problems.replace("check:ipv6", checks.uncarried(prefixes))
+        self._after_move()
+
+    # What follows
+
+    def _fail_over(self, *news: Message) -> None:
+        reasons = {name: self._reason(name) for name, state in self._states.items() if state == "down"}
+        moved = fail_over(self.classes.values(), self._states, self._clock.now(), reasons)
+        if not moved:
+            self._tell(news)
+            return
+        for each in moved:
+            self.classes[each.name] = each
+        self.fib.switch(moved)
+        self._tell([*news, *({"class": self._moved_state(each)} for each in moved)])
+        self.counters["moves"] += len(moved)
+        self._after_move()
+        for each in moved:
+            self._log(f"{each.name} moved to {each.active}: {each.reason}")
+
+    def _after_move(self) -> None:
+        self.liveness.set_carrying(self._carrying())
+        self._changed()
+
+    def _want(self) -> None:
+        self.fib.want(self.classes, self.interface_index, self._unreachable, sweep=self._sweep)
+
+    def _carrying(self) -> frozenset[str]:
+        return frozenset(each.active for each in self.classes.values() if each.active)
+
+    def interface_index(self, tunnel: str) -> int:
+        """The interface of a tunnel, if it can carry routes; else 0."""
+        return self.interfaces.usable(self._interface_of.get(tunnel, ""))
+
+    def _refresh(self, tunnel: str) -> None:
+        report = self._reports.get(tunnel)
+        self._states[tunnel] = report.state if report else "unknown"
+        if not self.interface_index(tunnel):
+            self._states[tunnel] = "down"
+
+    def _reason(self, tunnel: str) -> str:
+        report = self._reports.get(tunnel)
+        if not self.interface_index(tunnel):
+            return f"interface {self._interface_of.get(tunnel, '')} is down or not there"
+        return report.reason if report else "not watched"
+
+    def _choose_probe(self) -> None:
+        source = checks.probe_source(self._probe, self._addresses)
+        self.liveness.set_probe(source)
+        self.problems.replace("check:probe", checks.probe_problem(self._probe, source))
+
+    # What is said
+
+    def _settled(self) -> None:
+        self._tell_classes(
+            [each for each in self.classes.values() if self.fib.installed(each) != self._told_installed.get(each.name)]
+        )
+        self._changed()
+
+    def _tell_classes(self, classes: Iterable[ForwardingClass]) -> None:
+        self._tell([self._class_message(each) for each in classes])
+
+    def _class_message(self, each: ForwardingClass) -> Message:
+        return {"class": self._class_state(each)}
+
+    def _moved_state(self, each: ForwardingClass) -> Message:
+        """Without looking at every route: a move changes none of them."""
+        installed = self._told_installed.get(each.name, False) and self.fib.switched(each)
+        self._told_installed[each.name] = installed
+        return messages.class_state(each, self.fib.ids.get(each.name, 0), installed=installed)
+
+    def _class_state(self, each: ForwardingClass) -> Message:
+        installed = self._told_installed[each.name] = self.fib.installed(each)
+        return messages.class_state(each, self.fib.ids.get(each.name, 0), installed=installed)
+
+    def _tell_problem(self, key: str, problem: Problem | None) -> None:
+        if problem is None:
+            self._tell([{"cleared": key}])
+            self._log(f"mended: {key}")
+        else:
+            self._tell([{"problem": messages.problem(problem)}])
+            self._log(f"{problem.text}: {problem.mend}" if problem.mend else problem.text)
+
+    def snapshot(self) -> Message:
+        """All that is known."""
+        return {
+            "started": messages.seconds(self._started_ns),
+            "tunnels": [messages.liveness(report) for report in self.liveness.reports()],
+            "classes": [self._class_state(each) for each in self.classes.values()],
+            "paths": [messages.path(branch, tunnel, at) for branch, (tunnel, at) in self._paths.items()],
+            "problems": [messages.problem(each) for each in self.problems.present()],
+            "counters": {**self.counters, **self.liveness.counters},
+        }
+
+    def saved(self, boot: str) -> SavedState:
+        """What the next process must know."""
+        return SavedState(
+            boot=boot,
+            tunnels=tuple(self._tunnels.values()),
+            classes=tuple(self.classes.values()),
+            ids=dict(self.fib.ids),
+            interfaces=dict(self._interface_of),
+            unreachable=self._unreachable,
+            probe=self._probe,
+            memory=self.liveness.memory(),
+        )

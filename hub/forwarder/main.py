@@ -1,0 +1,270 @@
+"""Starts the forwarder: `python -m hub.forwarder --run-dir DIR --state-dir DIR`.
+
+First the liveness engine goes on from the state file, so that no branch misses a packet; then what is in the kernel is
+adopted; then the socket opens. Nothing is ever removed from the kernel by stopping.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from hub.control.lines import Message
+from hub.control.places import SYSTEM_RUN, SYSTEM_STATE, Places
+from hub.forwarder import checks
+from hub.forwarder.forwarder import Forwarder, OnLiveness, OnPath, OnProblem
+from hub.forwarder.liveness.engine import Engine
+from hub.forwarder.log import Log, complain
+from hub.forwarder.loop import Loop, Timer
+from hub.forwarder.netlink import links, nexthops
+from hub.forwarder.netlink.sockets import Notifications, Requests
+from hub.forwarder.orders import Command
+from hub.forwarder.problems import Problem
+from hub.forwarder.server import AlreadyRunningError, Server
+from hub.forwarder.state import SavedState, StateFileError, Writer, after_reboot, read
+
+SAVE_AFTER_NS = 100_000_000
+"""How long changes are gathered before the state file is written."""
+CHECK_EVERY_NS = 10_000_000_000
+GARBAGE_THRESHOLD = 200_000
+"""Objects. Values of one look die young without the collector's help; what is left is collected rarely, and cheaply."""
+LONGEST_SOCKET_PATH = 107
+"""Bytes (unix(7))."""
+COMPAT_MODE = Path("/proc/sys/net/ipv4/nexthop_compat_mode")
+
+
+class Process:
+    """A Process is the forwarder with all its sockets, in one thread; only the log and the state file have their own.
+
+    Raises:
+        AlreadyRunningError: another forwarder serves this runtime directory.
+        OSError: a directory or a socket is not there or not ours.
+    """
+
+    def __init__(self, places: Places) -> None:
+        self._loop = Loop()
+        self._server = Server(self._loop, places.forwarder_socket, self._snapshot, self._obey)
+        self._log = Log()
+        self._results, self._results_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._save_error: OSError | None = None
+        self._places = places
+        self._writer = Writer(places.forwarder_state, self._written)
+        self._save_timer: Timer | None = None
+        self._kernel, self._auditor = Requests(), Requests()
+        self._notifications = Notifications()
+        self._boot = (checks.read_file("/proc/sys/kernel/random/boot_id") or "").strip()
+        self._filters: Iterator[dict[str, Problem] | None] = iter(())
+        self._stopping = False
+        self.forwarder = Forwarder(
+            self._loop,
+            self._kernel,
+            self._auditor,
+            self._make_engine,
+            tell=self._server.tell,
+            log=self._log,
+            changed=self._save_soon,
+            stop=self.stop_planned,
+        )
+
+    def _make_engine(self, on_liveness: OnLiveness, on_path: OnPath, on_problem: OnProblem) -> Engine:
+        self._engine = Engine(self._loop, on_liveness, on_path, on_problem)
+        return self._engine
+
+    def run(self) -> None:
+        """Work until a planned stop."""
+        self._watch_signals()
+        self._loop.watch(self._notifications.fileno(), self._notified)
+        self._loop.watch(self._results, self._saved)
+        self._look_at_links()
+        self.forwarder.restore(self._read_state())
+        self._look_at_addresses()
+        self.forwarder.adopt(self._ready)
+        self._check()
+        gc.freeze()
+        gc.set_threshold(GARBAGE_THRESHOLD, 50, 50)
+        gc.enable()
+        self._loop.run()
+        self._close()
+
+    def _ready(self) -> None:
+        self._server.listen()
+        self._log(f"{len(self.forwarder.classes)} classes adopted, listening on {self._places.forwarder_socket}")
+
+    def stop_planned(self) -> None:
+        """Slow the branches' timers down, save, and go; the kernel stays as it is."""
+        if not self._stopping:
+            self._stopping = True
+            self._log("stopping: asking the branches for patience")
+            self._engine.slow_down(self._loop.stop)
+
+    def _close(self) -> None:
+        self._writer.save(self.forwarder.saved(self._boot))
+        self._writer.close(2.0)
+        self._server.close()
+        self._log("stopped; what is in the kernel stays")
+        self._log.close()
+
+    def _watch_signals(self) -> None:
+        reader, writer = socket.socketpair()
+        reader.settimeout(0)
+        writer.settimeout(0)
+        signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        self._signals = (reader, writer)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: None)
+        self._loop.watch(reader.fileno(), lambda: self.stop_planned() if reader.recv(64) else None)
+
+    # The socket
+
+    def _snapshot(self) -> Message:
+        snapshot = self.forwarder.snapshot()
+        lateness = {"loop lateness, microseconds": self._loop.lateness // 1000}
+        snapshot["counters"] = {**snapshot["counters"], **self._server.counters, **lateness}
+        return snapshot
+
+    # The kernel
+
+    def _notified(self) -> None:
+        found, lost = self._notifications.read()
+        if lost:
+            self._look_at_links()
+            self._look_at_addresses()
+            return
+        addresses = False
+        for kind, port, body in found:
+            if kind in (links.NEW_LINK, links.DELETE_LINK):
+                self._link(kind, body)
+            elif kind == nexthops.DELETE and port != self._kernel.port:
+                nexthop = nexthops.decode(body)
+                if nexthop:
+                    self.forwarder.fib.nexthop_gone(nexthop.id)
+            addresses = addresses or kind in (links.NEW_ADDRESS, links.DELETE_ADDRESS)
+        if addresses:
+            self._look_at_addresses()
+
+    def _link(self, kind: int, body: bytes) -> None:
+        link = links.decode_link(body)
+        if link is None:
+            return
+        interfaces = self.forwarder.interfaces
+        change = interfaces.gone(link) if kind == links.DELETE_LINK else interfaces.changed(link)
+        self.forwarder.links_changed(change)
+
+    def _look_at_links(self) -> None:
+        found = [links.decode_link(body) for piece in self._kernel.dump(links.dump_links()) for _kind, body in piece]
+        self.forwarder.links_changed(self.forwarder.interfaces.replace(link for link in found if link))
+
+    def _look_at_addresses(self) -> None:
+        request = links.dump_addresses(socket.AF_INET)
+        found = [links.decode_address(body) for piece in self._kernel.dump(request) for _kind, body in piece]
+        self.forwarder.addresses_changed(each.address for each in found if each)
+
+    def _check(self) -> None:
+        self.forwarder.problems.replace("check:forwarding", checks.forwarding())
+        self._filters = checks.strict_filtering(self.forwarder.tunnel_interfaces())
+        self._check_filters()
+
+    def _check_filters(self) -> None:
+        problems = next(self._filters)
+        if problems is None:
+            self._loop.call_at(self._loop.now(), self._check_filters)
+            return
+        self.forwarder.problems.replace("check:reverse-path", problems)
+        self._loop.call_at(self._loop.now() + CHECK_EVERY_NS, self._check)
+
+    # The state file
+
+    def _read_state(self) -> SavedState:
+        path = self._places.forwarder_state
+        try:
+            saved = read(path)
+        except StateFileError as error:
+            text = f"the state file {path} is not used: {error}"
+            mend = "nothing to do: the controller's orders make a new one"
+            self.forwarder.problems.report("state:read", text, mend)
+            return SavedState()
+        return saved if saved.boot == self._boot else after_reboot(saved, self._loop.now())
+
+    def _save_soon(self) -> None:
+        if self._save_timer is None and not self._stopping:
+            self._save_timer = self._loop.call_at(self._loop.now() + SAVE_AFTER_NS, self._save)
+
+    def _save(self) -> None:
+        self._save_timer = None
+        if not self._stopping:
+            self._writer.save(self.forwarder.saved(self._boot))
+
+    def _written(self, error: OSError | None) -> None:
+        self._save_error = error
+        try:
+            os.write(self._results_end, b"+")
+        except BlockingIOError:  # the loop has plenty to read already
+            return
+
+    def _saved(self) -> None:
+        os.read(self._results, 4096)
+        problems = self.forwarder.problems
+        if self._save_error is None:
+            problems.report("state:write", None)
+            return
+        text = f"the state file {self._places.forwarder_state} can't be written: {self._save_error.strerror}"
+        problems.report("state:write", text, "make the state directory writable, or make room on its disk")
+
+    def _obey(self, command: Command) -> None:
+        self.forwarder.obey(command)
+        self.forwarder.problems.report("state:read", None)
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> Namespace:
+    """The command line."""
+    parser = ArgumentParser(prog="pointsman-forwarder", description="Watches tunnels, and moves traffic off dead ones.")
+    parser.add_argument("--run-dir", type=Path, default=SYSTEM_RUN, help="directory of the sockets (%(default)s)")
+    parser.add_argument(
+        "--state-dir", type=Path, default=SYSTEM_STATE, help="directory of the state file (%(default)s)"
+    )
+    parser.add_argument(
+        "--nexthop-compat-off",
+        action="store_true",
+        help="set net.ipv4.nexthop_compat_mode=0: faster with 10,000 routes, but other daemons cannot read ours",
+    )
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until a planned stop; the exit status is 0 after one, and 1 when the forwarder could not start."""
+    options = parse_arguments(arguments)
+    missing = checks.missing_capabilities()
+    if missing:
+        complain(f"{' and '.join(missing)} missing: run it as root, or by systemd with AmbientCapabilities=")
+        return 1
+    for directory in (options.run_dir, options.state_dir):
+        if not directory.is_dir():
+            complain(f"there is no directory {directory}: create it (mkdir -p {directory})")
+            return 1
+    places = Places(run=options.run_dir, state=options.state_dir)
+    if len(os.fsencode(places.forwarder_socket)) > LONGEST_SOCKET_PATH:
+        complain(f"{places.forwarder_socket} is too long for a socket: choose a --run-dir with a shorter path")
+        return 1
+    try:
+        if options.nexthop_compat_off:
+            COMPAT_MODE.write_text("0")
+        process = Process(places)
+    except AlreadyRunningError as error:
+        complain(str(error))
+        return 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        complain(f"can't start: {where}{error.strerror}; look at the owner and mode of {options.run_dir}")
+        return 1
+    process.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

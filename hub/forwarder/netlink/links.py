@@ -1,0 +1,64 @@
+"""Links and their addresses (rtnetlink(7)), decoded as far as the forwarder needs them."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from hub.forwarder.netlink import wire
+
+NEW_LINK, DELETE_LINK, GET_LINK = 16, 17, 18
+NEW_ADDRESS, DELETE_ADDRESS, GET_ADDRESS = 20, 21, 22
+_NAME, _LOCAL, _ADDRESS = 3, 2, 1
+_UP, _LOWER_UP = 0x1, 0x10000
+_LINK_HEADER = struct.Struct("=BxHiII")
+"""Family, type, index, flags, changed."""
+_ADDRESS_HEADER = struct.Struct("=BBBBI")
+"""Family, prefix length, flags, scope, index of the interface."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A Link is one interface; `up` when it is set up and its lower layer is there, so that it can carry routes."""
+
+    index: int
+    name: str
+    up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LocalAddress:
+    """A LocalAddress is an address of this machine and the index of the interface that has it."""
+
+    interface: int
+    address: bytes
+
+
+def dump_links() -> bytes:
+    """Ask for every interface."""
+    return wire.message(GET_LINK, wire.DUMP, _LINK_HEADER.pack(0, 0, 0, 0, 0))
+
+
+def dump_addresses(family: int) -> bytes:
+    """Ask for every address of a family."""
+    return wire.message(GET_ADDRESS, wire.DUMP, _ADDRESS_HEADER.pack(family, 0, 0, 0, 0))
+
+
+def decode_link(body: bytes) -> Link | None:
+    """The interface in a message about links; None when it is malformed."""
+    if len(body) < _LINK_HEADER.size:
+        return None
+    family, _type, index, flags, _changed = _LINK_HEADER.unpack_from(body)
+    name = wire.read_text(wire.attributes(body, _LINK_HEADER.size).get(_NAME))
+    if family != 0 or not name:
+        return None
+    return Link(index, name, bool(flags & _UP and flags & _LOWER_UP))
+
+
+def decode_address(body: bytes) -> LocalAddress | None:
+    """The address in a message about addresses; None when it is malformed."""
+    if len(body) < _ADDRESS_HEADER.size:
+        return None
+    found = wire.attributes(body, _ADDRESS_HEADER.size)
+    address = found.get(_LOCAL) or found.get(_ADDRESS)
+    return LocalAddress(_ADDRESS_HEADER.unpack_from(body)[4], address) if address else None

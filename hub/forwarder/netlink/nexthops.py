@@ -1,0 +1,58 @@
+"""Nexthop objects (linux/nexthop.h, ip-nexthop(8)): a route points at one by number, and follows its changes."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from hub.forwarder.netlink import wire
+
+NEW, DELETE, GET = 104, 105, 106
+_ID, _GROUP, _BLACKHOLE, _OUTPUT_INTERFACE = 1, 2, 4, 5
+_HEADER = struct.Struct("=BBBBI")
+"""Family, scope, protocol, reserved, flags."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nexthop:
+    """A Nexthop is one nexthop object: `interface` is an index, 0 for what is no plain device (blackhole, group)."""
+
+    id: int
+    interface: int
+    protocol: int
+
+
+def put(family: int, nexthop: Nexthop, flags: int) -> bytes:
+    """Create (`CREATE | EXCLUSIVE`) or replace (`REPLACE`) a nexthop that is a device alone.
+
+    Tunnels are point to point, so no gateway is needed; interface 0 makes a blackhole.
+    """
+    target = (
+        wire.attribute_u32(_OUTPUT_INTERFACE, nexthop.interface)
+        if nexthop.interface
+        else wire.attribute(_BLACKHOLE, b"")
+    )
+    header = _HEADER.pack(family, 0, nexthop.protocol, 0, 0)
+    return wire.message(NEW, flags, header + wire.attribute_u32(_ID, nexthop.id) + target)
+
+
+def delete(nexthop_id: int) -> bytes:
+    """Delete a nexthop and all routes on it. Any header field but zero is refused, the protocol too."""
+    return wire.message(DELETE, 0, _HEADER.pack(0, 0, 0, 0, 0) + wire.attribute_u32(_ID, nexthop_id))
+
+
+def dump() -> bytes:
+    """Ask for every nexthop; the kernel cannot select them by protocol."""
+    return wire.message(GET, wire.DUMP, _HEADER.pack(0, 0, 0, 0, 0))
+
+
+def decode(body: bytes) -> Nexthop | None:
+    """The nexthop in a NEW or DELETE message; None when it is malformed."""
+    if len(body) < _HEADER.size:
+        return None
+    found = wire.attributes(body, _HEADER.size)
+    if _ID not in found:
+        return None
+    plain = _GROUP not in found and _BLACKHOLE not in found
+    interface = wire.read_u32(found.get(_OUTPUT_INTERFACE)) if plain else 0
+    return Nexthop(wire.read_u32(found[_ID]), interface, body[2])

@@ -1,0 +1,232 @@
+"""What the controller may say to the forwarder, read strictly; see docs/reference/sockets.md.
+
+An order is read whole before any of it is obeyed: a bad one changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hub.forwarder.classes import Order
+from hub.forwarder.fib_plan import destination
+from hub.forwarder.fields import FieldError, Fields, unique
+from hub.forwarder.liveness.model import Method, Timers, TunnelSpec
+
+SHORTEST_INTERVAL_MS, LONGEST_INTERVAL_MS = 5, 60_000
+LARGEST_MULTIPLIER = 255
+LONGEST_INTERFACE = 15
+"""Characters of an interface's name (IFNAMSIZ less its zero)."""
+MOST_CLASSES = 10_000
+LARGEST_EPOCH = (1 << 53) - 1
+"""What every reader of JSON can hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A Probe is where return-path probes come from: an own address within `prefixes`, `prefer` before any other."""
+
+    prefixes: tuple[str, ...] = ()
+    prefer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetTunnels:
+    """A SetTunnels names all tunnels to be watched; deaths within `unlike_ns` of each other are of one moment."""
+
+    tunnels: tuple[TunnelSpec, ...]
+    unlike_ns: int = 50_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class SetClasses:
+    """A SetClasses is all that the kernel should hold."""
+
+    classes: tuple[Order, ...]
+    unreachable: tuple[str, ...]
+    probe: Probe
+
+
+@dataclass(frozen=True, slots=True)
+class SetOne:
+    """A SetOne is one class, new or changed."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A Look names the branches whose return path is to be watched closely."""
+
+    branches: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class GetStatus:
+    """A GetStatus asks for all that is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopPlanned:
+    """A StopPlanned asks the forwarder to go without looking dead."""
+
+
+Command = SetTunnels | SetClasses | SetOne | Look | GetStatus | StopPlanned
+
+
+def parse(message: object) -> Command:
+    """The command in one line.
+
+    Raises:
+        FieldError: it is no command, or a field of it is wrong; the text names the field.
+    """
+    fields = Fields(message, "")
+    if fields.has("set"):
+        match fields.text("set"):
+            case "tunnels":
+                return _tunnels(fields)
+            case "classes":
+                return _classes(fields)
+            case other:
+                raise FieldError(f'set: "{other[:40]}" is neither "tunnels" nor "classes"')
+    if fields.has("order"):
+        fields.only("order")
+        return SetOne(parse_order(fields.raw("order"), "order"))
+    if fields.has("look"):
+        fields.only("look")
+        return Look(frozenset(fields.each("look", _name)))
+    if fields.has("get") and fields.text("get") == "status":
+        return GetStatus()
+    if fields.has("stop") and fields.text("stop") == "planned":
+        return StopPlanned()
+    raise FieldError('no such command: one of "set", "order", "look", "get" ("status") or "stop" ("planned") is needed')
+
+
+def _tunnels(fields: Fields) -> SetTunnels:
+    fields.only("set", "tunnels", "unlike")
+    tunnels = fields.each("tunnels", parse_tunnel)
+    unique(tuple(tunnel.name for tunnel in tunnels), "tunnels")
+    unique(tuple(tunnel.interface for tunnel in tunnels), "tunnels")
+    unlike = fields.milliseconds("unlike", 0, 10_000) if fields.has("unlike") else 50_000_000
+    return SetTunnels(tunnels, unlike)
+
+
+def _classes(fields: Fields) -> SetClasses:
+    fields.only("set", "classes", "unreachable", "probe")
+    classes = fields.each("classes", parse_order)
+    if len(classes) > MOST_CLASSES:
+        raise FieldError(f"classes: {MOST_CLASSES} at most")
+    unique(tuple(order.name for order in classes), "classes")
+    holders: dict[str, str] = {}
+    for index, order in enumerate(classes):
+        for prefix in order.prefixes:
+            if holders.setdefault(prefix, order.name) != order.name:
+                raise FieldError(f"classes[{index}].prefixes: {prefix} is also in class {holders[prefix]}")
+    probe = parse_probe(fields.raw("probe"), "probe") if fields.has("probe") else Probe()
+    return SetClasses(classes, fields.each("unreachable", parse_prefix), probe)
+
+
+def parse_tunnel(value: object, place: str) -> TunnelSpec:
+    """A `TUNNEL` of the reference.
+
+    Raises:
+        FieldError: a field of it is wrong.
+    """
+    fields = Fields(value, place)
+    fields.only("name", "branch", "interface", "local", "remote", "isp", "hub_uplink", "active", "idle")
+    return TunnelSpec(
+        name=fields.text("name"),
+        branch=fields.text("branch"),
+        interface=parse_interface(fields, "interface"),
+        local=fields.address("local"),
+        remote=fields.address("remote"),
+        isp=fields.text("isp", empty=True),
+        hub_uplink=fields.text("hub_uplink", empty=True),
+        active=_timers(fields.part("active")),
+        idle=_timers(fields.part("idle")),
+    )
+
+
+def parse_order(value: object, place: str) -> Order:
+    """A `CLASS` of the reference.
+
+    Raises:
+        FieldError: a field of it is wrong.
+    """
+    fields = Fields(value, place)
+    fields.only("name", "branch", "prefixes", "order", "active", "reason", "based_on_epoch")
+    order = unique(fields.each("order", _name), fields.place("order"))
+    active = fields.text("active") if fields.has("active") else None
+    if active is not None and active not in order:
+        raise FieldError(f'{fields.place("active")}: "{active[:80]}" is not in the order')
+    return Order(
+        name=fields.text("name"),
+        branch=fields.text("branch"),
+        prefixes=unique(fields.each("prefixes", parse_prefix), fields.place("prefixes")),
+        order=order,
+        active=active,
+        reason=fields.text("reason", empty=True),
+        based_on_epoch=fields.number("based_on_epoch", 0, LARGEST_EPOCH),
+    )
+
+
+def parse_probe(value: object, place: str) -> Probe:
+    """Where return-path probes come from.
+
+    Raises:
+        FieldError: a field of it is wrong.
+    """
+    fields = Fields(value, place)
+    fields.only("prefixes", "prefer")
+    prefer = fields.address("prefer") if fields.has("prefer") else None
+    prefixes = fields.each("prefixes", parse_prefix)
+    return Probe(tuple(prefix for prefix in prefixes if ":" not in prefix), prefer)  # probes are IPv4
+
+
+def parse_prefix(value: object, place: str) -> str:
+    """A prefix, as it is written.
+
+    Raises:
+        FieldError: it is none.
+    """
+    if not isinstance(value, str):
+        raise FieldError(f"{place}: a prefix is needed, such as 10.1.0.0/24")
+    try:
+        destination(value)
+    except ValueError as error:
+        raise FieldError(f"{place}: {error}") from error
+    return value
+
+
+def parse_interface(fields: Fields, key: str) -> str:
+    """The name of an interface, as the kernel allows it.
+
+    Raises:
+        FieldError: it is none.
+    """
+    name = fields.text(key)
+    if len(name.encode()) > LONGEST_INTERFACE or name in {".", ".."} or "/" in name or any(map(str.isspace, name)):
+        raise FieldError(f"{fields.place(key)}: the name of an interface is needed")
+    return name
+
+
+def _timers(fields: Fields) -> Timers:
+    fields.only("method", "interval_ms", "multiplier")
+    method: Method
+    match fields.text("method"):
+        case "bfd":
+            method = "bfd"
+        case "icmp":
+            method = "icmp"
+        case _:
+            raise FieldError(f'{fields.place("method")}: "bfd" or "icmp" is needed')
+    return Timers(
+        method=method,
+        interval_ns=fields.milliseconds("interval_ms", SHORTEST_INTERVAL_MS, LONGEST_INTERVAL_MS),
+        multiplier=fields.number("multiplier", 1, LARGEST_MULTIPLIER),
+    )
+
+
+def _name(value: object, place: str) -> str:
+    if not isinstance(value, str) or not value or len(value) > 200 or not value.isprintable():
+        raise FieldError(f"{place}: a name is needed")
+    return value

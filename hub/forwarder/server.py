@@ -1,0 +1,240 @@
+"""forwarder.sock: who is connected, and what is said to and by them. Never waits for anybody.
+
+One controller, any number of readers. A connection that does not read is dropped when its buffer is full: it can come
+back and gets a fresh snapshot.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import struct
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Literal
+
+from hub.control.lines import BadLineError, LineReader, Message, check_greeting, encode, greeting
+from hub.forwarder.fields import FieldError
+from hub.forwarder.loop import Loop
+from hub.forwarder.orders import Command, GetStatus, parse
+
+LARGEST_BACKLOG = 8 << 20
+"""Bytes that may wait for one connection."""
+MOST_CONNECTIONS = 64
+_RECEIVE = 1 << 18
+_CREDENTIALS = struct.Struct("=iII")
+
+Role = Literal["controller", "reader"]
+
+
+class AlreadyRunningError(RuntimeError):
+    """Another forwarder serves this runtime directory."""
+
+
+class Connection:
+    """A Connection is one peer: what it said so far, and what it has not read yet."""
+
+    def __init__(self, server: Server, peer: socket.socket) -> None:
+        self.server = server
+        self.peer = peer
+        self.role: Role | None = None
+        self._lines = LineReader()
+        self._backlog = bytearray()
+        self._open = True
+
+    @property
+    def process(self) -> int:
+        """The process id of the peer, for messages to people."""
+        credentials = self.peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        pid: int = _CREDENTIALS.unpack(credentials)[0]
+        return pid
+
+    def send(self, data: bytes) -> None:
+        """Send, or keep what the peer does not take yet; a peer that takes far too little is dropped."""
+        if not self._open:
+            return
+        if not self._backlog:
+            data = data[self._send_some(data) :]
+        if not data or not self._open:
+            return
+        self._backlog += data
+        if len(self._backlog) > LARGEST_BACKLOG:
+            self.server.counters["connections dropped: too slow"] += 1
+            self.close()
+        else:
+            self.server.loop.watch(self.peer.fileno(), self.readable, self._writable)
+
+    def _send_some(self, data: bytes | bytearray) -> int:
+        try:
+            return self.peer.send(data, socket.MSG_NOSIGNAL)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            self.close()
+            return 0
+
+    def _writable(self) -> None:
+        del self._backlog[: self._send_some(self._backlog)]
+        if not self._backlog and self._open:
+            self.server.loop.watch(self.peer.fileno(), self.readable)
+
+    def readable(self) -> None:
+        """Read what is there and obey it."""
+        try:
+            data = self.peer.recv(_RECEIVE)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.close()
+            return
+        try:
+            for message in self._lines.feed(data):
+                if self._open:
+                    self.server.heard(self, message)
+        except BadLineError as error:
+            self.server.counters["lines refused"] += 1
+            self.refuse(str(error))
+
+    def complain(self, text: str) -> None:
+        """Say what is wrong, and go on."""
+        self.send(encode({"error": text}))
+
+    def refuse(self, text: str) -> None:
+        """Say what is wrong, and close."""
+        self.complain(text)
+        self.close()
+
+    def close(self) -> None:
+        """Forget the peer."""
+        if self._open:
+            self._open = False
+            self.server.closed(self)
+            self.server.loop.forget(self.peer.fileno())
+            self.peer.close()
+
+
+class Server:
+    """A Server listens on the socket. `obey` is given the controller's commands, `snapshot` makes the first message.
+
+    Raises:
+        AlreadyRunningError: another forwarder has the lock.
+        OSError: the directory is not there or not ours.
+    """
+
+    def __init__(
+        self, loop: Loop, path: Path, snapshot: Callable[[], Message], obey: Callable[[Command], None]
+    ) -> None:
+        self.loop = loop
+        self.counters: dict[str, int] = {"lines refused": 0, "connections dropped: too slow": 0}
+        self._snapshot = snapshot
+        self._obey = obey
+        self._path = path
+        self._connections: list[Connection] = []
+        self._lock = _lock(path.with_suffix(".lock"))
+        self._listener: socket.socket | None = None
+
+    def listen(self) -> None:
+        """Take connections from now on; a socket file that a dead forwarder left is replaced."""
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        self._path.unlink(missing_ok=True)
+        before = os.umask(0o117)
+        try:
+            listener.bind(str(self._path))
+        finally:
+            os.umask(before)
+        listener.listen(16)
+        self._listener = listener
+        self.loop.watch(listener.fileno(), self._accept)
+
+    def tell(self, messages: Iterable[Message]) -> None:
+        """Say something to everybody."""
+        if not self._connections:
+            return
+        data = b"".join(map(encode, messages))
+        for connection in list(self._connections):
+            if connection.role is not None:
+                connection.send(data)
+
+    def heard(self, connection: Connection, message: Message) -> None:
+        """One line of a peer."""
+        if connection.role is None:
+            self._greeted(connection, message)
+            return
+        try:
+            command = parse(message)
+        except FieldError as error:
+            self.counters["lines refused"] += 1
+            connection.complain(str(error))
+            return
+        if isinstance(command, GetStatus):
+            connection.send(encode({"status": self._snapshot()}))
+        elif connection.role == "controller":
+            try:
+                self._obey(command)
+            except FieldError as error:
+                self.counters["lines refused"] += 1
+                connection.complain(str(error))
+        else:
+            connection.complain('a reader may only ask for {"get": "status"}: connect as "controller" to give orders')
+
+    def _greeted(self, connection: Connection, message: Message) -> None:
+        try:
+            role = check_greeting(message)
+        except BadLineError as error:
+            connection.refuse(str(error))
+            return
+        if role == "controller":
+            present = next((each for each in self._connections if each.role == "controller"), None)
+            if present:
+                connection.refuse(f"a controller is connected already (process {present.process}): stop it first")
+                return
+            connection.role = "controller"
+        elif role == "reader":
+            connection.role = "reader"
+        else:
+            connection.refuse(f'the role "{role[:40]}" has no business here: "controller" or "reader" is needed')
+            return
+        connection.send(encode({"snapshot": self._snapshot()}))
+
+    def _accept(self) -> None:
+        if self._listener is None:
+            return
+        try:
+            peer, _address = self._listener.accept()
+        except (BlockingIOError, ConnectionError):
+            return
+        peer.settimeout(0)
+        connection = Connection(self, peer)
+        self._connections.append(connection)
+        if len(self._connections) > MOST_CONNECTIONS:
+            connection.refuse(f"{MOST_CONNECTIONS} connections are open already: close some")
+            return
+        self.loop.watch(peer.fileno(), connection.readable)
+        connection.send(encode(greeting("forwarder")))
+
+    def closed(self, connection: Connection) -> None:
+        """A connection is gone."""
+        self._connections.remove(connection)
+
+    def close(self) -> None:
+        """Close every connection and take the socket file away."""
+        for connection in list(self._connections):
+            connection.close()
+        if self._listener:
+            self.loop.forget(self._listener.fileno())
+            self._listener.close()
+            self._path.unlink(missing_ok=True)
+        os.close(self._lock)
+
+
+def _lock(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise AlreadyRunningError(f"a forwarder is running already (it holds {path}): stop it first") from error
+    return descriptor

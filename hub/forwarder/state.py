@@ -1,0 +1,217 @@
+"""The forwarder's own small file: what it needs to go on after a restart before anybody speaks to it.
+
+Written by a thread, into a new file that replaces the old one; a file that can't be read is a problem and an empty
+start.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from threading import Condition, Thread
+
+from hub.forwarder import messages
+from hub.forwarder.classes import ForwardingClass
+from hub.forwarder.fields import FieldError, Fields
+from hub.forwarder.liveness.model import SessionMemory, TunnelSpec
+from hub.forwarder.orders import (
+    LARGEST_EPOCH,
+    Probe,
+    parse_interface,
+    parse_order,
+    parse_prefix,
+    parse_probe,
+    parse_tunnel,
+)
+
+VERSION = 1
+LARGEST_FILE = 64 << 20
+_LARGEST_INSTANT = (1 << 63) - 1
+
+
+class StateFileError(ValueError):
+    """The file can't be used: the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedState:
+    """A SavedState is what is saved. `boot` is the kernel's id of this boot: monotonic times hold only within it."""
+
+    boot: str = ""
+    tunnels: tuple[TunnelSpec, ...] = ()
+    classes: tuple[ForwardingClass, ...] = ()
+    ids: Mapping[str, int] = field(default_factory=dict)
+    interfaces: Mapping[str, str] = field(default_factory=dict)
+    unreachable: tuple[str, ...] = ()
+    probe: Probe = field(default_factory=Probe)
+    memory: Mapping[str, SessionMemory] = field(default_factory=dict)
+
+
+def encode(state: SavedState) -> bytes:
+    """The content of the file."""
+    content = {
+        "pointsman": VERSION,
+        "boot": state.boot,
+        "tunnels": [messages.tunnel(spec) for spec in state.tunnels],
+        "classes": [_encode_class(each) for each in state.classes],
+        "ids": dict(state.ids),
+        "interfaces": dict(state.interfaces),
+        "unreachable": list(state.unreachable),
+        "probe": {"prefixes": list(state.probe.prefixes), "prefer": state.probe.prefer},
+        "memory": {name: memory.to_json() for name, memory in state.memory.items()},
+    }
+    return json.dumps(content, separators=(",", ":")).encode() + b"\n"
+
+
+def _encode_class(each: ForwardingClass) -> dict[str, object]:
+    return {
+        "name": each.name,
+        "branch": each.branch,
+        "prefixes": list(each.prefixes),
+        "order": list(each.order),
+        "active": each.active,
+        "reason": each.reason,
+        "based_on_epoch": each.epoch,
+        "since_ns": each.since_ns,
+    }
+
+
+def decode(content: bytes) -> SavedState:
+    """Read what `encode` wrote.
+
+    Raises:
+        StateFileError: it is no such file, of another version, or damaged.
+    """
+    try:
+        fields = Fields(json.loads(content), "")
+        if fields.raw("pointsman") != VERSION:
+            raise StateFileError(f"it is of version {str(fields.raw('pointsman'))[:20]}, and this is version {VERSION}")
+        return _decode(fields)
+    except FieldError as error:
+        raise StateFileError(str(error)) from error
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, StateFileError):
+            raise
+        raise StateFileError(f"it is damaged ({str(error)[:80]})") from error
+
+
+def _decode(fields: Fields) -> SavedState:
+    ids, interfaces = _mapping(fields, "ids"), _mapping(fields, "interfaces")
+    return SavedState(
+        boot=fields.text("boot", empty=True),
+        tunnels=fields.each("tunnels", parse_tunnel),
+        classes=fields.each("classes", _decode_class),
+        ids={name: Fields(ids, "ids").number(name, 1, 0xFFFFFFFF) for name in ids},
+        interfaces={name: parse_interface(Fields(interfaces, "interfaces"), name) for name in interfaces},
+        unreachable=fields.each("unreachable", parse_prefix),
+        probe=parse_probe(fields.raw("probe"), "probe"),
+        memory={name: SessionMemory.from_json(value) for name, value in _mapping(fields, "memory").items()},
+    )
+
+
+def _mapping(fields: Fields, key: str) -> dict[str, object]:
+    value = fields.raw(key)
+    if not isinstance(value, dict):
+        raise FieldError(f"{key}: a JSON object is needed")
+    return value
+
+
+def _decode_class(value: object, place: str) -> ForwardingClass:
+    if not isinstance(value, dict):
+        raise FieldError(f"{place}: a JSON object is needed")
+    order = parse_order({key: part for key, part in value.items() if key != "since_ns"}, place)
+    return ForwardingClass(
+        name=order.name,
+        branch=order.branch,
+        prefixes=order.prefixes,
+        order=order.order,
+        active=order.active,
+        epoch=Fields(value, place).number("based_on_epoch", 0, LARGEST_EPOCH),
+        since_ns=Fields(value, place).number("since_ns", 0, _LARGEST_INSTANT),
+        reason=order.reason,
+    )
+
+
+def after_reboot(saved: SavedState, now_ns: int) -> SavedState:
+    """What of it still holds when the machine was started anew: the clock began again, and every session is over."""
+    classes = tuple(replace(each, since_ns=now_ns) for each in saved.classes)
+    return replace(saved, classes=classes, memory={})
+
+
+def read(path: Path) -> SavedState:
+    """The state that was saved; an empty one when there is no file.
+
+    Raises:
+        StateFileError: there is a file, and it can't be used.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+    except FileNotFoundError:
+        return SavedState()
+    except OSError as error:
+        raise StateFileError(f"it can't be read ({error.strerror})") from error
+    if len(content) > LARGEST_FILE:
+        raise StateFileError("it is far too large")
+    return decode(content)
+
+
+def write(path: Path, content: bytes) -> None:
+    """Replace the file in one step; a crash leaves the old one or the new one.
+
+    Raises:
+        OSError: the directory is not there, not ours, or full.
+    """
+    new = path.with_name(path.name + ".new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+    with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor is no path
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+
+
+class Writer:
+    """A Writer saves the newest state in a thread of its own; `on_result` is called there, with an error or None."""
+
+    def __init__(self, path: Path, on_result: Callable[[OSError | None], None]) -> None:
+        self._path = path
+        self._on_result = on_result
+        self._wanted: SavedState | None = None
+        self._changed = Condition()
+        self._closing = False
+        self._thread = Thread(target=self._run, name="state", daemon=True)
+        self._thread.start()
+
+    def save(self, state: SavedState) -> None:
+        """Save this instead of whatever is still waiting."""
+        with self._changed:
+            self._wanted = state
+            self._changed.notify()
+
+    def close(self, timeout: float) -> None:
+        """Save what is waiting, for at most so many seconds."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while self._wanted is None and not self._closing:
+                    self._changed.wait()
+                state, self._wanted = self._wanted, None
+            if state is None:
+                return
+            self._on_result(self._write(state))
+
+    def _write(self, state: SavedState) -> OSError | None:
+        try:
+            write(self._path, encode(state))
+        except OSError as error:
+            return error
+        return None

@@ -1,0 +1,282 @@
+"""Stand-ins for what the forwarder is given: a kernel that behaves like Linux, a clock moved by hand, an engine."""
+
+from __future__ import annotations
+
+import errno
+import heapq
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from hub.control.lines import Message
+from hub.forwarder.classes import Order
+from hub.forwarder.fib_plan import PROTOCOL
+from hub.forwarder.forwarder import Forwarder, OnLiveness, OnPath, OnProblem
+from hub.forwarder.liveness.model import LivenessReport, SessionMemory, State, Timers, TunnelSpec
+from hub.forwarder.netlink import nexthops, routes, wire
+from hub.forwarder.netlink.links import Link
+from hub.forwarder.netlink.sockets import Failure
+
+RouteKey = tuple[bytes, int, int]
+
+
+class FakeTimer:
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self.callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        self.callback = None
+
+
+class FakeClock:
+    """Time stands still until `run` moves it."""
+
+    def __init__(self) -> None:
+        self.time = 1_000_000_000
+        self._heap: list[tuple[int, int, FakeTimer]] = []
+        self._count = 0
+
+    def now(self) -> int:
+        return self.time
+
+    def call_at(self, when_ns: int, callback: Callable[[], None], /) -> FakeTimer:
+        self._count += 1
+        timer = FakeTimer(callback)
+        heapq.heappush(self._heap, (when_ns, self._count, timer))
+        return timer
+
+    def run(self, seconds: float = 0.0) -> None:
+        """Call back all that is due within so many seconds from now."""
+        end = self.time + round(seconds * 1e9)
+        for _ in range(100_000):
+            if not self._heap or self._heap[0][0] > end:
+                self.time = end
+                return
+            when, _count, timer = heapq.heappop(self._heap)
+            self.time = max(self.time, when)
+            if timer.callback:
+                timer.callback()
+        raise AssertionError("the timers never come to rest")
+
+
+class FakeKernel:
+    """Nexthops and routes as Linux keeps them, with its refusals."""
+
+    def __init__(self, up: Iterable[int] = (1, 2, 3)) -> None:
+        self.up = set(up)
+        self.nexthops: dict[int, tuple[int, int]] = {}
+        self.routes: dict[RouteKey, tuple[int, int]] = {}
+        self.sends: list[list[bytes]] = []
+        self.history: list[str] = []
+        self.fail_next = 0
+
+    # As the socket
+
+    def send(self, requests: Sequence[bytes]) -> list[Failure]:
+        self.sends.append(list(requests))
+        failures = []
+        for index, request in enumerate(requests):
+            code = self._one(request)
+            if code:
+                failures.append(Failure(index, code, ""))
+        return failures
+
+    def dump(self, request: bytes, _piece: int = 0) -> Iterator[list[tuple[int, bytes]]]:
+        kind = wire.HEADER.unpack_from(request)[1]
+        if kind == nexthops.GET:
+            found = [
+                nexthops.put(2, nexthops.Nexthop(number, interface, protocol), 0)
+                for number, (interface, protocol) in self.nexthops.items()
+            ]
+        else:
+            found = [
+                routes.put(2, routes.Route(*key, nexthop, protocol), 0)
+                for key, (nexthop, protocol) in self.routes.items()
+            ]
+        for start in range(0, len(found), 3):
+            yield [(wire.HEADER.unpack_from(each)[1], each[16:]) for each in found[start : start + 3]]
+
+    def _one(self, request: bytes) -> int:
+        _length, kind, flags, _sequence, _port = wire.HEADER.unpack_from(request)
+        if self.fail_next:
+            self.fail_next -= 1
+            return errno.ENOBUFS
+        if kind in (nexthops.NEW, nexthops.DELETE):
+            nexthop = nexthops.decode(request[16:])
+            assert nexthop is not None
+            return self._put_nexthop(nexthop, flags) if kind == nexthops.NEW else self._delete_nexthop(nexthop.id)
+        route = routes.decode(request[16:])
+        assert route is not None
+        return self._put_route(route, flags) if kind == routes.NEW else self._delete_route(route)
+
+    def _put_nexthop(self, nexthop: nexthops.Nexthop, flags: int) -> int:
+        there = nexthop.id in self.nexthops
+        if there and flags & wire.EXCLUSIVE:
+            return errno.EEXIST
+        if not there and not flags & wire.CREATE:
+            return errno.ENOENT
+        if nexthop.interface not in self.up:
+            return errno.ENETDOWN
+        assert not there or self.nexthops[nexthop.id][1] == PROTOCOL, "replaced somebody else's nexthop"
+        self.nexthops[nexthop.id] = (nexthop.interface, nexthop.protocol)
+        self.history.append(f"put nexthop {nexthop.id}")
+        return 0
+
+    def _delete_nexthop(self, number: int) -> int:
+        if number not in self.nexthops:
+            return errno.ENOENT
+        assert self.nexthops[number][1] == PROTOCOL, "deleted somebody else's nexthop"
+        self._remove_nexthop(number)
+        self.history.append(f"delete nexthop {number}")
+        return 0
+
+    def _put_route(self, route: routes.Route, flags: int) -> int:
+        key = (route.destination, route.length, route.metric)
+        there = key in self.routes
+        if there and flags & wire.EXCLUSIVE:
+            return errno.EEXIST
+        if not there and not flags & wire.CREATE:
+            return errno.ENOENT
+        if route.nexthop and route.nexthop not in self.nexthops:
+            return errno.EINVAL
+        assert not there or self.routes[key][1] == PROTOCOL, "replaced somebody else's route"
+        self.routes[key] = (route.nexthop, route.protocol)
+        self.history.append(f"put route {key[0].hex()}")
+        return 0
+
+    def _delete_route(self, route: routes.Route) -> int:
+        key = (route.destination, route.length, route.metric)
+        if self.routes.get(key) != (route.nexthop, route.protocol):
+            return errno.ESRCH
+        del self.routes[key]
+        self.history.append(f"delete route {key[0].hex()}")
+        return 0
+
+    def _remove_nexthop(self, number: int) -> None:
+        del self.nexthops[number]
+        self.routes = {key: value for key, value in self.routes.items() if value[0] != number}
+
+    # As the world
+
+    def link_down(self, interface: int) -> None:
+        """The kernel deletes the nexthops of the interface and their routes, and says nothing."""
+        self.up.discard(interface)
+        for number in [number for number, (on, _protocol) in self.nexthops.items() if on == interface]:
+            self._remove_nexthop(number)
+
+    def interface_of(self, prefix: bytes, length: int = 24) -> int | None:
+        """Where packets to a prefix go: an interface, 0 for unreachable, None for the default route."""
+        found = sorted((key[2], value[0]) for key, value in self.routes.items() if key[:2] == (prefix, length))
+        if not found:
+            return None
+        return self.nexthops[found[0][1]][0] if found[0][1] else 0
+
+
+class FakeEngine:
+    """A liveness engine that says what the test says."""
+
+    def __init__(self, on_liveness: OnLiveness, on_path: OnPath, on_problem: OnProblem) -> None:
+        self.on_liveness, self.on_path, self.on_problem = on_liveness, on_path, on_problem
+        self.counters: Counter[str] = Counter()
+        self.tunnels: dict[str, LivenessReport] = {}
+        self.calls: list[tuple[object, ...]] = []
+
+    def set_tunnels(self, tunnels: Sequence[TunnelSpec], remembered: Mapping[str, SessionMemory] | None = None) -> None:
+        self.calls.append(("tunnels", tuple(spec.name for spec in tunnels), dict(remembered or {})))
+        self.tunnels = {spec.name: self.tunnels.get(spec.name, a_report(spec.name, "unknown")) for spec in tunnels}
+
+    def set_carrying(self, names: frozenset[str]) -> None:
+        self.calls.append(("carrying", names))
+
+    def set_probe(self, source: str | None) -> None:
+        self.calls.append(("probe", source))
+
+    def look(self, branches: frozenset[str]) -> None:
+        self.calls.append(("look", branches))
+
+    def link_changed(self, interface: str, up: bool) -> None:
+        self.calls.append(("link", interface, up))
+
+    def reports(self) -> list[LivenessReport]:
+        return list(self.tunnels.values())
+
+    def memory(self) -> dict[str, SessionMemory]:
+        return {name: SessionMemory(report.state, 1, report.reason) for name, report in self.tunnels.items()}
+
+    def say(self, tunnel: str, state: State, reason: str = "silent for 151 ms") -> None:
+        """A tunnel is now in this state."""
+        self.tunnels[tunnel] = a_report(tunnel, state, reason)
+        self.on_liveness(self.tunnels[tunnel])
+
+
+class World:
+    """A forwarder with a kernel, a clock and an engine, and all that it says."""
+
+    def __init__(self, kernel: FakeKernel | None = None, clock: FakeClock | None = None) -> None:
+        self.kernel, self.clock = kernel or FakeKernel(), clock or FakeClock()
+        self.told: list[Message] = []
+        self.order: list[str] = []
+        self.logged: list[str] = []
+        self.stops = 0
+        self.forwarder = Forwarder(
+            self.clock,
+            self,
+            self.kernel,
+            self._engine,
+            tell=self._tell,
+            log=self.logged.append,
+            changed=lambda: self.order.append("save"),
+            stop=self._stop,
+        )
+        self.forwarder.interfaces.replace([Link(index, f"t{index}", index in self.kernel.up) for index in (1, 2, 3)])
+
+    def send(self, requests: Sequence[bytes]) -> list[Failure]:
+        self.order.append("kernel")
+        return self.kernel.send(requests)
+
+    def _engine(self, on_liveness: OnLiveness, on_path: OnPath, on_problem: OnProblem) -> FakeEngine:
+        self.engine = FakeEngine(on_liveness, on_path, on_problem)
+        return self.engine
+
+    def _tell(self, messages: Iterable[Message]) -> None:
+        messages = list(messages)
+        self.told += messages
+        self.order += [next(iter(message)) for message in messages]
+
+    def _stop(self) -> None:
+        self.stops += 1
+
+    def link_down(self, index: int) -> None:
+        self.kernel.link_down(index)
+        self.forwarder.links_changed(self.forwarder.interfaces.changed(Link(index, f"t{index}", up=False)))
+        self.clock.run()
+
+    def link_up(self, index: int) -> None:
+        self.kernel.up.add(index)
+        self.forwarder.links_changed(self.forwarder.interfaces.changed(Link(index, f"t{index}", up=True)))
+        self.clock.run()
+
+    def said(self, kind: str) -> list[Message]:
+        """All messages of a kind, newest last."""
+        return [message[kind] for message in self.told if kind in message]
+
+
+FAST = Timers("bfd", 50_000_000, 3)
+
+
+def a_tunnel(name: str, interface: str) -> TunnelSpec:
+    branch = name.partition("/")[0]
+    return TunnelSpec(name, branch, interface, "10.255.0.0", "10.255.0.1", "telkom", "telkom", FAST, FAST)
+
+
+def a_report(tunnel: str, state: State, reason: str = "not heard of yet") -> LivenessReport:
+    return LivenessReport(tunnel, state, 7, True, reason, None, None)
+
+
+def an_order(
+    name: str = "bandung",
+    prefixes: tuple[str, ...] = ("10.1.0.0/24",),
+    order: tuple[str, ...] = ("bandung/fiber", "bandung/wireless"),
+    active: str | None = "bandung/fiber",
+    epoch: int = 0,
+) -> Order:
+    return Order(name, name, prefixes, order, active, "wanted", epoch)

@@ -1,0 +1,167 @@
+"""The controller's lines, read strictly: a bad one is named by its field and changes nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.forwarder import messages
+from hub.forwarder.classes import Order
+from hub.forwarder.fields import FieldError
+from hub.forwarder.liveness.model import Timers
+from hub.forwarder.orders import GetStatus, Look, Probe, SetClasses, SetOne, SetTunnels, StopPlanned, parse
+
+TIMERS = {"method": "bfd", "interval_ms": 50, "multiplier": 3}
+TUNNEL = {
+    "name": "bandung/fiber",
+    "branch": "bandung",
+    "interface": "wg-bandung",
+    "local": "10.255.0.0",
+    "remote": "10.255.0.1",
+    "isp": "telkom",
+    "hub_uplink": "telkom",
+    "active": TIMERS,
+    "idle": {"method": "bfd", "interval_ms": 1000, "multiplier": 5},
+}
+CLASS = {
+    "name": "bandung",
+    "branch": "bandung",
+    "prefixes": ["10.1.0.0/24"],
+    "order": ["bandung/fiber", "bandung/wireless"],
+    "active": "bandung/fiber",
+    "reason": "first choice",
+    "based_on_epoch": 4,
+}
+
+
+def tunnels(**changes: object) -> dict[str, Any]:
+    return {"set": "tunnels", "tunnels": [TUNNEL | changes], "unlike": 50}
+
+
+def classes(*extra: dict[str, Any], **changes: object) -> dict[str, Any]:
+    probe = {"prefixes": ["10.0.0.0/16"], "prefer": "10.0.0.1"}
+    return {"set": "classes", "classes": [CLASS | changes, *extra], "unreachable": ["10.1.0.0/24"], "probe": probe}
+
+
+def test_tunnels_are_read() -> None:
+    command = parse(tunnels())
+    assert isinstance(command, SetTunnels)
+    (spec,) = command.tunnels
+    assert (spec.active, spec.idle) == (Timers("bfd", 50_000_000, 3), Timers("bfd", 1_000_000_000, 5))
+    assert command.unlike_ns == 50_000_000
+
+
+def test_a_tunnel_is_written_as_it_is_read() -> None:
+    command = parse(tunnels())
+    assert isinstance(command, SetTunnels)
+    written = json.loads(json.dumps(messages.tunnel(command.tunnels[0])))
+    assert parse({"set": "tunnels", "tunnels": [written]}) == command
+
+
+def test_classes_are_read() -> None:
+    command = parse(classes())
+    order = Order(
+        "bandung",
+        "bandung",
+        ("10.1.0.0/24",),
+        ("bandung/fiber", "bandung/wireless"),
+        "bandung/fiber",
+        "first choice",
+        4,
+    )
+    assert command == SetClasses((order,), ("10.1.0.0/24",), Probe(("10.0.0.0/16",), "10.0.0.1"))
+    assert parse({"order": CLASS}) == SetOne(order)
+
+
+@pytest.mark.parametrize(
+    ("line", "command"),
+    [
+        ({"look": ["bandung"]}, Look(frozenset({"bandung"}))),
+        ({"look": []}, Look(frozenset())),
+        ({"get": "status"}, GetStatus()),
+        ({"stop": "planned"}, StopPlanned()),
+    ],
+)
+def test_the_short_commands_are_read(line: dict[str, Any], command: object) -> None:
+    assert parse(line) == command
+
+
+@pytest.mark.parametrize(
+    ("line", "place"),
+    [
+        ({}, "no such command"),
+        ({"set": "routes"}, "set:"),
+        ({"set": "tunnels"}, "tunnels:"),
+        ({"set": "tunnels", "tunnels": [TUNNEL, TUNNEL]}, 'tunnels: "bandung/fiber" is there twice'),
+        (tunnels(name=""), "tunnels[0].name"),
+        (tunnels(name=7), "tunnels[0].name"),
+        (tunnels(name="a\nb"), "tunnels[0].name"),
+        (tunnels(interface="wg-bandung-wireless"), "tunnels[0].interface"),
+        (tunnels(interface="../all"), "tunnels[0].interface"),
+        (tunnels(interface=".."), "tunnels[0].interface"),
+        (tunnels(local="10.255.0.0/31"), "tunnels[0].local"),
+        (tunnels(remote="2001:db8::1"), "tunnels[0].remote"),
+        (tunnels(active=None), "tunnels[0].active"),
+        (tunnels(active=TIMERS | {"method": "ping"}), "tunnels[0].active.method"),
+        (tunnels(active=TIMERS | {"interval_ms": 1}), "tunnels[0].active.interval_ms"),
+        (tunnels(active=TIMERS | {"interval_ms": float("nan")}), "tunnels[0].active.interval_ms"),
+        (tunnels(active=TIMERS | {"interval_ms": True}), "tunnels[0].active.interval_ms"),
+        (tunnels(idle=TIMERS | {"multiplier": 0}), "tunnels[0].idle.multiplier"),
+        (tunnels(idle=TIMERS | {"multiplier": 3.5}), "tunnels[0].idle.multiplier"),
+        (tunnels(colour="red"), "tunnels[0]: unknown field 'colour'"),
+        (classes(CLASS), 'classes: "bandung" is there twice'),
+        (classes(CLASS | {"name": "b"}), "classes[1].prefixes: 10.1.0.0/24 is also in class bandung"),
+        (classes(prefixes=["10.1.0.1/24"]), "classes[0].prefixes[0]"),
+        (classes(prefixes=["10.1.0.0/24"] * 2), "classes[0].prefixes"),
+        (classes(prefixes=["2001:db8::1/48"]), "bits set behind its length"),
+        (classes(prefixes="10.1.0.0/24"), "classes[0].prefixes: a list is needed"),
+        (classes(order=["a/b", "a/b"]), "classes[0].order"),
+        (classes(active="bandung/lte"), "classes[0].active"),
+        (classes(based_on_epoch=-1), "classes[0].based_on_epoch"),
+        (classes() | {"unreachable": ["x"]}, "unreachable[0]"),
+        (classes() | {"probe": {"prefixes": [], "prefer": "hub"}}, "probe.prefer"),
+        ({"order": None}, "no such command"),
+        ({"order": {"name": "x"}}, "order.order"),
+        ({"look": ["bandung", 7]}, "look[1]"),
+        ({"stop": "now"}, "no such command"),
+    ],
+)
+def test_a_bad_line_is_named_by_its_field(line: dict[str, Any], place: str) -> None:
+    with pytest.raises(FieldError) as refused:
+        parse(line)
+    assert place in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text()),
+    lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)),
+    max_leaves=8,
+)
+
+
+@given(JSON)
+def test_no_json_whatever_is_worse_than_refused(line: object) -> None:
+    with pytest.raises(FieldError):
+        parse(line)
+
+
+@given(st.sampled_from([tunnels(), classes(), {"order": CLASS}, {"look": ["a"]}]), st.data())
+def test_no_single_spoiled_field_is_worse_than_refused(line: dict[str, Any], data: st.DataObject) -> None:
+    spoiled = json.loads(json.dumps(line))
+    place: Any = spoiled
+    while True:
+        keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+        key = data.draw(st.sampled_from(keys))
+        if not isinstance(place[key], dict | list) or not place[key] or data.draw(st.booleans()):
+            place[key] = data.draw(JSON)
+            break
+        place = place[key]
+    try:
+        parse(spoiled)
+    except FieldError as error:
+        assert "\n" not in str(error)

@@ -1,0 +1,231 @@
+"""forwarder.sock: greetings, roles, bad lines and slow readers."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.forwarder import server as server_module
+from hub.forwarder.fields import FieldError
+from hub.forwarder.loop import Loop
+from hub.forwarder.orders import Command, Look
+from hub.forwarder.server import AlreadyRunningError, Server
+
+
+class House:
+    """A server with its loop, turned by hand, and the commands that reached it."""
+
+    def __init__(self, path: Path) -> None:
+        self.loop = Loop()
+        self.obeyed: list[Command] = []
+        self.path = path
+        self.server = Server(self.loop, path, lambda: {"started": 1.0}, self._obey)
+        self.server.listen()
+
+    def _obey(self, command: Command) -> None:
+        if command == Look(frozenset({"nobody"})):
+            raise FieldError("look[0]: unknown branch")
+        self.obeyed.append(command)
+
+    def turn(self) -> None:
+        """Handle everything that waits."""
+        self.loop.call_at(self.loop.now(), lambda: None)
+        self.loop.step()
+        self.loop.call_at(self.loop.now(), lambda: None)
+        self.loop.step()
+
+
+class Peer:
+    def __init__(self, house: House, role: str | None = None) -> None:
+        self.house = house
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(str(house.path))
+        house.turn()
+        if role:
+            self.say({"pointsman": 1, "role": role})
+
+    def say(self, *lines: dict[str, Any]) -> None:
+        self.send(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+        self.house.turn()
+
+    def hear(self) -> list[dict[str, Any]]:
+        """All lines that wait; the last one is {} when the connection is closed."""
+        self.socket.settimeout(0)
+        data = b""
+        try:
+            while piece := self.socket.recv(1 << 20):
+                data += piece
+            data += b"{}\n"
+        except BlockingIOError:
+            pass
+        return [json.loads(line) for line in data.splitlines()]
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    made = House(tmp_path / "forwarder.sock")
+    peers: list[Peer] = []
+    yield made
+    for peer in peers:
+        peer.socket.close()
+    made.server.close()
+    made.loop.close()
+
+
+@pytest.fixture
+def meet(house: House) -> Iterator[Any]:
+    peers: list[Peer] = []
+
+    def make(role: str | None = None) -> Peer:
+        peers.append(Peer(house, role))
+        return peers[-1]
+
+    yield make
+    for peer in peers:
+        peer.socket.close()
+
+
+def test_a_greeting_is_followed_by_one_snapshot_and_then_by_changes(house: House, meet: Any) -> None:
+    peer = meet("reader")
+    house.server.tell([{"gone": "a"}, {"gone": "b"}])
+    assert peer.hear() == [
+        {"pointsman": 1, "role": "forwarder"},
+        {"snapshot": {"started": 1.0}},
+        {"gone": "a"},
+        {"gone": "b"},
+    ]
+
+
+def test_who_has_not_greeted_hears_no_changes(house: House, meet: Any) -> None:
+    peer = meet()
+    house.server.tell([{"gone": "a"}])
+    assert peer.hear() == [{"pointsman": 1, "role": "forwarder"}]
+
+
+def test_a_second_controller_is_told_who_is_connected_until_the_first_leaves(house: House, meet: Any) -> None:
+    first, second = meet("controller"), meet("controller")
+    _greeting, refusal, closed = second.hear()
+    assert "a controller is connected already (process " in refusal["error"]
+    assert closed == {}
+    first.socket.close()
+    house.turn()
+    assert "snapshot" in meet("controller").hear()[-1]
+
+
+@pytest.mark.parametrize("line", [{}, {"pointsman": 2, "role": "reader"}, {"pointsman": 1, "role": "relay"}])
+def test_a_stranger_is_told_what_is_wrong_and_left(meet: Any, line: dict[str, Any]) -> None:
+    peer = meet()
+    peer.say(line)
+    *_, refusal, closed = peer.hear()
+    assert list(refusal) == ["error"]
+    assert closed == {}
+
+
+def test_commands_of_the_controller_are_obeyed_and_those_of_readers_are_not(house: House, meet: Any) -> None:
+    controller, reader = meet("controller"), meet("reader")
+    controller.say({"look": ["bandung"]})
+    reader.say({"look": ["bogor"]}, {"get": "status"})
+    assert house.obeyed == [Look(frozenset({"bandung"}))]
+    error, status = reader.hear()[2:]
+    assert "only ask" in error["error"]
+    assert status == {"status": {"started": 1.0}}
+
+
+@pytest.mark.parametrize(("line", "place"), [({"look": [7]}, "look[0]"), ({"look": ["nobody"]}, "unknown branch")])
+def test_a_bad_order_is_answered_and_the_connection_stays(
+    house: House, meet: Any, line: dict[str, Any], place: str
+) -> None:
+    controller = meet("controller")
+    controller.say(line)
+    assert place in controller.hear()[-1]["error"]
+    controller.say({"look": []})
+    assert house.obeyed == [Look(frozenset())]
+
+
+def test_a_line_that_is_no_json_ends_the_connection(house: House, meet: Any) -> None:
+    controller = meet("controller")
+    controller.send(b"{nonsense\n")
+    *_, error, closed = controller.hear()
+    assert "not a line of JSON" in error["error"]
+    assert closed == {}
+    assert house.server.counters["lines refused"] == 1
+
+
+def test_a_line_cut_in_half_waits_for_its_rest(house: House, meet: Any) -> None:
+    controller = meet("controller")
+    controller.send(b'{"look": ["ban')
+    assert house.obeyed == []
+    controller.send(b'dung"]}\n')
+    assert house.obeyed == [Look(frozenset({"bandung"}))]
+
+
+def test_a_slow_reader_gets_everything_in_the_end(house: House, meet: Any) -> None:
+    peer = meet("reader")
+    heard = peer.hear()
+    for number in range(40):
+        house.server.tell([{"gone": f"{number:10}" * 1000}])
+    while len(heard) < 42:
+        heard += peer_lines(peer, house)
+    assert [line["gone"][:10].strip() for line in heard[2:]] == [str(number) for number in range(40)]
+
+
+def peer_lines(peer: Peer, house: House) -> list[dict[str, Any]]:
+    """Lines until the sender has no more; a half line at the end is waited for."""
+    peer.socket.settimeout(0)
+    data = b""
+    while not data.endswith(b"\n"):
+        with suppress(BlockingIOError):
+            data += peer.socket.recv(1 << 20)
+        house.turn()
+    return [json.loads(line) for line in data.splitlines()]
+
+
+def test_a_reader_that_never_reads_is_dropped(house: House, meet: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "LARGEST_BACKLOG", 100_000)
+    meet("reader")
+    for _ in range(60):
+        house.server.tell([{"gone": "a" * 10_000}])
+    assert house.server.counters["connections dropped: too slow"] == 1
+    house.server.tell([{"gone": "b"}])
+
+
+def test_a_peer_that_disappears_is_forgotten(house: House, meet: Any) -> None:
+    meet("controller").socket.close()
+    house.server.tell([{"gone": "a"}])
+    house.turn()
+    assert "snapshot" in meet("controller").hear()[-1]
+
+
+def test_the_socket_is_for_its_group_only_and_a_stale_one_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "forwarder.sock"
+    stale = socket.socket(socket.AF_UNIX)
+    stale.bind(str(path))
+    stale.close()
+    house = House(path)
+    assert path.stat().st_mode & 0o777 == 0o660
+    house.server.close()
+    house.loop.close()
+    assert not path.exists()
+
+
+def test_a_second_forwarder_in_the_same_directory_is_refused(house: House) -> None:
+    with pytest.raises(AlreadyRunningError, match="a forwarder is running already"):
+        Server(house.loop, house.path, dict, lambda _command: None)
+
+
+def test_too_many_connections_are_refused_one_by_one(house: House, meet: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "MOST_CONNECTIONS", 2)
+    first = meet("reader")
+    meet("reader")
+    assert "connections are open already" in meet().hear()[0]["error"]
+    house.server.tell([{"gone": "a"}])
+    assert first.hear()[-1] == {"gone": "a"}
