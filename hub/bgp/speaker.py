@@ -1,0 +1,381 @@
+"""The controller's end of BGP: what is wanted goes to the relay, what is seen comes back as events.
+
+The thin edge round `speaker.bgp.ledger` (what to say) and `hub.bgp.translate` (what it means). One asyncio task
+(`run`) owns the connection; `want` and `close` may be called at any time from the same loop, also from `on_event`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hub.bgp.translate import Translator, announced
+from hub.control.lines import BadLineError, LineReader, Message, check_greeting, encode, greeting
+from policies.model.announcement import Announcements
+from policies.model.clock import Instant
+from policies.model.events import Event, SpeakerConnected, SpeakerLost, SpeakerReady
+from policies.model.ids import TunnelId
+from policies.model.intent import Intent
+from policies.model.view import SessionState
+from speaker.bgp.events import (
+    BadEventError,
+    Direction,
+    EndOfRibSeen,
+    Ignored,
+    Notified,
+    ShuttingDown,
+    StateChanged,
+    Updated,
+    parse,
+)
+from speaker.bgp.ledger import Ledger
+from speaker.bgp.text import Command, Teardown, Version, line
+
+FIRST_RETRY = 0.1
+LAST_RETRY = 0.5
+"""Seconds between attempts to reach the relay: the first, and the longest."""
+
+TICK = 0.25
+"""Seconds between looks at what is overdue."""
+
+ALIVE_EVERY = 1.0
+ALIVE_WITHIN = 3.0
+"""Seconds between signs of life that ExaBGP is asked for, and until a missing one is a problem."""
+
+
+class NotConnectedError(Exception):
+    """The relay is not there, or went away before it answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An Answer is ExaBGP's reply to one command: whether it was obeyed, and the lines that came with it."""
+
+    done: bool
+    lines: tuple[str, ...]
+
+
+class Speaker:
+    """The Speaker keeps what each session announces equal to what is wanted, and tells all that it sees.
+
+    `problems` are texts for the operator by a stable key; they go away by themselves.
+    """
+
+    def __init__(
+        self, intent: Intent, socket: Path, on_event: Callable[[Event], None], clock: Callable[[], float]
+    ) -> None:
+        self.problems: dict[str, str] = {}
+        self._socket = socket
+        self._on_event = on_event
+        self._clock = clock
+        self._translator = Translator(intent)
+        self._ledger = Ledger()
+        self._counters: Counter[str] = Counter()
+        self._wanted: dict[TunnelId, Announcements] = {}
+        self._retiring: frozenset[TunnelId] = frozenset()
+        self._writer: asyncio.StreamWriter | None = None
+        self._ready = False
+        self._something_heard = asyncio.Event()
+        self._exabgp: tuple[object, object] | None = None
+        self._exabgp_gone = False
+        self._questions: dict[int, asyncio.Future[Answer]] = {}
+        self._last_question = 0
+        self._alive_at = 0.0
+        self._notifications: dict[object, str] = {}
+
+    @property
+    def counters(self) -> Counter[str]:
+        """What happened how often since the start: repairs, refusals, reconnections, events that made no sense."""
+        return self._counters + self._ledger.counters
+
+    @property
+    def ready(self) -> bool:
+        """Whether the relay is connected and has told all it remembers."""
+        return self._ready
+
+    # what is wanted
+
+    def want(self, announcements: Mapping[TunnelId, Announcements], urgent: frozenset[TunnelId]) -> None:
+        """Set what every session should carry, whole; a tunnel without a key is left alone.
+
+        What the `urgent` tunnels should carry is written before this returns, as far as the relay's socket takes it.
+        """
+        for tunnel in self._wanted.keys() - announcements.keys():
+            self._tell_ledger(tunnel, None, urgent=False)
+        for tunnel, wanted in announcements.items():
+            if tunnel in self._retiring:
+                continue
+            if tunnel in urgent or self._wanted.get(tunnel) != wanted:
+                self._tell_ledger(tunnel, wanted, urgent=tunnel in urgent)
+        self._wanted = dict(announcements)
+        self._say_what_is_due()
+
+    def close(self, tunnel: TunnelId) -> None:
+        """Close the session of a tunnel, so that the branch's new connection is not refused; nothing if it is down."""
+        address = self._translator.address_of(tunnel)
+        if address is not None and self._ledger.is_up(address):
+            self._counters["closed"] += 1
+            self._write(Teardown(address), self._next_number())
+
+    def reconfigure(self, intent: Intent) -> None:
+        """Take another intent: whose address is whose, and what each branch may announce."""
+        self._retiring = frozenset()
+        for address in self._translator.reconfigure(intent):
+            self._ledger.forget(address)
+        for tunnel, wanted in self._wanted.items():
+            self._tell_ledger(tunnel, wanted, urgent=False)
+        self._say_what_is_due()
+
+    async def retire(self, tunnels: frozenset[TunnelId], timeout: float = 2.0) -> None:  # noqa: ASYNC109
+        """Withdraw everything from tunnels that are about to be removed, and see it done, for at most `timeout` s."""
+        self._retiring = tunnels
+        for tunnel in tunnels:
+            self._tell_ledger(tunnel, {}, urgent=False)
+        self._say_what_is_due()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while not all(map(self._silent, tunnels)):
+                    self._something_heard.clear()
+                    await self._something_heard.wait()
+
+    def _silent(self, tunnel: TunnelId) -> bool:
+        address = self._translator.address_of(tunnel)
+        return address is None or not self._ledger.is_up(address) or self._ledger.settled(address)
+
+    async def ask(self, command: Command, timeout: float = 5.0) -> Answer:  # noqa: ASYNC109
+        """Ask ExaBGP something beside the announcements.
+
+        Raises:
+            NotConnectedError: the relay is not there, or no answer came within `timeout` seconds.
+        """
+        number = self._next_number()
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._questions[number] = answer
+        try:
+            if not self._write(command, number):
+                raise NotConnectedError("the relay of ExaBGP is not connected")
+            return await asyncio.wait_for(answer, timeout)
+        except TimeoutError as error:
+            raise NotConnectedError(f"ExaBGP did not answer within {timeout:g} s") from error
+        finally:
+            self._questions.pop(number, None)
+
+    # the connection
+
+    async def run(self) -> None:
+        """Stay connected for ever."""
+        pause = FIRST_RETRY
+        while True:
+            try:
+                reader, writer = await asyncio.open_unix_connection(str(self._socket))
+            except OSError as error:
+                why = f"no relay answers at {self._socket} ({error.strerror}): is ExaBGP running?"
+                self.problems["relay"] = why
+            else:
+                if await self._serve(reader, writer):
+                    pause = FIRST_RETRY
+            await asyncio.sleep(pause)
+            pause = min(LAST_RETRY, pause * 2)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Talk to a relay until it is gone; whether it had become ready."""
+        self._writer, self._exabgp_gone = writer, False
+        self._alive_at = self._clock()
+        writer.write(encode(greeting("controller")))
+        watch = asyncio.create_task(self._watch())
+        try:
+            await self._listen(reader)
+        except (OSError, BadLineError, BadEventError) as error:
+            self.problems["relay"] = f"the relay of ExaBGP was given up: {error}"
+        finally:
+            watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watch
+            was_ready = self._hang_up(writer)
+        return was_ready
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        lines, greeted = LineReader(), False
+        while data := await reader.read(1 << 18):
+            for message in lines.feed(data):
+                if not greeted:
+                    self._greeted(message)
+                    greeted = True
+                elif not self._take(message):
+                    return
+            self._say_what_is_due()
+            self._something_heard.set()
+
+    def _greeted(self, message: Message) -> None:
+        if "error" in message:
+            raise BadLineError(str(message["error"]))
+        check_greeting(message)
+        exabgp = (message.get("exabgp_pid"), message.get("exabgp_started"))
+        if self._exabgp not in (None, exabgp):
+            self._on_event(SpeakerLost(self._now(), exabgp_gone=True))
+        self._exabgp = exabgp
+        self._counters["connected"] += 1
+        self._translator.forget_sessions()
+        self._ledger.lost()
+        self._on_event(SpeakerConnected())
+
+    def _hang_up(self, writer: asyncio.StreamWriter) -> bool:
+        was_ready, self._ready, self._writer = self._ready, False, None
+        writer.close()
+        self._ledger.lost()
+        for question in self._questions.values():
+            if not question.done():
+                question.set_exception(NotConnectedError("the relay of ExaBGP went away"))
+        self._on_event(SpeakerLost(self._now(), exabgp_gone=self._exabgp_gone))
+        if self._exabgp_gone:
+            self._exabgp = None
+        return was_ready
+
+    async def _watch(self) -> None:
+        """Look at what is overdue, and ask for signs of life."""
+        asked_at = 0.0
+        while True:
+            await asyncio.sleep(TICK)
+            now = self._clock()
+            if self._ready and now - asked_at >= ALIVE_EVERY:
+                asked_at = now
+                self._write(Version(), 0)
+            if self._ready and now - self._alive_at > ALIVE_WITHIN:
+                if "exabgp" not in self.problems:
+                    self._counters["silent"] += 1
+                self.problems["exabgp"] = f"ExaBGP has not answered for {now - self._alive_at:.0f} s"
+            self._say_what_is_due()
+
+    # what the relay says
+
+    def _take(self, message: Message) -> bool:
+        """Act on one message; False when the connection is of no more use."""
+        match message:
+            case {"event": dict(event), "at": float() | int() as at}:
+                self._event(event, Instant(float(at)))
+            case {"answer": int(number), "result": str(result)}:
+                self._answered(number, Answer(result == "done", tuple(map(str, message.get("lines", ())))))
+            case {"memory": dict(memory)}:
+                self._remember(memory)
+            case {"ready": True}:
+                self._become_ready()
+            case {"gone": "exabgp"}:
+                self._exabgp_gone = True
+            case {"dropped": True}:
+                self._counters["dropped"] += 1
+                return False
+            case {"error": str(error)}:
+                self.problems["relay"] = f"the relay of ExaBGP refuses: {error}"
+                return False
+            case _:
+                self._counters["unknown_lines"] += 1
+        return True
+
+    def _become_ready(self) -> None:
+        self._ready = True
+        self.problems.pop("relay", None)
+        self._alive_at = self._clock()
+        self._on_event(SpeakerReady(self._now()))
+
+    def _remember(self, memory: Mapping[str, Any]) -> None:
+        try:
+            remembered = self._translator.remembered(memory)
+        except BadEventError:
+            self._counters["bad_events"] += 1
+            return
+        if remembered is None:
+            self._counters["unknown_neighbors"] += 1
+            return
+        if remembered.up:
+            self._ledger.adopt(remembered.neighbor, remembered.sent, end_of_rib=remembered.end_of_rib)
+        self._tell(remembered.events)
+
+    def _answered(self, number: int, answer: Answer) -> None:
+        if number == 0:
+            self._alive_at = self._clock()
+            self.problems.pop("exabgp", None)
+        elif number < 0:
+            question = self._questions.get(number)
+            if question is not None and not question.done():
+                question.set_result(answer)
+        else:
+            self._ledger.answered(number, done=answer.done, now=self._now())
+
+    def _event(self, event: Mapping[str, Any], at: Instant) -> None:
+        try:
+            message = parse(event)
+        except BadEventError:
+            self._counters["bad_events"] += 1
+            return
+        if isinstance(message, ShuttingDown | Ignored):
+            return
+        if not self._translator.knows(message.neighbor):
+            self._counters["unknown_neighbors"] += 1
+            return
+        self._message(message, at)
+
+    def _message(self, message: StateChanged | Updated | EndOfRibSeen | Notified, at: Instant) -> None:
+        match message:
+            case StateChanged():
+                self._state_changed(message, at)
+            case Updated():
+                if message.direction is Direction.SENT:
+                    self._ledger.sent(message.neighbor, announced(message), message.withdrawn)
+                self._tell(self._translator.updated(message, at))
+            case EndOfRibSeen(neighbor, Direction.RECEIVED):
+                self._tell(self._translator.end_of_rib_heard(neighbor, at))
+            case EndOfRibSeen(neighbor, _):
+                if self._ledger.end_of_rib_sent(neighbor):
+                    self._tell(self._translator.set_sent(neighbor, at))
+            case Notified(neighbor, _, _, text):
+                self._notifications[neighbor] = text
+
+    def _state_changed(self, message: StateChanged, at: Instant) -> None:
+        text = self._notifications.pop(message.neighbor, "")
+        if message.up:
+            self._ledger.up(message.neighbor)
+            self._tell(self._translator.state(message.neighbor, SessionState.UP, "", at))
+        else:
+            self._ledger.down(message.neighbor)
+            reason = f"{message.reason}: {text}" if text else message.reason
+            self._tell(self._translator.state(message.neighbor, SessionState.DOWN, reason, at))
+
+    # inside
+
+    def _tell(self, events: tuple[Event, ...] | list[Event]) -> None:
+        for event in events:
+            self._on_event(event)
+
+    def _tell_ledger(self, tunnel: TunnelId, wanted: Announcements | None, *, urgent: bool) -> None:
+        address = self._translator.address_of(tunnel)
+        if address is None:
+            return
+        if wanted is not None and any(prefix.version != 4 for prefix in wanted):
+            # The sessions carry IPv4 only, so far.
+            wanted = {prefix: said for prefix, said in wanted.items() if prefix.version == 4}
+        self._ledger.want(address, wanted, urgent=urgent)
+
+    def _say_what_is_due(self) -> None:
+        if self._ready and self._writer is not None:
+            due = self._ledger.commands(self._now())
+            if due:
+                self._writer.write(b"".join(encode({"command": line(said), "id": number}) for number, said in due))
+
+    def _write(self, command: Command, number: int) -> bool:
+        if not self._ready or self._writer is None:
+            return False
+        self._writer.write(encode({"command": line(command), "id": number}))
+        return True
+
+    def _next_number(self) -> int:
+        """Questions count downwards, the ledger's commands upwards; 0 is the sign of life."""
+        self._last_question -= 1
+        return self._last_question
+
+    def _now(self) -> Instant:
+        return Instant(self._clock())

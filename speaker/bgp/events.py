@@ -1,0 +1,225 @@
+"""What ExaBGP says: its JSON objects (encoder of 5.0) turned into typed messages. Pure, and fed by the network.
+
+Whatever comes in, the outcome is a message or `BadEventError`: kinds that are not known are `Ignored`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import IPv4Address, ip_address, ip_network
+from typing import Any
+
+from policies.model.ids import Address, Prefix
+
+
+class BadEventError(ValueError):
+    """An object is not what ExaBGP 5.0 writes."""
+
+
+class Direction(Enum):
+    """Which way a BGP message went, as the hub sees it."""
+
+    SENT = "send"
+    RECEIVED = "receive"
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged:
+    """A session came up (established) or went down, for ExaBGP's own reason."""
+
+    neighbor: IPv4Address
+    up: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A Route is one prefix as an UPDATE carries it; absent attributes are None or empty."""
+
+    prefix: Prefix
+    next_hop: Address | None
+    as_path: tuple[int, ...] = ()
+    med: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """An UPDATE was received, or handed to TCP."""
+
+    neighbor: IPv4Address
+    direction: Direction
+    announced: tuple[Route, ...]
+    withdrawn: tuple[Prefix, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfRibSeen:
+    """An End-of-RIB for IPv4 unicast was received, or handed to TCP."""
+
+    neighbor: IPv4Address
+    direction: Direction
+
+
+@dataclass(frozen=True, slots=True)
+class Notified:
+    """A branch closed its session with a NOTIFICATION (RFC 4271 section 4.5)."""
+
+    neighbor: IPv4Address
+    code: int
+    subcode: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShuttingDown:
+    """ExaBGP is about to stop, on request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """An Ignored is an event that means nothing to us."""
+
+    kind: str
+
+
+Message = StateChanged | Updated | EndOfRibSeen | Notified | ShuttingDown | Ignored
+
+
+def parse(event: object) -> Message:
+    """Read one of ExaBGP's JSON objects.
+
+    Raises:
+        BadEventError: it has a known type, but not the shape of that type.
+    """
+    try:
+        return _parsed(_object(event))
+    except BadEventError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise BadEventError(f"an event that ExaBGP 5.0 does not write: {str(event)[:120]}") from error
+
+
+def parse_update(neighbor: IPv4Address, direction: Direction, update: object) -> Updated:
+    """Read the `update` part alone, as the relay's memory holds it.
+
+    Raises:
+        BadEventError: it is no update.
+    """
+    try:
+        return _update(neighbor, direction, _object(update))
+    except BadEventError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise BadEventError(f"an update that ExaBGP 5.0 does not write: {str(update)[:120]}") from error
+
+
+def _parsed(event: Mapping[str, Any]) -> Message:
+    match event.get("type"):
+        case "state":
+            return _state(event)
+        case "update":
+            return _update_or_end(_object(event["neighbor"]))
+        case "notification":
+            return _notification(event)
+        case kind:
+            return Ignored(str(kind)[:40])
+
+
+def _state(event: Mapping[str, Any]) -> Message:
+    neighbor = _object(event["neighbor"])
+    match neighbor["state"]:
+        case "up":
+            return StateChanged(_peer(neighbor), up=True)
+        case "down":
+            return StateChanged(_peer(neighbor), up=False, reason=str(neighbor.get("reason", "")))
+        case state:
+            # "connected" also comes before a refused connection, so it says nothing.
+            return Ignored(f"state {str(state)[:30]}")
+
+
+def _update_or_end(neighbor: Mapping[str, Any]) -> Message:
+    direction = Direction(neighbor["direction"])
+    message = _object(neighbor["message"])
+    if "eor" in message:
+        end = _object(message["eor"])
+        if (end.get("afi"), end.get("safi")) != ("ipv4", "unicast"):
+            return Ignored("eor of another family")
+        return EndOfRibSeen(_peer(neighbor), direction)
+    return _update(_peer(neighbor), direction, _object(message["update"]))
+
+
+def _update(neighbor: IPv4Address, direction: Direction, update: Mapping[str, Any]) -> Updated:
+    attributes = _object(update.get("attribute", {}))
+    as_path = tuple(_as_path(attributes.get("as-path", {})))
+    med = attributes.get("med")
+    return Updated(
+        neighbor,
+        direction,
+        announced=tuple(
+            Route(prefix, next_hop, as_path, None if med is None else _number(med))
+            for next_hop, prefix in _announced(_object(update.get("announce", {})))
+        ),
+        withdrawn=tuple(
+            _prefix(entry) for entries in _object(update.get("withdraw", {})).values() for entry in _list(entries)
+        ),
+    )
+
+
+def _announced(families: Mapping[str, Any]) -> Iterator[tuple[Address | None, Prefix]]:
+    for by_next_hop in families.values():
+        for next_hop, entries in _object(by_next_hop).items():
+            for entry in _list(entries):
+                yield _next_hop(next_hop), _prefix(entry)
+
+
+def _as_path(segments: object) -> Iterator[int]:
+    """All AS numbers, those in sets and confederations too: for a loop it does not matter where one stands."""
+    for segment in _object(segments).values():
+        for asn in _list(_object(segment)["value"]):
+            yield _number(asn)
+
+
+def _notification(event: Mapping[str, Any]) -> Message:
+    if event.get("notification") == "shutdown":
+        return ShuttingDown()
+    neighbor = _object(event["neighbor"])
+    said = _object(neighbor["notification"])
+    return Notified(_peer(neighbor), _number(said["code"]), _number(said["subcode"]), str(said.get("message", "")))
+
+
+def _peer(neighbor: Mapping[str, Any]) -> IPv4Address:
+    address = _object(neighbor["address"])["peer"]
+    if not isinstance(address, str):
+        raise BadEventError(f"a neighbor without an address: {str(neighbor)[:120]}")
+    return IPv4Address(address)
+
+
+def _next_hop(text: str) -> Address | None:
+    return None if text in {"null", "self", "no-nexthop"} else ip_address(text)
+
+
+def _prefix(entry: object) -> Prefix:
+    text = entry if isinstance(entry, str) else _object(entry)["nlri"]
+    if not isinstance(text, str):
+        raise BadEventError(f"not a prefix: {str(entry)[:60]}")
+    return ip_network(text)
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise BadEventError(f"not a JSON object: {str(value)[:60]}")
+    return value
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise BadEventError(f"not a JSON list: {str(value)[:60]}")
+    return value
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise BadEventError(f"not a number: {str(value)[:60]}")
+    return value

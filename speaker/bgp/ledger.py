@@ -1,0 +1,328 @@
+"""The ledger: what each neighbor should be told, what is on its way, and what it has been seen to be sent.
+
+Nothing is queued here. What there is to say is worked out anew from *wanted* and *sent* each time there is room to say
+it, so a change that became obsolete is never said, and urgent neighbors go first whatever was asked before. The rules:
+
+- nothing to a neighbor that is not up; on every `up` the whole set, and then End-of-RIB;
+- one outstanding change a prefix: the next one waits until ExaBGP was *seen* to send the last one;
+- few unanswered commands, and of ordinary ones few prefixes, so that an urgent one never waits long;
+- what is not seen to be sent in time, or is seen otherwise, is said again, and ExaBGP made to send what it has.
+
+Deterministic: no clock and no I/O of its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from ipaddress import IPv4Address
+
+from policies.model.announcement import Announcement, Announcements
+from policies.model.clock import NEVER, Instant
+from policies.model.ids import Prefix
+from speaker.bgp.text import LONGEST_LINE_PREFIXES, Announce, Command, EndOfRib, Flush, Withdraw
+
+WINDOW = 8
+"""Unanswered ordinary commands; ExaBGP gains nothing from more."""
+
+URGENT_WINDOW = 16
+"""Unanswered commands beyond which even urgent ones wait."""
+
+MOST_PREFIXES_UNANSWERED = 2 * LONGEST_LINE_PREFIXES
+"""Prefixes in unanswered ordinary commands, and again in urgent ones: some 20 ms of ExaBGP's time."""
+
+SEEN_WITHIN = 2.0
+"""Seconds from a command's answer until its effect must have been seen."""
+
+ANSWERED_WITHIN = 5.0
+"""Seconds after which a command without an answer counts as lost."""
+
+SHORT_FIRST_LINE = 50
+"""From so many prefixes on, the first goes alone, so that it does not wait for the rest to be read."""
+
+
+class EndOfRibState(Enum):
+    """How far the End-of-RIB of the present session is."""
+
+    DUE = "due"
+    ASKED = "asked"
+    SENT = "sent"
+
+
+@dataclass(slots=True)
+class _Change:
+    """A change of one prefix that was said and not yet seen; `announcement` is None for a withdrawal."""
+
+    announcement: Announcement | None
+    said_at: Instant
+    answered_at: Instant | None = None
+
+
+@dataclass(slots=True)
+class _Neighbor:
+    wanted: Announcements | None = None
+    urgent: bool = False
+    up: bool = False
+    sent: dict[Prefix, Announcement] = field(default_factory=dict)
+    said: dict[Prefix, Announcement | None] = field(default_factory=dict)
+    changes: dict[Prefix, _Change] = field(default_factory=dict)
+    end_of_rib: EndOfRibState = EndOfRibState.DUE
+    end_of_rib_asked_at: Instant = NEVER
+    flush: bool = False
+    equal: bool | None = None
+    """Whether `sent` is what is `wanted`; None when one of them changed since it was found out."""
+
+    def new_session(self) -> None:
+        self.equal = None
+        self.sent, self.said, self.changes = {}, {}, {}
+        self.end_of_rib, self.flush = EndOfRibState.DUE, False
+
+    @property
+    def settled(self) -> bool:
+        """Whether the neighbor was seen to be sent exactly what is wanted."""
+        if self.wanted is None or self.changes or len(self.sent) != len(self.wanted):
+            return False
+        if self.equal is None:
+            self.equal = all(self.sent.get(prefix) == said for prefix, said in self.wanted.items())
+        return self.equal
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to say."""
+        return self.wanted is None or (self.settled and self.end_of_rib is EndOfRibState.SENT and not self.flush)
+
+
+@dataclass(slots=True)
+class _Unanswered:
+    neighbor: IPv4Address
+    prefixes: tuple[Prefix, ...]
+    since: Instant
+    urgent: bool
+
+
+class Ledger:
+    """A Ledger is asked for the commands to write now, and told everything that is seen.
+
+    `counters`: `said_again` (changes not seen in time), `wrong_value` (values seen that were never the last said),
+    `refused` (commands that ExaBGP answered with an error), `unanswered`.
+    """
+
+    def __init__(self) -> None:
+        self.counters: Counter[str] = Counter()
+        self._neighbors: dict[IPv4Address, _Neighbor] = {}
+        self._unanswered: dict[int, _Unanswered] = {}
+        self._last_number = 0
+
+    # what is wanted
+
+    def want(self, neighbor: IPv4Address, announcements: Announcements | None, *, urgent: bool = False) -> None:
+        """Set what a neighbor should be told, in the order in which to tell it; None leaves it as it is.
+
+        Until it is settled an urgent neighbor is served before all others.
+        """
+        known = self._of(neighbor)
+        known.wanted, known.equal = announcements, None
+        known.urgent = urgent
+
+    def forget(self, neighbor: IPv4Address) -> None:
+        """A neighbor is no longer one of ours."""
+        self._neighbors.pop(neighbor, None)
+
+    # what is seen
+
+    def up(self, neighbor: IPv4Address) -> None:
+        """Its session came up: it holds nothing of this session yet."""
+        known = self._of(neighbor)
+        known.new_session()
+        known.up = True
+
+    def down(self, neighbor: IPv4Address) -> None:
+        """Its session is gone."""
+        known = self._of(neighbor)
+        known.new_session()
+        known.up = False
+
+    def adopt(self, neighbor: IPv4Address, sent: Announcements, *, end_of_rib: bool) -> None:
+        """Its session has been up for a while, and this was sent on it."""
+        self.up(neighbor)
+        known = self._of(neighbor)
+        known.sent, known.equal = dict(sent), None
+        known.end_of_rib = EndOfRibState.SENT if end_of_rib else EndOfRibState.DUE
+
+    def sent(self, neighbor: IPv4Address, announced: Announcements, withdrawn: Iterable[Prefix]) -> None:
+        """ExaBGP handed an update to TCP."""
+        known = self._of(neighbor)
+        known.equal = None
+        for prefix in withdrawn:
+            known.sent.pop(prefix, None)
+            self._seen(known, prefix, None)
+        for prefix, announcement in announced.items():
+            known.sent[prefix] = announcement
+            self._seen(known, prefix, announcement)
+
+    def end_of_rib_sent(self, neighbor: IPv4Address) -> bool:
+        """ExaBGP handed an End-of-RIB to TCP; whether it is the one that completes the set of this session."""
+        known = self._of(neighbor)
+        completes = known.end_of_rib is EndOfRibState.ASKED
+        if completes:
+            known.end_of_rib = EndOfRibState.SENT
+        return completes
+
+    def answered(self, number: int, *, done: bool, now: Instant) -> None:
+        """ExaBGP answered a command: it is in its queue, or was refused."""
+        asked = self._unanswered.pop(number, None)
+        if asked is None:
+            return
+        known = self._neighbors.get(asked.neighbor)
+        if not done:
+            self.counters["refused"] += 1
+        if known is None:
+            return
+        for prefix in asked.prefixes:
+            change = known.changes.get(prefix)
+            if change is not None:
+                change.answered_at = now
+
+    def lost(self) -> None:
+        """The relay is gone: nothing is on its way, and no neighbor's state is known."""
+        self._unanswered.clear()
+        for known in self._neighbors.values():
+            known.new_session()
+            known.up = False
+
+    # what to say
+
+    def commands(self, now: Instant) -> list[tuple[int, Command]]:
+        """The commands to write now, with the numbers under which their answers are expected."""
+        self._overdue(now)
+        written: list[tuple[int, Command]] = []
+        for address, known in list(self._in_turn()):
+            if known.idle:
+                known.urgent = False
+            elif len(self._unanswered) < (URGENT_WINDOW if known.urgent else WINDOW):
+                written += self._said(address, known, now)
+        return written
+
+    def settled(self, neighbor: IPv4Address) -> bool:
+        """Whether the neighbor was seen to be sent exactly what is wanted."""
+        return self._of(neighbor).settled
+
+    def is_up(self, neighbor: IPv4Address) -> bool:
+        """Whether the neighbor's session is known to be up."""
+        known = self._neighbors.get(neighbor)
+        return known is not None and known.up
+
+    # inside
+
+    def _of(self, neighbor: IPv4Address) -> _Neighbor:
+        return self._neighbors.setdefault(neighbor, _Neighbor())
+
+    def _in_turn(self) -> Iterator[tuple[IPv4Address, _Neighbor]]:
+        ready = [
+            (address, known) for address, known in self._neighbors.items() if known.up and known.wanted is not None
+        ]
+        yield from (entry for entry in ready if entry[1].urgent)
+        yield from (entry for entry in ready if not entry[1].urgent)
+
+    def _said(self, address: IPv4Address, known: _Neighbor, now: Instant) -> Iterator[tuple[int, Command]]:
+        for command in self._due(address, known):
+            if not self._has_room(known, command):
+                return
+            yield self._say(address, known, command, now), command
+
+    def _due(self, address: IPv4Address, known: _Neighbor) -> list[Command]:
+        """All that there is to say to a neighbor now, most useful first."""
+        wanted = known.wanted or {}
+        commands: list[Command] = []
+        differing = [p for p, a in wanted.items() if known.sent.get(p) != a and p not in known.changes]
+        first = len(wanted) > SHORT_FIRST_LINE and bool(differing) and differing[0] == next(iter(wanted))
+        for announcement, prefixes in _runs(differing, wanted, alone=first):
+            commands.append(Announce(address, announcement, prefixes))
+        surplus = [p for p in known.sent if p not in wanted and p not in known.changes]
+        commands += [Withdraw(address, part) for part in _parts(surplus)]
+        if known.flush and not differing and not surplus:
+            commands.append(Flush(address))
+        elif known.settled and known.end_of_rib is EndOfRibState.DUE:
+            commands.append(EndOfRib(address))
+        return commands
+
+    def _has_room(self, known: _Neighbor, command: Command) -> bool:
+        """Whether a command may be said now. What is urgent waits for nothing but what is urgent itself."""
+        rivals = [u for u in self._unanswered.values() if u.urgent or not known.urgent]
+        if len(self._unanswered) >= (URGENT_WINDOW if known.urgent else WINDOW):
+            return False
+        waiting = sum(len(unanswered.prefixes) for unanswered in rivals)
+        return waiting == 0 or waiting + len(_prefixes(command)) <= MOST_PREFIXES_UNANSWERED
+
+    def _say(self, address: IPv4Address, known: _Neighbor, command: Command, now: Instant) -> int:
+        self._last_number += 1
+        prefixes = _prefixes(command)
+        self._unanswered[self._last_number] = _Unanswered(address, prefixes, now, known.urgent)
+        announcement = command.announcement if isinstance(command, Announce) else None
+        for prefix in prefixes:
+            known.changes[prefix] = _Change(announcement, now)
+            known.said[prefix] = announcement
+        if isinstance(command, EndOfRib):
+            known.end_of_rib, known.end_of_rib_asked_at = EndOfRibState.ASKED, now
+        elif isinstance(command, Flush):
+            known.flush = False
+        return self._last_number
+
+    def _seen(self, known: _Neighbor, prefix: Prefix, announcement: Announcement | None) -> None:
+        change = known.changes.get(prefix)
+        if change is not None:
+            if change.announcement == announcement:
+                del known.changes[prefix]
+        elif prefix in known.said and known.said[prefix] != announcement:
+            # ExaBGP may hold the right value all the same and suppress it when it is said again: hence the flush.
+            self.counters["wrong_value"] += 1
+            known.flush = True
+
+    def _overdue(self, now: Instant) -> None:
+        for number in [n for n, u in self._unanswered.items() if now >= u.since + ANSWERED_WITHIN]:
+            del self._unanswered[number]
+            self.counters["unanswered"] += 1
+        for known in self._neighbors.values():
+            late = [(prefix, change) for prefix, change in known.changes.items() if now >= _deadline(change)]
+            for prefix, change in late:
+                del known.changes[prefix]
+                # Whether the change was made is not known. An announcement is made again if what was sent is forgotten,
+                # a withdrawal if it is remembered.
+                if change.announcement is not None:
+                    known.sent.pop(prefix, None)
+                    known.equal = None
+                known.flush = True
+                self.counters["said_again"] += 1
+            if known.end_of_rib is EndOfRibState.ASKED and now >= known.end_of_rib_asked_at + ANSWERED_WITHIN:
+                known.end_of_rib = EndOfRibState.DUE
+
+
+def _deadline(change: _Change) -> float:
+    if change.answered_at is None:
+        return change.said_at + ANSWERED_WITHIN
+    return change.answered_at + SEEN_WITHIN
+
+
+def _prefixes(command: Command) -> tuple[Prefix, ...]:
+    return command.prefixes if isinstance(command, Announce | Withdraw) else ()
+
+
+def _runs(
+    prefixes: list[Prefix], wanted: Mapping[Prefix, Announcement], *, alone: bool
+) -> Iterator[tuple[Announcement, tuple[Prefix, ...]]]:
+    """The prefixes in their order, those in a row with the same announcement together; the first one `alone`."""
+    run: list[Prefix] = []
+    for position, prefix in enumerate(prefixes):
+        if run and (wanted[prefix] != wanted[run[0]] or len(run) == LONGEST_LINE_PREFIXES or (alone and position == 1)):
+            yield wanted[run[0]], tuple(run)
+            run = []
+        run.append(prefix)
+    if run:
+        yield wanted[run[0]], tuple(run)
+
+
+def _parts(prefixes: list[Prefix]) -> Iterator[tuple[Prefix, ...]]:
+    for start in range(0, len(prefixes), LONGEST_LINE_PREFIXES):
+        yield tuple(prefixes[start : start + LONGEST_LINE_PREFIXES])

@@ -1,0 +1,185 @@
+"""What the relay remembers of each neighbor: its state, and what was last sent to it and heard from it. Pure.
+
+Nothing is judged here. Attributes are kept as ExaBGP wrote them, one copy for all prefixes that share them, so that
+whoever connects reads them with the same parser as the events. Imported by the relay: standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+MOST_PREFIXES = 20_000
+"""Prefixes remembered of one neighbor in one direction: a branch that goes mad must not fill the hub's memory."""
+
+Said = tuple[str, str]
+"""A next hop, and the attributes as canonical JSON."""
+
+
+@dataclass(slots=True)
+class Neighbor:
+    """A Neighbor is what is remembered of one session and of the sessions before it.
+
+    `sent_before` and `received_before` come from earlier sessions and were not yet replaced: the branch may still hold
+    the one, and the hub the other.
+    """
+
+    state: str = "unknown"
+    at: float = 0.0
+    reason: str = ""
+    sent: dict[str, Said] = field(default_factory=dict)
+    received: dict[str, Said] = field(default_factory=dict)
+    sent_before: dict[str, Said] = field(default_factory=dict)
+    received_before: dict[str, Said] = field(default_factory=dict)
+    sent_end_of_rib: bool = False
+    received_end_of_rib: bool = False
+
+
+class Memory:
+    """A Memory folds ExaBGP's events; `lines` tells it to a controller. Events of unknown shape change nothing."""
+
+    def __init__(self) -> None:
+        self.neighbors: dict[str, Neighbor] = {}
+        self._shared: dict[str, str] = {}
+
+    def observe(self, event: Mapping[str, Any], at: float) -> None:
+        """Fold one event in; `at` is when it was read."""
+        try:
+            self._observe(event, at)
+        except (KeyError, TypeError, AttributeError, ValueError):
+            return
+
+    def presume(self, address: str, *, up: bool, since: float, settled: bool) -> None:
+        """Take in a state that ExaBGP was asked for, unless an event said something about it already.
+
+        `settled`: the session is so old that its neighbor has long told all that it has.
+        """
+        neighbor = self._of(address)
+        if neighbor.state == "unknown":
+            neighbor.state, neighbor.at = "up" if up else "down", since
+            neighbor.received_end_of_rib = up and settled
+
+    def adopt_received(self, address: str, prefix: str, next_hop: str, attributes: Mapping[str, Any]) -> None:
+        """Take in a route that ExaBGP was asked for, unless an event said something about its prefix already."""
+        neighbor = self._of(address)
+        if prefix not in neighbor.received and len(neighbor.received) < MOST_PREFIXES:
+            neighbor.received[prefix] = (next_hop, self._share(attributes))
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """One object a neighbor, as `docs/reference/sockets.md` has it."""
+        for address, neighbor in self.neighbors.items():
+            yield {
+                "memory": {
+                    "neighbor": address,
+                    "state": neighbor.state,
+                    "at": neighbor.at,
+                    "reason": neighbor.reason,
+                    "sent": list(_updates(neighbor.sent)),
+                    "received": list(_updates(neighbor.received)),
+                    "sent_before": list(_updates(neighbor.sent_before)),
+                    "received_before": list(_updates(neighbor.received_before)),
+                    "sent_end_of_rib": neighbor.sent_end_of_rib,
+                    "received_end_of_rib": neighbor.received_end_of_rib,
+                }
+            }
+
+    def _of(self, address: str) -> Neighbor:
+        return self.neighbors.setdefault(address, Neighbor())
+
+    def _observe(self, event: Mapping[str, Any], at: float) -> None:
+        described = event["neighbor"]
+        address = described["address"]["peer"]
+        if event["type"] == "state":
+            self._state(address, described["state"], str(described.get("reason", "")), at)
+        elif event["type"] == "update":
+            message, sent = described["message"], described["direction"] == "send"
+            if "eor" in message:
+                _end_of_rib(self._of(address), sent=sent)
+            else:
+                self._update(self._of(address), message["update"], sent=sent)
+
+    def _state(self, address: str, state: str, reason: str, at: float) -> None:
+        if "[removed]" in reason:
+            self.neighbors.pop(address, None)
+        elif state in {"up", "down"}:
+            neighbor = self._of(address)
+            _end_session(neighbor)
+            neighbor.state, neighbor.at, neighbor.reason = state, at, reason
+
+    def _update(self, neighbor: Neighbor, update: Mapping[str, Any], *, sent: bool) -> None:
+        # What an earlier session sent stands until this one's whole set is sent: the branch may hold it till then.
+        now, before = (neighbor.sent, {}) if sent else (neighbor.received, neighbor.received_before)
+        for prefix in withdrawn(update):
+            now.pop(prefix, None)
+            before.pop(prefix, None)
+        attributes = self._share(update.get("attribute", {}))
+        for by_next_hop in update.get("announce", {}).values():
+            for next_hop, entries in by_next_hop.items():
+                for entry in entries:
+                    prefix = _prefix(entry)
+                    before.pop(prefix, None)
+                    if prefix in now or len(now) < MOST_PREFIXES:
+                        now[prefix] = (next_hop, attributes)
+
+    def _share(self, attributes: Mapping[str, Any]) -> str:
+        if len(self._shared) > MOST_PREFIXES:
+            self._shared.clear()
+        text = json.dumps(attributes, sort_keys=True)
+        return self._shared.setdefault(text, text)
+
+
+def withdrawn(update: Mapping[str, Any]) -> Iterator[str]:
+    """The prefixes that an update takes back."""
+    for entries in update.get("withdraw", {}).values():
+        for entry in entries:
+            yield _prefix(entry)
+
+
+def _end_session(neighbor: Neighbor) -> None:
+    for prefix, said in neighbor.sent.items():
+        known = neighbor.sent_before.get(prefix)
+        # Of two values that the branch may hold, the lower MED is the one that must be beaten.
+        if known is None or _med(said) < _med(known):
+            neighbor.sent_before[prefix] = said
+    neighbor.received_before |= neighbor.received
+    neighbor.sent, neighbor.received = {}, {}
+    neighbor.sent_end_of_rib = neighbor.received_end_of_rib = False
+
+
+def _med(said: Said) -> int:
+    med = json.loads(said[1]).get("med", 0)
+    return med if isinstance(med, int) else 0
+
+
+def _end_of_rib(neighbor: Neighbor, *, sent: bool) -> None:
+    """RFC 4724: what was not said again before the End-of-RIB is not there any more."""
+    if sent:
+        neighbor.sent_end_of_rib, neighbor.sent_before = True, {}
+    else:
+        neighbor.received_end_of_rib, neighbor.received_before = True, {}
+
+
+def _prefix(entry: Any) -> str:
+    text = entry if isinstance(entry, str) else entry["nlri"]
+    if not isinstance(text, str):
+        raise TypeError("a prefix is a string")
+    return text
+
+
+def _updates(routes: Mapping[str, Said]) -> Iterator[dict[str, Any]]:
+    """The routes as updates of ExaBGP's own shape, one for each set of attributes."""
+    grouped: dict[Said, list[str]] = {}
+    for prefix, said in routes.items():
+        grouped.setdefault(said, []).append(prefix)
+    for (next_hop, attributes), prefixes in grouped.items():
+        for part in _parts(prefixes):
+            yield {
+                "attribute": json.loads(attributes),
+                "announce": {"ipv4 unicast": {next_hop: [{"nlri": prefix} for prefix in part]}},
+            }
+
+
+def _parts(prefixes: list[str], most: int = 500) -> Iterable[list[str]]:
+    return (prefixes[start : start + most] for start in range(0, len(prefixes), most))

@@ -1,0 +1,127 @@
+"""What is mended in ExaBGP 5.0 before it starts, and the proof that the mend holds.
+
+ExaBGP files a pending change under its attributes and forgets to take away the pending change before it: of A (MED 10),
+A (MED 20), A (MED 10) in one batch the branch ends with 20, for ever. The mend keeps one pending change a prefix.
+
+The listening sockets also get IP_FREEBIND: one tunnel whose address comes late must not keep all others from BGP.
+
+ExaBGP is imported inside the functions, because it reads its settings from the environment when it is imported.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+IP_FREEBIND = 15
+"""ip(7); Python 3.11 has no name for it."""
+
+
+class MendError(Exception):
+    """ExaBGP is not as we know it, so that a mend does not hold."""
+
+
+def mend_outgoing_queue() -> None:
+    """Let ExaBGP's outgoing queue hold one pending change a prefix, the newest.
+
+    Raises:
+        MendError: ExaBGP's queue is another.
+    """
+    try:
+        from exabgp.rib.outgoing import OutgoingRIB
+
+        original = OutgoingRIB._update_rib
+    except (ImportError, AttributeError) as error:
+        raise MendError(f"ExaBGP's outgoing queue is not the one that we know ({error})") from error
+
+    def update_rib(self: Any, change: Any) -> Any:
+        index = change.index()
+        pending = self._new_nlri.get(index)
+        if pending is not None:
+            family = pending.nlri.family().afi_safi()
+            self._new_attr_af_nlri.get(pending.attributes.index(), {}).get(family, {}).pop(index, None)
+        return original(self, change)
+
+    OutgoingRIB._update_rib = update_rib
+
+
+def test_outgoing_queue() -> None:
+    """Try the outgoing queue with the sequences that ExaBGP alone sends in the wrong order.
+
+    Raises:
+        MendError: something else than the last change of a prefix comes out.
+    """
+    cases: tuple[tuple[int | None, ...], ...] = ((10, 20, 10), (10, None, 10), (10, None), (None, 10), (10, 20))
+    for changes in cases:
+        try:
+            left = list(_emitted(changes))
+        except (AttributeError, TypeError, ValueError, KeyError, ImportError) as error:
+            raise MendError(f"ExaBGP's outgoing queue is not the one that we know ({error})") from error
+        if left != [changes[-1]]:
+            raise MendError(f"ExaBGP's outgoing queue sends {left} where {changes[-1]} is meant")
+
+
+def _emitted(changes: tuple[int | None, ...]) -> Iterator[int | None]:
+    """The MEDs (None for a withdrawal) that the queue sends for one prefix after these changes in one batch."""
+    from exabgp.bgp.message import Action
+    from exabgp.environment import getenv
+    from exabgp.logger import log
+    from exabgp.protocol.family import AFI, SAFI
+    from exabgp.rib.outgoing import OutgoingRIB
+
+    log.init(getenv())
+    family = (AFI.ipv4, SAFI.unicast)
+    queue = OutgoingRIB(cache=True, families={family})
+    for med in changes:
+        change = _change(10 if med is None else med)
+        if med is None:
+            queue.del_from_rib(change)
+        else:
+            queue.add_to_rib(change)
+    for update in queue.updates(grouped=True):
+        for nlri in update.nlris:
+            yield None if nlri.action == Action.WITHDRAW else _med_of(update)
+
+
+def _change(med: int) -> Any:
+    from exabgp.bgp.message import Action
+    from exabgp.bgp.message.update.attribute import MED, Attributes, Origin
+    from exabgp.bgp.message.update.nlri.cidr import CIDR
+    from exabgp.bgp.message.update.nlri.inet import INET
+    from exabgp.protocol.family import AFI, SAFI
+    from exabgp.protocol.ip import IP
+    from exabgp.rib.change import Change
+
+    attributes = Attributes()
+    attributes.add(Origin(Origin.IGP))
+    attributes.add(MED(med))
+    nlri = INET(AFI.ipv4, SAFI.unicast, Action.ANNOUNCE)
+    nlri.cidr = CIDR(socket.inet_aton("192.0.2.0"), 24)
+    nlri.nexthop = IP.create("192.0.2.1")
+    return Change(nlri, attributes)
+
+
+def _med_of(update: Any) -> int:
+    from exabgp.bgp.message.update.attribute import Attribute
+
+    return int(update.attributes[Attribute.CODE.MED].med)
+
+
+def free_bind() -> None:
+    """Let ExaBGP listen on addresses that are not there yet (IP_FREEBIND, which needs no privilege).
+
+    Raises:
+        MendError: ExaBGP's listener is another.
+    """
+    from exabgp.reactor import listener
+
+    original: Callable[[socket.socket, bool], None] | None = getattr(listener, "set_listener_options", None)
+    if original is None:
+        raise MendError("ExaBGP's listener is not the one that we know")
+
+    def set_listener_options(sock: socket.socket, ipv6: bool) -> None:  # noqa: FBT001  ExaBGP's signature
+        original(sock, ipv6)
+        sock.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
+
+    listener.set_listener_options = set_listener_options

@@ -1,0 +1,127 @@
+"""How a fresh relay finds out what ExaBGP has been doing before it started. Pure: a dialogue of commands and events.
+
+ExaBGP replays nothing to a new child. So it is asked which neighbors are up, what it heard from them, and made to send
+what it announces once more: the same values, so no branch changes its mind, and the events of sending come by. An
+End-of-RIB of our own marks the end of it for each neighbor; it is not passed on, and does not count as the set's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from speaker.bgp.memory import Memory, withdrawn
+
+DEADLINE = 5.0
+"""Seconds after which the relay tells what it knows, rather than let the controller wait."""
+
+SETTLED = 10.0
+"""Seconds after which a session's first announcements are over. ExaBGP does not tell whether an End-of-RIB came."""
+
+Ask = Callable[[str, Callable[[str, list[str]], None]], None]
+
+
+class Recovery:
+    """A Recovery asks ExaBGP once, at start, and is finished when all is answered or the deadline has passed."""
+
+    def __init__(self, memory: Memory, ask: Ask, now: float) -> None:
+        self._memory = memory
+        self._ask = ask
+        self._started = now
+        self._unanswered = 0
+        self._awaiting_end: set[str] = set()
+        self._awaiting_routes: set[str] = set()
+        self._touched: set[tuple[str, str]] = set()
+        self.finished = False
+
+    def start(self) -> None:
+        """Ask for the neighbors; the rest follows from the answer."""
+        self._question("show neighbor json", self._told_neighbors)
+
+    def look(self, now: float) -> None:
+        """Notice that it has taken too long, or that all is known."""
+        if now - self._started > DEADLINE or (self._unanswered == 0 and not self._awaiting_end):
+            self.finished = True
+
+    def saw(self, event: Mapping[str, Any]) -> bool:
+        """Note an event that the memory has already taken in; whether it is our own End-of-RIB coming by."""
+        neighbor = event.get("neighbor")
+        if self.finished or not isinstance(neighbor, dict):
+            return False
+        try:
+            return self._saw(event, neighbor)
+        except (KeyError, TypeError, AttributeError):
+            return False
+
+    def _saw(self, event: Mapping[str, Any], neighbor: Mapping[str, Any]) -> bool:
+        address = neighbor["address"]["peer"]
+        if event["type"] == "state" and neighbor["state"] in {"up", "down"}:
+            self._awaiting_end.discard(address)
+            self._awaiting_routes.discard(address)
+        elif event["type"] == "update" and neighbor["direction"] == "receive":
+            self._touched.update((address, prefix) for prefix in withdrawn(neighbor["message"].get("update", {})))
+        elif event["type"] == "update" and address in self._awaiting_end and "eor" in neighbor["message"]:
+            self._awaiting_end.discard(address)
+            self._memory.neighbors[address].sent_end_of_rib = False
+            return True
+        return False
+
+    def _question(self, line: str, told: Callable[[str, list[str]], None]) -> None:
+        self._unanswered += 1
+
+        def answered(result: str, lines: list[str]) -> None:
+            told(result, lines)
+            self._unanswered -= 1
+
+        self._ask(line, answered)
+
+    def _told_neighbors(self, _result: str, lines: list[str]) -> None:
+        neighbors = _neighbors(lines)
+        for address, up, seconds in neighbors:
+            self._memory.presume(address, up=up, since=self._started - seconds, settled=seconds >= SETTLED)
+        established = [address for address, up, _ in neighbors if up]
+        for address in established:
+            self._awaiting_end.add(address)
+            self._question(f"neighbor {address} flush adj-rib out", _nothing)
+            self._question(f"neighbor {address} announce eor ipv4 unicast", self._told_end(address))
+        self._awaiting_routes |= set(established)
+        if established:
+            self._question("show adj-rib in json", self._told_received)
+
+    def _told_end(self, address: str) -> Callable[[str, list[str]], None]:
+        def told(result: str, _lines: list[str]) -> None:
+            if result != "done":
+                self._awaiting_end.discard(address)
+
+        return told
+
+    def _told_received(self, _result: str, lines: list[str]) -> None:
+        for line in lines:
+            try:
+                said = json.loads(line)
+                address, nlri = said["peer"]["address"], said["route"]["nlri"]
+                prefix, next_hop, attributes = nlri["prefix"], nlri["nexthop"], said["route"]["attributes"]
+            except (ValueError, TypeError, KeyError):
+                continue
+            if address in self._awaiting_routes and (address, prefix) not in self._touched:
+                self._memory.adopt_received(address, prefix, next_hop, attributes)
+        self._awaiting_routes.clear()
+        self._touched.clear()
+
+
+def _nothing(_result: str, _lines: list[str]) -> None:
+    """The answer does not matter: what was sent is seen, or it was not sent."""
+
+
+def _neighbors(lines: list[str]) -> list[tuple[str, bool, float]]:
+    """Each neighbor's address, whether it is established, and since how many seconds."""
+    for line in lines:
+        try:
+            return [
+                (str(said["peer"]["address"]), said["fsm"].lower() == "established", float(said["duration"] or 0))
+                for said in json.loads(line)
+            ]
+        except (ValueError, TypeError, KeyError, AttributeError):
+            continue
+    return []

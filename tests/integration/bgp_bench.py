@@ -1,0 +1,209 @@
+"""A bench for BGP: a hub and its branches in two network namespaces over one veth, ExaBGP here, BIRD 2 there.
+
+    hub namespace                                branch namespace
+    ExaBGP (our launcher) + relay   == veth ==   one BIRD, one `protocol bgp` a tunnel
+    10.255.N.0, .2 ... (/32)                     10.255.N.1, .3 ... (/32)
+
+Everything has names of its own, and is taken down again whatever happens.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from bgp_network import network
+
+from policies.model.intent import Branch, Intent, Tunnel
+from speaker.bgp.configuration import Rendering, render
+
+
+class Bench:
+    """A Bench is the two namespaces and what runs in them."""
+
+    def __init__(self, intent: Intent) -> None:
+        self.intent = intent
+        self.directory = Path(tempfile.mkdtemp(prefix="pointsman-bench-"))
+        unique = f"{os.getpid()}-{time.monotonic_ns() % 10**6}"
+        self.hub, self.far = f"pmb-h-{unique}", f"pmb-b-{unique}"
+        self.socket = self.directory / "exabgp-1.sock"
+        self.configuration = self.directory / "exabgp-1.conf"
+        self.exabgp: subprocess.Popen[bytes] | None = None
+        self.bird: subprocess.Popen[bytes] | None = None
+        self.extra: dict[str, str] = {}
+
+    def rendered(self, intent: Intent) -> str:
+        """The configuration of ExaBGP for this intent, here."""
+        return render(intent, Rendering(sys.executable, str(self.socket)))
+
+    def set_up(self) -> None:
+        """Make the namespaces and all addresses of ten branches."""
+        for name in (self.hub, self.far):
+            _run("ip", "netns", "add", name)
+            _run("ip", "-n", name, "link", "set", "lo", "up")
+        _run("ip", "-n", self.hub, "link", "add", "v", "type", "veth", "peer", "name", "v", "netns", self.far)
+        for name in (self.hub, self.far):
+            _run("ip", "-n", name, "link", "set", "v", "up")
+        for branch_ in self.intent.branches.values():
+            self.add_links(branch_)
+        self.configuration.write_text(self.rendered(self.intent))
+
+    def add_links(self, branch_: Branch) -> None:
+        """Give both sides the addresses of a branch's tunnels."""
+        for tunnel in branch_.tunnels:
+            for name, mine, other in (
+                (self.hub, tunnel.link.hub, tunnel.link.branch),
+                (self.far, tunnel.link.branch, tunnel.link.hub),
+            ):
+                _run("ip", "-n", name, "addr", "add", f"{mine}/32", "dev", "v")
+                _run("ip", "-n", name, "route", "add", f"{other}/32", "dev", "v", "src", str(mine))
+
+    def start_exabgp(self, *, mended: bool = True) -> None:
+        """Start ExaBGP through the launcher."""
+        program = (
+            "import sys; from pathlib import Path; from speaker.bgp.launcher import start; "
+            f"start(Path(sys.argv[1]), mended={mended})"
+        )
+        self.exabgp = self.spawn(self.hub, "exabgp.log", sys.executable, "-c", program, str(self.configuration))
+
+    def start_bird(self, intent: Intent | None = None) -> None:
+        """Start BIRD with every tunnel of the intent."""
+        self._write_bird(intent or self.intent)
+        self.bird = self.spawn(
+            self.far, "bird.log", "bird", "-f", "-c", str(self.directory / "bird.conf"), "-s", str(self._birdc)
+        )
+        self.wait(self._birdc.exists, "BIRD listens")
+
+    def reconfigure_bird(self, intent: Intent) -> None:
+        """Let BIRD take the tunnels of another intent."""
+        self._write_bird(intent)
+        self.birdc("configure")
+
+    def birdc(self, *words: str) -> str:
+        """What BIRD answers."""
+        return _run("birdc", "-s", str(self._birdc), *words)
+
+    def meds(self, tunnel: str) -> dict[str, int]:
+        """The prefixes that the branch holds from this tunnel (`b1/fiber`), with their MEDs."""
+        shown = self.birdc("show", "route", "all", "protocol", _protocol(tunnel), "table", _table(tunnel))
+        found: dict[str, int] = {}
+        prefix = ""
+        for line in shown.splitlines():
+            if match := re.match(r"(\d+\.\d+\.\d+\.\d+/\d+)", line):
+                prefix = match[1]
+            if match := re.search(r"BGP.med: (\d+)", line):
+                found[prefix] = int(match[1])
+        return found
+
+    def up_since(self, tunnel: str) -> float | None:
+        """When the session came up, in seconds of the day (it wavers by milliseconds); None if it is not."""
+        line = self.birdc("show", "protocols", _protocol(tunnel)).splitlines()[-1]
+        found = re.search(r"(\d+):(\d+):(\d+\.\d+)\s+Established", line)
+        return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3]) if found else None
+
+    def spawn(self, namespace: str, log: str, *command: str) -> subprocess.Popen[bytes]:
+        """Start a program in a namespace."""
+        with (self.directory / log).open("ab") as output:
+            return subprocess.Popen(
+                ["ip", "netns", "exec", namespace, *command],
+                stdout=output,
+                stderr=output,
+                stdin=subprocess.DEVNULL,
+                cwd=self.directory,
+            )
+
+    def relay_pid(self) -> int:
+        """The process number of the relay: ExaBGP's only child."""
+        assert self.exabgp is not None
+        children = Path(f"/proc/{self.exabgp.pid}/task/{self.exabgp.pid}/children").read_text().split()
+        return int(children[0])
+
+    def log(self, name: str) -> str:
+        """What a program has written."""
+        return (self.directory / name).read_text(errors="replace")
+
+    def wait(self, holds: Callable[[], object], what: str, seconds: float = 20.0) -> None:
+        """Wait until something holds; fail with what it was."""
+        deadline = time.monotonic() + seconds
+        while not holds():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not seen within {seconds:g} s: {what}")
+            time.sleep(0.02)
+
+    def stop(self, process: subprocess.Popen[bytes] | None) -> None:
+        """Kill a program that we started."""
+        if process is not None:
+            process.kill()
+            process.wait(timeout=10)
+
+    def tear_down(self) -> None:
+        """Leave nothing behind."""
+        for process in (self.exabgp, self.bird):
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                self.stop(process)
+        for name in (self.hub, self.far):
+            subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    @property
+    def _birdc(self) -> Path:
+        return self.directory / "bird.ctl"
+
+    def _write_bird(self, intent: Intent) -> None:
+        protocols = [
+            self._bird_tunnel(intent, branch_, tunnel)
+            for branch_ in intent.branches.values()
+            for tunnel in branch_.tunnels
+        ]
+        head = "router id 10.254.0.1;\nlog stderr all;\nprotocol device {}\n"
+        (self.directory / "bird.conf").write_text(head + "\n".join(protocols))
+
+    def _bird_tunnel(self, intent: Intent, branch_: Branch, tunnel: Tunnel) -> str:
+        name, table = _protocol(str(tunnel.id)), _table(str(tunnel.id))
+        own = self.extra.get(str(tunnel.id), "".join(f"route {p} unreachable; " for p in branch_.prefixes))
+        return f"""
+ipv4 table {table};
+protocol static lan_{name} {{ ipv4 {{ table {table}; }}; {own} }}
+protocol bgp {name} {{
+    local {tunnel.link.branch} as {branch_.asn};
+    neighbor {tunnel.link.hub} as {intent.hub.asn};
+    multihop 2; router id {branch_.router_id};
+    hold time 9; connect delay time 1; connect retry time 1; error wait time 1,2; error forget time 5;
+    ipv4 {{ table {table}; import all; export where source = RTS_STATIC; next hop self; }};
+}}"""
+
+
+@contextlib.contextmanager
+def bench(branches: int = 1, *, mended: bool = True) -> Iterator[Bench]:
+    """A bench with ExaBGP and BIRD running."""
+    made = Bench(network(branches))
+    try:
+        made.set_up()
+        made.start_exabgp(mended=mended)
+        made.start_bird()
+        yield made
+    finally:
+        made.tear_down()
+
+
+def _protocol(tunnel: str) -> str:
+    return tunnel.replace("/", "_")
+
+
+def _table(tunnel: str) -> str:
+    return "t_" + tunnel.replace("/", "_")
+
+
+def _run(*command: str) -> str:
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise AssertionError(f"{' '.join(command)}: {done.stderr or done.stdout}")
+    return done.stdout

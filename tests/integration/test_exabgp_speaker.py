@@ -1,0 +1,309 @@
+"""Real ExaBGP (by our launcher), real BIRD 2, and the speaker between them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import replace
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bgp_bench import Bench, bench
+from bgp_network import branch, network
+
+from hub.bgp.reload import reconfigure
+from hub.bgp.speaker import Speaker
+from policies.model.announcement import Announcement
+from policies.model.events import (
+    AnnouncementsSent,
+    EndOfRibHeard,
+    Event,
+    RouteRefused,
+    RoutesHeard,
+    RoutesWithdrawn,
+    SessionChanged,
+    SetSent,
+    SpeakerConnected,
+    SpeakerLost,
+    SpeakerReady,
+)
+from policies.model.ids import TunnelId
+from policies.model.intent import Intent
+from policies.model.view import SessionState
+from speaker.bgp.configuration import Rendering
+
+pytestmark = pytest.mark.integration
+
+FIBER, WIRELESS = TunnelId("b1", "fiber"), TunnelId("b1", "wireless")
+HUB = IPv4Network("10.0.0.0/16")
+OWN = IPv4Network("10.1.0.0/24")
+
+
+class Controller:
+    """A Controller is a speaker, and the record of all that it told."""
+
+    def __init__(self, made: Bench, intent: Intent | None = None) -> None:
+        self.events: list[Event] = []
+        self.speaker = Speaker(intent or made.intent, made.socket, self.events.append, time.monotonic)
+        self._task = asyncio.create_task(self.speaker.run())
+
+    def want(self, fiber: int, wireless: int, *, urgent: frozenset[TunnelId] = frozenset()) -> None:
+        """The hub's prefix with one MED on each tunnel of branch b1."""
+        self.speaker.want({FIBER: {HUB: Announcement(fiber)}, WIRELESS: {HUB: Announcement(wireless)}}, urgent)
+
+    async def until(self, holds: Callable[[], object], what: str, seconds: float = 20.0) -> None:
+        """Wait until something holds."""
+        deadline = time.monotonic() + seconds
+        while not holds():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not seen: {what}; {self.speaker.problems}; {self.events[-5:]}")
+            await asyncio.sleep(0.01)
+
+    async def until_told(self, kind: type, count: int = 1, *, after: int = 0) -> None:
+        """Wait for so many events of a kind since the event number `after`."""
+        await self.until(
+            lambda: sum(isinstance(event, kind) for event in self.events[after:]) >= count, f"{count} {kind.__name__}"
+        )
+
+    def told(self, kind: type, *, after: int = 0) -> list[Any]:
+        """The events of a kind since the event number `after`."""
+        return [event for event in self.events[after:] if isinstance(event, kind)]
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+
+@pytest.fixture
+def lab() -> Iterator[Bench]:
+    """One branch with two tunnels."""
+    with bench(1) as made:
+        yield made
+
+
+def play(scene: Coroutine[Any, Any, None]) -> None:
+    """Run a scene to its end."""
+    asyncio.run(asyncio.wait_for(scene, timeout=90))
+
+
+def test_a_session_gets_its_set_and_end_of_rib_and_is_moved_by_med(lab: Bench) -> None:
+    async def scene() -> None:
+        controller = Controller(lab)
+        controller.want(1000, 1100)
+        await controller.until_told(SetSent, 2)
+        await controller.until_told(EndOfRibHeard, 2)
+        assert lab.meds("b1/fiber") == {str(HUB): 1000}
+        assert lab.meds("b1/wireless") == {str(HUB): 1100}
+        assert {e.tunnel: e.prefixes for e in controller.told(RoutesHeard)} == {FIBER: (OWN,), WIRELESS: (OWN,)}
+        controller.want(1000, 990, urgent=frozenset({WIRELESS}))
+        await controller.until(lambda: lab.meds("b1/wireless") == {str(HUB): 990}, "the survivor's MED at the branch")
+        assert not controller.speaker.problems
+        assert controller.speaker.counters == {"connected": 1}
+        await controller.stop()
+
+    play(scene())
+
+
+def test_what_is_no_longer_wanted_is_withdrawn(lab: Bench) -> None:
+    async def scene() -> None:
+        controller = Controller(lab)
+        controller.want(1000, 1100)
+        await controller.until_told(SetSent, 2)
+        controller.speaker.want({FIBER: {}, WIRELESS: {HUB: Announcement(1100)}}, frozenset())
+        await controller.until(lambda: lab.meds("b1/fiber") == {}, "nothing announced over fiber")
+        assert lab.meds("b1/wireless") == {str(HUB): 1100}
+        await controller.stop()
+
+    play(scene())
+
+
+def test_the_branch_takes_back_a_prefix(lab: Bench) -> None:
+    async def scene() -> None:
+        controller = Controller(lab)
+        await controller.until_told(RoutesHeard, 2)
+        lab.birdc("disable", "lan_b1_fiber")
+        await controller.until_told(RoutesWithdrawn)
+        assert controller.told(RoutesWithdrawn)[0].tunnel == FIBER
+        assert controller.told(RoutesWithdrawn)[0].prefixes == (OWN,)
+        await controller.stop()
+
+    play(scene())
+
+
+def test_when_the_relay_dies_no_session_notices_and_the_truth_is_found_again(lab: Bench) -> None:
+    async def scene() -> None:
+        controller = Controller(lab)
+        controller.want(1000, 1100)
+        await controller.until_told(SetSent, 2)
+        await controller.until_told(EndOfRibHeard, 2)
+        before = lab.up_since("b1/fiber"), lab.up_since("b1/wireless")
+        mark = len(controller.events)
+        os.kill(lab.relay_pid(), signal.SIGKILL)
+        await controller.until_told(SpeakerReady, after=mark)
+        await controller.until_told(SetSent, 2, after=mark)
+        assert controller.told(SpeakerLost, after=mark)[0].exabgp_gone is False
+        sent = {event.tunnel: event.announced for event in controller.told(AnnouncementsSent, after=mark)}
+        assert sent == {FIBER: {HUB: Announcement(1000)}, WIRELESS: {HUB: Announcement(1100)}}
+        assert {event.tunnel for event in controller.told(RoutesHeard, after=mark)} == {FIBER, WIRELESS}
+        assert all(e.state is SessionState.UP for e in controller.told(SessionChanged, after=mark))
+        assert (lab.up_since("b1/fiber"), lab.up_since("b1/wireless")) == pytest.approx(before, abs=0.5)
+        await controller.stop()
+
+    play(scene())
+
+
+def test_what_was_decided_while_the_relay_was_dead_reaches_the_branch(lab: Bench) -> None:
+    async def scene() -> None:
+        controller = Controller(lab)
+        controller.want(1000, 1100)
+        await controller.until_told(SetSent, 2)
+        mark = len(controller.events)
+        os.kill(lab.relay_pid(), signal.SIGKILL)
+        await controller.until_told(SpeakerLost, after=mark)
+        controller.want(1000, 990, urgent=frozenset({WIRELESS}))
+        await controller.until(lambda: lab.meds("b1/wireless") == {str(HUB): 990}, "the new MED")
+        await controller.stop()
+
+    play(scene())
+
+
+def test_a_new_controller_is_told_what_was_sent_and_heard(lab: Bench) -> None:
+    async def scene() -> None:
+        first = Controller(lab)
+        first.want(1000, 1100)
+        await first.until_told(SetSent, 2)
+        await first.until_told(EndOfRibHeard, 2)
+        await first.stop()
+        before = lab.up_since("b1/fiber")
+        second = Controller(lab)
+        await second.until_told(SpeakerReady)
+        told = second.events[: second.events.index(second.told(SpeakerReady)[0])]
+        assert isinstance(told[0], SpeakerConnected)
+        assert {type(event) for event in told[1:]} == {
+            SessionChanged,
+            AnnouncementsSent,
+            RoutesHeard,
+            EndOfRibHeard,
+            SetSent,
+        }
+        second.want(900, 1100)
+        await second.until(lambda: lab.meds("b1/fiber") == {str(HUB): 900}, "the second controller's MED")
+        assert lab.up_since("b1/fiber") == pytest.approx(before, abs=0.5)
+        await second.stop()
+
+    play(scene())
+
+
+def test_when_exabgp_dies_it_is_known_and_the_next_one_gets_everything(lab: Bench) -> None:
+    async def scene() -> None:
+        controller = Controller(lab)
+        controller.want(1000, 1100)
+        await controller.until_told(SetSent, 2)
+        mark = len(controller.events)
+        lab.stop(lab.exabgp)
+        await controller.until_told(SpeakerLost, after=mark)
+        assert controller.told(SpeakerLost, after=mark)[0].exabgp_gone is True
+        lab.start_exabgp()
+        await controller.until_told(SetSent, 2, after=mark)
+        await controller.until(lambda: lab.meds("b1/fiber") == {str(HUB): 1000}, "the set again")
+        await controller.stop()
+
+    play(scene())
+
+
+def test_a_closed_session_comes_back_with_its_set(lab: Bench) -> None:
+    async def scene() -> None:
+        controller = Controller(lab)
+        controller.want(1000, 1100)
+        await controller.until_told(SetSent, 2)
+        other = lab.up_since("b1/wireless")
+        mark = len(controller.events)
+        controller.speaker.close(FIBER)
+        await controller.until_told(SetSent, after=mark)
+        assert [e.state for e in controller.told(SessionChanged, after=mark)] == [SessionState.DOWN, SessionState.UP]
+        assert lab.up_since("b1/wireless") == pytest.approx(other, abs=0.5)
+        await controller.stop()
+
+    play(scene())
+
+
+def test_alien_routes_are_refused_and_the_good_ones_count() -> None:
+    with bench(0) as made:
+        intent = network(1)
+        made.add_links(intent.branches["b1"])
+        made.configuration.write_text(made.rendered(intent))
+        made.stop(made.exabgp)
+        made.start_exabgp()
+        made.extra["b1/fiber"] = (
+            "route 10.1.0.0/24 unreachable; route 10.2.0.0/24 unreachable; route 0.0.0.0/0 unreachable; "
+            "route 10.0.0.0/16 unreachable; route 10.1.0.64/26 unreachable { bgp_path.prepend(65000); };"
+        )
+        made.reconfigure_bird(intent)
+
+        async def scene() -> None:
+            controller = Controller(made, intent)
+            await controller.until_told(EndOfRibHeard, 2)
+            heard = [event.prefixes for event in controller.told(RoutesHeard) if event.tunnel == FIBER]
+            assert heard == [(OWN,)]
+            refused = {e.prefix: e.reason for e in controller.told(RouteRefused)}
+            assert refused["10.2.0.0/24"] == "the prefix is not one of this branch's prefixes"
+            assert refused["0.0.0.0/0"] == "a branch may not announce the default route"
+            assert refused["10.0.0.0/16"] == "the prefix is the hub's own, or overlaps it"
+            assert refused["10.1.0.64/26"] == "our own AS is in the path"
+            await controller.stop()
+
+        play(scene())
+
+
+def test_a_branch_is_added_and_removed_without_touching_the_other(lab: Bench) -> None:
+    async def scene() -> None:
+        both = replace(lab.intent, branches={**lab.intent.branches, "b2": branch(2)})
+        rendering = Rendering(sys.executable, str(lab.socket))
+        assert lab.exabgp is not None
+        table = Path(f"/proc/{lab.exabgp.pid}/net/tcp")
+        controller = Controller(lab)
+        controller.want(1000, 1100)
+        await controller.until_told(SetSent, 2)
+        before = lab.up_since("b1/fiber"), lab.up_since("b1/wireless")
+
+        lab.add_links(both.branches["b2"])
+        lab.reconfigure_bird(both)
+        outcome = await reconfigure(controller.speaker, lab.intent, both, rendering, lab.configuration, table)
+        assert outcome.problems == ()
+        new = TunnelId("b2", "fiber")
+        wanted = {FIBER: {HUB: Announcement(1000)}, WIRELESS: {HUB: Announcement(1100)}, new: {HUB: Announcement(1000)}}
+        controller.speaker.want(wanted, frozenset())
+        await controller.until(lambda: lab.meds("b2/fiber") == {str(HUB): 1000}, "the new branch's set")
+
+        mark = len(controller.events)
+        outcome = await reconfigure(controller.speaker, both, lab.intent, rendering, lab.configuration, table)
+        assert outcome.problems == ()
+        withdrawals = [e for e in controller.told(AnnouncementsSent, after=mark) if e.withdrawn]
+        assert [(e.tunnel, e.withdrawn) for e in withdrawals] == [(new, (HUB,))]
+        await controller.until(lambda: not lab.up_since("b2/fiber"), "the removed branch's session gone")
+        assert (lab.up_since("b1/fiber"), lab.up_since("b1/wireless")) == pytest.approx(before, abs=0.5)
+        await controller.stop()
+
+    play(scene())
+
+
+def test_an_address_that_comes_late_is_listened_on_all_the_same() -> None:
+    made = Bench(network(1))
+    try:
+        made.set_up()
+        made.configuration.write_text(made.rendered(network(2)))
+        made.start_exabgp()
+        made.wait(made.socket.exists, "the relay listens")
+        made.add_links(branch(2))
+        made.start_bird(network(2))
+        made.wait(lambda: made.up_since("b2/fiber"), "a session on the late address")
+        made.wait(lambda: made.up_since("b1/fiber"), "the other sessions")
+    finally:
+        made.tear_down()

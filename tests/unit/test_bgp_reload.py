@@ -1,0 +1,44 @@
+"""Reading what ExaBGP and the kernel say of the neighbors."""
+
+from __future__ import annotations
+
+import json
+from ipaddress import IPv4Address
+
+import pytest
+from bgp_network import network
+
+from hub.bgp.listening import listening, not_listening
+from hub.bgp.reload import peers, shown_peers
+
+TABLE = """\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0001FF0A:00B3 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 33 1 0 100 0 0 10 0
+   1: 0201FF0A:00B3 0301FF0A:C01A 01 00000000:00000000 00:00000000 00000000     0        0 34 1 0 20 4 30 10 -1
+"""
+
+
+def test_only_listening_sockets_count() -> None:
+    assert listening(TABLE) == {(IPv4Address("10.255.1.0"), 179)}
+
+
+def test_a_tunnel_that_nobody_listens_for_is_named() -> None:
+    (problem,) = not_listening(network(1), 179, listening(TABLE))
+    assert problem.startswith("nobody listens for b1/wireless on 10.255.1.2 port 179")
+
+
+def test_one_listener_for_all_addresses_is_enough() -> None:
+    assert not_listening(network(1), 179, {(IPv4Address("0.0.0.0"), 179)}) == ()
+
+
+def test_the_shown_neighbors_are_compared_with_the_wanted() -> None:
+    shown = [
+        {"peer": {"address": str(branch), "as": asn}, "local": {"address": str(hub)}}
+        for branch, hub, asn in peers(network(1))
+    ]
+    assert shown_peers((json.dumps(shown),)) == peers(network(1))
+
+
+@pytest.mark.parametrize("lines", [(), ("done",), ("[7]",), ('[{"peer": {}}]',), ('{"a": 1}',)])
+def test_an_answer_that_shows_no_neighbors_shows_none(lines: tuple[str, ...]) -> None:
+    assert shown_peers(lines) == frozenset()

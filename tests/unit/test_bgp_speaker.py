@@ -1,0 +1,255 @@
+"""The speaker against a pretended relay: what it writes, and what it makes of misfortune."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bgp_network import network
+
+from hub.bgp import speaker as speaker_module
+from hub.bgp.speaker import NotConnectedError, Speaker
+from policies.model.announcement import Announcement
+from policies.model.events import Event, SpeakerConnected, SpeakerLost, SpeakerReady
+from policies.model.ids import TunnelId
+from speaker.bgp.text import Version
+
+FIBER = TunnelId("b1", "fiber")
+HUB = IPv4Network("10.0.0.0/16")
+GREETING = {"pointsman": 1, "role": "relay", "exabgp_pid": 7, "exabgp_started": 1}
+MEMORY: dict[str, Any] = {
+    "neighbor": "10.255.1.1",
+    "state": "up",
+    "at": 1.0,
+    "reason": "",
+    "sent": [],
+    "received": [],
+    "sent_before": [],
+    "received_before": [],
+    "sent_end_of_rib": False,
+    "received_end_of_rib": False,
+}
+
+
+class Relay:
+    """A Relay is the test's end of the socket."""
+
+    def __init__(self) -> None:
+        self.reader: asyncio.StreamReader
+        self.writer: asyncio.StreamWriter
+        self.connected = asyncio.Event()
+        self.writers: list[asyncio.StreamWriter] = []
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """The speaker connected."""
+        self.reader, self.writer = reader, writer
+        self.writers.append(writer)
+        assert json.loads(await reader.readline()) == {"pointsman": 1, "role": "controller"}
+        self.connected.set()
+
+    def say(self, *messages: object) -> None:
+        """Write messages."""
+        self.writer.write("".join(json.dumps(message) + "\n" for message in messages).encode())
+
+    async def command(self) -> dict[str, Any]:
+        """The next command that is not a sign of life."""
+        while True:
+            message: dict[str, Any] = json.loads(await asyncio.wait_for(self.reader.readline(), 20))
+            if message["id"] != 0:
+                return message
+
+    async def hang_up(self) -> None:
+        """Close the connection."""
+        self.connected.clear()
+        self.writer.close()
+        await self.writer.wait_closed()
+
+
+def play(tmp_path: Path, scene: Callable[[Relay, Speaker, list[Event]], Awaitable[None]]) -> None:
+    """Run a scene with a connected speaker."""
+
+    async def whole() -> None:
+        relay, events = Relay(), list[Event]()
+        path = tmp_path / "relay.sock"
+        server = await asyncio.start_unix_server(relay.accept, path)
+        speaker = Speaker(network(1), path, events.append, time.monotonic)
+        task = asyncio.create_task(speaker.run())
+        try:
+            await asyncio.wait_for(relay.connected.wait(), 20)
+            await asyncio.wait_for(scene(relay, speaker, events), 60)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            for writer in relay.writers:
+                writer.close()
+            server.close()
+            await asyncio.sleep(0)
+
+    asyncio.run(whole())
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(20):
+        while not holds():  # noqa: ASYNC110  what is waited for has no event of its own
+            await asyncio.sleep(0.01)
+
+
+def kinds(events: list[Event]) -> list[str]:
+    """The names of the events."""
+    return [type(event).__name__ for event in events]
+
+
+def test_nothing_is_said_before_the_relay_is_ready(tmp_path: Path) -> None:
+    async def scene(relay: Relay, speaker: Speaker, events: list[Event]) -> None:
+        speaker.want({FIBER: {HUB: Announcement(1000)}}, frozenset())
+        relay.say(GREETING, {"memory": MEMORY})
+        await until(lambda: len(events) == 2)
+        assert not speaker.ready
+        relay.say({"ready": True})
+        assert (await relay.command())["command"].startswith("neighbor 10.255.1.1 announce attributes")
+        assert kinds(events) == ["SpeakerConnected", "SessionChanged", "SpeakerReady"]
+
+    play(tmp_path, scene)
+
+
+def test_urgent_announcements_are_written_before_want_returns(tmp_path: Path) -> None:
+    async def scene(relay: Relay, speaker: Speaker, events: list[Event]) -> None:
+        relay.say(GREETING, {"memory": MEMORY}, {"ready": True})
+        await until(lambda: speaker.ready)
+        speaker.want({FIBER: {HUB: Announcement(990)}}, frozenset({FIBER}))
+        assert speaker._writer is not None
+        assert speaker._writer.transport.get_write_buffer_size() == 0
+        assert "med 990" in (await relay.command())["command"]
+
+    play(tmp_path, scene)
+
+
+def test_saying_the_same_again_writes_nothing(tmp_path: Path) -> None:
+    async def scene(relay: Relay, speaker: Speaker, events: list[Event]) -> None:
+        relay.say(GREETING, {"memory": MEMORY}, {"ready": True})
+        await until(lambda: speaker.ready)
+        for _ in range(3):
+            speaker.want({FIBER: {HUB: Announcement(990)}}, frozenset({FIBER}))
+        speaker.close(FIBER)
+        assert "announce" in (await relay.command())["command"]
+        assert "teardown" in (await relay.command())["command"]
+
+    play(tmp_path, scene)
+
+
+def test_another_exabgp_behind_the_relay_means_that_the_first_died(tmp_path: Path) -> None:
+    async def scene(relay: Relay, speaker: Speaker, events: list[Event]) -> None:
+        relay.say(GREETING, {"ready": True})
+        await until(lambda: speaker.ready)
+        await relay.hang_up()
+        await asyncio.wait_for(relay.connected.wait(), 20)
+        relay.say({**GREETING, "exabgp_pid": 8}, {"ready": True})
+        await until(lambda: speaker.ready)
+        connected = ["SpeakerConnected", "SpeakerReady"]
+        assert kinds(events) == [*connected, "SpeakerLost", "SpeakerLost", *connected]
+        assert [event.exabgp_gone for event in events if isinstance(event, SpeakerLost)] == [False, True]
+
+    play(tmp_path, scene)
+
+
+def test_dropped_events_are_asked_for_again(tmp_path: Path) -> None:
+    async def scene(relay: Relay, speaker: Speaker, events: list[Event]) -> None:
+        relay.say(GREETING, {"ready": True})
+        await until(lambda: speaker.ready)
+        relay.connected.clear()
+        relay.say({"dropped": True})
+        await asyncio.wait_for(relay.connected.wait(), 20)
+        assert speaker.counters["dropped"] == 1
+
+    play(tmp_path, scene)
+
+
+def test_lines_that_make_no_sense_are_counted_and_change_nothing(tmp_path: Path) -> None:
+    async def scene(relay: Relay, speaker: Speaker, events: list[Event]) -> None:
+        relay.say(
+            GREETING,
+            {"memory": {}},
+            {"memory": {**MEMORY, "neighbor": "10.99.0.1"}},
+            {"event": {"type": "state"}, "at": 1.0},
+            {"event": {"type": "telepathy"}, "at": 1.0},
+            {"event": {}, "at": "noon"},
+            {"answer": "x", "result": 7},
+            {"answer": 9999, "result": "done"},
+            {"ready": True},
+        )
+        await until(lambda: speaker.ready)
+        assert kinds(events) == ["SpeakerConnected", "SpeakerReady"]
+        assert dict(speaker.counters) == {"connected": 1, "bad_events": 2, "unknown_neighbors": 1, "unknown_lines": 2}
+
+    play(tmp_path, scene)
+
+
+@pytest.mark.parametrize(
+    "first", [{"error": "another controller is connected"}, {"pointsman": 9, "role": "relay"}, {"hello": 1}, []]
+)
+def test_a_relay_that_cannot_be_talked_to_is_a_problem_and_not_an_event(tmp_path: Path, first: object) -> None:
+    async def scene(relay: Relay, speaker: Speaker, events: list[Event]) -> None:
+        relay.say(first)
+        await until(lambda: "relay" in speaker.problems)
+        assert "SpeakerReady" not in kinds(events)
+
+    play(tmp_path, scene)
+
+
+def test_a_silent_exabgp_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speaker_module, "ALIVE_WITHIN", 0.2)
+
+    async def scene(relay: Relay, speaker: Speaker, events: list[Event]) -> None:
+        relay.say(GREETING, {"ready": True})
+        await until(lambda: "exabgp" in speaker.problems)
+        relay.say({"answer": 0, "result": "done"})
+        await until(lambda: "exabgp" not in speaker.problems)
+        assert speaker.counters["silent"] == 1
+
+    play(tmp_path, scene)
+
+
+def test_a_question_to_a_relay_that_goes_away_is_not_waited_for(tmp_path: Path) -> None:
+    async def scene(relay: Relay, speaker: Speaker, events: list[Event]) -> None:
+        relay.say(GREETING, {"ready": True})
+        await until(lambda: speaker.ready)
+        question = asyncio.create_task(speaker.ask(Version()))
+        await relay.command()
+        await relay.hang_up()
+        with pytest.raises(NotConnectedError):
+            await question
+
+    play(tmp_path, scene)
+
+
+def test_without_a_relay_it_is_a_problem_that_says_what_to_do(tmp_path: Path) -> None:
+    async def scene() -> None:
+        speaker = Speaker(network(1), tmp_path / "none.sock", lambda event: None, time.monotonic)
+        task = asyncio.create_task(speaker.run())
+        await until(lambda: speaker.problems)
+        assert speaker.problems["relay"].endswith("(No such file or directory): is ExaBGP running?")
+        speaker.want({FIBER: {HUB: Announcement(1)}}, frozenset({FIBER}))
+        speaker.close(FIBER)
+        with pytest.raises(NotConnectedError):
+            await speaker.ask(Version())
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(scene())
+
+
+def test_the_events_of_a_connection_come_in_order(tmp_path: Path) -> None:
+    async def scene(relay: Relay, speaker: Speaker, events: list[Event]) -> None:
+        relay.say(GREETING, {"ready": True})
+        await until(lambda: speaker.ready)
+        assert isinstance(events[0], SpeakerConnected)
+        assert isinstance(events[-1], SpeakerReady)
+
+    play(tmp_path, scene)

@@ -1,0 +1,185 @@
+"""What ExaBGP says becomes events of the model; a controller that comes later is told what the first one saw."""
+
+from __future__ import annotations
+
+import json
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+import pytest
+from bgp_network import network
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.bgp.translate import MOST_REFUSALS_TOLD, Translator
+from policies.model.announcement import Announcement
+from policies.model.clock import Instant
+from policies.model.events import (
+    AnnouncementsSent,
+    Event,
+    RouteRefused,
+    RoutesHeard,
+    RoutesWithdrawn,
+    SessionChanged,
+)
+from policies.model.ids import TunnelId
+from policies.model.view import SessionState, SessionView, View
+from policies.observe import observe
+from speaker.bgp.events import BadEventError, Direction, EndOfRibSeen, Route, StateChanged, Updated, parse
+from speaker.bgp.memory import Memory
+
+FIBER = TunnelId("b1", "fiber")
+BRANCH = IPv4Address("10.255.1.1")
+OWN, PART, HUB = IPv4Network("10.1.0.0/24"), IPv4Network("10.1.0.128/25"), IPv4Network("10.0.0.0/16")
+NOW = Instant(50.0)
+
+
+def heard(*prefixes: IPv4Network, as_path: tuple[int, ...] = (65001,)) -> Updated:
+    """An UPDATE of the branch."""
+    return Updated(BRANCH, Direction.RECEIVED, tuple(Route(prefix, BRANCH, as_path) for prefix in prefixes), ())
+
+
+def test_good_routes_are_heard_and_bad_ones_refused() -> None:
+    events = Translator(network(1)).updated(heard(OWN, HUB), NOW)
+    assert events == [
+        RoutesHeard(FIBER, (OWN,), NOW),
+        RouteRefused(FIBER, "10.0.0.0/16", "the prefix is the hub's own, or overlaps it", NOW),
+    ]
+
+
+def test_a_route_that_turns_bad_is_withdrawn() -> None:
+    translator = Translator(network(1))
+    translator.updated(heard(OWN), NOW)
+    assert translator.updated(heard(OWN, as_path=(65001, 65000)), NOW)[0] == RoutesWithdrawn(FIBER, (OWN,), NOW)
+
+
+def test_a_withdrawal_counts_even_of_what_an_earlier_session_announced() -> None:
+    update = Updated(BRANCH, Direction.RECEIVED, (), (OWN,))
+    assert Translator(network(1)).updated(update, NOW) == [RoutesWithdrawn(FIBER, (OWN,), NOW)]
+
+
+def test_a_flood_of_bad_routes_is_told_in_few_words() -> None:
+    alien = list(IPv4Network("172.16.0.0/12").subnets(new_prefix=24))[:1000]
+    events = Translator(network(1)).updated(heard(*alien), NOW)
+    assert len(events) == MOST_REFUSALS_TOLD + 1
+    assert isinstance(events[-1], RouteRefused)
+    assert events[-1].prefix == f"{1000 - MOST_REFUSALS_TOLD} more"
+
+
+def test_down_is_told_once() -> None:
+    translator = Translator(network(1))
+    assert translator.state(BRANCH, SessionState.DOWN, "hold timer", NOW) == [
+        SessionChanged(FIBER, SessionState.DOWN, NOW, "hold timer")
+    ]
+    assert translator.state(BRANCH, SessionState.DOWN, "closing connection", NOW) == []
+
+
+def test_a_missing_med_is_the_lowest() -> None:
+    update = Updated(BRANCH, Direction.SENT, (Route(HUB, None),), ())
+    assert Translator(network(1)).updated(update, NOW) == [AnnouncementsSent(FIBER, {HUB: Announcement(0)}, (), NOW)]
+
+
+def test_another_intent_tells_which_neighbors_went() -> None:
+    translator = Translator(network(2))
+    assert translator.reconfigure(network(1)) == {IPv4Address("10.255.2.1"), IPv4Address("10.255.2.3")}
+    assert translator.address_of(TunnelId("b2", "fiber")) is None
+
+
+@pytest.mark.parametrize("damage", [{"neighbor": "x"}, {"at": None}, {"state": "?"}, {"sent": 7}, {"received": [[]]}])
+def test_a_damaged_memory_is_a_bad_event(damage: dict[str, Any]) -> None:
+    memory = Memory()
+    memory.observe(said('"state": "up"', "state"), 1.0)
+    (line,) = memory.lines()
+    with pytest.raises(BadEventError):
+        Translator(network(1)).remembered({**line["memory"], **damage})
+
+
+def said(rest: str, kind: str = "update") -> Any:
+    """One event of ExaBGP's."""
+    where = '"address": { "local": "10.255.1.0", "peer": "10.255.1.1" }'
+    return json.loads(f'{{ "exabgp": "5.0.0", "type": "{kind}", "neighbor": {{ {where}, {rest} }} }}')
+
+
+def update(direction: str, body: str) -> Any:
+    """An UPDATE of one of the two directions."""
+    return said(f'"direction": "{direction}", "message": {{ "update": {{ {body} }} }}')
+
+
+def announcing(direction: str, prefix: IPv4Network, med: int) -> Any:
+    """One announced prefix."""
+    path = '"as-path": {"0": {"element": "as-sequence", "value": [65001]}}'
+    entry = f'"announce": {{"ipv4 unicast": {{"10.255.1.1": [{{"nlri": "{prefix}"}}]}}}}'
+    return update(direction, f'"attribute": {{ {path}, "med": {med} }}, {entry}')
+
+
+def withdrawing(direction: str, prefix: IPv4Network) -> Any:
+    """One withdrawn prefix."""
+    return update(direction, f'"withdraw": {{"ipv4 unicast": [{{"nlri": "{prefix}"}}]}}')
+
+
+def ending(direction: str) -> Any:
+    """An End-of-RIB."""
+    return said(f'"direction": "{direction}", "message": {{ "eor": {{ "afi": "ipv4", "safi": "unicast" }} }}')
+
+
+directions = st.sampled_from(["send", "receive"])
+prefixes = st.sampled_from([OWN, PART, HUB])
+happenings = st.one_of(
+    st.builds(announcing, directions, prefixes, st.sampled_from([10, 20])),
+    st.builds(withdrawing, directions, prefixes),
+    st.builds(ending, directions),
+    st.just(said('"state": "up"', "state")),
+    st.just(said('"state": "down", "reason": "hold timer"', "state")),
+)
+
+
+def directly(translator: Translator, event: Any, at: Instant) -> list[Event]:
+    """The events of a controller that is there when it happens."""
+    match parse(event):
+        case StateChanged(neighbor, up, reason):
+            return translator.state(neighbor, SessionState.UP if up else SessionState.DOWN, reason, at)
+        case Updated() as update:
+            return translator.updated(update, at)
+        case EndOfRibSeen(neighbor, Direction.RECEIVED):
+            return translator.end_of_rib_heard(neighbor, at)
+        case EndOfRibSeen(neighbor, _):
+            return translator.set_sent(neighbor, at)
+    raise AssertionError(event)
+
+
+def believed(events: list[Event]) -> View:
+    """The view after these events."""
+    view = View()
+    for event in events:
+        view = observe(view, event)
+    return view
+
+
+def comparable(session: SessionView) -> object:
+    """What must be the same for a controller that came late: all but the times before the present session."""
+    held = {prefix: route.held_since is not None for prefix, route in session.heard.items()}
+    return session.state, session.complete, session.end_of_rib, session.sent, held
+
+
+@given(st.lists(happenings, max_size=25))
+def test_a_controller_that_comes_late_believes_the_same(history: list[Any]) -> None:
+    # Nothing is sent or heard outside of a session.
+    events = [said('"state": "up"', "state"), *history]
+    there, memory, translator = [], Memory(), Translator(network(1))
+    up = True
+    for number, event in enumerate(events, 1):
+        up = event["neighbor"].get("state", "up" if up else "down") == "up"
+        if up or event["type"] == "state":
+            there += directly(translator, event, Instant(float(number)))
+            memory.observe(event, float(number))
+    (line,) = json.loads(json.dumps(list(memory.lines())))
+    remembered = Translator(network(1)).remembered(line["memory"])
+    assert remembered is not None
+    first, late = believed(there).session_of(FIBER), believed(list(remembered.events)).session_of(FIBER)
+    if first.state is SessionState.UP:
+        assert comparable(late) == comparable(first)
+        assert remembered.sent == first.sent
+    else:
+        assert (late.state, late.heard.keys()) == (first.state, first.heard.keys())
+        assert remembered.sent == {}
+    assert late.lowest_held == first.lowest_held
