@@ -41,7 +41,8 @@ class Neighbors:
             if (wanted := self._wanted) is None:
                 continue
             outcome = await reconfigure(self._speaker, self._present, wanted, self._rendering, self._path)
-            self._present = wanted
+            if outcome.taken:
+                self._present = wanted
             if outcome.problems:
                 self._loop.problems[_PROBLEM] = ("; ".join(outcome.problems), "")
             else:

@@ -162,8 +162,13 @@ def _log(place: LabPlace, node: str, name: str) -> str:
 
 
 def _wait_for(name: str, log: str) -> str:
+    """Until wireguard-go listens: `wg` takes a socket that is only bound for a dead one's, and deletes it.
+
+    The flag in /proc/net/unix is __SO_ACCEPTCON of the kernel's include/linux/net.h.
+    """
+    listens = f"grep -q ' 00010000 .*/wireguard/{name}.sock$' /proc/net/unix"
     return (
-        f"tries=0; until [ -S /run/wireguard/{name}.sock ]; do tries=$((tries+1)); [ $tries -lt 500 ] || "
+        f"tries=0; until {listens}; do tries=$((tries+1)); [ $tries -lt 500 ] || "
         f'{{ echo "wireguard-go made no {name} in 10 s: $(tail -n 1 {shlex.quote(log)})" >&2; exit 1; }}; '
         "sleep 0.02; done"
     )

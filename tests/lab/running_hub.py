@@ -84,8 +84,8 @@ class RunningHub:
         return parent_of(self.pid("forwarder"))
 
     def relay(self) -> int:
-        (child,) = children_of(self.pid("exabgp"))
-        return child
+        """ExaBGP's only child; 0 while it is being started again."""
+        return next(iter(children_of(self.pid("exabgp"))), 0)
 
     def is_back(self, name: str, before: int) -> Callable[[Report], bool]:
         return lambda _report: self.pid(name) != before and is_alive(self.pid(name))
