@@ -10,6 +10,7 @@ is started again at once, and the others don't notice.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import shutil
@@ -32,11 +33,15 @@ STOP_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A Program is one process to keep running, with the only capabilities that it may have."""
+    """A Program is one process to keep running, with the only capabilities that it may have.
+
+    `niceness` is its scheduling priority (setpriority(2)): what watches tunnels goes before what explains them.
+    """
 
     name: str
     arguments: tuple[str, ...]
     capabilities: tuple[str, ...] = ()
+    niceness: int = 0
 
 
 @dataclass(slots=True)
@@ -55,9 +60,11 @@ def programs(places: Places, overrides: Sequence[str]) -> tuple[Program, ...]:
     """The processes of a hub, in the order in which they are started; stopped in reverse."""
     directories = ("--run-dir", str(places.run), "--state-dir", str(places.state))
     return (
-        Program("forwarder", _module("hub.forwarder", *directories), ("net_admin", "net_raw")),
-        Program("exabgp", _module("speaker.bgp.launcher", str(places.exabgp_config())), ("net_bind_service",)),
-        Program("controller", _module("hub.controller", "--config", str(places.config), *directories, *overrides)),
+        Program("forwarder", _module("hub.forwarder", *directories), ("net_admin", "net_raw"), -15),
+        Program("exabgp", _module("speaker.bgp.launcher", str(places.exabgp_config())), ("net_bind_service",), -10),
+        Program(
+            "controller", _module("hub.controller", "--config", str(places.config), *directories, *overrides), (), -10
+        ),
     )
 
 
@@ -118,6 +125,8 @@ class Supervisor:
             one.wait = min(LONGEST_WAIT, max(FIRST_WAIT, one.wait * 2))
             one.due = time.monotonic() + one.wait
             return
+        with contextlib.suppress(PermissionError):  # an ordinary user's lab has to do without
+            os.setpriority(os.PRIO_PROCESS, one.process.pid, one.program.niceness)
         one.started = time.monotonic()
         one.pidfd = os.pidfd_open(one.process.pid)
         self._selector.register(one.pidfd, selectors.EVENT_READ, one)
