@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import selectors
 import shutil
 import signal
@@ -27,6 +28,8 @@ from hub.control.places import Places
 STEADY_SECONDS = 2.0
 """A process that lived this long is started again at once; one that dies sooner waits, longer each time."""
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0
+LONGEST_RUN_MICROSECONDS = 5_000_000
+"""Processor time without once waiting for anything, after which a process is ended (RLIMIT_RTTIME)."""
 STOP_SECONDS = 5.0
 """How long a process may take to stop before it is ended."""
 
@@ -35,13 +38,15 @@ STOP_SECONDS = 5.0
 class Program:
     """A Program is one process to keep running, with the only capabilities that it may have.
 
-    `niceness` is its scheduling priority (setpriority(2)): what watches tunnels goes before what explains them.
+    `priority` is its real-time priority (SCHED_RR, sched(7)): every process between a death and the branch that is
+    told of it would otherwise wait for its turn on a busy machine. `inherit` gives it to its children too.
     """
 
     name: str
     arguments: tuple[str, ...]
     capabilities: tuple[str, ...] = ()
-    niceness: int = 0
+    priority: int = 1
+    inherit: bool = False
 
 
 @dataclass(slots=True)
@@ -60,11 +65,15 @@ def programs(places: Places, overrides: Sequence[str]) -> tuple[Program, ...]:
     """The processes of a hub, in the order in which they are started; stopped in reverse."""
     directories = ("--run-dir", str(places.run), "--state-dir", str(places.state))
     return (
-        Program("forwarder", _module("hub.forwarder", *directories), ("net_admin", "net_raw"), -15),
-        Program("exabgp", _module("speaker.bgp.launcher", str(places.exabgp_config())), ("net_bind_service",), -10),
+        Program("forwarder", _module("hub.forwarder", *directories), ("net_admin", "net_raw"), priority=3),
         Program(
-            "controller", _module("hub.controller", "--config", str(places.config), *directories, *overrides), (), -10
+            "exabgp",
+            _module("speaker.bgp.launcher", str(places.exabgp_config())),
+            ("net_bind_service",),
+            priority=2,
+            inherit=True,
         ),
+        Program("controller", _module("hub.controller", "--config", str(places.config), *directories, *overrides)),
     )
 
 
@@ -125,8 +134,7 @@ class Supervisor:
             one.wait = min(LONGEST_WAIT, max(FIRST_WAIT, one.wait * 2))
             one.due = time.monotonic() + one.wait
             return
-        with contextlib.suppress(PermissionError):  # an ordinary user's lab has to do without
-            os.setpriority(os.PRIO_PROCESS, one.process.pid, one.program.niceness)
+        _hasten(one.process.pid, one.program)
         one.started = time.monotonic()
         one.pidfd = os.pidfd_open(one.process.pid)
         self._selector.register(one.pidfd, selectors.EVENT_READ, one)
@@ -169,6 +177,14 @@ class Supervisor:
         for one in self._running:
             if one.program.name == "controller" and one.process is not None:
                 one.process.send_signal(number)
+
+
+def _hasten(pid: int, program: Program) -> None:
+    """Real-time priority, with a limit that ends a process gone mad before it starves the machine."""
+    policy = os.SCHED_RR if program.inherit else os.SCHED_RR | os.SCHED_RESET_ON_FORK
+    with contextlib.suppress(PermissionError, ProcessLookupError):  # an ordinary user's lab has to do without
+        resource.prlimit(pid, resource.RLIMIT_RTTIME, (LONGEST_RUN_MICROSECONDS, LONGEST_RUN_MICROSECONDS))
+        os.sched_setscheduler(pid, policy, os.sched_param(program.priority))
 
 
 def _ending(status: int) -> str:

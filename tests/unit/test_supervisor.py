@@ -94,6 +94,11 @@ def test_each_process_may_do_only_what_it_needs() -> None:
     assert may == {"forwarder": ("net_admin", "net_raw"), "exabgp": ("net_bind_service",), "controller": ()}
 
 
+def test_what_lies_between_a_death_and_its_announcement_does_not_wait_for_its_turn() -> None:
+    priority = {program.name: program.priority for program in programs(Places(), [])}
+    assert priority["forwarder"] > priority["exabgp"] > priority["controller"] > 0
+
+
 def test_a_program_runs_with_its_own_capabilities_only() -> None:
     show = Program("show", ("grep", "CapEff", "/proc/self/status"), ("net_raw",))
     shown = subprocess.run(narrowed(show), capture_output=True, text=True, check=True).stdout
