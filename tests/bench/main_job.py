@@ -60,7 +60,8 @@ def main() -> int:
     """Measure and print; 0 when everything moved and nothing was lost where nothing may be."""
     options = parse()
     rows = measure(options.cuts, options.isp_cuts)
-    print(f"\n{os.uname().release}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; liveness 50 ms x 3")
+    load = os.getloadavg()[0]
+    print(f"\n{os.uname().release}, {os.cpu_count()} cores, load {load:.1f}; liveness 50 ms x 3; median (min-max)")
     print(f"{'':44}{'hub to branch, ms':>24}{'branch to hub, ms':>24}")
     for row in rows:
         print(f"{row.name:<44}{figures(row.to_branch):>24}{figures(row.to_hub):>24}{loss(row):>26}")
@@ -102,15 +103,15 @@ def measure(cuts: int, isp_cuts: int) -> list[Row]:
 
 def cut_rows(hub: RunningHub, cuts: int) -> list[Row]:
     back = Row("failback of one branch")
-    with_bfd = Row("one branch's fiber cut, BFD")
-    without = Row("one branch's fiber cut, ICMP liveness")
-    headless = Row("controller killed, then one branch's fiber cut")
+    with_bfd = Row("one fiber cut, BFD")
+    without = Row("one fiber cut, ICMP")
+    headless = Row("one fiber cut, controller just killed")
     for _ in range(cuts):
         one_cut(hub, "bandung", with_bfd, back)
         one_cut(hub, "tegal", without, back)
         one_cut(hub, "bandung", headless, back, before=lambda: kill(hub.pid("controller")))
     apart = [abs(a - b) for a, b in zip(without.to_branch, without.to_hub, strict=True)]
-    without.name += f" (apart: at most {max(apart, default=0):.0f})"
+    without.name += f", ways <= {max(apart, default=0):.0f} ms apart"
     return [with_bfd, without, headless, back]
 
 
@@ -133,7 +134,7 @@ def one_cut(hub: RunningHub, branch: str, row: Row, back: Row, before: Callable[
 
 
 def isp_rows(hub: RunningHub, cuts: int) -> list[Row]:
-    slowest, back = Row("an ISP cut under eight branches: slowest"), Row("failback of eight branches")
+    slowest, back = Row("an ISP cut under all eight, the slowest"), Row("failback of eight branches")
     for _ in range(cuts):
         hub.wait_until_well()
         with probing(hub, [], ALL_BRANCHES_INTERVAL) as probe:
