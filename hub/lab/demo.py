@@ -105,7 +105,7 @@ def _cut_one(scene: Scene, say: Say) -> bool:
         say(f"            hub to branch  {_outage(seen.to_branch)}")
         say(f"            branch to hub  {_outage(seen.to_hub)}")
         worked = _moved(seen)
-        return _fail_back(scene, probe, say) and worked
+        return _fail_back(scene, probe, target, say) and worked
     finally:
         probe.stop()
 
@@ -118,14 +118,34 @@ def _cut_isp(scene: Scene, say: Say) -> bool:
     try:
         _cut_and_heal(scene, probe, f"isp:{scene.isp}")
         seen = probe.report("cut", "healed")
-        for name, branch in seen.items():
-            say(f"            {name:<12} hub to branch {_outage(branch.to_branch)}   back {_outage(branch.to_hub)}")
-        slowest = max(max(s.to_branch.longest_ms, s.to_hub.longest_ms) for s in seen.values())
-        say(f"            slowest       {slowest:.0f} ms")
+        _say_all(seen, say)
         worked = all(_moved(branch) for branch in seen.values())
-        return _fail_back(scene, probe, say) and worked
+        return _fail_back(scene, probe, f"all of {scene.isp}", say) and worked
     finally:
         probe.stop()
+
+
+def _say_all(seen: Mapping[str, ProbeReport], say: Say) -> None:
+    say(f"            {'':<14}{'hub to branch':>16}{'branch to hub':>16}    known to")
+    for name, branch in seen.items():
+        resolution = max(branch.to_branch.resolution_ms, branch.to_hub.resolution_ms)
+        ways = f"{_short(branch.to_branch):>16}{_short(branch.to_hub):>16}"
+        say(f"            {name:<14}{ways}{resolution:>9.0f} ms")
+    slowest = max(max(s.to_branch.longest_ms, s.to_hub.longest_ms) for s in seen.values())
+    say(f"            slowest       {slowest:.0f} ms")
+
+
+def _short(way: Direction) -> str:
+    return _broken(way) or f"{way.longest_ms:.0f} ms"
+
+
+def _broken(way: Direction) -> str | None:
+    """What is not as it should be: what was not interrupted was not tested, what stays away is lost."""
+    if not way.outages:
+        return "not interrupted"
+    if not all(outage.ended for outage in way.outages):
+        return "did not return"
+    return None
 
 
 def _cut_and_heal(scene: Scene, probe: Probe, target: str) -> None:
@@ -137,8 +157,8 @@ def _cut_and_heal(scene: Scene, probe: Probe, target: str) -> None:
     disturb.heal(scene.lab, target)
 
 
-def _fail_back(scene: Scene, probe: Probe, say: Say) -> bool:
-    say(f"healing     {scene.isp}")
+def _fail_back(scene: Scene, probe: Probe, healed: str, say: Say) -> bool:
+    say(f"healing     {healed}")
     _await(scene, _all_well, "every branch back on its preferred tunnel")
     time.sleep(1.0)
     probe.mark("settled")
@@ -151,16 +171,13 @@ def _fail_back(scene: Scene, probe: Probe, say: Say) -> bool:
 
 def _moved(seen: ProbeReport) -> bool:
     """Whether traffic was interrupted and went on while the cut lasted, both ways."""
-    return all(
-        len(way.outages) > 0 and all(outage.ended for outage in way.outages) for way in (seen.to_branch, seen.to_hub)
-    )
+    return all(_broken(way) is None for way in (seen.to_branch, seen.to_hub))
 
 
 def _outage(way: Direction) -> str:
-    if not way.outages:
-        return "  not interrupted"
-    if not way.outages[-1].ended:
-        return "  did not come back while the cut lasted"
+    broken = _broken(way)
+    if broken is not None:
+        return f"{broken} while the cut lasted"
     more = f", in {len(way.outages)} pieces" if len(way.outages) > 1 else ""
     return f"{way.longest_ms:5.0f} ms without a packet{more} (known to {way.resolution_ms:.0f} ms)"
 
