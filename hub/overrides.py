@@ -14,7 +14,6 @@ TIMERS: dict[str, tuple[timedelta, int]] = {
     "normal": (timedelta(milliseconds=100), 3),
     "relaxed": (timedelta(seconds=1), 5),
 }
-AS_WRITTEN = "as-written"
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h)")
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}

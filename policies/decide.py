@@ -83,14 +83,16 @@ def decide_branch(hub: Hub, branch: Branch, view: View, move: Move | None, now: 
     standings = _standings(branch, view)
     planned = _plan(branch, choice, active, move, standings, view, now)
     meds = values(standings, planned.chosen) if planned.chosen is not None else {}
-    reason = planned.choice.reason.value
+    classes = class_orders(branch, view, ranking, planned.carrier, planned.choice.reason.value, now)
+    settled = (Reason.PREFERRED, Reason.ONLY_USABLE)
+    silent = not classes and known is None and planned.choice.reason in settled
     survivor = _is_survivor(standings, planned.chosen, meds)
     verdict = Verdict(
         branch=branch.name,
         active=active,
         chosen=planned.chosen,
         preferred=standing_order(branch)[0].id if branch.tunnels else None,
-        reason=planned.choice.reason,
+        reason=Reason.NOTHING_HEARD if silent else planned.choice.reason,
         detail=planned.choice.detail,
         ranking=tuple(Place(r.tunnel, r.usability.name.lower().replace("_", " "), r.standing) for r in ranking),
         told=meds,
@@ -102,7 +104,7 @@ def decide_branch(hub: Hub, branch: Branch, view: View, move: Move | None, now: 
         verdict=verdict,
         announcements={t: _announce(hub.prefixes, med) for t, med in meds.items()},
         urgent=survivor and not planned.moving,
-        classes=class_orders(branch, view, ranking, planned.carrier, reason, now),
+        classes=classes,
         look=planned.moving,
         close=frozenset(t for t, at in _closings(branch, view) if at <= now),
         move=planned.move,

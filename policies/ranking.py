@@ -7,7 +7,6 @@ what works before what does not, and keeps the standing order among equals.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum
@@ -59,11 +58,6 @@ def present_order(branch: Branch, view: View, now: Instant) -> tuple[Ranked, ...
 def session_grace_ends(session: SessionView) -> Instant:
     """When a missing session begins to count against its tunnel."""
     return Instant(session.since + SESSION_GRACE.total_seconds())
-
-
-def by_id(ranked: Iterable[Ranked]) -> Mapping[TunnelId, Ranked]:
-    """The same ranking, to look up one tunnel in."""
-    return {r.tunnel: r for r in ranked}
 
 
 def _preference(tunnel: Tunnel, policy: Policy) -> tuple[bool, int, str]:

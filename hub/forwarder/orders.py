@@ -31,10 +31,9 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class SetTunnels:
-    """A SetTunnels names all tunnels to be watched; deaths within `unlike_ns` of each other are of one moment."""
+    """A SetTunnels names all tunnels to be watched."""
 
     tunnels: tuple[TunnelSpec, ...]
-    unlike_ns: int = 50_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +101,11 @@ def parse(message: object) -> Command:
 
 
 def _tunnels(fields: Fields) -> SetTunnels:
-    fields.only("set", "tunnels", "unlike")
+    fields.only("set", "tunnels")
     tunnels = fields.each("tunnels", parse_tunnel)
     unique(tuple(tunnel.name for tunnel in tunnels), "tunnels")
     unique(tuple(tunnel.interface for tunnel in tunnels), "tunnels")
-    unlike = fields.milliseconds("unlike", 0, 10_000) if fields.has("unlike") else 50_000_000
-    return SetTunnels(tunnels, unlike)
+    return SetTunnels(tunnels)
 
 
 def _classes(fields: Fields) -> SetClasses:

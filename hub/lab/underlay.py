@@ -9,8 +9,6 @@ from ipaddress import IPv4Address, IPv4Network
 
 MOST_ISPS = 63
 MOST_CUSTOMERS = 1 << 14
-CUSTOMER_LENGTH = 30
-EXCHANGE_LENGTH = 24
 
 
 def isp_network(isp: int) -> IPv4Network:

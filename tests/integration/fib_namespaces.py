@@ -209,7 +209,7 @@ def tunnel(name: str, number: int, interval_ms: int = 50) -> dict[str, Any]:
 
 
 def set_tunnels() -> dict[str, Any]:
-    return {"set": "tunnels", "tunnels": [tunnel(A, 1), tunnel(B, 2)], "unlike": 50}
+    return {"set": "tunnels", "tunnels": [tunnel(A, 1), tunnel(B, 2)]}
 
 
 def order(epoch: int = 0, active: str | None = A, prefixes: list[str] | None = None) -> dict[str, Any]:

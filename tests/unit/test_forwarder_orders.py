@@ -39,7 +39,7 @@ CLASS = {
 
 
 def tunnels(**changes: object) -> dict[str, Any]:
-    return {"set": "tunnels", "tunnels": [TUNNEL | changes], "unlike": 50}
+    return {"set": "tunnels", "tunnels": [TUNNEL | changes]}
 
 
 def classes(*extra: dict[str, Any], **changes: object) -> dict[str, Any]:
@@ -52,7 +52,6 @@ def test_tunnels_are_read() -> None:
     assert isinstance(command, SetTunnels)
     (spec,) = command.tunnels
     assert (spec.active, spec.idle) == (Timers("bfd", 50_000_000, 3), Timers("bfd", 1_000_000_000, 5))
-    assert command.unlike_ns == 50_000_000
 
 
 def test_a_tunnel_is_written_as_it_is_read() -> None:
