@@ -1,0 +1,128 @@
+"""The decision as a whole: what is announced, forwarded, watched and closed, in each situation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
+
+from small_network import HUB, a_branch, a_network
+
+from policies.decide import CLOSE_AFTER, BranchDecision, decide, decide_branch
+from policies.model.announcement import Announcement
+from policies.model.clock import Instant, Now
+from policies.model.intent import Liveness, LivenessMethod, LivenessTimers
+from policies.model.verdicts import Reason
+from policies.model.view import (
+    ClassView,
+    Heard,
+    LivenessState,
+    LivenessView,
+    PathSeen,
+    SessionState,
+    SessionView,
+    View,
+)
+
+NOW = Instant(1000.0)
+BRANCH = a_branch()
+FIBER, WIRELESS = (tunnel.id for tunnel in BRANCH.tunnels)
+HQ, LAN = HUB.prefixes[0], BRANCH.prefixes[0]
+UP, DOWN = LivenessState.UP, LivenessState.DOWN
+
+
+def session(med: int) -> SessionView:
+    said = {HQ: Announcement(med)}
+    heard = {LAN: Heard(Instant(1.0))}
+    return SessionView(SessionState.UP, Instant(1.0), complete=True, sent=said, heard=heard, end_of_rib=True)
+
+
+def view(
+    *, on: str = "fiber", fiber: LivenessState = UP, fiber_since: float = 1.0, meds: tuple[int, int] = (1000, 1100)
+) -> View:
+    active = FIBER if on == "fiber" else WIRELESS
+    return View(
+        liveness={FIBER: LivenessView(fiber, Instant(fiber_since)), WIRELESS: LivenessView(UP, Instant(1.0))},
+        sessions={FIBER: session(meds[0]), WIRELESS: session(meds[1])},
+        classes={"bandung": ClassView("bandung", "bandung", active, (FIBER, WIRELESS), (LAN,), 3, Instant(2.0), "")},
+        forwarder=True,
+        speaker=True,
+    )
+
+
+def decided(believed: View, now: float = NOW) -> BranchDecision:
+    return decide_branch(HUB, BRANCH, believed, None, Instant(now))
+
+
+def meds(decision: BranchDecision) -> dict[str, int]:
+    return {t.name: said[HQ].med for t, said in decision.announcements.items()}
+
+
+def test_while_all_is_well_nothing_is_urgent_watched_or_closed() -> None:
+    decision = decided(view())
+    assert meds(decision) == {"fiber": 1000, "wireless": 1100}
+    assert (decision.urgent, decision.look, decision.close) == (False, False, frozenset())
+    assert decision.verdict.reason is Reason.PREFERRED
+
+
+def test_after_a_death_only_the_survivor_is_told_and_it_is_urgent() -> None:
+    decision = decided(view(on="wireless", fiber=DOWN, fiber_since=999.9))
+    assert meds(decision) == {"wireless": 990}
+    assert decision.urgent
+    assert decision.verdict.survivor
+
+
+def test_a_dead_tunnels_session_is_closed_once_the_survivors_have_been_told() -> None:
+    dead = view(on="wireless", fiber=DOWN, fiber_since=999.9)
+    assert decided(dead).close == frozenset()
+    assert decided(dead).wake_at == Instant(999.9 + CLOSE_AFTER.total_seconds())
+    assert decided(dead, 1001.0).close == {FIBER}
+
+
+def test_a_branch_without_bfd_keeps_its_session_over_an_outage() -> None:
+    icmp = LivenessTimers(LivenessMethod.ICMP, timedelta(milliseconds=50), 3)
+    tunnels = tuple(replace(tunnel, liveness=Liveness(icmp, icmp)) for tunnel in BRANCH.tunnels)
+    dead = view(on="wireless", fiber=DOWN, fiber_since=900.0)
+    assert decide_branch(HUB, replace(BRANCH, tunnels=tunnels), dead, None, NOW).close == frozenset()
+
+
+def test_failback_makes_the_better_tunnel_better_first_and_watches() -> None:
+    decision = decided(view(on="wireless", meds=(1000, 990)))
+    assert meds(decision) == {"fiber": 1000, "wireless": 1100}
+    assert decision.look
+    assert not decision.urgent
+    assert decision.classes["bandung"].active == WIRELESS
+
+
+def test_the_hub_follows_when_the_branch_is_seen_to_have_moved() -> None:
+    told = view(on="wireless", meds=(1000, 1100))
+    first = decided(told)
+    seen = replace(told, paths={"bandung": PathSeen(FIBER, Instant(1000.1), Instant(1000.2))})
+    later = decide_branch(HUB, BRANCH, seen, first.move, Instant(1000.3))
+    assert later.classes["bandung"].active == FIBER
+    assert later.classes["bandung"].based_on_epoch == 3
+
+
+def test_a_tunnel_that_died_again_is_not_returned_to() -> None:
+    moving = decided(view(on="wireless", meds=(1000, 990)))
+    dead_again = view(on="wireless", fiber=DOWN, fiber_since=1000.0, meds=(1000, 1100))
+    decision = decide_branch(HUB, BRANCH, dead_again, moving.move, Instant(1000.1))
+    assert meds(decision) == {"wireless": 990}
+    assert decision.classes["bandung"].active == WIRELESS
+
+
+def test_before_the_branch_has_spoken_it_is_told_but_not_forwarded_to() -> None:
+    silent = replace(view(), sessions={}, classes={})
+    assert decided(silent).verdict.reason is Reason.NOTHING_HEARD
+    assert not decided(silent).classes
+
+
+def test_every_branch_prefix_is_unreachable_below_its_routes() -> None:
+    other = replace(a_branch("bogor", number=2), prefixes=(ip_network("10.2.0.0/24"), ip_network("10.2.1.0/24")))
+    now = Now(NOW, datetime(2026, 1, 1, tzinfo=UTC))
+    decision, _ = decide(a_network(BRANCH, other), View(), {}, now)
+    assert set(decision.desired.unreachable) == {LAN, *other.prefixes}
+
+
+def test_the_same_belief_gives_the_same_decision() -> None:
+    assert decided(view(on="wireless")) == decided(view(on="wireless"))
