@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import assert_never
 
 from policies.model.announcement import Announcement
@@ -38,6 +39,9 @@ from policies.model.view import (
     SessionView,
     View,
 )
+
+STARTING = timedelta(seconds=15)
+"""How long after a tunnel was first known its deaths are those of a start, not of a tunnel."""
 
 
 def observe(view: View, event: Event) -> View:
@@ -96,12 +100,14 @@ def _observe_forwarder(view: View, event: _ForwarderEvent) -> View:
 
 
 def _with_past(was: LivenessView, now: LivenessView) -> LivenessView:
-    """A tunnel that comes up from *unknown* was not seen dead, so nothing has to be held against it."""
-    if now.state is LivenessState.UP and was.state is LivenessState.UNKNOWN:
-        return replace(now, after_death=False)
-    if now.state is LivenessState.UP and was.state is LivenessState.UP:
-        return replace(now, after_death=was.after_death)
-    return now
+    """What a tunnel did while everything was starting is not held against it: what comes up then comes up for good."""
+    if now.state is LivenessState.UNKNOWN:
+        return now
+    if was.state is LivenessState.UNKNOWN:
+        return replace(now, after_death=False, known_since=now.since)
+    started = now.since - was.known_since > STARTING.total_seconds()
+    died = now.state is LivenessState.DOWN and started
+    return replace(now, after_death=was.after_death or died, known_since=was.known_since)
 
 
 def _observe_speaker(view: View, event: SpeakerConnected | SpeakerReady | SpeakerLost) -> View:

@@ -39,7 +39,9 @@ class LivenessView:
     reason: str = "not heard of yet"
     hard: bool = True
     after_death: bool = True
-    """Whether an up tunnel was dead before, so that traffic returns to it only after a hold."""
+    """Whether the tunnel has died since it was first known, so that traffic returns to it only after a hold."""
+    known_since: Instant = NEVER
+    """When it was first known to be up or down."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,9 +61,29 @@ def test_a_tunnel_that_comes_up_for_the_first_time_was_not_dead() -> None:
     assert not after(LivenessChanged(FIBER, up)).liveness_of(FIBER).after_death
 
 
+def lives(*states: tuple[LivenessState, float]) -> View:
+    return after(*(LivenessChanged(FIBER, LivenessView(state, at(when))) for state, when in states))
+
+
 def test_a_tunnel_that_comes_up_again_was_dead() -> None:
-    down, up = LivenessView(LivenessState.DOWN, at(1)), LivenessView(LivenessState.UP, at(2))
-    assert after(LivenessChanged(FIBER, down), LivenessChanged(FIBER, up)).liveness_of(FIBER).after_death
+    up, down = LivenessState.UP, LivenessState.DOWN
+    assert lives((up, 1), (down, 100), (up, 101)).liveness_of(FIBER).after_death
+
+
+def test_a_tunnel_that_falters_while_everything_starts_was_not_dead() -> None:
+    up, down = LivenessState.UP, LivenessState.DOWN
+    assert not lives((down, 1), (up, 3), (down, 4), (up, 5)).liveness_of(FIBER).after_death
+
+
+def test_a_tunnel_that_goes_on_faltering_was_dead() -> None:
+    up, down = LivenessState.UP, LivenessState.DOWN
+    assert lives((up, 1), (down, 4), (up, 5), (down, 20), (up, 21)).liveness_of(FIBER).after_death
+
+
+def test_a_restarted_controller_does_not_know_and_holds() -> None:
+    known = ForwarderConnected({FIBER: LivenessView(LivenessState.DOWN, at(1))}, {}, {})
+    view = observe(after(known), LivenessChanged(FIBER, LivenessView(LivenessState.UP, at(2))))
+    assert view.liveness_of(FIBER).after_death
 
 
 def test_what_a_lost_session_announced_is_held_with_its_age() -> None:
