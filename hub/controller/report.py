@@ -12,7 +12,7 @@ from policies.model.clock import Instant, Now
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Intent, Tunnel
 from policies.model.verdicts import Verdict
-from policies.model.view import SessionState, View
+from policies.model.view import LivenessState, SessionState, View
 from policies.ranking import standing_order
 
 Report = dict[str, Any]
@@ -56,11 +56,13 @@ def branch_report(branch: Branch, view: View, verdict: Verdict | None, around: S
     forwarding = carrying(branch, view)
     uses = view.paths.get(branch.name)
     active = forwarding.active if forwarding is not None else None
+    reachable = any(view.liveness_of(tunnel.id).state is not LivenessState.DOWN for tunnel in branch.tunnels)
     return {
         "branch": branch.name,
         "as": branch.asn,
         "policy": branch.policy.name,
-        "on": active.name if active is not None else None,
+        "on": active.name if active is not None and reachable else None,
+        "reachable": reachable,
         "since": _moment(forwarding.since, now) if forwarding is not None else None,
         "preferred": standing_order(branch)[0].id.name if branch.tunnels else None,
         "chosen": verdict.chosen.name if verdict is not None and verdict.chosen is not None else None,
@@ -72,7 +74,7 @@ def branch_report(branch: Branch, view: View, verdict: Verdict | None, around: S
         ],
         "survivor": verdict.survivor if verdict is not None else False,
         "tunnels": [_tunnel_report(tunnel, view, verdict, around, now) for tunnel in standing_order(branch)],
-        "uses": {"tunnel": uses.tunnel.name, "seen": _moment(uses.at, now)} if uses is not None else None,
+        "uses": {"tunnel": uses.tunnel.name, "seen": _moment(uses.at, now)} if uses is not None and reachable else None,
         "hears": _hears(branch, view, now),
         "kernel": [
             {
@@ -106,7 +108,7 @@ def _tunnel_report(tunnel: Tunnel, view: View, verdict: Verdict | None, around: 
         "method": tunnel.liveness.active.method.value,
         "since": _moment(liveness.since, now) if liveness.since else None,
         "reason": liveness.reason,
-        "rtt_ms": measured.get("rtt_ms"),
+        "rtt_ms": measured.get("rtt_ms") if liveness.state is LivenessState.UP else None,
         "session": session.state.value,
         "session_since": _moment(session.since, now) if session.since else None,
         "session_reason": session.reason,

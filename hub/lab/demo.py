@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-from hub.control.client import NotRunningError, RefusedError, ask_controller
 from hub.lab import build, disturb
 from hub.lab.names import LabError, LabPlace
 from hub.lab.outages import Direction
 from hub.lab.plan import plan
 from hub.lab.probe import Probe, ProbeReport
+from hub.lab.readiness import Report, hub_report, wait_until_well
 from hub.lab.record import Lab
 from hub.overrides import TIMERS, Overrides, overridden
 from policies.model.intent import Intent
@@ -25,10 +26,9 @@ ONE_BRANCH_INTERVAL = 0.002
 ALL_BRANCHES_INTERVAL = 0.010
 """Seconds between the probe's packets: with eight branches at once slower, so that two cores keep up."""
 CUT_SECONDS = 3.0
-PATIENCE_SECONDS = 40.0
+PATIENCE_SECONDS = 90.0
 
 Say = Callable[[str], None]
-Report = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +39,6 @@ class Scene:
     branch: str
     tunnel: str
     isp: str
-
-    def report(self) -> Report:
-        """What the hub says of itself.
-
-        Raises:
-            LabError: it does not answer.
-        """
-        try:
-            return ask_controller(self.lab.place.run / "control.sock", {"ask": "status"})
-        except (NotRunningError, RefusedError) as error:
-            raise LabError(f"the hub of the lab does not answer: {error}") from error
 
 
 def run(place: LabPlace, directory: Path, intent: Intent, say: Say, show: Callable[[Report], None]) -> bool:
@@ -69,7 +58,14 @@ def run(place: LabPlace, directory: Path, intent: Intent, say: Say, show: Callab
         built = f"hub, {len(network.branches)} branches, {len(network.isps)} ISPs, {tunnels} WireGuard tunnels"
         lab = build.up(network, place, configuration=directory, overrides=overrides)
         say(_step("building", built, begun))
-        return _play(_scene(lab, hastened), tunnels, say, show)
+        worked = _play(_scene(lab, hastened), tunnels, say, show)
+    except LabError as error:
+        kept = _keep_logs(place)
+        raise LabError(f"{error}; the logs are in {kept}" if kept is not None else str(error)) from error
+    else:
+        if not worked:
+            say(f"the logs are in {_keep_logs(place)}")
+        return worked
     finally:
         build.down(place)
 
@@ -82,11 +78,13 @@ def _scene(lab: Lab, intent: Intent) -> Scene:
 
 def _play(scene: Scene, tunnels: int, say: Say, show: Callable[[Report], None]) -> bool:
     begun = time.monotonic()
-    _await(scene, _all_well, "every branch on its preferred tunnel, both ways")
+    _await_well(scene)
     say(_step("peering", f"{tunnels} BGP sessions up, {tunnels} tunnels alive", begun))
     say("")
-    show(scene.report())
-    say("")
+    report = hub_report(scene.lab.place)
+    if report is not None:
+        show(report)
+        say("")
     one = _cut_one(scene, say)
     every = _cut_isp(scene, say)
     say("")
@@ -159,7 +157,7 @@ def _cut_and_heal(scene: Scene, probe: Probe, target: str) -> None:
 
 def _fail_back(scene: Scene, probe: Probe, healed: str, say: Say) -> bool:
     say(f"healing     {healed}")
-    _await(scene, _all_well, "every branch back on its preferred tunnel")
+    _await_well(scene)
     time.sleep(1.0)
     probe.mark("settled")
     seen = probe.report("healed", "settled").values()
@@ -182,30 +180,20 @@ def _outage(way: Direction) -> str:
     return f"{way.longest_ms:5.0f} ms without a packet{more} (known to {way.resolution_ms:.0f} ms)"
 
 
-def _all_well(report: Report) -> bool:
-    return all(
-        branch["on"] is not None
-        and branch["on"] == branch["preferred"]
-        and branch["uses"] is not None
-        and branch["uses"]["tunnel"] == branch["on"]
-        and all(t["liveness"] == "up" and t["session"] == "up" and t["med"] is not None for t in branch["tunnels"])
-        for branch in report["branches"]
-    )
+def _await_well(scene: Scene) -> None:
+    lacking = wait_until_well(scene.lab.place, PATIENCE_SECONDS)
+    if lacking:
+        what = "; ".join(lacking[:4]) + (f"; and {len(lacking) - 4} more" if len(lacking) > 4 else "")
+        raise LabError(f"not all well after {PATIENCE_SECONDS:.0f} s: {what}")
 
 
-def _await(scene: Scene, condition: Callable[[Report], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not _holds(scene, condition):
-        if time.monotonic() > deadline:
-            raise LabError(f"not reached in {PATIENCE_SECONDS:.0f} s: {what}; logs in {scene.lab.place.logs}")
-        time.sleep(0.1)
-
-
-def _holds(scene: Scene, condition: Callable[[Report], bool]) -> bool:
-    try:
-        return condition(scene.report())
-    except LabError:
-        return False
+def _keep_logs(place: LabPlace) -> Path | None:
+    """The lab goes, its logs stay, where something went wrong."""
+    if not place.logs.is_dir():
+        return None
+    kept = Path(tempfile.mkdtemp(prefix="pointsman-demo-"))
+    shutil.copytree(place.logs, kept, dirs_exist_ok=True)
+    return kept
 
 
 def _step(head: str, text: str, begun: float) -> str:

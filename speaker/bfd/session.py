@@ -31,7 +31,8 @@ _FIRST_REMOTE_MIN_RX = 1_000
 class Step:
     """A Step is what follows from one call: packets to send at once, a change of state, the end of a poll sequence.
 
-    `round_trip` is the nanoseconds from a poll to its final, where only one poll was under way.
+    `round_trip` is the nanoseconds from the first poll of a sequence to the first final: the way there and back, or
+    some intervals more where the first poll or its final was lost.
     """
 
     packets: tuple[ControlPacket, ...] = ()
@@ -251,7 +252,7 @@ class Session:
         self._polling = False
         self._outgoing = None
         self._take_effect()
-        return True, round_trip if self._polls_sent == 1 and round_trip > 0 else None
+        return True, round_trip if self._polls_sent > 0 and round_trip > 0 else None
 
     def _transit(self, packet: ControlPacket, now: int) -> Change | None:
         follows = TRANSITIONS.get((self.state, packet.state))

@@ -136,7 +136,9 @@ class BfdWatch:
 
     def _compare(self, session: Session, remote: ControlPacket) -> str | None:
         interval = session.detection_time // remote.multiplier
-        if (remote.multiplier, interval) == (self.timers.multiplier, self.timers.interval_ns):
+        # A branch sends one multiplier, whatever the hub's timers for carrying and for standing by say.
+        multipliers = {self.spec.active.multiplier, self.spec.idle.multiplier}
+        if remote.multiplier in multipliers and interval == self.timers.interval_ns:
             return None
         return (
             f"the branch sends every {milliseconds(interval)} with multiplier {remote.multiplier}, configured are "
