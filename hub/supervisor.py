@@ -138,7 +138,14 @@ class Supervisor:
         one.started = time.monotonic()
         one.pidfd = os.pidfd_open(one.process.pid)
         self._selector.register(one.pidfd, selectors.EVENT_READ, one)
-        (self._state / f"{one.program.name}.pid").write_text(f"{one.process.pid}\n")
+        self._note(one.program.name, one.process.pid)
+
+    def _note(self, name: str, pid: int) -> None:
+        """Leave the process id where people find it; a directory that is full or gone must not end the hub."""
+        try:
+            (self._state / f"{name}.pid").write_text(f"{pid}\n")
+        except OSError as error:
+            _say(f"{self._state}: {error.strerror}: make it writable, or make room there; {name} runs all the same")
 
     def _died(self, one: Running) -> None:
         if one.process is None:
@@ -167,7 +174,8 @@ class Supervisor:
                 one.process.kill()
                 one.process.wait()
         for one in self._running:
-            (self._state / f"{one.program.name}.pid").unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                (self._state / f"{one.program.name}.pid").unlink(missing_ok=True)
 
     def _stop(self, _number: int, _frame: object) -> None:
         self._stopping = True

@@ -29,6 +29,11 @@ class Choice:
 
 def choose(ranking: Sequence[Ranked], current: TunnelId | None, failback: Failback, view: View, now: Instant) -> Choice:
     """The tunnel to be on. `ranking` is the present order; `current` is where the kernel is, None before the first."""
+    if not view.forwarder:
+        return Choice(current or _already_preferred(ranking, view), Reason.BLIND)
+    if any(r.tunnel == current and r.usability is Usability.UNKNOWN for r in ranking):
+        # Within seconds it is known to live or to be dead; until then nothing is held against it.
+        return Choice(current, Reason.NOT_YET)
     usable = [r for r in ranking if r.usability <= Usability.UP_WITHOUT_SESSION]
     if not usable:
         return _without_live_tunnel(ranking, current)
@@ -39,6 +44,12 @@ def choose(ranking: Sequence[Ranked], current: TunnelId | None, failback: Failba
     if best is present:
         return Choice(present.tunnel, _settled_reason(present, usable, ranking))
     return _better_one(usable[: usable.index(present)], present, failback, view, now)
+
+
+def _already_preferred(ranking: Sequence[Ranked], view: View) -> TunnelId | None:
+    """What the branch was told to use before we knew anything: the lowest value that it holds."""
+    held = [(low, r.tunnel) for r in ranking if (low := view.session_of(r.tunnel).lowest_held) is not None]
+    return min(held)[1] if held else (ranking[0].tunnel if ranking else None)
 
 
 def _without_live_tunnel(ranking: Sequence[Ranked], current: TunnelId | None) -> Choice:

@@ -105,7 +105,7 @@ def decide_branch(hub: Hub, branch: Branch, view: View, move: Move | None, now: 
         announcements={t: _announce(hub.prefixes, med) for t, med in meds.items()},
         urgent=survivor and not planned.moving,
         classes=classes,
-        look=planned.moving,
+        look=planned.watching,
         close=frozenset(t for t, at in _closings(branch, view) if at <= now),
         move=planned.move,
         wake_at=_earliest([planned.wake_at, *_grace_ends(branch, view, now), *_closings_due(branch, view, now)]),
@@ -122,6 +122,7 @@ class _Plan:
     move: Move | None
     moving: bool
     wake_at: Instant | None
+    watching: bool = False
 
 
 def _plan(
@@ -148,7 +149,9 @@ def _plan(
 def _under_way(choice: Choice, active: TunnelId, target: TunnelId, progress: Progress) -> _Plan:
     carrier = target if progress.step in (Step.MOVING, Step.BLIND) else active
     detail = f"to {target.name}: {progress.step.value}"
-    return _Plan(replace(choice, detail=detail), target, carrier, progress.move, moving=True, wake_at=progress.wake_at)
+    watching = progress.step in (Step.SEEING, Step.MOVING)
+    told = replace(choice, detail=detail)
+    return _Plan(told, target, carrier, progress.move, moving=True, wake_at=progress.wake_at, watching=watching)
 
 
 def _taken_back(choice: Choice, active: TunnelId, move: Move | None, until: Instant | None) -> _Plan:
@@ -173,7 +176,7 @@ def _standing(tunnel: TunnelId, med: int, view: View) -> Standing:
     return Standing(
         tunnel=tunnel,
         med=med,
-        alive=liveness.state is LivenessState.UP,
+        alive=view.forwarder and liveness.state is LivenessState.UP,
         dead=liveness.state is LivenessState.DOWN,
         session_up=up,
         complete=session.complete,

@@ -37,7 +37,7 @@ def tunnels_by_prefix(branch: Branch, view: View, now: Instant) -> Mapping[Prefi
         session = view.session_of(tunnel.id)
         settled = is_settled(session, now)
         for prefix, heard in session.heard.items():
-            if heard.held_since is None or not settled:
+            if _is_of(branch, prefix) and (heard.held_since is None or not settled):
                 found.setdefault(prefix, set()).add(tunnel.id)
         if not settled:
             for prefix in _forwarded_over(tunnel.id, branch, view):

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import assert_never
 
 from policies.model.announcement import Announcement
-from policies.model.clock import Instant
+from policies.model.clock import NEVER, Instant
 from policies.model.events import (
     AnnouncementsSent,
     ClassChanged,
@@ -74,6 +74,19 @@ def observe(view: View, event: Event) -> View:
             assert_never(event)
 
 
+def without_strangers(view: View, tunnels: frozenset[TunnelId], branches: frozenset[str]) -> View:
+    """The view without what belongs to tunnels and branches that are no longer configured.
+
+    Classes stay: they are what is in the kernel, and go when the forwarder says so.
+    """
+    return replace(
+        view,
+        liveness={t: liveness for t, liveness in view.liveness.items() if t in tunnels},
+        sessions={t: session for t, session in view.sessions.items() if t in tunnels},
+        paths={b: path for b, path in view.paths.items() if b in branches},
+    )
+
+
 _ForwarderEvent = ForwarderConnected | ForwarderLost | LivenessChanged | ClassChanged | ClassGone | PathAnswered
 
 
@@ -81,7 +94,8 @@ def _observe_forwarder(view: View, event: _ForwarderEvent) -> View:
     match event:
         case ForwarderConnected():
             paths = {branch: PathSeen(tunnel, at, at) for branch, (tunnel, at) in event.paths.items()}
-            return replace(view, forwarder=True, liveness=event.liveness, classes=event.classes, paths=paths)
+            liveness = _reported(view, event.liveness)
+            return replace(view, forwarder=True, liveness=liveness, classes=event.classes, paths=paths)
         case ForwarderLost():
             return replace(view, forwarder=False)
         case LivenessChanged():
@@ -102,12 +116,20 @@ def _observe_forwarder(view: View, event: _ForwarderEvent) -> View:
 def _with_past(was: LivenessView, now: LivenessView) -> LivenessView:
     """What a tunnel did while everything was starting is not held against it: what comes up then comes up for good."""
     if now.state is LivenessState.UNKNOWN:
-        return now
-    if was.state is LivenessState.UNKNOWN:
+        return replace(now, after_death=was.after_death, known_since=was.known_since)
+    if was.state is LivenessState.UNKNOWN and was.known_since == NEVER:
         return replace(now, after_death=False, known_since=now.since)
     started = now.since - was.known_since > STARTING.total_seconds()
-    died = now.state is LivenessState.DOWN and started
-    return replace(now, after_death=was.after_death or died, known_since=was.known_since)
+    changed = now.state is not was.state
+    return replace(now, after_death=was.after_death or (started and changed), known_since=was.known_since)
+
+
+def _reported(view: View, reported: Mapping[TunnelId, LivenessView]) -> Mapping[TunnelId, LivenessView]:
+    """What a forwarder says when it is connected; what is remembered of a tunnel's past outlives the forwarder."""
+    return {
+        tunnel: _with_past(view.liveness[tunnel], liveness) if tunnel in view.liveness else liveness
+        for tunnel, liveness in reported.items()
+    }
 
 
 def _observe_speaker(view: View, event: SpeakerConnected | SpeakerReady | SpeakerLost) -> View:

@@ -54,7 +54,7 @@ def values(standings: Sequence[Standing], chosen: TunnelId) -> Mapping[TunnelId,
     if the_chosen is not None and _can_be_told(the_chosen):
         wanted[chosen] = _chosen_value(the_chosen, others)
     for other in others:
-        value = _other_value(other, the_chosen)
+        value = _other_value(other, the_chosen, [s for s in others if s is not other])
         if value is not None:
             wanted[other.tunnel] = value
     return wanted
@@ -67,7 +67,9 @@ def _can_be_told(standing: Standing) -> bool:
 def _chosen_value(chosen: Standing, others: Sequence[Standing]) -> int:
     rivals = [value for other in others for value in _rival_values(other, chosen)]
     lowest = min(rivals, default=None)
-    quiet = all(other.sound for other in others)
+    # It rises only when nothing has to be seen first, or it would meet another's value on the way.
+    beaten = all(other.lowest_held is not None and other.lowest_held > chosen.med for other in others)
+    quiet = chosen.sound and beaten and all(other.sound for other in others)
     if lowest is None:
         return chosen.med if quiet or chosen.sent is None else min(chosen.med, chosen.sent)
     may_rise = quiet or chosen.sent is None or chosen.sent >= chosen.med
@@ -79,9 +81,12 @@ def _chosen_value(chosen: Standing, others: Sequence[Standing]) -> int:
 
 
 def _rival_values(other: Standing, chosen: Standing) -> list[int]:
-    """The values of this tunnel that the chosen one has to beat: what the branch may hold, and what it will be told."""
+    """The values of this tunnel that the chosen one has to beat: what the branch may hold, and what it will be told.
+
+    Of a tunnel of which nothing is known, the branch may hold its usual value since before we were there.
+    """
     giving_back = _gives_back(other, chosen)
-    held = [other.lowest_held] if other.lowest_held is not None and not giving_back else []
+    held = [] if giving_back else [other.med if other.lowest_held is None else other.lowest_held]
     told = [other.med] if _can_be_told(other) else []
     return held + told
 
@@ -98,7 +103,7 @@ def _gives_back(other: Standing, chosen: Standing) -> bool:
     )
 
 
-def _other_value(other: Standing, chosen: Standing | None) -> int | None:
+def _other_value(other: Standing, chosen: Standing | None, rest: Sequence[Standing]) -> int | None:
     if not _can_be_told(other):
         return None
     if chosen is None or not _can_be_told(chosen):
@@ -108,5 +113,7 @@ def _other_value(other: Standing, chosen: Standing | None) -> int | None:
     if other.sent is None:
         return other.med if beaten else None
     if other.sent < other.med:
-        return other.med if chosen.sound and beaten else other.sent
+        highest = -1 if chosen.sent is None else chosen.sent
+        best = beaten and all(s.lowest_held is None or highest < s.lowest_held for s in rest)
+        return other.med if chosen.sound and best else other.sent
     return other.med if beaten else other.sent

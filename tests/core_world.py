@@ -142,8 +142,23 @@ class World:
     def restart_controller(self) -> None:
         """A new controller, which knows what forwarder and relay tell it, and nothing else."""
         self.view, self.move = View(), None
+        self.forwarder_answers()
+        self._relay_tells()
+
+    def restart_controller_relay_first(self) -> None:
+        """The same, but the relay is the first to answer."""
+        self.view, self.move = View(), None
+        self._relay_tells()
+        for tunnel in self.tunnels:
+            self.deliver(tunnel)
+        self.forwarder_answers()
+
+    def forwarder_answers(self) -> None:
+        """It was connected to, and says all that it knows."""
         liveness = {t: LivenessView(truth.seen, self.now, "model") for t, truth in self.tunnels.items()}
-        self.view = observe(self.view, ForwarderConnected(liveness, dict(self.classes), {}))
+        self.take(ForwarderConnected(liveness, dict(self.classes), {}))
+
+    def _relay_tells(self) -> None:
         events: list[Event] = [SpeakerConnected()]
         for tunnel, truth in self.tunnels.items():
             state = SessionState.UP if truth.hub_session else SessionState.DOWN

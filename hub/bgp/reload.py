@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -57,18 +58,31 @@ def write_configuration(path: Path, intent: Intent, rendering: Rendering) -> boo
         InvalidConfigurationError: ExaBGP refuses it; the file is left as it was.
         OSError: the directory cannot be written.
     """
+    fresh = prepare(path, intent, rendering)
+    if fresh is not None:
+        fresh.replace(path)
+    return fresh is not None
+
+
+def prepare(path: Path, intent: Intent, rendering: Rendering) -> Path | None:
+    """Write the configuration beside its place, if it differs and ExaBGP accepts it; None when it is there already.
+
+    Raises:
+        InvalidConfigurationError: ExaBGP refuses it; nothing is left of it.
+        OSError: the directory cannot be written.
+    """
     text = render(intent, rendering)
     if path.exists() and path.read_text(encoding="ascii", errors="replace") == text:
-        return False
+        return None
     fresh = path.with_name(f"{path.name}.new")
     try:
         fresh.write_text(text, encoding="ascii")
         fresh.chmod(0o644)
         validate(fresh)
-        fresh.replace(path)
-    finally:
+    except BaseException:
         fresh.unlink(missing_ok=True)
-    return True
+        raise
+    return fresh
 
 
 def validate(path: Path) -> None:
@@ -86,26 +100,42 @@ def validate(path: Path) -> None:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise InvalidConfigurationError(f"ExaBGP could not be asked about {path}: {error}") from error
     if done.returncode != 0:
-        said = " ".join((done.stderr or done.stdout).split())
-        raise InvalidConfigurationError(f"ExaBGP refuses {path}: {said[:500] or 'it does not say why'}")
+        raise InvalidConfigurationError(f"ExaBGP refuses {path}: {_reason(done.stderr or done.stdout)}")
+
+
+def _reason(said: str) -> str:
+    """Its reason as one line; of a traceback only the last line, which says what went wrong."""
+    lines = [" ".join(line.split()) for line in said.splitlines() if line.strip()]
+    if any(line.startswith("Traceback ") for line in lines):
+        return f'it does not run here ({lines[-1][:200]}): install it with pip install "exabgp>=5.0.15,<5.1"'
+    return " ".join(lines)[:500] or "it does not say why"
 
 
 async def reconfigure(
-    speaker: Speaker, before: Intent, intent: Intent, rendering: Rendering, path: Path, tcp_table: Path = TCP_TABLE
+    speaker: Speaker,
+    before: Intent,
+    intent: Intent,
+    rendering: Rendering,
+    path: Path,
+    tcp_table: Path = TCP_TABLE,
+    on_valid: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Bring a running ExaBGP from one intent to another.
 
-    The speaker itself is given the new intent on the way. When the new configuration is refused, nothing changes.
+    `on_valid` is called once ExaBGP has accepted the new configuration, before anything changes; the speaker itself is
+    given the new intent on the way. When the configuration is refused, nothing changes.
     """
+    try:
+        fresh = await asyncio.to_thread(prepare, path, intent, rendering)
+    except (InvalidConfigurationError, OSError) as error:
+        return Outcome((str(error),), taken=False)
+    on_valid()
     with contextlib.suppress(NotConnectedError):
         await speaker.retire(frozenset(before.tunnels()) - frozenset(intent.tunnels()))
-    try:
-        changed = await asyncio.to_thread(write_configuration, path, intent, rendering)
-    except (InvalidConfigurationError, OSError) as error:
-        speaker.reconfigure(before)
-        return Outcome((str(error),), taken=False)
+    if fresh is not None:
+        fresh.replace(path)
     speaker.reconfigure(intent)
-    had = await _taken(speaker, peers(intent), reload_first=changed)
+    had = await _taken(speaker, peers(intent), reload_first=fresh is not None)
     if had is None:
         # Nobody there to take it: that is another problem, and ExaBGP reads its file when it starts.
         return Outcome()

@@ -79,6 +79,7 @@ class Speaker:
         self._wanted: dict[TunnelId, Announcements] = {}
         self._retiring: frozenset[TunnelId] = frozenset()
         self._writer: asyncio.StreamWriter | None = None
+        self._met = False
         self._ready = False
         self._something_heard = asyncio.Event()
         self._exabgp: tuple[object, object] | None = None
@@ -115,12 +116,14 @@ class Speaker:
         self._wanted = dict(announcements)
         self._say_what_is_due()
 
-    def close(self, tunnel: TunnelId) -> None:
-        """Close the session of a tunnel, so that the branch's new connection is not refused; nothing if it is down."""
+    def close(self, tunnel: TunnelId) -> bool:
+        """Close the session of a tunnel, so that the branch's new connection is not refused; whether it was asked."""
         address = self._translator.address_of(tunnel)
-        if address is not None and self._ledger.is_up(address):
-            self._counters["closed"] += 1
-            self._write(Teardown(address), self._next_number())
+        if address is None or not self._ledger.is_up(address):
+            return False
+        asked = self._write(Teardown(address), self._next_number())
+        self._counters["closed"] += asked
+        return asked
 
     def reconfigure(self, intent: Intent) -> None:
         """Take another intent: whose address is whose, and what each branch may announce."""
@@ -219,6 +222,7 @@ class Speaker:
         if self._exabgp not in (None, exabgp):
             self._on_event(SpeakerLost(self._now(), exabgp_gone=True))
         self._exabgp = exabgp
+        self._met = True
         self._counters["connected"] += 1
         self._translator.forget_sessions()
         self._ledger.lost()
@@ -231,7 +235,9 @@ class Speaker:
         for question in self._questions.values():
             if not question.done():
                 question.set_exception(NotConnectedError("the relay of ExaBGP went away"))
-        self._on_event(SpeakerLost(self._now(), exabgp_gone=self._exabgp_gone))
+        if self._met:
+            self._on_event(SpeakerLost(self._now(), exabgp_gone=self._exabgp_gone))
+        self._met = False
         if self._exabgp_gone:
             self._exabgp = None
         return was_ready

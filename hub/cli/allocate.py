@@ -6,6 +6,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from hub.cli.where import no_configuration, say
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -46,6 +48,11 @@ def run(args: argparse.Namespace) -> int:
     from hub.config.directory import find_directory
     from hub.config.load import ALLOCATIONS
 
+    if (nowhere := no_configuration(args.directory, "allocate")) is not None:
+        if args.json:
+            return _refused(args, Path.cwd(), [str(nowhere)])
+        say(nowhere)
+        return 1
     directory = find_directory(args.directory, Path.cwd())
     try:
         plan = plan_allocations(directory)

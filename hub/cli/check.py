@@ -7,6 +7,8 @@ import gc
 import sys
 from typing import TYPE_CHECKING
 
+from hub.cli.where import no_configuration, say
+
 if TYPE_CHECKING:
     from hub.config import Configuration, Problem
 
@@ -40,13 +42,19 @@ def run(args: argparse.Namespace) -> int:
 
     gc.disable()  # for a fraction of a second: a quarter of it would go into looking for garbage that is not there
     try:
-        from hub.config import read
+        from hub.config import Configuration, read
         from hub.config.directory import find_directory
 
-        configuration = read(find_directory(args.directory, Path.cwd()))
+        nowhere = no_configuration(args.directory, "check")
+        if nowhere is not None:
+            configuration = Configuration(Path.cwd(), None, (nowhere,), 0)
+        else:
+            configuration = read(find_directory(args.directory, Path.cwd()))
     finally:
         gc.enable()
-    if args.json:
+    if nowhere is not None and not args.json:
+        say(nowhere)
+    elif args.json:
         import json
 
         print(json.dumps(as_json(configuration), indent=2))

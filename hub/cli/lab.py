@@ -7,9 +7,12 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from hub.cli.lab_arguments import EXAMPLES, add_target, duration_seconds, loss_share, timers_help
+from hub.cli.where import lab_option
 
 if TYPE_CHECKING:
     from hub.lab.names import LabPlace
@@ -19,19 +22,8 @@ if TYPE_CHECKING:
 
 DONE, REFUSED, USAGE, NOT_RUNNING = 0, 1, 2, 3
 
-_EXAMPLES = """\
-examples:
-  pointsman lab up                                the eight branches that come with Pointsman
-  pointsman lab up my-network --timers fast       your own configuration directory
-  pointsman lab cut bandung/fiber                 silently, inside the ISP: no link goes down
-  pointsman lab cut isp:telkom --direction to-hub
-  pointsman lab degrade bandung/fiber --loss 5% --delay 80ms
-  pointsman lab probe bandung --for 10s           loss and outages, both ways
-  pointsman lab heal all
-  pointsman lab shell hub -- pointsman status
-  pointsman lab down
-"""
-
+_PATIENCE = 20.0
+"""Seconds that `up` waits for the sessions."""
 _UNTIL_INTERRUPTED = 7 * 86400.0
 """Seconds: nobody probes for longer."""
 _SYSTEM_DIRECTORIES = ("/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -41,23 +33,26 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     """Register `lab` and its own commands."""
     raw = argparse.RawDescriptionHelpFormatter
     lab = subparsers.add_parser(
-        "lab", help="a whole network on this machine", epilog=_EXAMPLES, formatter_class=raw, description=__doc__
+        "lab", help="a whole network on this machine", epilog=EXAMPLES, formatter_class=raw, description=__doc__
     )
     commands = lab.add_subparsers(dest="lab_command", required=True, metavar="COMMAND")
     _add_up(commands)
-    status = _command(commands, "status", "names, addresses, what is cut, and a picture", _status)
+    status = _command(commands, "status", "names, addresses, what is cut, and a picture", _status, "status")
     status.add_argument("--json", action="store_true", help="for programs")
-    cut = _command(commands, "cut", "drop every packet of a target, silently", _cut)
-    _add_target(cut)
-    heal = _command(commands, "heal", "end what a target suffers", _heal)
+    ways = ("cut bandung/fiber", "cut isp:telkom --direction to-hub")
+    cut = _command(commands, "cut", "drop every packet of a target, silently", _cut, *ways)
+    add_target(cut)
+    heal = _command(commands, "heal", "end what a target suffers", _heal, "heal bandung/fiber", "heal all")
     heal.add_argument("target", metavar="TARGET", help="as for cut, or: all")
     _add_degrade(commands)
     _add_probe(commands)
-    shell = _command(commands, "shell", "a shell, or a command, on one of the machines", _shell)
+    inside = ("shell bandung", "shell hub -- pointsman status", "shell --name second hub")
+    shell = _command(commands, "shell", "a shell, or a command, on one of the machines", _shell, *inside)
     shell.add_argument("node", metavar="NODE", help="hub, hq, bandung, bandung-host, isp:telkom or ix")
     shell.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="instead of a shell")
-    _command(commands, "demo", "build it, cut, heal, measure, remove it: about a minute", _demo)
-    _command(commands, "down", "remove everything of the lab, also of one that was killed half-way", _down)
+    _command(commands, "demo", "build it, cut, heal, measure, remove it: about a minute", _demo, "demo")
+    gone = "remove everything of the lab, also of one that was killed half-way"
+    _command(commands, "down", gone, _down, "down", "down --name second")
 
 
 def _command(
@@ -65,61 +60,46 @@ def _command(
     name: str,
     text: str,
     action: Callable[[argparse.Namespace, LabPlace], int],
+    *examples: str,
 ) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=text, description=text)
+    epilog = "\n".join(["examples:" if len(examples) > 1 else "example:", *(f"  pointsman lab {e}" for e in examples)])
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = commands.add_parser(name, help=text, description=text, epilog=epilog, formatter_class=raw)
     parser.add_argument("--name", default="lab", help='which lab (default "lab"); two names are two labs')
-    parser.set_defaults(run=run, lab_action=action)
+    parser.set_defaults(run=run, lab_action=action, lab_usage=parser.format_usage)
     return parser
 
 
 def _add_up(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    up = _command(commands, "up", "build the lab and start the hub in it", _up)
+    examples = ("up", "up my-network --timers fast --hold 3s", "up --name second")
+    up = _command(commands, "up", "build the lab and start the hub in it", _up, *examples)
     up.add_argument("directory", nargs="?", type=Path, help="configuration directory (default: the eight branches)")
     timers = ("fast", "normal", "relaxed", "as-written")
-    up.add_argument("--timers", choices=timers, default="as-written", help="liveness of every tunnel")
-    up.add_argument("--hold", type=_duration, metavar="TIME", help="failback hold instead of the written one, as 3s")
+    up.add_argument("--timers", choices=timers, default="as-written", help=timers_help())
+    up.add_argument(
+        "--hold", type=duration_seconds, metavar="TIME", help="failback hold instead of the written one, as 3s"
+    )
     up.add_argument("--no-hub", action="store_true", help="everything but the hub's own processes")
 
 
-def _add_target(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("target", metavar="TARGET", help="bandung/fiber, bandung, isp:telkom or hub:telkom")
-    ways = ("to-branch", "to-hub", "both")
-    parser.add_argument("--direction", choices=ways, default="both", help="which way (default: both)")
-
-
 def _add_degrade(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    degrade = _command(commands, "degrade", "add loss, delay and jitter to a target", _degrade)
-    _add_target(degrade)
-    degrade.add_argument("--loss", type=_loss, default=0.0, metavar="SHARE", help="of packets, as 5%%")
-    degrade.add_argument("--delay", type=_duration, metavar="TIME", help="each way, as 80ms")
-    degrade.add_argument("--jitter", type=_duration, metavar="TIME", help="up to so much more or less, as 20ms")
+    worse = ("degrade bandung/fiber --loss 5%", "degrade isp:telkom --delay 80ms --jitter 20ms")
+    degrade = _command(commands, "degrade", "add loss, delay and jitter to a target", _degrade, *worse)
+    add_target(degrade)
+    degrade.add_argument("--loss", type=loss_share, default=0.0, metavar="SHARE", help="of packets, as 5%%")
+    degrade.add_argument("--delay", type=duration_seconds, metavar="TIME", help="each way, as 80ms")
+    degrade.add_argument("--jitter", type=duration_seconds, metavar="TIME", help="up to so much more or less, as 20ms")
 
 
 def _add_probe(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    probe = _command(commands, "probe", "send packets both ways and report loss and outages", _probe)
+    examples = ("probe bandung bogor --for 10s", "probe --interval 10ms")
+    probe = _command(commands, "probe", "send packets both ways and report loss and outages", _probe, *examples)
     probe.add_argument("branches", nargs="*", metavar="BRANCH", help="default: all")
-    probe.add_argument("--interval", type=_duration, metavar="TIME", default=_duration("1ms"), help="default: 1ms")
-    probe.add_argument("--for", dest="duration", type=_duration, metavar="TIME", help="default: until Ctrl-C")
+    probe.add_argument(
+        "--interval", type=duration_seconds, metavar="TIME", default=duration_seconds("1ms"), help="default: 1ms"
+    )
+    probe.add_argument("--for", dest="duration", type=duration_seconds, metavar="TIME", help="default: until Ctrl-C")
     probe.add_argument("--json", action="store_true", help="for programs")
-
-
-def _duration(text: str) -> float:
-    """Seconds."""
-    from hub.overrides import duration
-
-    try:
-        return duration(text).total_seconds()
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _loss(text: str) -> float:
-    from hub.lab.disturbances import fraction
-
-    try:
-        return fraction(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def run(args: argparse.Namespace) -> int:
@@ -166,7 +146,8 @@ def _up(args: argparse.Namespace, place: LabPlace) -> int:
     from hub.lab.plan import plan
     from hub.overrides import overridden
 
-    directory = (args.directory or _example()).resolve()
+    _refuse_a_second(place)
+    directory = (args.directory or _example()).absolute()
     overrides = _overrides(args)
     network = plan(overridden(_read(directory), overrides))
     tunnels = sum(1 for _ in network.tunnels())
@@ -177,10 +158,32 @@ def _up(args: argparse.Namespace, place: LabPlace) -> int:
     )
     started = time.monotonic()
     build.up(network, place, configuration=directory, overrides=overrides, with_hub=not args.no_hub)
-    option = "" if place.name == "lab" else f" --name {place.name}"
-    print(f"up          in {time.monotonic() - started:.1f} s; files in {place.directory}")
-    print(f"look round: pointsman lab status{option}")
+    print(f"up          in {time.monotonic() - started:.1f} s; files in {place.directory}", flush=True)
+    if not args.no_hub:
+        _await_sessions(place)
+    print(f"look round: pointsman {'lab status' if args.no_hub else 'status --watch'}{lab_option(place.name)}")
     return DONE
+
+
+def _await_sessions(place: LabPlace) -> None:
+    """So that what is looked at next is there; a lab that takes longer is up all the same."""
+    from hub.lab.readiness import wait_until_well
+
+    started = time.monotonic()
+    lacking = wait_until_well(place, _PATIENCE)
+    if lacking:
+        print(f"peering     not all is up yet after {_PATIENCE:.0f} s: {lacking[0]}; watch it come")
+    else:
+        print(f"peering     all sessions up, every branch on its preferred tunnel: {time.monotonic() - started:.1f} s")
+
+
+def _refuse_a_second(place: LabPlace) -> None:
+    from hub.lab.names import LabError
+    from hub.lab.namespaces import existing
+
+    if place.record.exists() and existing(place):
+        down = f"pointsman lab down{lab_option(place.name)}"
+        raise LabError(f'lab "{place.name}" is up already: "{down}" first, or --name for a second one')
 
 
 def _example() -> Path:
@@ -195,6 +198,8 @@ def _read(directory: Path) -> Intent:
 
     configuration = read(directory)
     if configuration.intent is None:
+        if not os.path.lexists(directory):
+            raise LabError(f"there is no directory {directory}")
         raise LabError(f'the configuration in {directory} has errors: see them with "pointsman check {directory}"')
     return configuration.intent
 
@@ -253,8 +258,7 @@ def _degrade(args: argparse.Namespace, place: LabPlace) -> int:
 
     delay, jitter = args.delay or 0.0, args.jitter or 0.0
     if not (args.loss or delay or jitter):
-        print("pointsman: say what to add: --loss 5%, --delay 80ms or --jitter 20ms", file=sys.stderr)
-        return USAGE
+        return _usage(args, "say what to add: --loss 5%, --delay 80ms or --jitter 20ms")
     disturb.disturb(
         record.load(place),
         args.target,
@@ -264,6 +268,11 @@ def _degrade(args: argparse.Namespace, place: LabPlace) -> int:
         jitter_ms=jitter * 1000,
     )
     return _say_disturbed(place)
+
+
+def _usage(args: argparse.Namespace, text: str) -> int:
+    print(f"{args.lab_usage()}pointsman: {text}", file=sys.stderr)
+    return USAGE
 
 
 def _heal(args: argparse.Namespace, place: LabPlace) -> int:
@@ -288,9 +297,9 @@ def _probe(args: argparse.Namespace, place: LabPlace) -> int:
     from hub.lab.report import probe_json, probe_text
 
     lab = record.load(place)
+    _check_branches(lab, args.branches)
     if args.interval <= 0:
-        print("pointsman: --interval must be more than 0, for example 1ms", file=sys.stderr)
-        return USAGE
+        return _usage(args, "--interval must be more than 0, for example 1ms")
     probe = Probe()
     probe.start(lab, args.branches, args.interval)
     try:
@@ -305,8 +314,20 @@ def _probe(args: argparse.Namespace, place: LabPlace) -> int:
     return DONE
 
 
+def _check_branches(lab: Lab, written: Iterable[str]) -> None:
+    from hub.lab.disturbances import meant
+    from hub.lab.names import LabError
+
+    names = [branch.name for branch in lab.network.branches]
+    for name in written:
+        if name not in names:
+            there = f"{meant(name, names)}the branches are {', '.join(names)}"
+            raise LabError(f'"{name}" is no branch of this lab: {there}')
+
+
 def _shell(args: argparse.Namespace, place: LabPlace) -> int:
     from hub.lab import record
+    from hub.lab.disturbances import meant
     from hub.lab.hub_processes import hub_environment
     from hub.lab.names import LabError
     from hub.lab.namespaces import inside
@@ -314,7 +335,8 @@ def _shell(args: argparse.Namespace, place: LabPlace) -> int:
     lab = record.load(place)
     node = args.node.replace("isp:", "isp-", 1)
     if node not in lab.network.nodes():
-        raise LabError(f'"{args.node}" is not in this lab: one of {", ".join(lab.network.nodes())}')
+        nodes = lab.network.nodes()
+        raise LabError(f'"{args.node}" is not in this lab: {meant(node, nodes)}the machines are {", ".join(nodes)}')
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     command = command or [os.environ.get("SHELL", "/bin/sh")]
     here = str(Path(sys.executable).parent)
@@ -326,19 +348,17 @@ def _shell(args: argparse.Namespace, place: LabPlace) -> int:
 
 
 def _demo(_args: argparse.Namespace, place: LabPlace) -> int:
-    from rich.console import Console
-
     from hub.cli.render_status import status_view
+    from hub.cli.screen import show
     from hub.lab import demo
 
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     directory = _example()
     worked = demo.run(
         place,
         directory,
         _read(directory),
         lambda line: print(line, flush=True),
-        lambda r: console.print(status_view(r)),
+        lambda report: show(status_view(report, place.name)),
     )
     return DONE if worked else REFUSED
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -32,9 +33,9 @@ def entry() -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit status."""
-    options = parser().parse_args(arguments)
+    _show_what_cannot_be_encoded_as_question_marks()
     try:
-        status: int = options.run(options)
+        return _run(arguments)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -46,7 +47,22 @@ def main(arguments: Sequence[str]) -> int:
         print(f"pointsman: a fault of Pointsman itself: {type(error).__name__}: {error}", file=sys.stderr)
         print("    mend: please report it, with what POINTSMAN_DEBUG=1 shows", file=sys.stderr)
         return REFUSED
-    return status
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        options = parser().parse_args(arguments)
+        status: int = options.run(options)
+        return status
+    finally:
+        if sys.stdout is not None:
+            sys.stdout.flush()  # at the interpreter's end it would be too late to find that nobody reads
+
+
+def _show_what_cannot_be_encoded_as_question_marks() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def parser() -> argparse.ArgumentParser:

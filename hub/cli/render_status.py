@@ -11,32 +11,39 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hub.cli.durations import ago
+from hub.cli.durations import ago, round_trip
+from hub.cli.screen import Parts
 
 Report = Mapping[str, Any]
 
 
-def status_view(report: Report) -> RenderableType:
-    """The screen for a controller's report, or for what the forwarder alone knows."""
+def status_view(report: Report, lab: str | None = None) -> RenderableType:
+    """The screen for a controller's report, or for what the forwarder alone knows; `lab` is the lab that it is of."""
     if report.get("controller") is False:
-        return _forwarder_view(report)
-    return Group(Text(_headline(report)), _table(report["branches"]), *_problems(report))
+        return _forwarder_view(report, lab)
+    hub = f"hub {report['hub']} of {report['network']}, {report['config']}"
+    where = f"{hub} · lab {lab}" if lab is not None else hub
+    heads = (Text(text, overflow="fold") for text in (_headline(report), where))
+    return Group(*heads, _table(report["branches"]), *_problems(report))
 
 
 def _headline(report: Report) -> str:
     branches = report["branches"]
     preferred = sum(1 for b in branches if b["on"] is not None and b["on"] == b["preferred"])
     moved = sum(1 for b in branches if b["on"] is not None and b["on"] != b["preferred"])
-    nowhere = len(branches) - preferred - moved
+    cut_off = [b["branch"] for b in branches if not b["reachable"]]
+    nowhere = len(branches) - preferred - moved - len(cut_off)
     parts = [f"{len(branches)} branches: {preferred} on their preferred tunnel"]
     parts += [f"{moved} moved"] if moved else []
     parts += [f"{nowhere} on none"] if nowhere else []
     down = [f"{b['branch']}/{t['tunnel']}" for b in branches for t in b["tunnels"] if t["liveness"] == "down"]
     text = ", ".join(parts)
+    if cut_off:
+        text = f"UNREACHABLE: {', '.join(cut_off)} · {text}"
     if down:
         named = ", ".join(down[:4]) + (f" and {len(down) - 4} more" if len(down) > 4 else "")
         text += f" · {len(down)} down: {named}"
-    return f"{text} · hub {report['hub']} of {report['network']}, {report['config']}"
+    return text
 
 
 def _table(branches: Iterable[Report]) -> Table:
@@ -55,7 +62,7 @@ def _on(branch: Report) -> Text:
 
 
 def _since(branch: Report) -> str:
-    return ago(branch["since"]["ago"]) if branch["since"] is not None else ""
+    return ago(branch["since"]["ago"], units=1) if branch["since"] is not None else ""
 
 
 def _uses(branch: Report) -> Text:
@@ -65,17 +72,17 @@ def _uses(branch: Report) -> Text:
     return Text(uses["tunnel"], style="" if uses["tunnel"] == branch["on"] else "yellow")
 
 
-def _tunnels(tunnels: Iterable[Report]) -> Text:
-    return Text(" · ").join(_tunnel(tunnel) for tunnel in tunnels)
+def _tunnels(tunnels: Iterable[Report]) -> Parts:
+    return Parts(_tunnel(tunnel) for tunnel in tunnels)
 
 
 def _tunnel(tunnel: Report) -> Text:
     name = tunnel["tunnel"]
     if tunnel["liveness"] == "down":
-        return Text(f"{name} down {ago(tunnel['since']['ago'])}", style="red")
+        return Text(f"{name} down {ago(tunnel['since']['ago'], units=1)}", style="red")
     if tunnel["liveness"] == "unknown":
         return Text(f"{name} not known yet", style="dim")
-    rtt = f" {tunnel['rtt_ms']:.3g} ms" if tunnel["rtt_ms"] is not None else " up"
+    rtt = f" {round_trip(tunnel['rtt_ms'])}" if tunnel["rtt_ms"] is not None else " up"
     bgp = "" if tunnel["session"] == "up" else " (no BGP session)"
     return Text(f"{name}{rtt}{bgp}", style="yellow" if bgp else "")
 
@@ -93,7 +100,7 @@ def _problems(report: Report) -> Iterable[RenderableType]:
         )
 
 
-def _forwarder_view(snapshot: Report) -> RenderableType:
+def _forwarder_view(snapshot: Report, lab: str | None) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     for column in ("CLASS", "ON", "SINCE", "TUNNELS"):
         table.add_column(column)
@@ -101,9 +108,11 @@ def _forwarder_view(snapshot: Report) -> RenderableType:
     states = {tunnel["tunnel"]: tunnel for tunnel in snapshot["tunnels"]}
     for one in snapshot["classes"]:
         on = one["active"].partition("/")[2] if one["active"] is not None else "none"
-        tunnels = " · ".join(
-            f"{name.partition('/')[2]} {states[name]['state'] if name in states else '?'}" for name in one["order"]
+        tunnels = Parts(
+            Text(f"{name.partition('/')[2]} {states[name]['state'] if name in states else '?'}")
+            for name in one["order"]
         )
-        table.add_row(one["name"], on, ago(now - one["since"]), tunnels)
+        table.add_row(one["name"], on, ago(now - one["since"], units=1), tunnels)
     note = Text("no controller is running: this is what the forwarder knows; tunnels still fail over", style="yellow")
-    return Group(note, table, *_problems(snapshot))
+    where = [Text(f"lab {lab}")] if lab is not None else []
+    return Group(note, *where, table, *_problems(snapshot))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
+from rich.text import Text
 from rich.tree import Tree
 
-from hub.cli.durations import ago
+from hub.cli.durations import ago, round_trip
+from hub.cli.screen import Parts
 
 Report = Mapping[str, Any]
 
@@ -15,9 +18,9 @@ Report = Mapping[str, Any]
 def why_view(report: Report) -> Tree:
     """Observations, ranking, what was told, what is used, heard and forwarded, and what comes next."""
     on, since = report["on"] or "no tunnel", report["since"]
-    when = f" since {_clock(since)} ({ago(since['ago'])})" if since is not None else ""
+    when = f" since {_clock(since)}{_zone(since)} ({ago(since['ago'])})" if since is not None else ""
     detail = f" ({report['detail']})" if report["detail"] else ""
-    tree = Tree(f"{report['branch']} -> {on}{when}: {report['reason']}{detail}", guide_style="dim")
+    tree = Tree(_text(f"{report['branch']} -> {on}{when}: {report['reason']}{detail}"), guide_style="dim")
     for tunnel in report["tunnels"]:
         _add_tunnel(tree, tunnel)
     places = "   ".join(f"{n} {p['tunnel']} ({p['is']})" for n, p in enumerate(report["ranking"], 1))
@@ -35,17 +38,20 @@ def why_view(report: Report) -> Tree:
 
 
 def _add_tunnel(tree: Tree, tunnel: Report) -> None:
-    rtt = f" · rtt {tunnel['rtt_ms']:.3g} ms" if tunnel["rtt_ms"] is not None else ""
-    node = tree.add(_line(tunnel["tunnel"], f"{tunnel['liveness']:<8} {tunnel['reason']}{rtt}"))
+    state = [_line(tunnel["tunnel"], f"{tunnel['liveness']:<8} {tunnel['reason']}")]
+    state += [_text(f"rtt {round_trip(tunnel['rtt_ms'])}")] if tunnel["rtt_ms"] is not None else []
+    node = tree.add(Parts(state))
     session = tunnel["session_since"]
     for_how_long = f" {ago(session['ago'])}" if session is not None else ""
     because = f" ({tunnel['session_reason']})" if tunnel["session_reason"] else ""
-    since = f"since {_clock(tunnel['since'])} · " if tunnel["since"] is not None else ""
     metered = ", metered" if tunnel["metered"] else ""
-    node.add(
-        f"{since}BGP {tunnel['session']}{for_how_long}{because} · {tunnel['interface']} · "
-        f"{tunnel['kind']} of {tunnel['isp']}{metered} to {tunnel['hub_uplink']}"
-    )
+    facts = [
+        f"since {_clock(tunnel['since'])}" if tunnel["since"] is not None else "",
+        f"BGP {tunnel['session']}{for_how_long}{because}",
+        tunnel["interface"],
+        f"{tunnel['kind']} of {tunnel['isp']}{metered} to {tunnel['hub_uplink']}",
+    ]
+    node.add(Parts(_text(fact) for fact in facts if fact))
 
 
 def _told(report: Report) -> str:
@@ -83,12 +89,24 @@ def _kernel(forwarding: Report, report: Report) -> str:
 
 def _next(report: Report) -> str:
     following = report["next"]
-    return f"{following['what']}: not before {following['at'][11:19]}" if following is not None else "nothing is due"
+    if following is None:
+        return "nothing is due"
+    return f"{following['what']}: not before {following['at'][11:19]}{_zone(following)}"
 
 
 def _clock(moment: Report) -> str:
     return str(moment["at"][11:23])
 
 
-def _line(head: str, text: str) -> str:
-    return f"{head:<11}{text}"
+def _zone(moment: Report) -> str:
+    """` +07:00`: the network's time may not be the reader's."""
+    offset = datetime.fromisoformat(moment["at"]).strftime("%z")
+    return f" {offset[:3]}:{offset[3:5]}" if offset else ""
+
+
+def _line(head: str, text: str) -> Text:
+    return _text(f"{head:<10} {text}")
+
+
+def _text(text: str) -> Text:
+    return Text(text, overflow="fold")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 from pathlib import Path
 
+from hub.cli.where import no_configuration, say
 from hub.control.places import SYSTEM_CONFIG, SYSTEM_RUN, SYSTEM_STATE, Places
 
 _EPILOG = """\
@@ -19,6 +21,9 @@ Each process can also be started alone, as systemd does:
   python -m speaker.bgp.launcher DIR/exabgp-1.conf
   python -m hub.controller --config DIR --run-dir DIR --state-dir DIR
 """
+
+_NEEDED = {"CAP_SETPCAP": 8, "CAP_NET_BIND_SERVICE": 10, "CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13}
+"""Bits of capabilities(7): what the processes need, and what it takes to give each no more than that."""
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -48,25 +53,46 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> int:
     """Check the configuration, then supervise until a signal."""
     from hub.config import read
+    from hub.control.lock import AlreadyRunningError, hold
     from hub.overrides import from_options
     from hub.supervisor import Supervisor, programs
 
+    if (nowhere := no_configuration(options.config, "run --config")) is not None:
+        say(nowhere)
+        return 1
     places = Places(_config(options.config), options.run_dir.absolute(), options.state_dir.absolute())
     configuration = read(places.config)
     if configuration.intent is None:
         for problem in configuration.problems:
             print(problem, file=sys.stderr)
         return 1
+    if missing := _missing_capabilities():
+        print(f"pointsman: {', '.join(missing)} missing: run it as root (sudo pointsman run)", file=sys.stderr)
+        return 1
     try:
         for directory in (places.run, places.state):
             directory.mkdir(parents=True, exist_ok=True, mode=0o750)
+        hold(places.run / "run.lock", '"pointsman run"')
     except OSError as error:
         print(f"pointsman: {error.filename}: {error.strerror}: run as root, or name other directories", file=sys.stderr)
         return 1
+    except AlreadyRunningError as error:
+        print(f"pointsman: {error}, or name another --run-dir and --state-dir", file=sys.stderr)
+        return 1
+    if shutil.which("setpriv") is None:
+        text = "setpriv is missing, so all processes keep all capabilities: apt-get install util-linux"
+        print(f"pointsman: {text}", file=sys.stderr)
     os.environ["PYTHONUNBUFFERED"] = "1"
     # Without compiled modules on disk a process takes twice as long to come back.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     return Supervisor(programs(places, from_options(options).arguments()), places.run).run()
+
+
+def _missing_capabilities() -> list[str]:
+    """What the processes need, and this one cannot give them."""
+    from hub.forwarder.checks import missing_capabilities
+
+    return missing_capabilities(needed=_NEEDED)
 
 
 def _config(given: Path | None) -> Path:

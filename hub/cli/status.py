@@ -8,12 +8,13 @@ import sys
 import time
 from typing import Any
 
-from hub.cli.where import add_run_dir, running_hub
+from hub.cli.where import add_running_hub, lab_of, not_running_mend, running_hub
 
 _EPILOG = """\
 examples:
   pointsman status
   pointsman status --watch
+  pointsman status --name second         the hub of the lab of that name
   pointsman status --json | jq '.branches[] | select(.on != .preferred)'
 """
 
@@ -30,7 +31,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print the data instead")
     parser.add_argument("--watch", action="store_true", help="show it again every second until interrupted")
-    add_run_dir(parser)
+    add_running_hub(parser)
     parser.set_defaults(run=run)
 
 
@@ -38,11 +39,11 @@ def run(options: argparse.Namespace) -> int:
     """Print the status once, or again and again."""
     if not options.watch:
         return _once(options)
-    if options.json:
-        while (status := _once(options)) == 0:
-            time.sleep(1)
-        return status
-    return _watch(options)
+    if sys.stdout.isatty() and not options.json:
+        return _watch(options)
+    while (status := _once(options)) == 0:
+        time.sleep(1)
+    return status
 
 
 def _once(options: argparse.Namespace) -> int:
@@ -52,7 +53,7 @@ def _once(options: argparse.Namespace) -> int:
         report = _ask(options)
     except NotRunningError as error:
         print(f"pointsman: no hub is running here: {error}", file=sys.stderr)
-        print('    mend: start it with "pointsman run", or a lab with "pointsman lab up"', file=sys.stderr)
+        print(f"    mend: {not_running_mend(options)}", file=sys.stderr)
         return 3
     except RefusedError as error:
         print(f"pointsman: {error}", file=sys.stderr)
@@ -60,11 +61,10 @@ def _once(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(report, indent=None if options.watch else 2), flush=True)
         return 0
-    from rich.console import Console
-
     from hub.cli.render_status import status_view
+    from hub.cli.screen import show
 
-    Console(highlight=False, soft_wrap=not sys.stdout.isatty()).print(status_view(report))
+    show(status_view(report, lab_of(running_hub(options))))
     return 0
 
 
@@ -76,10 +76,10 @@ def _watch(options: argparse.Namespace) -> int:
     from hub.cli.render_status import status_view
     from hub.control.client import NotRunningError, RefusedError
 
-    with Live(console=Console(highlight=False), screen=sys.stdout.isatty(), auto_refresh=False) as live:
+    with Live(console=Console(highlight=False), screen=True, auto_refresh=False) as live:
         while True:
             try:
-                live.update(status_view(_ask(options)), refresh=True)
+                live.update(status_view(_ask(options), lab_of(running_hub(options))), refresh=True)
             except (NotRunningError, RefusedError) as error:
                 live.update(Text(f"no answer: {error}", style="red"), refresh=True)
             time.sleep(1)
@@ -89,7 +89,7 @@ def _ask(options: argparse.Namespace) -> dict[str, Any]:
     """The controller's report; the forwarder's snapshot, marked as such, when there is no controller."""
     from hub.control.client import NotRunningError, ask_controller, ask_forwarder
 
-    places = running_hub(options.run_dir)
+    places = running_hub(options)
     try:
         return ask_controller(places.control_socket, {"ask": "status"})
     except NotRunningError as no_controller:

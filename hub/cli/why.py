@@ -6,12 +6,13 @@ import argparse
 import json
 import sys
 
-from hub.cli.where import add_run_dir, running_hub
+from hub.cli.where import add_running_hub, not_running_mend, running_hub
 
 _EPILOG = """\
 examples:
   pointsman why bandung
   pointsman why bandung --json
+  pointsman why bandung --name second    in the lab of that name
 """
 
 
@@ -26,7 +27,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("branch", metavar="BRANCH")
     parser.add_argument("--json", action="store_true", help="print the data instead")
-    add_run_dir(parser)
+    add_running_hub(parser)
     parser.set_defaults(run=run)
 
 
@@ -34,14 +35,14 @@ def run(options: argparse.Namespace) -> int:
     """Print the explanation."""
     from hub.control.client import NotRunningError, RefusedError, ask_controller
 
-    places = running_hub(options.run_dir)
+    places = running_hub(options)
     try:
         report = ask_controller(places.control_socket, {"ask": "why", "branch": options.branch})
     except NotRunningError as error:
-        print(f"pointsman: no controller is running here: {error}", file=sys.stderr)
-        print(
-            '    mend: start it with "pointsman run"; "pointsman status" asks the forwarder meanwhile', file=sys.stderr
-        )
+        forwarder = places.forwarder_socket.is_socket()
+        print(f"pointsman: no {'controller' if forwarder else 'hub'} is running here: {error}", file=sys.stderr)
+        meanwhile = '; "pointsman status" asks the forwarder meanwhile' if forwarder else ""
+        print(f"    mend: {not_running_mend(options)}{meanwhile}", file=sys.stderr)
         return 3
     except RefusedError as error:
         print(f"pointsman: {error}", file=sys.stderr)
@@ -49,9 +50,8 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(report, indent=2))
         return 0
-    from rich.console import Console
-
     from hub.cli.render_why import why_view
+    from hub.cli.screen import show
 
-    Console(highlight=False, soft_wrap=True).print(why_view(report))
+    show(why_view(report))
     return 0

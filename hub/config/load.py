@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,8 @@ class Sources:
 
 def load(directory: Path) -> Sources:
     """Read all files of the directory. Never raises: what cannot be read is a problem."""
+    if (unusable := _unusable(directory)) is not None:
+        return Sources(None, {}, {}, frozenset(), frozenset(), {}, (unusable,), 0)
     reader = _Reader(directory)
     network = reader.read(NETWORK, RawNetwork) if reader.there(NETWORK) else None
     policies = reader.read_all("policies", RawPolicy)
@@ -68,6 +71,23 @@ def load(directory: Path) -> Sources:
     )
 
 
+def _unusable(directory: Path) -> Problem | None:
+    """The one thing to say when nothing in the directory can be reached."""
+    try:
+        os.stat(f"{directory}/.")  # noqa: PTH116  a Path would drop the dot, which asks for a directory
+    except (FileNotFoundError, ValueError):  # a name with a zero byte is no file's
+        what = f"there is no directory {directory}"
+    except NotADirectoryError as problem:
+        if directory.is_file():
+            return error(Place(NETWORK), f"{directory} is a file: name its directory")
+        what = f"{str(directory)[:200]} cannot be used as a directory: {problem.strerror}"
+    except OSError as problem:
+        what = f"{str(directory)[:200]} cannot be used as a directory: {problem.strerror}"
+    else:
+        return None
+    return error(Place(NETWORK), what, _NAME_IT)
+
+
 class _Reader:
     """A _Reader reads files and collects what is wrong with them."""
 
@@ -81,11 +101,10 @@ class _Reader:
         try:
             if (self.directory / file).exists():
                 return True
-            what = f"there is no {'file' if self.directory.is_dir() else 'directory'} {self.directory}"
-            what = f"{what}/{file}" if self.directory.is_dir() else what
+            missing = error(Place(file), f"there is no file {self.directory}/{file}", _WRITE_IT)
         except OSError as problem:
-            what = f"cannot be read: {problem.strerror}"
-        self.problems.append(error(Place(file), what, "name the directory of the configuration: pointsman check DIR"))
+            missing = error(Place(file), f"cannot be read: {problem.strerror}", _NAME_IT)
+        self.problems.append(missing)
         return False
 
     def present(self, file: str) -> bool:
@@ -111,8 +130,9 @@ class _Reader:
             present = sorted(path.name for path in (self.directory / folder).iterdir())
         except FileNotFoundError:
             return []
-        except (OSError, ValueError) as problem:
-            self.problems.append(error(Place(folder), f"cannot be listed: {problem}"))
+        except OSError as problem:
+            mend = "make it a directory of files that this user may read"
+            self.problems.append(error(Place(folder), f"cannot be listed: {problem.strerror}", mend))
             return []
         for file in present:
             name, dot, ending = file.rpartition(".")
@@ -149,7 +169,7 @@ class _Reader:
         data = b""
         try:
             if not path.is_file():
-                self.problems.append(error(Place(file), "is not a file"))
+                self.problems.append(error(Place(file), "is not a file", "put a file there, or take it away"))
                 return None
             with path.open("rb") as opened:
                 data = opened.read(LARGEST_FILE + 1)
@@ -159,7 +179,8 @@ class _Reader:
             self.problems.append(error(Place(file, line, 1), "is not UTF-8 text", "save it as UTF-8"))
             return None
         except OSError as problem:
-            self.problems.append(error(Place(file), f"cannot be read: {problem.strerror}"))
+            mend = f"let this user read it: ls -l {path}"
+            self.problems.append(error(Place(file), f"cannot be read: {problem.strerror}", mend))
             return None
         if len(data) > LARGEST_FILE:
             self.problems.append(error(Place(file), f"is larger than {LARGEST_FILE >> 20} MB"))
@@ -212,4 +233,6 @@ class _Reader:
         self.problems += [problem for problem in problems if (problem.line, problem.column) not in taken]
 
 
+_NAME_IT = "name the directory of the configuration, which holds network.yaml"
+_WRITE_IT = f"write {NETWORK} (docs/reference/configuration.md has an example), or name another directory"
 _REGENERATE = "restore it from version control; pointsman allocate adds what is missing"

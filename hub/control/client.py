@@ -28,7 +28,7 @@ def ask_controller(path: Path, question: Message) -> Message:
         RefusedError: it answered with an error.
     """
     with _connect(path) as connection:
-        connection.sendall(encode(question))
+        _say(connection, path, encode(question))
         answer = next(_messages(connection, path))
     if "error" in answer:
         raise RefusedError(str(answer["error"]))
@@ -44,7 +44,7 @@ def ask_forwarder(path: Path) -> dict[str, Any]:
         RefusedError: it answered with an error.
     """
     with _connect(path) as connection:
-        connection.sendall(encode(greeting("reader")))
+        _say(connection, path, encode(greeting("reader")))
         for message in _messages(connection, path):
             if "error" in message:
                 raise RefusedError(str(message["error"]))
@@ -66,6 +66,13 @@ def _connect(path: Path) -> socket.socket:
         connection.close()
         raise NotRunningError(f"nobody answers at {path} ({error.strerror or error})") from error
     return connection
+
+
+def _say(connection: socket.socket, path: Path, line: bytes) -> None:
+    try:
+        connection.sendall(line)
+    except OSError as error:
+        raise NotRunningError(f"{path} closed the connection ({error.strerror or error})") from error
 
 
 def _messages(connection: socket.socket, path: Path) -> Iterator[Message]:

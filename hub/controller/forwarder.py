@@ -66,11 +66,12 @@ class ForwarderLink:
                 self.error = str(error)
                 self.counters["forwarder connection lost"] += 1
             finally:
-                self._writer = None
+                had_snapshot, self._writer = self._writer is not None, None
                 writer.close()
                 with contextlib.suppress(OSError):
                     await writer.wait_closed()
-            self._on_event(ForwarderLost())
+            if had_snapshot:
+                self._on_event(ForwarderLost())
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -83,7 +84,7 @@ class ForwarderLink:
                 if "error" in message:
                     self.counters["errors told by the forwarder"] += 1
                     self.error = str(message["error"])
-                    if not greeted:
+                    if self._writer is None:
                         raise BadLineError(self.error)
                     continue
                 if not greeted:

@@ -38,7 +38,7 @@ from policies.model.ids import TunnelId
 from policies.model.intent import Intent
 from policies.model.verdicts import Verdict
 from policies.model.view import View
-from policies.observe import observe
+from policies.observe import observe, without_strangers
 
 if TYPE_CHECKING:
     from hub.bgp.speaker import Speaker
@@ -94,6 +94,7 @@ class Loop:
     def reconfigure(self, intent: Intent) -> None:
         """Decide by this configuration from now on."""
         self._intent, self._zone = intent, ZoneInfo(intent.timezone)
+        self._view = without_strangers(self._view, frozenset(intent.tunnels()), frozenset(intent.branches))
         self._decisions = {n: d for n, d in self._decisions.items() if n in intent.branches}
         if self._forwarder is not None:
             self._forwarder.reconfigure(intent)
@@ -129,11 +130,22 @@ class Loop:
         dirty, self._dirty = self._dirty & self._intent.branches.keys(), set()
         before = {name: self._decisions.get(name) for name in sorted(dirty)}
         for name, was in before.items():
-            move = was.move if was is not None else None
-            branch = self._intent.branches[name]
-            self._decisions[name] = decide_branch(self._intent.hub, branch, self._view, move, now)
+            self._decide_branch(name, was, now)
         self._publish(now)
         self._tell_all(before)
+
+    def _decide_branch(self, name: str, was: BranchDecision | None, now: Instant) -> None:
+        """One branch. Should its decision fail, its last one stands, and no other branch waits for it."""
+        move = was.move if was is not None else None
+        try:
+            decision = decide_branch(self._intent.hub, self._intent.branches[name], self._view, move, now)
+        except Exception as error:  # noqa: BLE001 - a fault in one branch's decision must not isolate the others
+            text = f"{name}: deciding failed: {type(error).__name__}: {error}; the last decision stands"
+            self.problems[f"decide:{name}"] = (text, "a fault of Pointsman: please report it")
+            self._record.counters["decisions failed"] += 1
+            return
+        self.problems.pop(f"decide:{name}", None)
+        self._decisions[name] = decision
 
     def _tell_all(self, before: Mapping[str, BranchDecision | None]) -> None:
         """Say what happened and what was decided, now that it is under way."""
@@ -141,7 +153,9 @@ class Loop:
         for event in untold:
             self._tell(event)
         for name, was in before.items():
-            decision = self._decisions[name]
+            decision = self._decisions.get(name)
+            if decision is None:
+                continue
             if was is None or _word(was.verdict) != _word(decision.verdict):
                 self._tell_verdict(decision.verdict)
 
@@ -157,10 +171,11 @@ class Loop:
     def _close(self, wanted: frozenset[TunnelId]) -> None:
         for tunnel in wanted:
             session = self._view.session_of(tunnel)
-            if self._speaker is not None and self._closed.get(tunnel) != session.since:
+            if self._speaker is None or self._closed.get(tunnel) == session.since:
+                continue
+            if self._speaker.close(tunnel):
                 self._closed[tunnel] = session.since
                 self._record.say(f"{tunnel}: the tunnel is dead: closing its BGP session")
-                self._speaker.close(tunnel)
 
     def _wake(self, wake_at: Instant | None, now: Instant) -> None:
         if self._timer is not None:

@@ -12,11 +12,13 @@ from pathlib import Path
 
 from hub.bgp.speaker import Speaker
 from hub.config import read
+from hub.control.lock import AlreadyRunningError, hold
 from hub.control.places import Places
 from hub.controller.forwarder import ForwarderLink
 from hub.controller.loop import Loop
 from hub.controller.neighbors import Neighbors
 from hub.controller.record import Record
+from hub.controller.rereading import Rereading
 from hub.controller.server import ControlServer
 from hub.overrides import Overrides, add_arguments, from_options, overridden
 from policies.model.intent import Intent
@@ -31,8 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
     if intent is None:
         return 1
     try:
+        hold(places.run / "control.lock", "a controller")
         asyncio.run(_serve(places, intent, overrides))
-    except OSError as error:
+    except (OSError, AlreadyRunningError) as error:
         sys.stderr.write(f"pointsman: controller: {error}\n")
         return 1
     return 0
@@ -67,28 +70,20 @@ async def _serve(places: Places, intent: Intent, overrides: Overrides) -> None:
     speaker = Speaker(intent, places.relay_socket(), loop.take, time.monotonic)
     forwarder = ForwarderLink(places.forwarder_socket, intent, loop.take, time.monotonic)
     loop.attach(speaker, forwarder)
-    neighbors = Neighbors(speaker, places, loop, intent)
+    neighbors = Neighbors(speaker, places, loop, intent, record.say)
 
-    def reread() -> None:
-        new = _read(places.config, overrides)
-        if new is None:
-            record.say("the configuration has errors: the one before stays in force")
-            return
-        record.say("the configuration was read again")
-        loop.reconfigure(new)
-        neighbors.want(new)
-
+    rereading = Rereading(lambda: _read(places.config, overrides), loop, neighbors, record, str(places.config))
     gc.collect()
     gc.freeze()
     stopping = asyncio.Event()
     running = asyncio.get_running_loop()
     running.add_signal_handler(signal.SIGTERM, stopping.set)
     running.add_signal_handler(signal.SIGINT, stopping.set)
-    running.add_signal_handler(signal.SIGHUP, reread)
+    running.add_signal_handler(signal.SIGHUP, rereading.ask)
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(part.run(), name=type(part).__name__)
-            for part in (ControlServer(places.control_socket, loop), forwarder, speaker, neighbors, loop)
+            for part in (ControlServer(places.control_socket, loop), forwarder, speaker, neighbors, rereading, loop)
         ]
         await stopping.wait()
         for task in tasks:

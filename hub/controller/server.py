@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
+import time
 from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
 
 from hub.control.lines import BadLineError, LineReader, Message, encode
+from hub.control.listener import Listener, listen_at
 from hub.controller.loop import Loop
+
+LOOK_SECONDS = 1.0
+"""How often to see that the socket's file is still there."""
+SHORTEST_PAUSE = 0.001
+"""Seconds. After each answer as long a pause is made as the answer took: asking takes half of the time at most."""
 
 
 class ControlServer:
@@ -18,22 +26,48 @@ class ControlServer:
     def __init__(self, socket: Path, loop: Loop) -> None:
         self._socket = socket
         self._loop = loop
+        self._turn = asyncio.Lock()
+        self._complained = False
 
     async def run(self) -> None:
-        """Listen for ever. A file that a dead controller left is replaced."""
-        with contextlib.suppress(FileNotFoundError):
-            self._socket.unlink()
-        server = await asyncio.start_unix_server(self._serve, str(self._socket))
-        self._socket.chmod(0o660)
-        async with server:
-            await server.serve_forever()
+        """Listen for ever. A socket file that is not ours is replaced, and one that is removed comes back."""
+        while True:
+            listener = self._listen()
+            if listener is not None:
+                await self._stay(listener)
+            else:
+                await asyncio.sleep(LOOK_SECONDS)
+
+    def _listen(self) -> Listener | None:
+        try:
+            listener = listen_at(self._socket)
+        except OSError as error:
+            if not self._complained:
+                self._complained = True
+                why = f"{error.strerror or error}; is its directory there, and writable?"
+                sys.stderr.write(f"pointsman: controller: cannot listen at {self._socket}: {why}\n")
+            return None
+        self._complained = False
+        return listener
+
+    async def _stay(self, listener: Listener) -> None:
+        """Serve for as long as people who connect come here."""
+        server = await asyncio.start_unix_server(self._serve, sock=listener.socket)
+        try:
+            while listener.is_in_place:  # noqa: ASYNC110  a file that goes has no event
+                await asyncio.sleep(LOOK_SECONDS)
+        finally:
+            server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         lines = LineReader()
         try:
             while data := await reader.read(1 << 16):
                 for message in lines.feed(data):
-                    writer.write(encode(self._answer(message)))
+                    async with self._turn:
+                        begun = time.monotonic()
+                        writer.write(encode(self._answer(message)))
+                        await asyncio.sleep(max(SHORTEST_PAUSE, time.monotonic() - begun))
                     await writer.drain()
         except BadLineError as error:
             writer.write(encode({"error": str(error)}))

@@ -13,6 +13,7 @@ from hub.forwarder.problems import Problem
 
 NET_ADMIN, NET_RAW = 12, 13
 """Bits of capabilities(7)."""
+FORWARDER_NEEDS = {"CAP_NET_ADMIN": NET_ADMIN, "CAP_NET_RAW": NET_RAW}
 _INTERFACES_A_STEP = 40
 _STRICT = 1
 
@@ -30,11 +31,10 @@ def read_file(path: str) -> str | None:
         raise
 
 
-def missing_capabilities(read: ReadFile = read_file) -> list[str]:
-    """The capabilities that the forwarder needs and this process has not."""
+def missing_capabilities(read: ReadFile = read_file, needed: Mapping[str, int] = FORWARDER_NEEDS) -> list[str]:
+    """The capabilities (name to bit) that are needed, by default for the forwarder, and that this process has not."""
     status = read("/proc/self/status") or ""
     effective = next((int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapEff:")), 0)
-    needed = {"CAP_NET_ADMIN": NET_ADMIN, "CAP_NET_RAW": NET_RAW}
     return [name for name, bit in needed.items() if not effective >> bit & 1]
 
 

@@ -117,6 +117,28 @@ def obey(order: Order, current: ForwardingClass | None, states: TunnelStates, no
     )
 
 
+def obey_but_stay(order: Order, current: ForwardingClass | None, states: TunnelStates, now_ns: int) -> ForwardingClass:
+    """The class after an order whose active tunnel was refused: its prefixes and its order count, its tunnel does not.
+
+    Within a whole set a prefix must be in some class, or its route would go.
+    """
+    present = current.active if current and current.active in order.order else None
+    stays = present is not None and state_of(present, states) != "down"
+    active = present if stays else choose(order.order, states) or present
+    epoch = current.epoch if current else 0
+    since = current.since_ns if current is not None and current.active == active else now_ns
+    return ForwardingClass(
+        name=order.name,
+        branch=order.branch,
+        prefixes=order.prefixes,
+        order=order.order,
+        active=active,
+        epoch=max(epoch, order.based_on_epoch) + 1,
+        since_ns=since,
+        reason="the order's tunnel was refused",
+    )
+
+
 def _active_after(order: Order, current: ForwardingClass | None, states: TunnelStates, best: str | None) -> str | None:
     present = current.active if current and current.active in order.order else None
     if order.active is None:

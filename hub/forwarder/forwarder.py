@@ -22,6 +22,7 @@ from hub.forwarder.classes import (
     adopt,
     fail_over,
     obey,
+    obey_but_stay,
 )
 from hub.forwarder.fib import Clock, Fib, Kernel
 from hub.forwarder.fib_reading import Dumps
@@ -241,7 +242,7 @@ class Forwarder:
             del self.classes[name]
             self._told_installed.pop(name, None)
         self._unreachable, self._probe, self._sweep = command.unreachable, command.probe, True
-        self._obey_orders(command.classes)
+        self._obey_orders(command.classes, whole=True)
         self._tell([{"gone": name} for name in gone])
         self._keep_interfaces()
         self._choose_probe()
@@ -261,7 +262,7 @@ class Forwarder:
                     f'order.prefixes: class {each.name} has some of them: move them by {{"set": "classes"}}'
                 )
 
-    def _obey_orders(self, orders: Sequence[Order]) -> None:
+    def _obey_orders(self, orders: Sequence[Order], *, whole: bool = False) -> None:
         now, refused, obeyed = self._clock.now(), [], []
         for order in orders:
             self.counters["orders"] += 1
@@ -270,7 +271,10 @@ class Forwarder:
             if isinstance(result, Refusal):
                 self.counters["orders refused"] += 1
                 refused.append(result)
-            elif result != before:
+                if not whole:
+                    continue
+                result = obey_but_stay(order, before, self._states, now)
+            if result != before:
                 self.classes[order.name] = result
                 obeyed.append(result)
         self._want()

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hub.control.lines import Message
+from hub.control.lock import AlreadyRunningError
 from hub.control.places import SYSTEM_RUN, SYSTEM_STATE, Places
 from hub.forwarder import checks
 from hub.forwarder.forwarder import Forwarder, OnLiveness, OnPath, OnProblem
@@ -26,11 +27,13 @@ from hub.forwarder.netlink import links, nexthops
 from hub.forwarder.netlink.sockets import Notifications, Requests
 from hub.forwarder.orders import Command
 from hub.forwarder.problems import Problem
-from hub.forwarder.server import AlreadyRunningError, Server
+from hub.forwarder.server import Server
 from hub.forwarder.state import SavedState, StateFileError, Writer, after_reboot, read
 
 SAVE_AFTER_NS = 100_000_000
 """How long changes are gathered before the state file is written."""
+SAVE_AGAIN_NS = 5_000_000_000
+"""How long after the state file could not be written it is tried again."""
 CHECK_EVERY_NS = 10_000_000_000
 GARBAGE_THRESHOLD = 200_000
 """Objects. Values of one look die young without the collector's help; what is left is collected rarely, and cheaply."""
@@ -49,8 +52,8 @@ class Process:
 
     def __init__(self, places: Places) -> None:
         self._loop = Loop()
-        self._server = Server(self._loop, places.forwarder_socket, self._snapshot, self._obey)
         self._log = Log()
+        self._server = Server(self._loop, places.forwarder_socket, self._snapshot, self._obey, self._log)
         self._results, self._results_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._save_error: OSError | None = None
         self._places = places
@@ -191,9 +194,9 @@ class Process:
             return SavedState()
         return saved if saved.boot == self._boot else after_reboot(saved, self._loop.now())
 
-    def _save_soon(self) -> None:
+    def _save_soon(self, after: int = SAVE_AFTER_NS) -> None:
         if self._save_timer is None and not self._stopping:
-            self._save_timer = self._loop.call_at(self._loop.now() + SAVE_AFTER_NS, self._save)
+            self._save_timer = self._loop.call_at(self._loop.now() + after, self._save)
 
     def _save(self) -> None:
         self._save_timer = None
@@ -215,6 +218,7 @@ class Process:
             return
         text = f"the state file {self._places.forwarder_state} can't be written: {self._save_error.strerror}"
         problems.report("state:write", text, "make the state directory writable, or make room on its disk")
+        self._save_soon(SAVE_AGAIN_NS)
 
     def _obey(self, command: Command) -> None:
         self.forwarder.obey(command)

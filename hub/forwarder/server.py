@@ -6,7 +6,6 @@ back and gets a fresh snapshot.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 import struct
@@ -15,21 +14,24 @@ from pathlib import Path
 from typing import Literal
 
 from hub.control.lines import BadLineError, LineReader, Message, check_greeting, encode, greeting
+from hub.control.listener import Listener, listen_at
+from hub.control.lock import hold
 from hub.forwarder.fields import FieldError
-from hub.forwarder.loop import Loop
+from hub.forwarder.log import complain
+from hub.forwarder.loop import Loop, Timer
 from hub.forwarder.orders import Command, GetStatus, parse
 
 LARGEST_BACKLOG = 8 << 20
 """Bytes that may wait for one connection."""
 MOST_CONNECTIONS = 64
-_RECEIVE = 1 << 18
+MOST_QUESTIONS = 10
+"""Lines that a reader may say in a second: each costs time in which no tunnel is watched."""
+LOOK_EVERY_NS = 1_000_000_000
+"""Nanoseconds between looks whether the socket's file is still there."""
+_RECEIVE = 1 << 16
 _CREDENTIALS = struct.Struct("=iII")
 
 Role = Literal["controller", "reader"]
-
-
-class AlreadyRunningError(RuntimeError):
-    """Another forwarder serves this runtime directory."""
 
 
 class Connection:
@@ -42,6 +44,8 @@ class Connection:
         self._lines = LineReader()
         self._backlog = bytearray()
         self._open = True
+        self._second = 0
+        self._said = 0
 
     @property
     def process(self) -> int:
@@ -98,6 +102,13 @@ class Connection:
             self.server.counters["lines refused"] += 1
             self.refuse(str(error))
 
+    def says_too_much(self, now: int) -> bool:
+        """Count a line that was said at this time (nanoseconds), and whether it is one too many in its second."""
+        if self._second != now // 1_000_000_000:
+            self._second, self._said = now // 1_000_000_000, 0
+        self._said += 1
+        return self._said > MOST_QUESTIONS
+
     def complain(self, text: str) -> None:
         """Say what is wrong, and go on."""
         self.send(encode({"error": text}))
@@ -125,29 +136,48 @@ class Server:
     """
 
     def __init__(
-        self, loop: Loop, path: Path, snapshot: Callable[[], Message], obey: Callable[[Command], None]
+        self,
+        loop: Loop,
+        path: Path,
+        snapshot: Callable[[], Message],
+        obey: Callable[[Command], None],
+        log: Callable[[str], None] = complain,
     ) -> None:
         self.loop = loop
         self.counters: dict[str, int] = {"lines refused": 0, "connections dropped: too slow": 0}
         self._snapshot = snapshot
         self._obey = obey
+        self._log = log
         self._path = path
         self._connections: list[Connection] = []
-        self._lock = _lock(path.with_suffix(".lock"))
-        self._listener: socket.socket | None = None
+        self._lock = hold(path.with_suffix(".lock"), "a forwarder")
+        self._listener: Listener | None = None
+        self._look: Timer | None = None
+        self._complained = False
 
     def listen(self) -> None:
-        """Take connections from now on; a socket file that a dead forwarder left is replaced."""
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        self._path.unlink(missing_ok=True)
-        before = os.umask(0o117)
-        try:
-            listener.bind(str(self._path))
-        finally:
-            os.umask(before)
-        listener.listen(16)
-        self._listener = listener
-        self.loop.watch(listener.fileno(), self._accept)
+        """Take connections from now on; a socket file that is not ours is replaced, one that is removed comes back."""
+        if self._listener is None or not self._listener.is_in_place:
+            try:
+                fresh = listen_at(self._path)
+            except OSError as error:
+                self._complain_once(error)
+            else:
+                self._stop_listening()
+                self._listener = fresh
+                self.loop.watch(fresh.socket.fileno(), self._accept)
+                self._complained = False
+        self._look = self.loop.call_at(self.loop.now() + LOOK_EVERY_NS, self.listen)
+
+    def _complain_once(self, error: OSError) -> None:
+        if not self._complained:
+            self._complained = True
+            self._log(f"cannot listen at {self._path}: {error.strerror}; is its directory there, and writable?")
+
+    def _stop_listening(self) -> None:
+        if self._listener is not None:
+            self.loop.forget(self._listener.socket.fileno())
+            self._listener.socket.close()
 
     def tell(self, messages: Iterable[Message]) -> None:
         """Say something to everybody."""
@@ -162,6 +192,10 @@ class Server:
         """One line of a peer."""
         if connection.role is None:
             self._greeted(connection, message)
+            return
+        if connection.role == "reader" and connection.says_too_much(self.loop.now()):
+            self.counters["lines refused"] += 1
+            connection.refuse(f"more than {MOST_QUESTIONS} lines in a second: ask less often; changes are told unasked")
             return
         try:
             command = parse(message)
@@ -203,7 +237,7 @@ class Server:
         if self._listener is None:
             return
         try:
-            peer, _address = self._listener.accept()
+            peer, _address = self._listener.socket.accept()
         except (BlockingIOError, ConnectionError):
             return
         peer.settimeout(0)
@@ -223,18 +257,9 @@ class Server:
         """Close every connection and take the socket file away."""
         for connection in list(self._connections):
             connection.close()
-        if self._listener:
-            self.loop.forget(self._listener.fileno())
-            self._listener.close()
+        if self._look is not None:
+            self._look.cancel()
+        if self._listener and self._listener.is_in_place:
             self._path.unlink(missing_ok=True)
+        self._stop_listening()
         os.close(self._lock)
-
-
-def _lock(path: Path) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(descriptor)
-        raise AlreadyRunningError(f"a forwarder is running already (it holds {path}): stop it first") from error
-    return descriptor

@@ -91,7 +91,8 @@ def decode(content: bytes) -> SavedState:
             raise StateFileError(f"it is of version {str(fields.raw('pointsman'))[:20]}, and this is version {VERSION}")
         return _decode(fields)
     except FieldError as error:
-        raise StateFileError(str(error)) from error
+        # It may name a key of the file, and a damaged file has any.
+        raise StateFileError("".join(char if char.isprintable() else "?" for char in str(error))) from error
     except (ValueError, RecursionError) as error:
         if isinstance(error, StateFileError):
             raise

@@ -5,6 +5,7 @@ Everything happens inside an ISP, silently: no link goes down and no ICMP error 
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -121,7 +122,7 @@ def spots(network: Network, target: str) -> tuple[Spot, ...]:
     """
     chosen = _customers(network, target)
     if not chosen:
-        raise LabError(f'"{target}" is not in this lab: {_what_there_is(network)}')
+        raise LabError(f'"{target}" is not in this lab: {meant(target, _targets(network))}{_what_there_is(network)}')
     found = (
         Spot(
             isp,
@@ -151,11 +152,29 @@ def _customers(network: Network, target: str) -> list[tuple[str, Uplink]]:
     ]
 
 
+def meant(written: str, names: Iterable[str]) -> str:
+    """`did you mean "bandung"? `, if one of the names is like what was written; else nothing."""
+    close = difflib.get_close_matches(written[:80], list(names), n=1)
+    return f'did you mean "{close[0]}"? ' if close else ""
+
+
+def _targets(network: Network) -> Iterator[str]:
+    yield from (branch.name for branch in network.branches)
+    yield from (f"{site}/{uplink.name}" for site, uplink in network.customers() if site != HUB)
+    yield from (tunnel.name for _, tunnel in network.tunnels())
+    yield from _shared(network)
+
+
+def _shared(network: Network) -> Iterator[str]:
+    """The targets that many branches have in common."""
+    yield from (f"isp:{isp.name}" for isp in network.isps)
+    yield from (f"hub:{uplink.name}" for uplink in network.hub.uplinks)
+
+
 def _what_there_is(network: Network) -> str:
     branches = ", ".join(branch.name for branch in network.branches)
     example = next((tunnel.name for _, tunnel in network.tunnels()), "BRANCH/UPLINK")
-    isps = ", ".join(f"isp:{isp.name}" for isp in network.isps)
-    return f"write {example} or another BRANCH/UPLINK ({branches}), or one of {isps}"
+    return f"write {example} or another BRANCH/UPLINK ({branches}), or one of {', '.join(_shared(network))}"
 
 
 def fraction(text: str) -> float:

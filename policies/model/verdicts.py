@@ -22,6 +22,7 @@ class Reason(Enum):
     MOVING = "moving"
     TAKEN_BACK = "a move was taken back: the branch did not follow"
     NOT_YET = "no tunnel has answered yet"
+    BLIND = "the forwarder does not answer: nothing is changed before it does"
     NOTHING_HEARD = "the branch has announced no prefix yet"
     NO_TUNNEL = "no tunnel is live"
 

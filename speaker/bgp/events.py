@@ -18,6 +18,10 @@ class BadEventError(ValueError):
     """An object is not what ExaBGP 5.0 writes."""
 
 
+LONGEST_TEXT = 256
+"""Characters kept of what a branch, or ExaBGP, says to people."""
+
+
 class Direction(Enum):
     """Which way a BGP message went, as the hub sees it."""
 
@@ -133,7 +137,7 @@ def _state(event: Mapping[str, Any]) -> Message:
         case "up":
             return StateChanged(_peer(neighbor), up=True)
         case "down":
-            return StateChanged(_peer(neighbor), up=False, reason=str(neighbor.get("reason", "")))
+            return StateChanged(_peer(neighbor), up=False, reason=_printable(neighbor.get("reason", "")))
         case state:
             # "connected" also comes before a refused connection, so it says nothing.
             return Ignored(f"state {str(state)[:30]}")
@@ -186,7 +190,13 @@ def _notification(event: Mapping[str, Any]) -> Message:
         return ShuttingDown()
     neighbor = _object(event["neighbor"])
     said = _object(neighbor["notification"])
-    return Notified(_peer(neighbor), _number(said["code"]), _number(said["subcode"]), str(said.get("message", "")))
+    text = _printable(said.get("message", ""))
+    return Notified(_peer(neighbor), _number(said["code"]), _number(said["subcode"]), text)
+
+
+def _printable(text: object) -> str:
+    """A branch writes what it likes into its NOTIFICATION; no line break or terminal code of it may reach the log."""
+    return "".join(char if char.isprintable() else "?" for char in str(text)[:LONGEST_TEXT])
 
 
 def _peer(neighbor: Mapping[str, Any]) -> IPv4Address:
@@ -204,7 +214,8 @@ def _prefix(entry: object) -> Prefix:
     text = entry if isinstance(entry, str) else _object(entry)["nlri"]
     if not isinstance(text, str):
         raise BadEventError(f"not a prefix: {str(entry)[:60]}")
-    return ip_network(text)
+    # ExaBGP passes on what a branch sends, host bits and all: they mean nothing (RFC 4271 section 4.3).
+    return ip_network(text, strict=False)
 
 
 def _object(value: object) -> Mapping[str, Any]:

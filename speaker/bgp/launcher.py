@@ -16,7 +16,14 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-from speaker.bgp.mends import IP_FREEBIND, MendError, free_bind, mend_outgoing_queue, test_outgoing_queue
+from speaker.bgp.mends import (
+    IP_FREEBIND,
+    MendError,
+    free_bind,
+    leave_out_report_of_broken_headers,
+    mend_outgoing_queue,
+    test_outgoing_queue,
+)
 
 OLDEST = (5, 0, 15)
 TOO_NEW = (5, 1)
@@ -39,16 +46,17 @@ def start(configuration: Path, *, mended: bool = True) -> NoReturn:
         CannotStartError: ExaBGP is missing or not of a known version, a mend does not hold, or a port is taken.
         SystemExit: ExaBGP ended, with its exit status.
     """
-    _await_file(configuration)
     os.environ.update(settings())
     check_version(_release())
     try:
         free_bind()
+        leave_out_report_of_broken_headers()
         if mended:
             mend_outgoing_queue()
             test_outgoing_queue()
     except MendError as error:
         raise CannotStartError(f'{error}: install a known version with pip install "exabgp==5.0.15"') from error
+    _await_file(configuration)
     check_listening(configuration.read_text(encoding="ascii"))
     # Not before the settings are in the environment: ExaBGP reads them when it is imported.
     from exabgp.application.main import main

@@ -5,6 +5,9 @@ A (MED 20), A (MED 10) in one batch the branch ends with 20, for ever. The mend 
 
 The listening sockets also get IP_FREEBIND: one tunnel whose address comes late must not keep all others from BGP.
 
+A message with a broken header makes ExaBGP fail in its own report of it, with a traceback and without a NOTIFICATION to
+the branch. The report is left out; the session's end is reported all the same.
+
 ExaBGP is imported inside the functions, because it reads its settings from the environment when it is imported.
 """
 
@@ -114,14 +117,34 @@ def free_bind() -> None:
     Raises:
         MendError: ExaBGP's listener is another.
     """
-    from exabgp.reactor import listener
+    try:
+        from exabgp.reactor import listener
 
-    original: Callable[[socket.socket, bool], None] | None = getattr(listener, "set_listener_options", None)
-    if original is None:
-        raise MendError("ExaBGP's listener is not the one that we know")
+        original: Callable[[socket.socket, bool], None] = listener.set_listener_options
+    except (ImportError, AttributeError) as error:
+        raise MendError(f"ExaBGP's listener is not the one that we know ({error})") from error
 
     def set_listener_options(sock: socket.socket, ipv6: bool) -> None:  # noqa: FBT001  ExaBGP's signature
         original(sock, ipv6)
         sock.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
 
     listener.set_listener_options = set_listener_options
+
+
+def leave_out_report_of_broken_headers() -> None:
+    """Let ExaBGP answer a broken header (RFC 4271 section 6.1) without first failing in its report of it.
+
+    Raises:
+        MendError: ExaBGP's reports are others.
+    """
+    try:
+        from exabgp.reactor.api.processes import Processes
+    except ImportError as error:
+        raise MendError(f"ExaBGP's reports are not those that we know ({error})") from error
+    if not hasattr(Processes, "notification"):
+        raise MendError("ExaBGP's reports are not those that we know")
+    Processes.notification = _report_nothing
+
+
+def _report_nothing(*_: object) -> None:
+    """The session's end, which follows, is what counts."""

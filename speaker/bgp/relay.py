@@ -40,6 +40,7 @@ class Relay:
         self._recovery = Recovery(self._memory, self._commands.ask, clock())
         self._selector = selectors.DefaultSelector()
         self._listener: socket.socket | None = None
+        self._file: tuple[int, int] | None = None
         self._connections: dict[socket.socket, Connection] = {}
         self._from_exabgp = bytearray()
         self._looked_at_path = 0.0
@@ -144,7 +145,7 @@ class Relay:
         if now - self._looked_at_path < 1.0:
             return
         self._looked_at_path = now
-        if self._listener is None or not self._path.exists():
+        if self._file is None or _file(self._path) != self._file:
             try:
                 self._listen()
             except OSError as error:
@@ -154,7 +155,7 @@ class Relay:
 
     def _listen(self) -> None:
         """Listen at a name of our own and move it over the old one, so that there is never a moment without."""
-        fresh = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        fresh = self._path.with_name(f".{os.getpid()}")  # short: unix(7) allows a path of 107 bytes
         with contextlib.suppress(FileNotFoundError):
             fresh.unlink()
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -163,6 +164,7 @@ class Relay:
             fresh.chmod(0o660)
             listener.listen(8)
             listener.settimeout(0)
+            self._file = _file(fresh)
             fresh.replace(self._path)
         except OSError:
             listener.close()
@@ -184,8 +186,9 @@ class Relay:
         self._connections[sock] = connection
         self._selector.register(sock, selectors.EVENT_READ)
         if len(self._connections) > MOST_CONNECTIONS:
-            self._refuse(connection, "too many connections to this relay: close some")
-            return
+            # The oldest that never said who it is makes room: forgotten connections must not keep the controller out.
+            stranger = next(each for each in self._connections.values() if not each.controller)
+            self._refuse(stranger, "too many connections to this relay: close some")
         connection.say(
             {
                 "pointsman": PROTOCOL_VERSION,
@@ -308,6 +311,15 @@ def _json(line: bytes) -> Any:
         return json.loads(line)
     except (ValueError, RecursionError):
         return None
+
+
+def _file(path: Path) -> tuple[int, int] | None:
+    """The device and inode of a file: another process may have put its socket where ours was."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _started(pid: int) -> int:

@@ -94,7 +94,7 @@ def measure(cuts: int, isp_cuts: int) -> list[Row]:
     place = lab_place("bench")
     try:
         network = plan(overridden(intent, overrides))
-        hub = RunningHub(build.up(network, place, configuration=EXAMPLE, overrides=overrides))
+        hub = RunningHub(build.up(network, place, configuration=EXAMPLE, overrides=overrides), overrides)
         hub.wait_until_well()
         return [*cut_rows(hub, cuts), *isp_rows(hub, isp_cuts), *kill_rows(hub)]
     finally:

@@ -48,6 +48,7 @@ class RunningHub:
     """A RunningHub is a lab with its hub, and what a test asks of it."""
 
     lab: Lab
+    overrides: Overrides
 
     def report(self) -> Report:
         return ask_controller(self.lab.place.run / "control.sock", {"ask": "status"})
@@ -92,7 +93,7 @@ class RunningHub:
 
     def start_again(self) -> None:
         """The supervisor anew, as a service manager would start it."""
-        command = hub_command(self.lab.place, self.lab.configuration, Overrides(TIMERS["fast"], HOLD))
+        command = hub_command(self.lab.place, self.lab.configuration, self.overrides)
         with (self.lab.place.logs / "hub.log").open("ab") as log:
             subprocess.run(inside(self.lab.place, HUB, ["setsid", "-f", *command]), stdout=log, stderr=log, check=True)
 
@@ -110,16 +111,15 @@ class RunningHub:
 
 
 @contextmanager
-def running_hub(what: str, configuration: Path) -> Iterator[RunningHub]:
-    """A lab that is up and well; taken down afterwards."""
+def running_hub(what: str, configuration: Path, timers: str = "fast") -> Iterator[RunningHub]:
+    """A lab that is up and well; taken down afterwards. On a busy machine fast timers end tunnels that are well."""
     intent = read(configuration).intent
     assert intent is not None
-    overrides = Overrides(TIMERS["fast"], HOLD)
+    overrides = Overrides(TIMERS[timers], HOLD)
     place = unique_place(what)
     try:
-        hub = RunningHub(
-            build.up(plan(overridden(intent, overrides)), place, configuration=configuration, overrides=overrides)
-        )
+        built = build.up(plan(overridden(intent, overrides)), place, configuration=configuration, overrides=overrides)
+        hub = RunningHub(built, overrides)
         hub.wait_until_well()
         yield hub
     finally:

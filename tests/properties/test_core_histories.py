@@ -18,7 +18,7 @@ NAMES = ("fiber", "wireless", "lte")
 step = st.one_of(
     st.tuples(st.sampled_from(STEPS), st.sampled_from(NAMES)),
     st.tuples(st.just("later"), st.sampled_from((0.004, 0.3, 2.0, 61.0))),
-    st.tuples(st.sampled_from(("probe", "restart_controller")), st.none()),
+    st.tuples(st.sampled_from(("probe", "restart_controller", "restart_controller_relay_first")), st.none()),
 )
 
 

@@ -109,6 +109,14 @@ CASES: list[tuple[str, Any, Message]] = [
         ),
         Notified(BRANCH, 6, 2, "bye"),
     ),
+    (
+        "a notification that would write into the terminal",
+        said(
+            "notification",
+            '"direction": "receive", "notification": { "code": 6, "subcode": 2, "message": "a\\n\\u001b[2Jb" }',
+        ),
+        Notified(BRANCH, 6, 2, "a??[2Jb"),
+    ),
     ("shutdown", json.loads(f'{{ {HEAD}, "type": "notification", "notification": "shutdown" }}'), ShuttingDown()),
     ("a type of later versions", {"type": "telepathy"}, Ignored("telepathy")),
     ("no type at all", {}, Ignored("None")),
@@ -139,7 +147,7 @@ def test_compact_prefixes_are_read_too() -> None:
         said("update", '"direction": "send", "message": {"update": {"announce": {"ipv4 unicast": {"x": []}}}}')
         | {"neighbor": {"direction": "send", "message": {}, "address": {"peer": 7}}},
         said("update", '"direction": "send", "message": {"update": {"withdraw": {"ipv4 unicast": [{"nlri": 7}]}}}'),
-        said("update", '"direction": "send", "message": {"update": {"withdraw": {"ipv4 unicast": ["10.0.0.1/8"]}}}'),
+        said("update", '"direction": "send", "message": {"update": {"withdraw": {"ipv4 unicast": ["10.0.0.1/80"]}}}'),
         said("update", '"direction": "send", "message": {"update": {"attribute": {"as-path": {"0": 1}}}}'),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -68,3 +69,27 @@ def test_it_says_how_to_use_it(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert done.stderr == "usage: python -m speaker.bgp.launcher CONFIG\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"__init__.py": "raise ImportError('pretended')"}, "ExaBGP is not installed: pip install "),
+        ({"__init__.py": "", "version.py": "release = '4.2.21'"}, "ExaBGP 4.2.21 is not a known version: install "),
+        ({"__init__.py": "", "version.py": "release = '5.0.15'"}, "ExaBGP's listener is not the one that we know "),
+    ],
+    ids=["missing", "old", "broken"],
+)
+def test_an_exabgp_that_cannot_be_used_is_one_line_before_its_configuration_is_waited_for(
+    tmp_path: Path, files: dict[str, str], expected: str
+) -> None:
+    (tmp_path / "exabgp").mkdir()
+    for name, content in files.items():
+        (tmp_path / "exabgp" / name).write_text(content)
+    command = [sys.executable, "-m", "speaker.bgp.launcher", str(tmp_path / "none.conf")]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, env={**os.environ, "PYTHONPATH": str(tmp_path)}
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"pointsman: {expected}")
+    assert done.stderr.count("\n") == 1

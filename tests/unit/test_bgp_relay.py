@@ -328,3 +328,22 @@ def test_a_directory_that_comes_late_is_waited_for(tmp_path: Path) -> None:
     assert client.until("ready")[-1] == {"ready": True}
     client.close()
     rig.end()
+
+
+def test_forgotten_connections_do_not_keep_the_controller_out(rig: Rig) -> None:
+    rig.begin()
+    forgotten = [Client(rig.path, "") for _ in range(20)]
+    controller = Client(rig.path)
+    assert controller.until("ready")[-1] == {"ready": True}
+    assert forgotten[0].until("error")[-1] == {"error": "too many connections to this relay: close some"}
+    for client in (*forgotten, controller):
+        client.close()
+
+
+def test_a_file_in_the_place_of_its_socket_is_replaced(rig: Rig, client: Client) -> None:
+    rig.path.unlink()
+    rig.path.write_text("not a socket")
+    client.close()
+    again = Client(rig.path)
+    assert again.until("ready")[-1] == {"ready": True}
+    again.close()

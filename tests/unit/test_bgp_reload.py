@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from ipaddress import IPv4Address
+from pathlib import Path
 
 import pytest
 from bgp_network import network
 
 from hub.bgp.listening import listening, not_listening
-from hub.bgp.reload import peers, shown_peers
+from hub.bgp.reload import InvalidConfigurationError, peers, shown_peers, validate
 
 TABLE = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -42,3 +44,23 @@ def test_the_shown_neighbors_are_compared_with_the_wanted() -> None:
 @pytest.mark.parametrize("lines", [(), ("done",), ("[7]",), ('[{"peer": {}}]',), ('{"a": 1}',)])
 def test_an_answer_that_shows_no_neighbors_shows_none(lines: tuple[str, ...]) -> None:
     assert shown_peers(lines) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("line 3:\n  no such keyword\n", "ExaBGP refuses e.conf: line 3: no such keyword"),
+        ("", "ExaBGP refuses e.conf: it does not say why"),
+        (
+            'Traceback (most recent call last):\n  File "x"\nImportError: none\n',
+            'ExaBGP refuses e.conf: it does not run here (ImportError: none): install it with pip install "exabgp>=5',
+        ),
+    ],
+)
+def test_a_refusal_is_one_line_and_never_a_traceback(monkeypatch: pytest.MonkeyPatch, said: str, expected: str) -> None:
+    done = subprocess.CompletedProcess((), 1, stdout="", stderr=said)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
+    with pytest.raises(InvalidConfigurationError) as refused:
+        validate(Path("e.conf"))
+    assert str(refused.value).startswith(expected)
+    assert "\n" not in str(refused.value)

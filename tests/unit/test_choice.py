@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from ipaddress import ip_network
 
 import pytest
 from small_network import a_branch
 
 from policies.choice import choose
+from policies.model.announcement import Announcement
 from policies.model.clock import Instant
 from policies.model.ids import TunnelId
 from policies.model.intent import Failback, FailbackMode
@@ -38,6 +41,7 @@ def view(
             WIRELESS: LivenessView(wireless, Instant(0.0), ""),
         },
         sessions={FIBER: SessionView(SessionState.UP, complete=fiber_told), WIRELESS: session},
+        forwarder=True,
     )
 
 
@@ -57,6 +61,9 @@ def view(
         (view(fiber_told=False), WIRELESS, AUTOMATIC, WIRELESS, Reason.WAITING_FOR_SESSION),
         (view(), WIRELESS, NEVER, WIRELESS, Reason.FAILBACK_NEVER),
         (view(wireless=DOWN), WIRELESS, NEVER, FIBER, Reason.PREFERRED),
+        (view(wireless=UNKNOWN), WIRELESS, AUTOMATIC, WIRELESS, Reason.NOT_YET),
+        (replace(view(fiber=DOWN), forwarder=False), FIBER, AUTOMATIC, FIBER, Reason.BLIND),
+        (replace(view(), forwarder=False), WIRELESS, AUTOMATIC, WIRELESS, Reason.BLIND),
     ],
 )
 def test_the_choice_and_its_reason(
@@ -64,6 +71,14 @@ def test_the_choice_and_its_reason(
 ) -> None:
     choice = choose(present_order(BRANCH, believed, NOW), current, failback, believed, NOW)
     assert (choice.tunnel, choice.reason) == (tunnel, reason)
+
+
+def test_without_a_forwarder_the_branch_is_left_where_it_was_told_to_be() -> None:
+    prefix = ip_network("10.0.0.0/16")
+    told = {FIBER: {prefix: Announcement(1000)}, WIRELESS: {prefix: Announcement(990)}}
+    sessions = {tunnel: SessionView(SessionState.UP, complete=True, sent=sent) for tunnel, sent in told.items()}
+    believed = View(sessions=sessions)
+    assert choose(present_order(BRANCH, believed, NOW), None, AUTOMATIC, believed, NOW).tunnel == WIRELESS
 
 
 def test_a_hold_says_when_it_ends() -> None:

@@ -11,6 +11,7 @@ from config_directories import ALLOCATIONS, BANDUNG, EXAMPLE, NETWORK, written
 
 from hub.cli import allocate, check, schema
 from hub.cli.check import size
+from hub.cli.main import main
 from hub.config.directory import find_directory
 from hub.config.schema import FILES, render_schema
 from hub.control.places import SYSTEM_CONFIG
@@ -131,3 +132,38 @@ def test_a_schema_knows_the_keys_as_they_are_written() -> None:
     properties = json.loads(render_schema("branch"))["properties"]
     assert {"as", "prefix-limit", "router-id", "uplinks"} <= set(properties)
     assert "rules" not in properties
+
+
+@pytest.mark.parametrize(
+    ("arguments", "example"),
+    [(["check"], "check DIR"), (["allocate"], "allocate DIR"), (["run"], "run --config DIR")],
+)
+def test_where_there_is_no_configuration_the_mend_is_the_command_with_a_directory(
+    arguments: list[str],
+    example: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for module in ("hub.cli.where", "hub.config.directory"):
+        monkeypatch.setattr(f"{module}.SYSTEM_CONFIG", tmp_path / "etc")
+    assert main(arguments) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"pointsman: no network.yaml here ({tmp_path}), and no {tmp_path / 'etc'}",
+        f"    mend: name the directory: pointsman {example}",
+    ]
+
+
+def test_allocate_without_network_yaml_says_to_write_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["allocate", str(tmp_path)]) == 1
+    assert "    mend: write network.yaml (docs/reference/configuration.md has an example)" in capsys.readouterr().err
+
+
+def test_a_file_in_the_place_of_the_directory_is_named_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = written(tmp_path, {}) / "network.yaml"
+    assert main(["check", str(file)]) == 1
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        f"network.yaml: {file} is a file: name its directory",
+        "1 error in 0 files",
+    ]

@@ -292,12 +292,25 @@ def test_a_directory_in_the_place_of_a_file_is_a_problem(tmp_path: Path) -> None
     assert "branches/bogor.yaml: is not a file" in said(reading(tmp_path, {}))
 
 
-@pytest.mark.parametrize("name", ["nothing", "a\0b", "file", "file/x"])
-def test_a_missing_directory_is_a_problem(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("nothing", "there is no directory"),
+        ("a\0b", "there is no directory"),
+        ("file", "is a file: name its directory"),
+        ("file/x", "cannot be used as a directory: Not a directory"),
+        ("loop", "cannot be used as a directory: Too many levels of symbolic links"),
+        ("a" * 5000, "cannot be used as a directory: File name too long"),
+    ],
+    ids=["nothing", "zero byte", "file", "below a file", "loop", "long"],
+)
+def test_a_directory_that_is_none_is_one_problem(tmp_path: Path, name: str, expected: str) -> None:
     (tmp_path / "file").write_text("")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
     configuration = read(tmp_path / name)
     assert configuration.intent is None
-    assert "network.yaml: there is no directory" in said(configuration)
+    assert len(configuration.problems) == 1
+    assert expected in said(configuration)
 
 
 def test_an_empty_directory_has_no_network_yaml(tmp_path: Path) -> None:

@@ -89,9 +89,23 @@ def test_a_branch_without_bfd_keeps_its_session_over_an_outage() -> None:
 def test_failback_makes_the_better_tunnel_better_first_and_watches() -> None:
     decision = decided(view(on="wireless", meds=(1000, 990)))
     assert meds(decision) == {"fiber": 1000, "wireless": 1100}
-    assert decision.look
     assert not decision.urgent
     assert decision.classes["bandung"].active == WIRELESS
+
+
+def test_the_return_path_is_watched_once_the_better_value_was_sent() -> None:
+    assert not decided(view(on="wireless", meds=(1000, 990))).look
+    assert decided(view(on="wireless", meds=(1000, 1100))).look
+
+
+def test_without_a_forwarder_nothing_is_given_back() -> None:
+    blind = replace(view(on="wireless", meds=(1000, 990)), forwarder=False)
+    assert meds(decided(blind)) == {"fiber": 1000, "wireless": 990}
+
+
+def test_a_controller_that_hears_exabgp_first_does_not_undo_a_failover() -> None:
+    blind = replace(view(meds=(1000, 990)), forwarder=False, liveness={}, classes={})
+    assert meds(decided(blind)) == {"fiber": 1000, "wireless": 990}
 
 
 def test_the_hub_follows_when_the_branch_is_seen_to_have_moved() -> None:

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
+from hub.control.lock import AlreadyRunningError
 from hub.forwarder import server as server_module
 from hub.forwarder.fields import FieldError
 from hub.forwarder.loop import Loop
 from hub.forwarder.orders import Command, Look
-from hub.forwarder.server import AlreadyRunningError, Server
+from hub.forwarder.server import Server
 
 
 class House:
@@ -229,3 +230,50 @@ def test_too_many_connections_are_refused_one_by_one(house: House, meet: Any, mo
     assert "connections are open already" in meet().hear()[0]["error"]
     house.server.tell([{"gone": "a"}])
     assert first.hear()[-1] == {"gone": "a"}
+
+
+def test_a_socket_file_that_is_removed_or_replaced_comes_back(
+    house: House, meet: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "LOOK_EVERY_NS", 0)
+    before = meet("reader")
+    for instead in (None, "not a socket"):
+        house.path.unlink()
+        if instead is not None:
+            house.path.write_text(instead)
+        while not house.path.is_socket():
+            house.turn()
+        assert "snapshot" in meet("reader").hear()[-1]
+    house.server.tell([{"gone": "a"}])
+    assert before.hear()[-1] == {"gone": "a"}
+
+
+def test_a_directory_that_goes_is_complained_of_once_and_its_return_mends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "LOOK_EVERY_NS", 0)
+    said: list[str] = []
+    loop, path = Loop(), tmp_path / "run" / "forwarder.sock"
+    path.parent.mkdir()
+    server = Server(loop, path, dict, lambda _command: None, said.append)
+    path.with_suffix(".lock").unlink()
+    path.parent.rmdir()
+    server.listen()
+    for _ in range(5):
+        loop.step()
+    assert said == [f"cannot listen at {path}: No such file or directory; is its directory there, and writable?"]
+    path.parent.mkdir()
+    loop.step()
+    assert path.is_socket()
+    server.close()
+    loop.close()
+
+
+def test_a_reader_that_asks_without_end_is_told_and_left(house: House, meet: Any) -> None:
+    greedy = meet("reader")
+    greedy.hear()
+    greedy.send(b'{"get":"status"}\n' * 1000)
+    answers = greedy.hear()
+    assert answers[-1] == {}
+    assert "ask less often" in answers[-2]["error"]
+    assert sum("status" in answer for answer in answers) <= 2 * server_module.MOST_QUESTIONS

@@ -50,6 +50,13 @@ def test_a_held_prefix_counts_like_a_heard_one() -> None:
     assert found == {"bandung": ((FIBER, WIRELESS), FIBER)}
 
 
+def test_a_prefix_that_is_no_longer_the_branchs_own_is_not_forwarded() -> None:
+    alien = ip_network("10.9.0.0/24")
+    assert orders(view(session(LAN, alien), session(LAN, alien))) == {"bandung": ((FIBER, WIRELESS), FIBER)}
+    found = class_orders(BRANCH, view(session(LAN, alien), session(LAN, alien)), (), FIBER, "test", NOW)
+    assert found["bandung"].prefixes == (LAN,)
+
+
 def test_what_the_kernel_forwards_is_kept_until_the_sessions_have_spoken() -> None:
     known = ClassView("bandung", "bandung", FIBER, (FIBER, WIRELESS), (LAN,), 2, NOW, "before")
     silent = SessionView(SessionState.DOWN)

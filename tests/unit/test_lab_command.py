@@ -8,11 +8,13 @@ import os
 from pathlib import Path
 
 import pytest
+from lab_intent import intent
 
 from hub.cli import lab
-from hub.lab import rootless
+from hub.lab import namespaces, rootless
 from hub.lab.names import HOME_VARIABLE, LabError, LabPlace, labs_home
-from hub.lab.record import load, locked
+from hub.lab.plan import plan
+from hub.lab.record import Lab, load, locked, write
 from hub.lab.requirements import complaint, missing
 
 
@@ -70,7 +72,60 @@ def test_a_wrong_command_line_is_a_usage_error(arguments: list[str]) -> None:
 
 def test_degrading_by_nothing_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("degrade", "bandung/fiber") == lab.USAGE
-    assert "--loss 5%" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith("usage: ")
+    assert "--loss 5%" in said
+
+
+@pytest.fixture
+def recorded(home: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """A lab that is up, as far as its record and the names of its namespaces say."""
+    lab_place = LabPlace("lab", home)
+    found = Lab(lab_place, plan(intent()), Path("/etc/pointsman"), kernel_wireguard=True)
+    lab_place.directory.mkdir()
+    write(found)
+    monkeypatch.setattr(namespaces, "existing", lambda place: [place.namespace("hub")])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["cut", "bandung/fibre"], 'did you mean "bandung/fiber"? '),
+        (["cut", "isp:telcom"], 'did you mean "isp:telkom"? '),
+        (["heal", "hub:bisnet"], 'did you mean "hub:biznet"? '),
+        (["cut", "nowhere"], "isp:telkom, hub:telkom, hub:biznet"),
+        (["probe", "bandng"], 'did you mean "bandung"? the branches are bandung, tegal'),
+        (["shell", "bandng"], 'did you mean "bandung"? the machines are hub, '),
+    ],
+)
+@pytest.mark.usefixtures("recorded")
+def test_a_name_that_is_not_in_the_lab_is_answered_with_the_one_like_it(
+    arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*arguments) == lab.REFUSED
+    assert expected in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("recorded")
+def test_a_lab_that_is_up_is_not_said_to_be_built_again(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("up") == lab.REFUSED
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert 'lab "lab" is up already: "pointsman lab down" first' in said.err
+
+
+def test_a_directory_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("up", str(tmp_path / "nowhere")) == lab.REFUSED
+    assert capsys.readouterr().err == f"pointsman: there is no directory {tmp_path / 'nowhere'}\n"
+
+
+@pytest.mark.parametrize("command", ["up", "status", "cut", "heal", "degrade", "probe", "shell", "demo", "down"])
+def test_help_shows_the_command_in_use(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as error:
+        run(command, "--help")
+    assert error.value.code == lab.DONE
+    assert f"\n  pointsman lab {command}" in capsys.readouterr().out
 
 
 def test_a_configuration_with_errors_is_refused_with_the_way_to_see_them(
@@ -78,6 +133,15 @@ def test_a_configuration_with_errors_is_refused_with_the_way_to_see_them(
 ) -> None:
     assert run("up", str(tmp_path)) == lab.REFUSED
     assert f'"pointsman check {tmp_path}"' in capsys.readouterr().err
+
+
+def test_a_link_that_leads_to_itself_is_refused_like_any_configuration_with_errors(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loop = home / "loop"
+    loop.symlink_to(loop)
+    assert run("up", str(loop)) == lab.REFUSED
+    assert "has errors: see them with" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", json.dumps({"network": {}, "configuration": "/"})])

@@ -80,6 +80,20 @@ def test_a_tunnel_that_goes_on_faltering_was_dead() -> None:
     assert lives((up, 1), (down, 4), (up, 5), (down, 20), (up, 21)).liveness_of(FIBER).after_death
 
 
+def test_a_tunnel_that_was_dead_for_hours_when_first_known_was_dead() -> None:
+    assert lives((LivenessState.DOWN, 1), (LivenessState.UP, 7200)).liveness_of(FIBER).after_death
+
+
+def test_what_is_remembered_of_a_tunnel_outlives_the_forwarder() -> None:
+    dead = lives((LivenessState.UP, 1), (LivenessState.DOWN, 100))
+    restarted = observe(dead, ForwarderConnected({FIBER: LivenessView(LivenessState.UNKNOWN, at(101))}, {}, {}))
+    assert (
+        observe(restarted, LivenessChanged(FIBER, LivenessView(LivenessState.UP, at(102))))
+        .liveness_of(FIBER)
+        .after_death
+    )
+
+
 def test_a_restarted_controller_does_not_know_and_holds() -> None:
     known = ForwarderConnected({FIBER: LivenessView(LivenessState.DOWN, at(1))}, {}, {})
     view = observe(after(known), LivenessChanged(FIBER, LivenessView(LivenessState.UP, at(2))))

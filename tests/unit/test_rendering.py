@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import io
 import json
-from datetime import UTC, datetime
+import os
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 from rich.console import Console, RenderableType
 from small_network import a_branch, a_network
 
-from hub.cli.durations import ago
+from hub.cli.durations import ago, round_trip
 from hub.cli.render_status import status_view
 from hub.cli.render_why import why_view
+from hub.cli.screen import show
 from hub.controller.report import Surroundings, branch_report, network_report
 from policies.decide import decide
 from policies.model.announcement import Announcement
@@ -65,9 +70,9 @@ def moved() -> View:
     )
 
 
-def shown(view: RenderableType) -> str:
+def shown(view: RenderableType, width: int = 160) -> str:
     out = io.StringIO()
-    Console(file=out, width=160).print(view)
+    Console(file=out, width=width).print(view)
     return out.getvalue()
 
 
@@ -85,7 +90,51 @@ def test_the_report_is_plain_data(report: dict[str, object]) -> None:
 def test_status_says_who_moved_and_what_is_down(report: dict[str, object]) -> None:
     text = shown(status_view(report))
     assert "2 branches: 0 on their preferred tunnel, 1 moved, 1 on none · 1 down: bandung/fiber" in text
-    assert "fiber down 2m 10s · wireless up" in text
+    assert "fiber down 2m · wireless up" in text
+    assert text.splitlines()[1] == "hub hq of kencana, /etc/pointsman"
+
+
+def test_status_of_a_labs_hub_names_the_lab(report: dict[str, object]) -> None:
+    assert shown(status_view(report, "second")).splitlines()[1] == "hub hq of kencana, /etc/pointsman · lab second"
+
+
+def test_a_narrow_terminal_keeps_numbers_and_units_together(report: Any) -> None:
+    for branch in report["branches"]:
+        for tunnel in branch["tunnels"]:
+            tunnel.update(liveness="up", session="up", rtt_ms=2.413)
+    text = shown(status_view(report), width=66)
+    assert "fiber 2.4 ms ·\n" in "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+    assert text.count("2.4 ms") == 4
+
+
+def test_a_pipe_gets_whole_lines_without_blanks_at_their_ends(
+    report: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    show(status_view(report))
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line == line.rstrip() for line in lines)
+    assert any(line.endswith("fiber down 2m · wireless up") for line in lines)
+
+
+def test_a_reader_who_went_away_is_no_exit_of_its_own(
+    report: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w", buffering=1) as closed:  # noqa: PTH123 - a descriptor
+        monkeypatch.setattr("sys.stdout", closed)
+        with pytest.raises(BrokenPipeError):
+            show(status_view(report))
+        monkeypatch.undo()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), writing)
+
+
+def test_status_names_a_branch_that_no_tunnel_reaches_first() -> None:
+    down = LivenessView(LivenessState.DOWN, Instant(900.0), "silent")
+    cut_off = replace(moved(), liveness={FIBER: down, WIRELESS: down})
+    report = network_report(INTENT, cut_off, {}, Surroundings("/etc/pointsman", Instant(0.0)), NOW)
+    text = shown(status_view(report))
+    assert text.startswith("UNREACHABLE: bandung · 2 branches: 0 on their preferred tunnel")
 
 
 def test_status_shows_problems_with_their_mend(report: dict[str, object]) -> None:
@@ -106,12 +155,31 @@ def test_status_of_the_forwarder_alone_says_so() -> None:
     assert "fiber down" in text
 
 
-def test_why_tells_the_whole_story() -> None:
+def explanation() -> dict[str, Any]:
     decision, _ = decide(INTENT, moved(), {}, NOW)
     around = Surroundings("/etc/pointsman", Instant(0.0))
-    text = shown(why_view(branch_report(BRANCH, moved(), decision.verdicts["bandung"], around, NOW)))
+    return branch_report(BRANCH, moved(), decision.verdicts["bandung"], around, NOW)
+
+
+def test_why_is_folded_and_never_cut() -> None:
+    whole, folded = (shown(why_view(explanation()), width=width) for width in (400, 40))
+    assert "".join(re.findall(r"[\w./]", folded)) == "".join(re.findall(r"[\w./]", whole))
+
+
+def test_why_says_the_time_zone_in_the_heading_and_of_what_is_next() -> None:
+    jakarta = Now(NOW.monotonic, NOW.wall.astimezone(timezone(timedelta(hours=7))))
+    decision, _ = decide(INTENT, moved(), {}, jakarta)
+    report = branch_report(BRANCH, moved(), decision.verdicts["bandung"], Surroundings("/", Instant(0.0)), jakarta)
+    report["next"] = {"what": "failback", "at": "2026-03-02T21:05:11+07:00"}
+    text = shown(why_view(report))
+    assert "since 21:02:11.000 +07:00 (2m 10s)" in text
+    assert "failback: not before 21:05:11 +07:00" in text
+
+
+def test_why_tells_the_whole_story() -> None:
+    text = shown(why_view(explanation()))
     for expected in (
-        "bandung -> wireless since 14:02:11.000 (2m 10s): only usable",
+        "bandung -> wireless since 14:02:11.000 +00:00 (2m 10s): only usable",
         "down     silent for 150 ms (3 x 50 ms)",
         "1 wireless (up)   2 fiber (down)   policy standard",
         "wireless: 10.0.0.0/16 med 990 (survivor)",
@@ -128,6 +196,19 @@ def test_why_tells_the_whole_story() -> None:
 )
 def test_lengths_of_time_are_short(seconds: float, text: str) -> None:
     assert ago(seconds) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(59, "59s"), (130, "2m"), (10_920, "3h"), (90_000, "1d"), (0, "0s")])
+def test_in_a_table_one_unit_is_enough(seconds: float, text: str) -> None:
+    assert ago(seconds, units=1) == text
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [(0.8, "0.8 ms"), (0.0412, "0.041 ms"), (2.413, "2.4 ms"), (9.96, "10 ms"), (31.2, "31 ms"), (1234.5, "1234 ms")],
+)
+def test_a_round_trip_has_two_digits_and_its_unit(milliseconds: float, text: str) -> None:
+    assert round_trip(milliseconds) == text
 
 
 def test_a_tunnel_has_one_name() -> None:

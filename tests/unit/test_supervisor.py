@@ -104,3 +104,17 @@ def test_a_program_runs_with_its_own_capabilities_only() -> None:
     shown = subprocess.run(narrowed(show), capture_output=True, text=True, check=True).stdout
     effective = int(shown.split()[1], 16)
     assert effective & ~(1 << 13) == 0
+
+
+def test_a_directory_that_cannot_be_written_ends_nothing(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    with supervising(gone, "sleeper", "failing") as supervisor:
+        assert supervisor.stderr is not None
+        said = ""
+        while "starting it again in 0.4 s" not in said:
+            line = supervisor.stderr.readline()
+            assert line, said
+            said += line
+        assert f"{gone}: No such file or directory: make it writable" in said
+        supervisor.terminate()
+        assert supervisor.wait(20) == 0

@@ -97,6 +97,24 @@ fiber, wireless, lte = sound(FIBER, 1000), sound(WIRELESS, 1100), sound(LTE, 120
             {FIBER: 980, WIRELESS: 1100},
         ),
         ("and then it is", [sound(FIBER, 1000, 980), wireless], FIBER, {FIBER: 1000, WIRELESS: 1100}),
+        (
+            "of a dead tunnel of which nothing is known the branch may hold the usual value",
+            [replace(dead(FIBER, 1000, 0), session_up=False, complete=False, sent=None, lowest_held=None), wireless],
+            WIRELESS,
+            {WIRELESS: 990},
+        ),
+        (
+            "a boost is kept until the one that follows it was sent, or the branch would turn to the dead one",
+            [dead(FIBER, 1000, 1000), wireless, sound(LTE, 1200, 980)],
+            WIRELESS,
+            {WIRELESS: 990, LTE: 980},
+        ),
+        (
+            "two values do not rise at once, or they would meet on the way",
+            [sound(WIRELESS, 1100, 1000), sound(FIBER, 1000, 990)],
+            FIBER,
+            {WIRELESS: 1100, FIBER: 990},
+        ),
     ],
 )
 def test_values(case: str, standings: list[Standing], chosen: TunnelId, expected: dict[TunnelId, int]) -> None:
