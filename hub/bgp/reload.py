@@ -128,18 +128,27 @@ async def reconfigure(
     try:
         fresh = await asyncio.to_thread(prepare, path, intent, rendering)
     except (InvalidConfigurationError, OSError) as error:
-        return Outcome((str(error),), taken=False)
+        return _untaken(path, error)
     on_valid()
     with contextlib.suppress(NotConnectedError):
         await speaker.retire(frozenset(before.tunnels()) - frozenset(intent.tunnels()))
-    if fresh is not None:
-        fresh.replace(path)
+    try:
+        if fresh is not None:
+            fresh.replace(path)
+    except OSError as error:
+        return _untaken(path, error)
     speaker.reconfigure(intent)
     had = await _taken(speaker, peers(intent), reload_first=fresh is not None)
     if had is None:
         # Nobody there to take it: that is another problem, and ExaBGP reads its file when it starts.
         return Outcome()
     return Outcome((*_differing(had, peers(intent)), *_deaf(intent, rendering.port, tcp_table)))
+
+
+def _untaken(path: Path, error: InvalidConfigurationError | OSError) -> Outcome:
+    if isinstance(error, OSError):
+        return Outcome((f"{path} cannot be written: {error.strerror}: make room, or make it writable",), taken=False)
+    return Outcome((str(error),), taken=False)
 
 
 async def _taken(speaker: Speaker, wanted: frozenset[Peer], *, reload_first: bool) -> frozenset[Peer] | None:
