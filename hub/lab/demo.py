@@ -27,6 +27,8 @@ ALL_BRANCHES_INTERVAL = 0.010
 """Seconds between the probe's packets: with eight branches at once slower, so that two cores keep up."""
 CUT_SECONDS = 3.0
 PATIENCE_SECONDS = 90.0
+SLOWEST_MS = 1000.0
+"""An outage longer than this is no failover; what to expect is 100 to 200 ms."""
 
 Say = Callable[[str], None]
 
@@ -143,6 +145,8 @@ def _broken(way: Direction) -> str | None:
         return "not interrupted"
     if not all(outage.ended for outage in way.outages):
         return "did not return"
+    if way.longest_ms > SLOWEST_MS:
+        return f"{way.longest_ms:.0f} ms: too slow"
     return None
 
 
@@ -175,7 +179,7 @@ def _moved(seen: ProbeReport) -> bool:
 def _outage(way: Direction) -> str:
     broken = _broken(way)
     if broken is not None:
-        return f"{broken} while the cut lasted"
+        return f"{broken} (while the cut lasted)"
     more = f", in {len(way.outages)} pieces" if len(way.outages) > 1 else ""
     return f"{way.longest_ms:5.0f} ms without a packet{more} (known to {way.resolution_ms:.0f} ms)"
 
