@@ -76,11 +76,16 @@ class Loop:
         """Nanoseconds: the latest that a timer was in the last second or two."""
         return max(self._worst, self._worst_before)
 
-    def stalled_since(self, when: int) -> int:
-        """Nanoseconds since `when` in which this loop was kept from running, by more than `STALL` at a time."""
+    def stalled_since(self, when: int, bound: int) -> int:
+        """Nanoseconds since `when` in which this loop was kept from running, by more than `STALL` at a time.
+
+        Many stalls together count as `bound` at most, or a loop that is always late would never come to a verdict; one
+        that is longer counts as long as it was.
+        """
         if not self._stalls or self._stalls[-1][0] <= when:
             return 0
-        return sum(min(late, at - when) for at, late in self._stalls if at > when)
+        stalls = [min(late, at - when) for at, late in self._stalls if at > when]
+        return min(sum(stalls), max(bound, *stalls))
 
     def watch(
         self, fd: int, callback: Callable[[], None] | None, on_writable: Callable[[], None] | None = None

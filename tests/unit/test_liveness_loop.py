@@ -127,15 +127,24 @@ def test_a_stall_is_measured_and_remembered(loop: Loop) -> None:
     loop.call_at(start - 2 * STALL, lambda: None)
     loop.step()
     assert loop.lateness >= 2 * STALL
-    assert loop.stalled_since(start - 3 * STALL) >= 2 * STALL
-    assert loop.stalled_since(loop.now()) == 0
+    assert loop.stalled_since(start - 3 * STALL, 1000 * STALL) >= 2 * STALL
+    assert loop.stalled_since(loop.now(), 1000 * STALL) == 0
 
 
 def test_the_part_of_a_stall_before_the_silence_does_not_count(loop: Loop) -> None:
     start = loop.now()
     loop.call_at(start - 100 * STALL, lambda: None)
     loop.step()
-    assert loop.stalled_since(start) <= loop.now() - start
+    assert loop.stalled_since(start, 1000 * STALL) <= loop.now() - start
+
+
+def test_many_stalls_together_count_only_to_the_bound(loop: Loop) -> None:
+    start = loop.now()
+    for _ in range(3):
+        loop.call_at(start - 4 * STALL, lambda: None)
+        loop.step()
+    longest = loop.lateness
+    assert loop.stalled_since(start - 10 * STALL, STALL) <= longest
 
 
 def test_an_alarm_moved_earlier_rings_at_the_earlier_instant(loop: Loop) -> None:

@@ -198,8 +198,8 @@ class BfdWatch:
             self._detection.due(self._patience_ends())
 
     def _patience_ends(self) -> int:
-        stalled = self._loop.stalled_since(self._session.silent_since)
-        return self._session.detection_due + min(stalled, self._session.detection_time)
+        session = self._session
+        return session.detection_due + self._loop.stalled_since(session.silent_since, session.detection_time)
 
     def _act(self, step: Step) -> None:
         if step.round_trip is not None:

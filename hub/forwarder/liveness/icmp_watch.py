@@ -146,8 +146,8 @@ class IcmpWatch:
             self._detection.due(self._patience_ends())
 
     def _patience_ends(self) -> int:
-        stalled = self._loop.stalled_since(self._session.patient_since)
-        return self._session.detection_due + min(stalled, self.timers.detection_ns)
+        stalled = self._loop.stalled_since(self._session.patient_since, self.timers.detection_ns)
+        return self._session.detection_due + stalled
 
     def _arm(self) -> None:
         if self._closed:
