@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from policies.model.clock import Instant
+from policies.model.clock import NEVER, Instant
 from policies.model.ids import TunnelId
 from policies.model.intent import Failback, FailbackMode
 from policies.model.verdicts import Reason
@@ -34,7 +34,7 @@ def choose(ranking: Sequence[Ranked], current: TunnelId | None, failback: Failba
     if any(r.tunnel == current and r.usability is Usability.UNKNOWN for r in ranking):
         # Within seconds it is known to live or to be dead; until then nothing is held against it.
         return Choice(current, Reason.NOT_YET)
-    usable = [r for r in ranking if r.usability <= Usability.UP_WITHOUT_SESSION]
+    usable = [r for r in ranking if r.usability <= Usability.LEAVING]
     if not usable:
         return _without_live_tunnel(ranking, current)
     present = next((r for r in usable if r.tunnel == current), None)
@@ -74,7 +74,8 @@ def _better_one(better: Sequence[Ranked], present: Ranked, failback: Failback, v
         return Choice(present.tunnel, Reason.FAILBACK_NEVER)
     waiting: list[Choice] = []
     for candidate in better:
-        held_until = _held_until(candidate, failback, view)
+        # Out of a tunnel that is about to go there is no waiting.
+        held_until = NEVER if present.usability is Usability.LEAVING else _held_until(candidate, failback, view)
         if held_until > now:
             waiting.append(Choice(present.tunnel, Reason.HELD_BACK, candidate.tunnel.name, held_until))
         elif not _told_all(candidate.tunnel, view):

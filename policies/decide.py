@@ -23,7 +23,7 @@ from policies.forwarding import carrying, class_orders, settles_at
 from policies.model.announcement import Announcement, Announcements
 from policies.model.clock import Instant, Now
 from policies.model.desired import ClassOrder, Desired
-from policies.model.ids import Prefix, TunnelId
+from policies.model.ids import Prefix, TunnelId, lies_within
 from policies.model.intent import Branch, Hub, Intent, LivenessMethod
 from policies.model.verdicts import Decision, Place, Reason, Verdict
 from policies.model.view import LivenessState, SessionState, View
@@ -65,7 +65,10 @@ def combine(intent: Intent, decisions: Mapping[str, BranchDecision]) -> Decision
         announcements={t: said for d in decisions.values() for t, said in d.announcements.items()},
         urgent=frozenset(t for d in decisions.values() if d.urgent for t in d.announcements),
         classes={name: order for d in decisions.values() for name, order in d.classes.items()},
-        unreachable=tuple(p for branch in intent.branches.values() for p in branch.prefixes),
+        unreachable=(
+            *(p for branch in intent.branches.values() for p in branch.prefixes),
+            *intent.hub.between_branches,
+        ),
         look=frozenset(name for name, d in decisions.items() if d.look),
         close=frozenset(t for d in decisions.values() for t in d.close),
     )
@@ -87,6 +90,7 @@ def decide_branch(hub: Hub, branch: Branch, view: View, move: Move | None, now: 
     settled = (Reason.PREFERRED, Reason.ONLY_USABLE)
     silent = not classes and known is None and planned.choice.reason in settled
     survivor = _is_survivor(standings, planned.chosen, meds)
+    told = announced_to(hub, branch)
     verdict = Verdict(
         branch=branch.name,
         active=active,
@@ -102,7 +106,7 @@ def decide_branch(hub: Hub, branch: Branch, view: View, move: Move | None, now: 
     )
     return BranchDecision(
         verdict=verdict,
-        announcements={t: _announce(hub.prefixes, med) for t, med in meds.items()},
+        announcements={t: dict.fromkeys(told, Announcement(med)) for t, med in meds.items()},
         urgent=survivor and not planned.moving,
         classes=classes,
         look=planned.watching,
@@ -140,7 +144,7 @@ def _plan(
     until = blocked_until(move, target, now)
     if until is not None:
         return _taken_back(choice, active, move, until)
-    progress = advance(move, target, branch.name, view, now, told=_is_best_told(standings, target))
+    progress = advance(move, target, branch, view, now, told=_is_best_told(standings, target))
     if progress.step is Step.TAKEN_BACK:
         return _taken_back(choice, active, progress.move, progress.wake_at)
     return _under_way(choice, active, target, progress)
@@ -181,24 +185,29 @@ def _standing(tunnel: TunnelId, med: int, view: View) -> Standing:
         session_up=up,
         complete=session.complete,
         sent=min((said.med for said in session.sent.values()), default=None) if up else None,
+        highest_sent=max((said.med for said in session.sent.values()), default=None) if up else None,
         lowest_held=session.lowest_held,
     )
 
 
 def _is_best_told(standings: list[Standing], target: TunnelId) -> bool:
     """Whether the branch was sent values by which the target is the best that it may hold."""
-    sent = next((s.sent for s in standings if s.tunnel == target), None)
+    told = next((s for s in standings if s.tunnel == target), None)
     held = [s.lowest_held for s in standings if s.tunnel != target and s.lowest_held is not None]
-    return sent is not None and all(sent < value for value in held)
+    return told is not None and all(told.beats(value) for value in held) and told.sent is not None
 
 
 def _is_survivor(standings: list[Standing], chosen: TunnelId | None, meds: Mapping[TunnelId, int]) -> bool:
     return any(s.tunnel == chosen and chosen in meds and meds[chosen] < s.med for s in standings)
 
 
-def _announce(prefixes: Iterable[Prefix], med: int) -> Announcements:
-    said = Announcement(med)
-    return dict.fromkeys(prefixes, said)
+def announced_to(hub: Hub, branch: Branch) -> tuple[Prefix, ...]:
+    """The prefixes that a branch is told of, in the order in which they are written; never one of its own."""
+    return tuple(
+        prefix
+        for prefix in dict.fromkeys((*hub.prefixes, *hub.between_branches))
+        if prefix.version in branch.versions and not lies_within(prefix, branch.prefixes)
+    )
 
 
 def _closings(branch: Branch, view: View) -> Iterable[tuple[TunnelId, Instant]]:

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from policies.model.clock import Instant
 from policies.model.desired import ClassOrder
-from policies.model.ids import Prefix, TunnelId
+from policies.model.ids import Prefix, TunnelId, lies_within
 from policies.model.intent import Branch
 from policies.model.view import ClassView, SessionState, SessionView, View
 from policies.ranking import Ranked, Usability
@@ -37,7 +37,7 @@ def tunnels_by_prefix(branch: Branch, view: View, now: Instant) -> Mapping[Prefi
         session = view.session_of(tunnel.id)
         settled = is_settled(session, now)
         for prefix, heard in session.heard.items():
-            if _is_of(branch, prefix) and (heard.held_since is None or not settled):
+            if lies_within(prefix, branch.prefixes) and (heard.held_since is None or not settled):
                 found.setdefault(prefix, set()).add(tunnel.id)
         if not settled:
             for prefix in _forwarded_over(tunnel.id, branch, view):
@@ -52,15 +52,8 @@ def _forwarded_over(tunnel: TunnelId, branch: Branch, view: View) -> list[Prefix
         for forwarding in view.classes.values()
         if forwarding.branch == branch.name and tunnel in forwarding.order
         for prefix in forwarding.prefixes
-        if _is_of(branch, prefix)
+        if lies_within(prefix, branch.prefixes)
     ]
-
-
-def _is_of(branch: Branch, prefix: Prefix) -> bool:
-    return any(
-        prefix.version == own.version and prefix.subnet_of(own)  # type: ignore[arg-type]
-        for own in branch.prefixes
-    )
 
 
 def class_name(branch: Branch, tunnels: frozenset[TunnelId]) -> str:

@@ -12,7 +12,8 @@ from enum import Enum
 
 from policies.model.clock import NEVER, Instant
 from policies.model.ids import TunnelId
-from policies.model.view import View
+from policies.model.intent import Branch
+from policies.model.view import PathSeen, View
 
 SEE_DEADLINE = timedelta(seconds=5)
 """How long the branch has to follow before the step is taken back."""
@@ -32,6 +33,14 @@ class Step(Enum):
     MOVING = "seen to be used by the branch: moving the hub"
     BLIND = "the branch answers no return-path probe: moving the hub without having seen it move"
     TAKEN_BACK = "the branch was not seen to use it: taken back"
+
+
+class _Sight(Enum):
+    """What the return-path probe says of the routes of one IP version."""
+
+    CONFIRMED = "two answers over the target since it was told"
+    OTHERWISE = "an answer over another tunnel, or only one over the target"
+    BLIND = "no answer of late"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,27 +72,35 @@ def blocked_until(move: Move | None, target: TunnelId, now: Instant) -> Instant 
     return None
 
 
-def advance(move: Move | None, target: TunnelId, branch: str, view: View, now: Instant, *, told: bool) -> Progress:
-    """One look at a planned move to `target`; `told` says that its better value has been sent to the branch."""
+def advance(move: Move | None, target: TunnelId, branch: Branch, view: View, now: Instant, *, told: bool) -> Progress:
+    """One look at a planned move to `target`; `told` says that its better value has been sent to the branch.
+
+    A branch with IPv4 and IPv6 has moved when it is seen to have moved both.
+    """
     if move is None or move.target != target or move.refused_until > NEVER:
         move = Move(target, now)
     if not told:
         return _wait(Step.TELLING, replace(move, told=NEVER), move.since, now)
     if move.told == NEVER:
         move = replace(move, told=now)
-    seen = view.paths.get(branch)
-    if seen is not None and seen.tunnel == target and now - seen.at <= FRESH.total_seconds():
-        # One answer may have been on its way since before; two on the same tunnel are the branch's new path.
-        if seen.at > move.told and seen.at > seen.since:
-            return Progress(Step.MOVING, move, None)
-        return _wait(Step.SEEING, move, move.told, now)
-    blind = seen is None or now - seen.at > FRESH.total_seconds()
-    if blind and now - move.told >= UNSEEN_WAIT.total_seconds():
-        return Progress(Step.BLIND, move, None)
+    sights = {_sight(view.paths.get((branch.name, version)), target, move.told, now) for version in branch.versions}
+    if sights == {_Sight.CONFIRMED}:
+        return Progress(Step.MOVING, move, None)
+    patient = _Sight.BLIND in sights and _Sight.OTHERWISE not in sights
+    if patient and now - move.told >= UNSEEN_WAIT.total_seconds():
+        return Progress(Step.MOVING if _Sight.CONFIRMED in sights else Step.BLIND, move, None)
     progress = _wait(Step.SEEING, move, move.told, now)
-    if blind and progress.step is Step.SEEING:
+    if patient and progress.step is Step.SEEING:
         return replace(progress, wake_at=Instant(move.told + UNSEEN_WAIT.total_seconds()))
     return progress
+
+
+def _sight(seen: PathSeen | None, target: TunnelId, told: Instant, now: Instant) -> _Sight:
+    if seen is None or now - seen.at > FRESH.total_seconds():
+        return _Sight.BLIND
+    # One answer may have been on its way since before; two on the same tunnel are the branch's new path.
+    confirmed = seen.tunnel == target and seen.at > told and seen.at > seen.since
+    return _Sight.CONFIRMED if confirmed else _Sight.OTHERWISE
 
 
 def _wait(step: Step, move: Move, since: Instant, now: Instant) -> Progress:

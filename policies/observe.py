@@ -83,7 +83,7 @@ def without_strangers(view: View, tunnels: frozenset[TunnelId], branches: frozen
         view,
         liveness={t: liveness for t, liveness in view.liveness.items() if t in tunnels},
         sessions={t: session for t, session in view.sessions.items() if t in tunnels},
-        paths={b: path for b, path in view.paths.items() if b in branches},
+        paths={key: path for key, path in view.paths.items() if key[0] in branches},
     )
 
 
@@ -93,7 +93,7 @@ _ForwarderEvent = ForwarderConnected | ForwarderLost | LivenessChanged | ClassCh
 def _observe_forwarder(view: View, event: _ForwarderEvent) -> View:
     match event:
         case ForwarderConnected():
-            paths = {branch: PathSeen(tunnel, at, at) for branch, (tunnel, at) in event.paths.items()}
+            paths = {key: PathSeen(tunnel, at, at) for key, (tunnel, at) in event.paths.items()}
             liveness = _reported(view, event.liveness)
             return replace(view, forwarder=True, liveness=liveness, classes=event.classes, paths=paths)
         case ForwarderLost():
@@ -106,9 +106,10 @@ def _observe_forwarder(view: View, event: _ForwarderEvent) -> View:
         case ClassGone():
             return replace(view, classes={name: c for name, c in view.classes.items() if name != event.name})
         case PathAnswered():
-            was = view.paths.get(event.branch)
+            key = (event.branch, event.version)
+            was = view.paths.get(key)
             since = was.since if was is not None and was.tunnel == event.tunnel else event.at
-            return replace(view, paths={**view.paths, event.branch: PathSeen(event.tunnel, since, event.at)})
+            return replace(view, paths={**view.paths, key: PathSeen(event.tunnel, since, event.at)})
         case _:
             assert_never(event)
 
@@ -135,24 +136,30 @@ def _reported(view: View, reported: Mapping[TunnelId, LivenessView]) -> Mapping[
 def _observe_speaker(view: View, event: SpeakerConnected | SpeakerReady | SpeakerLost) -> View:
     match event:
         case SpeakerConnected():
-            sessions = {t: replace(s, state=SessionState.UNKNOWN) for t, s in view.sessions.items()}
-            return replace(view, speaker=False, sessions=sessions)
+            sessions: Mapping[TunnelId, SessionView] = {
+                t: replace(s, state=SessionState.UNKNOWN) if t in event.tunnels else s for t, s in view.sessions.items()
+            }
+            return replace(view, speakers=view.speakers - {event.process}, sessions=sessions)
         case SpeakerReady():
-            unnamed = _all_down(view, event.at, "not among the sessions that ExaBGP has", SessionState.UNKNOWN)
-            return replace(view, speaker=True, sessions=unnamed)
+            unnamed = "not among the sessions that ExaBGP has"
+            sessions = _all_down(view, event.tunnels, event.at, unnamed, SessionState.UNKNOWN)
+            return replace(view, speakers=view.speakers | {event.process}, sessions=sessions)
         case SpeakerLost():
-            if not event.exabgp_gone:
-                return replace(view, speaker=False)
-            return replace(view, speaker=False, sessions=_all_down(view, event.at, "ExaBGP is not running", None))
+            sessions = view.sessions
+            if event.exabgp_gone:
+                sessions = _all_down(view, event.tunnels, event.at, "ExaBGP is not running", None)
+            return replace(view, speakers=view.speakers - {event.process}, sessions=sessions)
         case _:
             assert_never(event)
 
 
-def _all_down(view: View, at: Instant, reason: str, only: SessionState | None) -> Mapping[TunnelId, SessionView]:
-    """Every session down, or only those in the given state."""
+def _all_down(
+    view: View, tunnels: frozenset[TunnelId], at: Instant, reason: str, only: SessionState | None
+) -> Mapping[TunnelId, SessionView]:
+    """The sessions of these tunnels down, or only those in the given state."""
     return {
         tunnel: _down(session, at, reason)
-        if session.state is not SessionState.DOWN and only in (None, session.state)
+        if tunnel in tunnels and session.state is not SessionState.DOWN and only in (None, session.state)
         else session
         for tunnel, session in view.sessions.items()
     }

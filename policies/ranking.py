@@ -2,7 +2,8 @@
 
 Two orders. The *standing* order is what the policy says while nothing is wrong: metered last, then `prefer`, then by
 name. It never changes by itself, so the values announced from it never change by themselves. The *present* order puts
-what works before what does not, and keeps the standing order among equals.
+what works before what does not, and keeps the standing order among equals. Tunnels that are about to be removed come
+after all that can be used.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from enum import IntEnum
 
 from policies.model.clock import Instant
 from policies.model.ids import TunnelId
-from policies.model.intent import Branch, Metered, Policy, Tunnel
+from policies.model.intent import Branch, Metered, Tunnel
 from policies.model.view import LivenessState, SessionState, SessionView, View
 
 SESSION_GRACE = timedelta(seconds=5)
@@ -27,8 +28,9 @@ class Usability(IntEnum):
 
     UP = 0
     UP_WITHOUT_SESSION = 1
-    UNKNOWN = 2
-    DOWN = 3
+    LEAVING = 2
+    UNKNOWN = 3
+    DOWN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +44,14 @@ class Ranked:
 
 def standing_order(branch: Branch) -> tuple[Tunnel, ...]:
     """The tunnels of the branch as its policy prefers them while all is well."""
-    return tuple(sorted(branch.tunnels, key=lambda tunnel: _preference(tunnel, branch.policy)))
+    return tuple(sorted(branch.tunnels, key=lambda tunnel: (tunnel.id in branch.leaving, *_preference(tunnel, branch))))
 
 
 def present_order(branch: Branch, view: View, now: Instant) -> tuple[Ranked, ...]:
     """The tunnels of the branch, the one that should carry its traffic first."""
     with_session = any(view.session_of(t.id).state is SessionState.UP for t in branch.tunnels)
     ranked = (
-        Ranked(tunnel.id, standing, _usability(tunnel.id, view, now, with_session))
+        Ranked(tunnel.id, standing, _usability(tunnel.id, branch, view, now, with_session))
         for standing, tunnel in enumerate(standing_order(branch))
     )
     return tuple(sorted(ranked, key=lambda r: (r.usability, r.standing)))
@@ -60,7 +62,8 @@ def session_grace_ends(session: SessionView) -> Instant:
     return Instant(session.since + SESSION_GRACE.total_seconds())
 
 
-def _preference(tunnel: Tunnel, policy: Policy) -> tuple[bool, int, str]:
+def _preference(tunnel: Tunnel, branch: Branch) -> tuple[bool, int, str]:
+    policy = branch.policy
     metered_last = tunnel.uplink.metered and policy.metered is not Metered.ALLOWED
     return (metered_last, _place(tunnel, policy.prefer), tunnel.id.name)
 
@@ -74,13 +77,15 @@ def _place(tunnel: Tunnel, prefer: tuple[str, ...]) -> int:
     return len(prefer)
 
 
-def _usability(tunnel: TunnelId, view: View, now: Instant, with_session: bool) -> Usability:  # noqa: FBT001
+def _usability(tunnel: TunnelId, branch: Branch, view: View, now: Instant, with_session: bool) -> Usability:  # noqa: FBT001
     match view.liveness_of(tunnel).state:
         case LivenessState.DOWN:
             return Usability.DOWN
         case LivenessState.UNKNOWN:
             return Usability.UNKNOWN
         case LivenessState.UP:
+            if tunnel in branch.leaving:
+                return Usability.LEAVING
             session = view.session_of(tunnel)
             lacking = session.state is SessionState.DOWN and now >= session_grace_ends(session)
             # Where no session is left at all, its absence tells the tunnels nothing apart.

@@ -28,7 +28,8 @@ class Standing:
     """A Standing is what matters of one tunnel here.
 
     `med` is its value while all is well; `lowest_held` the lowest that the branch may hold from it; `sent` the lowest
-    sent on the present session, None before anything was. `complete` says that the session's whole set has been sent.
+    sent on the present session and `highest_sent` the highest, None before anything was: while a change is on its way
+    they differ. `complete` says that the session's whole set has been sent.
     """
 
     tunnel: TunnelId
@@ -39,6 +40,12 @@ class Standing:
     complete: bool
     sent: int | None
     lowest_held: int | None
+    highest_sent: int | None = None
+
+    def beats(self, value: int) -> bool:
+        """Whether all that was sent on the present session is better than this value."""
+        highest = self.sent if self.highest_sent is None else self.highest_sent
+        return highest is not None and highest < value
 
     @property
     def sound(self) -> bool:
@@ -94,12 +101,7 @@ def _rival_values(other: Standing, chosen: Standing) -> list[int]:
 def _gives_back(other: Standing, chosen: Standing) -> bool:
     """Whether a lowered value is raised now, which by itself makes the chosen tunnel the better one again."""
     return (
-        chosen.sound
-        and other.sound
-        and other.sent is not None
-        and other.sent < other.med
-        and chosen.sent is not None
-        and chosen.sent < other.med
+        chosen.sound and other.sound and other.sent is not None and other.sent < other.med and chosen.beats(other.med)
     )
 
 
@@ -109,11 +111,10 @@ def _other_value(other: Standing, chosen: Standing | None, rest: Sequence[Standi
     if chosen is None or not _can_be_told(chosen):
         # Nobody better can be announced, so this one is told what it may hold: its own value.
         return other.med if other.sent is None else min(other.sent, other.med)
-    beaten = chosen.sent is not None and chosen.sent < other.med
+    beaten = chosen.beats(other.med)
     if other.sent is None:
         return other.med if beaten else None
     if other.sent < other.med:
-        highest = -1 if chosen.sent is None else chosen.sent
-        best = beaten and all(s.lowest_held is None or highest < s.lowest_held for s in rest)
+        best = beaten and all(s.lowest_held is None or chosen.beats(s.lowest_held) for s in rest)
         return other.med if chosen.sound and best else other.sent
     return other.med if beaten else other.sent

@@ -62,8 +62,8 @@ class World:
         self.classes: dict[str, ClassView] = {}
         self.decision: BranchDecision | None = None
         self.take(ForwarderConnected({}, {}, {}))
-        self.take(SpeakerConnected())
-        self.take(SpeakerReady(self.now))
+        self.take(SpeakerConnected(tunnels=frozenset(self.tunnels)))
+        self.take(SpeakerReady(self.now, tunnels=frozenset(self.tunnels)))
 
     # what happens
 
@@ -159,7 +159,8 @@ class World:
         self.take(ForwarderConnected(liveness, dict(self.classes), {}))
 
     def _relay_tells(self) -> None:
-        events: list[Event] = [SpeakerConnected()]
+        every = frozenset(self.tunnels)
+        events: list[Event] = [SpeakerConnected(tunnels=every)]
         for tunnel, truth in self.tunnels.items():
             state = SessionState.UP if truth.hub_session else SessionState.DOWN
             sent = {p: Announcement(m) for p, m in truth.relay_sent.items()}
@@ -168,7 +169,7 @@ class World:
                 events += [RoutesHeard(tunnel, self.branch.prefixes, self.now), EndOfRibHeard(tunnel, self.now)]
             if truth.hub_session and truth.relay_complete:
                 events.append(SetSent(tunnel, self.now))
-        for event in [*events, SpeakerReady(self.now)]:
+        for event in [*events, SpeakerReady(self.now, tunnels=every)]:
             self.take(event)
 
     def probe(self) -> None:

@@ -67,12 +67,19 @@ class Speaker:
     """
 
     def __init__(
-        self, intent: Intent, socket: Path, on_event: Callable[[Event], None], clock: Callable[[], float]
+        self,
+        intent: Intent,
+        socket: Path,
+        on_event: Callable[[Event], None],
+        clock: Callable[[], float],
+        process: int = 1,
     ) -> None:
         self.problems: dict[str, str] = {}
         self._socket = socket
         self._on_event = on_event
         self._clock = clock
+        self._process = process
+        self._tunnels = frozenset(intent.tunnels())
         self._translator = Translator(intent)
         self._ledger = Ledger()
         self._counters: Counter[str] = Counter()
@@ -128,6 +135,7 @@ class Speaker:
     def reconfigure(self, intent: Intent) -> None:
         """Take another intent: whose address is whose, and what each branch may announce."""
         self._retiring = frozenset()
+        self._tunnels = frozenset(intent.tunnels())
         for address in self._translator.reconfigure(intent):
             self._ledger.forget(address)
         for tunnel, wanted in self._wanted.items():
@@ -220,13 +228,13 @@ class Speaker:
         check_greeting(message)
         exabgp = (message.get("exabgp_pid"), message.get("exabgp_started"))
         if self._exabgp not in (None, exabgp):
-            self._on_event(SpeakerLost(self._now(), exabgp_gone=True))
+            self._on_event(SpeakerLost(self._now(), exabgp_gone=True, process=self._process, tunnels=self._tunnels))
         self._exabgp = exabgp
         self._met = True
         self._counters["connected"] += 1
         self._translator.forget_sessions()
         self._ledger.lost()
-        self._on_event(SpeakerConnected())
+        self._on_event(SpeakerConnected(self._process, self._tunnels))
 
     def _hang_up(self, writer: asyncio.StreamWriter) -> bool:
         was_ready, self._ready, self._writer = self._ready, False, None
@@ -236,7 +244,8 @@ class Speaker:
             if not question.done():
                 question.set_exception(NotConnectedError("the relay of ExaBGP went away"))
         if self._met:
-            self._on_event(SpeakerLost(self._now(), exabgp_gone=self._exabgp_gone))
+            gone = self._exabgp_gone
+            self._on_event(SpeakerLost(self._now(), exabgp_gone=gone, process=self._process, tunnels=self._tunnels))
         self._met = False
         if self._exabgp_gone:
             self._exabgp = None
@@ -286,7 +295,7 @@ class Speaker:
         self._ready = True
         self.problems.pop("relay", None)
         self._alive_at = self._clock()
-        self._on_event(SpeakerReady(self._now()))
+        self._on_event(SpeakerReady(self._now(), self._process, self._tunnels))
 
     def _remember(self, memory: Mapping[str, Any]) -> None:
         try:

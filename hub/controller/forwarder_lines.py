@@ -19,7 +19,7 @@ from policies.model.events import (
 )
 from policies.model.ids import TunnelId
 from policies.model.intent import Intent, LivenessTimers, Tunnel
-from policies.model.view import ClassView, LivenessState, LivenessView
+from policies.model.view import ClassView, LivenessState, LivenessView, PathKey
 
 
 def events_of(message: Message) -> Iterator[Event]:
@@ -42,7 +42,7 @@ def _events_of(message: Message) -> Iterator[Event]:
             yield ForwarderConnected(
                 liveness={TunnelId.parse(one["tunnel"]): _liveness(one) for one in snapshot["tunnels"]},
                 classes={one["name"]: _class(one) for one in snapshot["classes"]},
-                paths={p["branch"]: (TunnelId.parse(p["tunnel"]), Instant(float(p["at"]))) for p in snapshot["paths"]},
+                paths={_path_key(p): (TunnelId.parse(p["tunnel"]), Instant(float(p["at"]))) for p in snapshot["paths"]},
             )
         case {"liveness": one}:
             yield LivenessChanged(TunnelId.parse(one["tunnel"]), _liveness(one))
@@ -51,9 +51,14 @@ def _events_of(message: Message) -> Iterator[Event]:
         case {"gone": name}:
             yield ClassGone(str(name))
         case {"path": one}:
-            yield PathAnswered(str(one["branch"]), TunnelId.parse(one["tunnel"]), Instant(float(one["at"])))
+            branch, version = _path_key(one)
+            yield PathAnswered(branch, TunnelId.parse(one["tunnel"]), Instant(float(one["at"])), version)
         case _:
             return
+
+
+def _path_key(one: Mapping[str, Any]) -> PathKey:
+    return str(one["branch"]), int(one.get("version", 4))
 
 
 def _liveness(one: Mapping[str, Any]) -> LivenessView:
@@ -87,7 +92,7 @@ def classes_line(intent: Intent, desired: Desired) -> Message:
         "classes": [_order(order) for order in desired.classes.values()],
         "unreachable": [str(prefix) for prefix in desired.unreachable],
         "probe": {
-            "prefixes": [str(prefix) for prefix in intent.hub.prefixes if prefix.version == 4],
+            "prefixes": [str(prefix) for prefix in intent.hub.prefixes],
             "prefer": str(intent.hub.router_id),
         },
     }
@@ -120,6 +125,7 @@ def _tunnel(tunnel: Tunnel) -> Message:
         "interface": tunnel.interface,
         "local": str(tunnel.link.hub),
         "remote": str(tunnel.link.branch),
+        **({"local6": str(tunnel.link.hub6), "remote6": str(tunnel.link.branch6)} if tunnel.link.branch6 else {}),
         "isp": tunnel.uplink.isp,
         "hub_uplink": tunnel.hub_uplink.name,
         "active": _timers(tunnel.liveness.active),

@@ -218,7 +218,7 @@ class Loop:
         if speaker is not None:
             counters |= {f"bgp: {k}": v for k, v in speaker.counters.items()}
             problems |= {key: (text, "") for key, text in speaker.problems.items()}
-            if not self._view.speaker:
+            if not self._view.speakers >= set(self._intent.processes()):
                 problems["speaker"] = (
                     "ExaBGP's relay does not answer",
                     "see ExaBGP's log; it is started again by itself",

@@ -41,7 +41,7 @@ def network_report(
         "at": now.wall.isoformat(timespec="milliseconds"),
         "up_for": round(now.monotonic - around.started, 1),
         "forwarder": view.forwarder,
-        "speaker": view.speaker,
+        "speaker": view.speakers >= set(intent.processes()),
         "branches": [
             branch_report(branch, view, verdicts.get(name), around, now) for name, branch in intent.branches.items()
         ],
@@ -54,7 +54,9 @@ def network_report(
 def branch_report(branch: Branch, view: View, verdict: Verdict | None, around: Surroundings, now: Now) -> Report:
     """The state of one branch, for `status` and `why`."""
     forwarding = carrying(branch, view)
-    uses = view.paths.get(branch.name)
+    seen = [path for version in branch.versions if (path := view.paths.get((branch.name, version))) is not None]
+    # Of both IP versions the one that was asked last without an answer; during a move they may differ.
+    uses = min(seen, key=lambda path: path.at, default=None)
     active = forwarding.active if forwarding is not None else None
     reachable = any(view.liveness_of(tunnel.id).state is not LivenessState.DOWN for tunnel in branch.tunnels)
     return {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from policies.model.announcement import Announcement
 from policies.model.clock import Instant
 from policies.model.ids import Prefix, TunnelId
-from policies.model.view import ClassView, LivenessView, SessionState
+from policies.model.view import ClassView, LivenessView, PathKey, SessionState
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class ForwarderConnected:
 
     liveness: Mapping[TunnelId, LivenessView]
     classes: Mapping[str, ClassView]
-    paths: Mapping[str, tuple[TunnelId, Instant]]
+    paths: Mapping[PathKey, tuple[TunnelId, Instant]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,31 +49,39 @@ class ClassGone:
 
 @dataclass(frozen=True, slots=True)
 class PathAnswered:
-    """A return-path probe of this branch was answered over this tunnel."""
+    """A return-path probe of this branch was answered over this tunnel, by the branch's routes of this IP version."""
 
     branch: str
     tunnel: TunnelId
     at: Instant
+    version: int = 4
 
 
 @dataclass(frozen=True, slots=True)
 class SpeakerConnected:
-    """The relay answered; its memory follows as ordinary events, then `SpeakerReady`."""
+    """The relay of an ExaBGP process answered; its memory follows as ordinary events, then `SpeakerReady`."""
+
+    process: int = 1
+    tunnels: frozenset[TunnelId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class SpeakerReady:
-    """The relay has told all that it remembers: what it did not name is not there."""
+    """The relay has told all that it remembers: of its `tunnels`, what it did not name is not there."""
 
     at: Instant
+    process: int = 1
+    tunnels: frozenset[TunnelId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class SpeakerLost:
-    """The relay is gone. `exabgp_gone` when ExaBGP itself is known to have died, and all sessions with it."""
+    """The relay is gone. `exabgp_gone` when ExaBGP is known to have died, and all sessions of `tunnels` with it."""
 
     at: Instant
     exabgp_gone: bool
+    process: int = 1
+    tunnels: frozenset[TunnelId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 Prefix = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
+
+
+def lies_within(prefix: Prefix, others: Iterable[Prefix]) -> bool:
+    """Whether the prefix is one of the others, or a part of one."""
+    return any(
+        prefix.version == other.version and prefix.subnet_of(other)  # type: ignore[arg-type]
+        for other in others
+    )
 
 
 @dataclass(frozen=True, slots=True, order=True)

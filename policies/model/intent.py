@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 from policies.model.ids import Prefix, TunnelId
 
@@ -42,10 +42,15 @@ class Liveness:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A Link is the pair of addresses inside a tunnel: a /31 whose even address is the hub's."""
+    """A Link is the addresses inside a tunnel: a /31 whose even address is the hub's, and a /127 where there is IPv6.
+
+    The BGP session and liveness use the IPv4 pair; `hub6` and `branch6` are the next hops of IPv6 prefixes.
+    """
 
     hub: IPv4Address
     branch: IPv4Address
+    hub6: IPv6Address | None = None
+    branch6: IPv6Address | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,10 @@ class HubUplink:
 
 @dataclass(frozen=True, slots=True)
 class Tunnel:
-    """A Tunnel is one VPN tunnel: which uplinks it joins, its link, its UDP port and how its liveness is told."""
+    """A Tunnel is one VPN tunnel: which uplinks it joins, its link, its UDP port and how its liveness is told.
+
+    `process` is the number of the ExaBGP process that holds its session; it never changes.
+    """
 
     id: TunnelId
     uplink: Uplink
@@ -80,6 +88,7 @@ class Tunnel:
     port: int
     interface: str
     liveness: Liveness
+    process: int = 1
 
 
 class Metered(Enum):
@@ -126,11 +135,41 @@ class Policy:
     announce: Announce
 
 
+class SessionKind(Enum):
+    """Whether hub and branch are of different AS (the lowest MED steers) or of one (the highest local preference)."""
+
+    EBGP = "ebgp"
+    IBGP = "ibgp"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A Session is how a branch's BGP sessions are made.
+
+    `password_file` is the file whose text signs every TCP segment (RFC 2385), None for none; `ttl_security` accepts
+    only packets that crossed no router (RFC 5082) and sends such ones.
+    """
+
+    kind: SessionKind = SessionKind.EBGP
+    password_file: str | None = None
+    ttl_security: bool = False
+
+
+class RouterKind(Enum):
+    """What routes at a branch."""
+
+    ROUTEROS = "routeros"
+    FRR = "frr"
+    BIRD = "bird"
+    OTHER = "other"
+
+
 @dataclass(frozen=True, slots=True)
 class Branch:
     """A Branch is one site: its prefixes, its tunnels, and the policy that ranks them.
 
-    `prefixes` are the only ones it may announce, and at most `prefix_limit` of them are accepted.
+    `prefixes` are the only ones it may announce, and at most `prefix_limit` of them are accepted. `leaving` are tunnels
+    that are about to be removed: they carry traffic only while nothing else can.
     """
 
     name: str
@@ -141,17 +180,29 @@ class Branch:
     prefix_limit: int
     tunnels: tuple[Tunnel, ...]
     policy: Policy
+    session: Session = Session()
+    router: RouterKind | None = None
+    leaving: frozenset[TunnelId] = frozenset()
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """The IP versions of its prefixes, 4 before 6: its sessions carry no others."""
+        return tuple(sorted({prefix.version for prefix in self.prefixes}))
 
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """A Hub is the headquarters' end: who it is in BGP and what it announces to the branches."""
+    """A Hub is the headquarters' end: who it is in BGP and what it announces to the branches.
+
+    `between_branches` are aggregates over the branches' prefixes, by which branches reach each other through the hub.
+    """
 
     name: str
     asn: int
     router_id: IPv4Address
     prefixes: tuple[Prefix, ...]
     uplinks: Mapping[str, HubUplink]
+    between_branches: tuple[Prefix, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,3 +217,7 @@ class Intent:
     def tunnels(self) -> Mapping[TunnelId, Tunnel]:
         """Every tunnel by its identity."""
         return {tunnel.id: tunnel for branch in self.branches.values() for tunnel in branch.tunnels}
+
+    def processes(self) -> tuple[int, ...]:
+        """The numbers of the ExaBGP processes; there is always the first."""
+        return tuple(sorted({1} | {tunnel.process for tunnel in self.tunnels().values()}))

@@ -91,6 +91,10 @@ class ClassView:
     reason: str
 
 
+PathKey = tuple[str, int]
+"""A branch, and the IP version (4 or 6) of the routes by which it answers."""
+
+
 @dataclass(frozen=True, slots=True)
 class PathSeen:
     """A PathSeen is the tunnel on which a branch's answers were last seen to come back, and since when without change.
@@ -110,11 +114,11 @@ class View:
     liveness: Mapping[TunnelId, LivenessView] = field(default_factory=dict)
     sessions: Mapping[TunnelId, SessionView] = field(default_factory=dict)
     classes: Mapping[str, ClassView] = field(default_factory=dict)
-    paths: Mapping[str, PathSeen] = field(default_factory=dict)
+    paths: Mapping[PathKey, PathSeen] = field(default_factory=dict)
     forwarder: bool = False
     """Whether the forwarder is connected, so that liveness, classes and paths are fresh."""
-    speaker: bool = False
-    """Whether the relay is connected and has told all it remembers."""
+    speakers: frozenset[int] = frozenset()
+    """The ExaBGP processes whose relay is connected and has told all it remembers."""
 
     def liveness_of(self, tunnel: TunnelId) -> LivenessView:
         """What is believed of the tunnel's liveness; unknown when nothing was said."""

@@ -50,7 +50,7 @@ def test_a_snapshot_is_everything_at_once() -> None:
     (event,) = events_of({"snapshot": {"tunnels": [LIVENESS], "classes": [STATE], "paths": paths}})
     assert isinstance(event, ForwarderConnected)
     assert event.classes == {"bandung": VIEW}
-    assert event.paths == {"bandung": (FIBER, 9.0)}
+    assert event.paths == {("bandung", 4): (FIBER, 9.0)}
 
 
 def test_a_path_line_is_an_answered_probe() -> None:

@@ -46,7 +46,7 @@ def view(
         sessions={FIBER: session(meds[0]), WIRELESS: session(meds[1])},
         classes={"bandung": ClassView("bandung", "bandung", active, (FIBER, WIRELESS), (LAN,), 3, Instant(2.0), "")},
         forwarder=True,
-        speaker=True,
+        speakers=frozenset({1}),
     )
 
 
@@ -111,7 +111,7 @@ def test_a_controller_that_hears_exabgp_first_does_not_undo_a_failover() -> None
 def test_the_hub_follows_when_the_branch_is_seen_to_have_moved() -> None:
     told = view(on="wireless", meds=(1000, 1100))
     first = decided(told)
-    seen = replace(told, paths={"bandung": PathSeen(FIBER, Instant(1000.1), Instant(1000.2))})
+    seen = replace(told, paths={("bandung", 4): PathSeen(FIBER, Instant(1000.1), Instant(1000.2))})
     later = decide_branch(HUB, BRANCH, seen, first.move, Instant(1000.3))
     assert later.classes["bandung"].active == FIBER
     assert later.classes["bandung"].based_on_epoch == 3

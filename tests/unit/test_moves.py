@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from ipaddress import ip_network
+
+from small_network import a_branch
+
 from policies.model.clock import Instant
 from policies.model.ids import TunnelId
 from policies.model.view import PathSeen, View
@@ -12,11 +17,11 @@ START = Instant(100.0)
 
 
 def seeing(tunnel: TunnelId, since: float, at: float) -> View:
-    return View(paths={"bandung": PathSeen(tunnel, Instant(since), Instant(at))})
+    return View(paths={("bandung", 4): PathSeen(tunnel, Instant(since), Instant(at))})
 
 
 def step(move: Move | None, view: View, now: float, *, told: bool = True) -> Step:
-    return advance(move, FIBER, "bandung", view, Instant(now), told=told).step
+    return advance(move, FIBER, a_branch(), view, Instant(now), told=told).step
 
 
 TOLD = Move(FIBER, START, told=START)
@@ -49,7 +54,31 @@ def test_a_branch_that_never_answers_is_moved_blind_after_a_wait() -> None:
 
 def test_a_branch_that_does_not_follow_is_taken_back_and_tried_again_later() -> None:
     late = START + SEE_DEADLINE.total_seconds() + 0.1
-    progress = advance(TOLD, FIBER, "bandung", seeing(WIRELESS, 90.0, late), Instant(late), told=True)
+    progress = advance(TOLD, FIBER, a_branch(), seeing(WIRELESS, 90.0, late), Instant(late), told=True)
     assert progress.step is Step.TAKEN_BACK
     assert blocked_until(progress.move, FIBER, Instant(late + 1)) is not None
     assert blocked_until(progress.move, FIBER, Instant(late + RETRY_AFTER.total_seconds() + 1)) is None
+
+
+BOTH = replace(a_branch(), prefixes=(ip_network("10.1.0.0/24"), ip_network("2001:db8:1::/48")))
+
+
+def both_seen(ipv4: TunnelId, ipv6: TunnelId, at: float) -> View:
+    since = Instant(at - 0.05)
+    return View(
+        paths={("bandung", 4): PathSeen(ipv4, since, Instant(at)), ("bandung", 6): PathSeen(ipv6, since, Instant(at))}
+    )
+
+
+def test_a_branch_of_two_ip_versions_has_moved_when_both_have() -> None:
+    half = advance(TOLD, FIBER, BOTH, both_seen(FIBER, WIRELESS, 100.2), Instant(100.2), told=True)
+    whole = advance(TOLD, FIBER, BOTH, both_seen(FIBER, FIBER, 100.2), Instant(100.2), told=True)
+    assert (half.step, whole.step) == (Step.SEEING, Step.MOVING)
+
+
+def test_an_ip_version_that_never_answers_does_not_hold_up_the_other_for_ever() -> None:
+    def at(now: float) -> Step:
+        view = View(paths={("bandung", 4): PathSeen(FIBER, Instant(100.1), Instant(now))})
+        return advance(TOLD, FIBER, BOTH, view, Instant(now), told=True).step
+
+    assert (at(100.5), at(101.5)) == (Step.SEEING, Step.MOVING)

@@ -27,6 +27,7 @@ from policies.model.view import Heard, LivenessState, LivenessView, SessionState
 from policies.observe import observe
 
 FIBER, WIRELESS = TunnelId("bandung", "fiber"), TunnelId("bandung", "wireless")
+ALL = frozenset({FIBER, WIRELESS})
 LAN, HQ = ip_network("10.1.0.0/24"), ip_network("10.0.0.0/16")
 UP, DOWN = SessionState.UP, SessionState.DOWN
 
@@ -136,19 +137,19 @@ def test_a_session_that_is_lost_twice_leaves_the_lowest_value_of_both() -> None:
 
 
 def test_a_dead_exabgp_takes_all_sessions_with_it_and_nothing_that_was_heard() -> None:
-    view = after(session_up(1), RoutesHeard(FIBER, (LAN,), at(2)), SpeakerLost(at(9), exabgp_gone=True))
+    view = after(session_up(1), RoutesHeard(FIBER, (LAN,), at(2)), SpeakerLost(at(9), exabgp_gone=True, tunnels=ALL))
     assert view.session_of(FIBER).state is DOWN
     assert view.session_of(FIBER).heard[LAN].held_since == at(9)
 
 
 def test_a_lost_relay_says_nothing_of_the_sessions() -> None:
-    view = after(session_up(1), SpeakerLost(at(9), exabgp_gone=False))
+    view = after(session_up(1), SpeakerLost(at(9), exabgp_gone=False, tunnels=ALL))
     assert view.session_of(FIBER).state is UP
-    assert not view.speaker
+    assert not view.speakers
 
 
 def test_a_session_that_the_relay_does_not_name_is_down() -> None:
-    view = after(session_up(1), SpeakerConnected(), SpeakerReady(at(9)))
+    view = after(session_up(1), SpeakerConnected(tunnels=ALL), SpeakerReady(at(9), tunnels=ALL))
     assert view.session_of(FIBER).state is DOWN
 
 
@@ -163,5 +164,5 @@ def test_a_path_counts_from_the_first_answer_on_its_tunnel() -> None:
     view = after(
         *(PathAnswered("bandung", tunnel, at(when)) for tunnel, when in ((WIRELESS, 1), (FIBER, 2), (FIBER, 3)))
     )
-    seen = view.paths["bandung"]
+    seen = view.paths[("bandung", 4)]
     assert (seen.tunnel, seen.since, seen.at) == (FIBER, at(2), at(3))

@@ -64,9 +64,9 @@ def moved() -> View:
         },
         sessions={FIBER: session(1000, up=False), WIRELESS: session(990)},
         classes={"bandung": forwarded},
-        paths={"bandung": PathSeen(WIRELESS, Instant(870.1), Instant(999.6))},
+        paths={("bandung", 4): PathSeen(WIRELESS, Instant(870.1), Instant(999.6))},
         forwarder=True,
-        speaker=True,
+        speakers=frozenset({1}),
     )
 
 
