@@ -79,6 +79,7 @@ def run(options: argparse.Namespace) -> int:
     except AlreadyRunningError as error:
         print(f"pointsman: {error}, or name another --run-dir and --state-dir", file=sys.stderr)
         return 1
+    _put_in_force(places)
     if shutil.which("setpriv") is None:
         text = "setpriv is missing, so all processes keep all capabilities: apt-get install util-linux"
         print(f"pointsman: {text}", file=sys.stderr)
@@ -86,6 +87,17 @@ def run(options: argparse.Namespace) -> int:
     # Without compiled modules on disk a process takes twice as long to come back.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     return Supervisor(programs(places, from_options(options).arguments()), places.run).run()
+
+
+def _put_in_force(places: Places) -> None:
+    """What the files say now counts from here on; a controller that dies comes back with it, whatever they say then."""
+    from hub.config.applied import put_in_force, stage
+
+    try:
+        put_in_force(stage(places.config, places.state))
+    except OSError as error:
+        text = f"{error.filename or places.state}: {error.strerror}: a restarted controller will read {places.config}"
+        print(f"pointsman: {text}", file=sys.stderr)
 
 
 def _missing_capabilities() -> list[str]:

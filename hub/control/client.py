@@ -20,14 +20,15 @@ class RefusedError(Exception):
     """The process answered that it can't or won't."""
 
 
-def ask_controller(path: Path, question: Message) -> Message:
-    """One question, one answer.
+def ask_controller(path: Path, question: Message, timeout: float = TIMEOUT_SECONDS) -> Message:
+    """One question, one answer within so many seconds.
 
     Raises:
         NotRunningError: no controller answers there.
         RefusedError: it answered with an error.
     """
     with _connect(path) as connection:
+        connection.settimeout(timeout)
         _say(connection, path, encode(question))
         answer = next(_messages(connection, path))
     if "error" in answer:

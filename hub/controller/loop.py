@@ -101,6 +101,16 @@ class Loop:
         self._dirty = set(intent.branches)
         self._decide()
 
+    @property
+    def intent(self) -> Intent:
+        """The configuration that is decided by."""
+        return self._intent
+
+    @property
+    def view(self) -> View:
+        """What is believed now."""
+        return self._view
+
     def now(self) -> Now:
         """This moment, on both clocks."""
         return Now(Instant(time.monotonic()), datetime.now(self._zone))

@@ -8,17 +8,19 @@ import gc
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from hub.bgp.speaker import Speaker
-from hub.config import read
+from hub.config import Configuration, read
+from hub.config.applied import in_force
 from hub.control.lock import AlreadyRunningError, hold
 from hub.control.places import Places
+from hub.controller.changing import Changing
 from hub.controller.forwarder import ForwarderLink
 from hub.controller.loop import Loop
 from hub.controller.neighbors import Neighbors
 from hub.controller.record import Record
-from hub.controller.rereading import Rereading
 from hub.controller.server import ControlServer
 from hub.overrides import Overrides, add_arguments, from_options, overridden
 from policies.model.intent import Intent
@@ -29,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     places = Places(options.config, options.run_dir, options.state_dir)
     overrides = from_options(options)
-    intent = _read(places.config, overrides)
+    intent = _first(places, overrides)
     if intent is None:
         return 1
     try:
@@ -50,12 +52,23 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _read(directory: Path, overrides: Overrides) -> Intent | None:
-    """The intent, or None after saying what is wrong with it."""
-    configuration = read(directory)
+def _first(places: Places, overrides: Overrides) -> Intent | None:
+    """What was in force before, else what the files say; None after saying what is wrong with them."""
+    kept = in_force(places.config, places.state)
+    if kept is not None and (intent := _read(kept, overrides).intent) is not None:
+        return intent
+    configuration = _read(places.config, overrides)
     for problem in configuration.problems:
         sys.stderr.write(f"{problem}\n")
-    return overridden(configuration.intent, overrides) if configuration.intent is not None else None
+    return configuration.intent
+
+
+def _read(directory: Path, overrides: Overrides) -> Configuration:
+    """What the files of a directory say, with the overrides in it."""
+    configuration = read(directory)
+    if configuration.intent is None:
+        return configuration
+    return replace(configuration, intent=overridden(configuration.intent, overrides))
 
 
 async def _serve(places: Places, intent: Intent, overrides: Overrides) -> None:
@@ -72,18 +85,27 @@ async def _serve(places: Places, intent: Intent, overrides: Overrides) -> None:
     loop.attach(speaker, forwarder)
     neighbors = Neighbors(speaker, places, loop, intent, record.say)
 
-    rereading = Rereading(lambda: _read(places.config, overrides), loop, neighbors, record, str(places.config))
+    changing = Changing(
+        places.config, places.state, lambda directory: _read(directory, overrides), loop, neighbors, record
+    )
     gc.collect()
     gc.freeze()
     stopping = asyncio.Event()
     running = asyncio.get_running_loop()
     running.add_signal_handler(signal.SIGTERM, stopping.set)
     running.add_signal_handler(signal.SIGINT, stopping.set)
-    running.add_signal_handler(signal.SIGHUP, rereading.ask)
+    running.add_signal_handler(signal.SIGHUP, changing.ask)
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(part.run(), name=type(part).__name__)
-            for part in (ControlServer(places.control_socket, loop), forwarder, speaker, neighbors, rereading, loop)
+            for part in (
+                ControlServer(places.control_socket, loop, changing),
+                forwarder,
+                speaker,
+                neighbors,
+                changing,
+                loop,
+            )
         ]
         await stopping.wait()
         for task in tasks:

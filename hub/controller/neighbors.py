@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 
-from hub.bgp.reload import reconfigure
+from hub.bgp.reload import Outcome, reconfigure
 from hub.bgp.speaker import Speaker
 from hub.control.places import Places
 from hub.controller.loop import Loop
@@ -34,11 +34,15 @@ class Neighbors:
         self._wanted = intent
         self._changed = asyncio.Event()
         self._changed.set()
+        self._taking: list[tuple[Intent, asyncio.Future[Outcome]]] = []
 
-    def want(self, intent: Intent) -> None:
-        """The intent whose tunnels shall be ExaBGP's neighbors."""
+    async def take(self, intent: Intent) -> Outcome:
+        """Make the tunnels of this intent ExaBGP's neighbors; how that ended."""
+        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._taking.append((intent, outcome))
         self._wanted = intent
         self._changed.set()
+        return await outcome
 
     async def run(self) -> None:
         """Reconfigure whenever another intent is wanted, and again until ExaBGP took it."""
@@ -52,8 +56,15 @@ class Neighbors:
             if outcome.taken:
                 self._present = wanted
             self._report("; ".join(outcome.problems))
+            self._answer(wanted, outcome)
             if outcome.problems:
                 asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._changed.set)
+
+    def _answer(self, wanted: Intent, outcome: Outcome) -> None:
+        for intent, asked in [(intent, asked) for intent, asked in self._taking if intent is wanted]:
+            self._taking.remove((intent, asked))
+            if not asked.done():
+                asked.set_result(outcome)
 
     def _accept(self, wanted: Intent) -> Callable[[], None]:
         """What follows once ExaBGP accepts it: forwarder and policy take it too, and not before."""

@@ -6,13 +6,15 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from difflib import get_close_matches
 from pathlib import Path
 
 from hub.control.lines import BadLineError, LineReader, Message, encode
 from hub.control.listener import Listener, listen_at
+from hub.controller.changing import Changing, NotAppliedError
 from hub.controller.loop import Loop
+from hub.controller.plan_report import applied_report, plan_report
 
 LOOK_SECONDS = 1.0
 """How often to see that the socket's file is still there."""
@@ -21,11 +23,12 @@ SHORTEST_PAUSE = 0.001
 
 
 class ControlServer:
-    """A ControlServer answers questions about the loop's state; it changes nothing."""
+    """A ControlServer answers questions about the loop's state, and has the configuration changed when asked to."""
 
-    def __init__(self, socket: Path, loop: Loop) -> None:
+    def __init__(self, socket: Path, loop: Loop, changing: Changing) -> None:
         self._socket = socket
         self._loop = loop
+        self._changing = changing
         self._turn = asyncio.Lock()
         self._complained = False
 
@@ -64,10 +67,7 @@ class ControlServer:
         try:
             while data := await reader.read(1 << 16):
                 for message in lines.feed(data):
-                    async with self._turn:
-                        begun = time.monotonic()
-                        writer.write(encode(self._answer(message)))
-                        await asyncio.sleep(max(SHORTEST_PAUSE, time.monotonic() - begun))
+                    writer.write(encode(await self._answer(message)))
                     await writer.drain()
         except BadLineError as error:
             writer.write(encode({"error": str(error)}))
@@ -78,12 +78,32 @@ class ControlServer:
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
-    def _answer(self, message: Message) -> Message:
+    async def _answer(self, message: Message) -> Message:
         questions: dict[str, Callable[[Message], Message]] = {"status": self._status, "why": self._why}
-        ask = questions.get(str(message.get("ask")))
-        if ask is None:
-            return {"error": f'"{message.get("ask")}" is no question: ask one of {", ".join(questions)}'}
-        return ask(message)
+        changes: dict[str, Callable[[Message], Awaitable[Message]]] = {"plan": self._plan, "apply": self._apply}
+        asked = str(message.get("ask"))
+        if asked in questions:
+            async with self._turn:
+                begun = time.monotonic()
+                answer = questions[asked](message)
+                await asyncio.sleep(max(SHORTEST_PAUSE, time.monotonic() - begun))
+                return answer
+        if asked in changes:
+            try:
+                return await changes[asked](message)
+            except NotAppliedError as error:
+                return {"error": str(error)}
+        return {"error": f'"{asked}" is no question: ask one of {", ".join((*questions, *changes))}'}
+
+    async def _plan(self, message: Message) -> Message:
+        directory = message.get("directory")
+        return {"answer": plan_report(await self._changing.plan(Path(str(directory)) if directory else None))}
+
+    async def _apply(self, message: Message) -> Message:
+        wanted = message.get("plan")
+        force = message.get("force") is True
+        applied = await self._changing.apply(None if wanted is None else str(wanted), force=force)
+        return {"answer": applied_report(applied)}
 
     def _status(self, _message: Message) -> Message:
         return {"answer": self._loop.status()}

@@ -13,6 +13,7 @@ import pytest
 
 from hub.control.lock import AlreadyRunningError, hold
 from hub.controller import server as server_module
+from hub.controller.changing import Changing
 from hub.controller.loop import Loop
 from hub.controller.server import ControlServer
 
@@ -31,7 +32,7 @@ def serve(path: Path, scene: Callable[[], Awaitable[None]]) -> None:
     """Run a scene beside a server."""
 
     async def whole() -> None:
-        task = asyncio.create_task(ControlServer(path, cast("Loop", SlowLoop())).run())
+        task = asyncio.create_task(ControlServer(path, cast("Loop", SlowLoop()), cast("Changing", None)).run())
         try:
             await asyncio.wait_for(scene(), 60)
         finally:

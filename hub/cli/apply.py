@@ -1,0 +1,55 @@
+"""`pointsman apply`: do what a plan showed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from hub.cli.plan import asked
+from hub.cli.where import add_running_hub
+
+PATIENCE_SECONDS = 90.0
+"""Longer than the controller waits for ExaBGP, and for traffic to leave tunnels that go."""
+NOT_REACHED = 4
+
+_EPILOG = """\
+examples:
+  pointsman plan && pointsman apply 7f3a
+  pointsman apply                     whatever the files say now
+  pointsman apply 7f3a --force        although a guard speaks against it
+
+exit status: 0 done, 1 refused (nothing was changed), 2 usage, 3 no hub is running, 4 in force, but not all of it yet
+"""
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the command."""
+    parser = commands.add_parser(
+        "apply",
+        help="do what a plan showed",
+        description="Puts the changed files in force, all or nothing. A plan that is no longer what would happen is "
+        "refused. Sessions of branches that do not change stay up; a tunnel that goes is left by its traffic first.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("plan", nargs="?", metavar="PLAN", help="the plan's number (default: whatever the files say)")
+    parser.add_argument("--force", action="store_true", help="although a guard speaks against it")
+    parser.add_argument("--json", action="store_true", help="print the data instead")
+    add_running_hub(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Apply, and say how it ended."""
+    question = {"ask": "apply", "plan": options.plan, "force": options.force}
+    report = asked(options, question, PATIENCE_SECONDS)
+    if isinstance(report, int):
+        return report
+    if options.json:
+        print(json.dumps(report, indent=2))
+    else:
+        from hub.cli.render_plan import applied_view
+        from hub.cli.screen import show
+
+        show(applied_view(report))
+    return NOT_REACHED if report["waiting"] or report["problems"] else 0

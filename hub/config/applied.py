@@ -1,0 +1,66 @@
+"""The configuration in force, kept in the state directory: what a restarted controller reads.
+
+A controller that dies while somebody edits the files must not come back with half of an edit, or not at all. So the
+files are copied first, the copy is read and judged, and it becomes the one in force by one rename.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from hub.config.load import ALLOCATIONS, NETWORK
+
+_LINK, _FRESH, _ORIGIN = "applied", "applied.new", "from"
+_FOLDERS = ("branches", "policies")
+
+
+def stage(directory: Path, state: Path) -> Path:
+    """Copy the configuration to a place beside the one in force; the copy's directory.
+
+    Raises:
+        OSError: a file cannot be read, or the state directory cannot be written.
+    """
+    fresh = state / _FRESH
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    for file in _files(directory):
+        target = fresh / file.relative_to(directory)
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(file, target)
+    (fresh / _ORIGIN).write_text(f"{directory.absolute()}\n", encoding="utf-8")
+    return fresh
+
+
+def put_in_force(staged: Path) -> None:
+    """Make a staged copy the one that counts.
+
+    Raises:
+        OSError: the state directory cannot be written; the one before stays in force.
+    """
+    link = staged.with_name(_LINK)
+    number = 1 if link.is_symlink() and link.readlink().name.endswith("-2") else 2
+    place = staged.with_name(f"{_LINK}-{number}")
+    shutil.rmtree(place, ignore_errors=True)
+    staged.rename(place)
+    fresh_link = staged.with_name(f"{_LINK}.link")
+    fresh_link.unlink(missing_ok=True)
+    fresh_link.symlink_to(place.name)
+    fresh_link.rename(link)
+
+
+def in_force(directory: Path, state: Path) -> Path | None:
+    """The copy in force, if it was made of this directory."""
+    link = state / _LINK
+    try:
+        origin = (link / _ORIGIN).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return link.resolve() if origin == str(directory.absolute()) else None
+
+
+def _files(directory: Path) -> list[Path]:
+    """All that `load` would read; what is not there is not copied, and is missed when the copy is read."""
+    single = [directory / name for name in (NETWORK, ALLOCATIONS)]
+    many = [file for folder in _FOLDERS for file in sorted((directory / folder).glob("*.y*ml"))]
+    return [file for file in (*single, *many) if file.is_file()]

@@ -1,0 +1,175 @@
+"""Changing the configuration while the hub runs: plan, then apply. Beside the loop: no failover waits for a file.
+
+An apply goes in steps, each of which looks at what is: the files are copied and read, ExaBGP judges its part, tunnels
+that go are left (nothing carries over them any more), then withdrawn from and removed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hub.config import Configuration
+from hub.config.applied import put_in_force, stage
+from hub.config.problems import Severity
+from hub.controller.loop import Loop
+from hub.controller.neighbors import Neighbors
+from hub.controller.record import Record
+from policies.model.clock import Instant
+from policies.model.intent import Intent
+from policies.plan import Plan, plan
+from policies.transition import Transition, still_carrying, transition
+
+_PROBLEM = "configuration"
+LEAVE_WITHIN = 30.0
+"""Seconds that an apply waits for traffic to leave the tunnels that go; it goes on in the background after that."""
+LOOK_EVERY = 0.1
+
+
+class NotAppliedError(Exception):
+    """Nothing was changed; the text says why, and the mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """An Applied is how an apply ended: `waiting` are the tunnels that still carry traffic and go when they don't."""
+
+    plan: Plan
+    waiting: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+class Changing:
+    """A Changing is the only one who gives the loop and ExaBGP another configuration."""
+
+    def __init__(
+        self,
+        directory: Path,
+        state: Path,
+        read: Callable[[Path], Configuration],
+        loop: Loop,
+        neighbors: Neighbors,
+        record: Record,
+    ) -> None:
+        self._directory = directory
+        self._state = state
+        self._read = read
+        self._loop = loop
+        self._neighbors = neighbors
+        self._record = record
+        self._asked = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._finishing: asyncio.Task[None] | None = None
+        self._goal: Intent | None = None
+
+    @property
+    def _present(self) -> Intent:
+        """What is in force, or on its way: a change that still waits for traffic to leave counts as made."""
+        return self._goal if self._goal is not None else self._loop.intent
+
+    def ask(self) -> None:
+        """Apply what the files say soon, without looking (SIGHUP); asked twice in the meantime, it is done once."""
+        self._asked.set()
+
+    async def run(self) -> None:
+        """Apply whenever asked by a signal."""
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            try:
+                await self.apply(None, force=False)
+            except NotAppliedError as error:
+                text = f"the configuration was not taken, the one before stays in force: {str(error).splitlines()[0]}"
+                self._loop.problems[_PROBLEM] = (text, f'"pointsman plan" shows it all ({self._directory})')
+                self._record.say(text)
+
+    async def plan(self, directory: Path | None = None) -> Plan:
+        """What the files of the directory would change.
+
+        Raises:
+            NotAppliedError: they have errors.
+        """
+        configuration = await asyncio.to_thread(self._read, directory or self._directory)
+        return self._planned(_intent_of(configuration))
+
+    async def apply(self, wanted: str | None, *, force: bool) -> Applied:
+        """Take what the files say, if it is what the plan of this id showed; without an id whatever it is.
+
+        Raises:
+            NotAppliedError: nothing was changed.
+        """
+        async with self._turn:
+            try:
+                staged = await asyncio.to_thread(stage, self._directory, self._state)
+            except OSError as error:
+                where = error.filename or self._state
+                raise NotAppliedError(f"{where}: {error.strerror}: make it readable, or make room there") from error
+            intent = _intent_of(await asyncio.to_thread(self._read, staged))
+            planned = self._planned(intent)
+            _refuse(planned, wanted, force=force)
+            return await self._carry_out(planned, intent, staged)
+
+    def _planned(self, intent: Intent) -> Plan:
+        return plan(self._present, intent, self._loop.view, Instant(time.monotonic()))
+
+    async def _carry_out(self, planned: Plan, intent: Intent, staged: Path) -> Applied:
+        await self._abandon()
+        change = transition(self._loop.intent, intent)
+        outcome = await self._neighbors.take(change.interim)
+        if not outcome.taken:
+            raise NotAppliedError("; ".join(outcome.problems))
+        self._loop.problems.pop(_PROBLEM, None)
+        self._goal = intent
+        problems = list(outcome.problems) + await asyncio.to_thread(_kept, staged)
+        self._record.say(f"configuration {planned.id} is in force")
+        if not change.leaving:
+            return Applied(planned, (), tuple(problems))
+        self._finishing = asyncio.create_task(self._finish(change), name="leaving tunnels")
+        await asyncio.wait([self._finishing], timeout=LEAVE_WITHIN)
+        waiting = () if self._finishing.done() else tuple(sorted(map(str, self._still(change))))
+        return Applied(planned, waiting, tuple(problems))
+
+    async def _finish(self, change: Transition) -> None:
+        """Remove the tunnels that go once nothing uses them."""
+        while self._still(change):  # noqa: ASYNC110 - what is seen has no one event
+            await asyncio.sleep(LOOK_EVERY)
+        await self._neighbors.take(change.final)
+        self._record.say(f"removed: {', '.join(sorted(map(str, change.leaving)))}")
+
+    def _still(self, change: Transition) -> frozenset[object]:
+        return frozenset(still_carrying(change, self._loop.view, Instant(time.monotonic())))
+
+    async def _abandon(self) -> None:
+        """An unfinished change gives way to the next one, which begins where that one is."""
+        if self._finishing is not None and not self._finishing.done():
+            self._finishing.cancel()
+            await asyncio.wait([self._finishing])
+        self._finishing = None
+
+
+def _intent_of(configuration: Configuration) -> Intent:
+    if configuration.intent is None:
+        errors = (str(problem) for problem in configuration.problems if problem.severity is Severity.ERROR)
+        raise NotAppliedError("\n".join(errors))
+    return configuration.intent
+
+
+def _refuse(planned: Plan, wanted: str | None, *, force: bool) -> None:
+    if wanted is not None and wanted != planned.id:
+        raise NotAppliedError(
+            f"plan {wanted} is no longer what would happen: files or health have changed since; "
+            f"look at it again: pointsman plan (it is {planned.id} now)"
+        )
+    if planned.guards and not force:
+        raise NotAppliedError(f"{'; '.join(planned.guards)}. Use --force to do it all the same")
+
+
+def _kept(staged: Path) -> list[str]:
+    try:
+        put_in_force(staged)
+    except OSError as error:
+        return [f"{staged}: {error.strerror}: a restarted controller would go back to the configuration before"]
+    return []

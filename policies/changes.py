@@ -1,0 +1,100 @@
+"""changes: what differs between two configurations, in the operator's words. Pure; it judges nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+
+from policies.model.intent import Branch, Hub, LivenessTimers, Policy, Tunnel
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A Change is one thing that differs: what it was and what it becomes, None where it was not or will not be."""
+
+    what: str
+    was: str | None
+    now: str | None
+
+
+def hub_changes(before: Hub, after: Hub) -> tuple[Change, ...]:
+    """What differs at the headquarters."""
+    return _differing(_hub(before), _hub(after))
+
+
+def branch_changes(before: Branch, after: Branch) -> tuple[Change, ...]:
+    """What differs in a branch and its tunnels; a tunnel that comes or goes is one change."""
+    stays = {tunnel.id.name for tunnel in before.tunnels} & {tunnel.id.name for tunnel in after.tunnels}
+    return _differing(_branch(before, stays), _branch(after, stays))
+
+
+def _differing(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Change, ...]:
+    return tuple(
+        Change(what, before.get(what), after.get(what))
+        for what in dict.fromkeys((*before, *after))
+        if before.get(what) != after.get(what)
+    )
+
+
+def _hub(hub: Hub) -> dict[str, str]:
+    facts = {"name": hub.name, "as": str(hub.asn), "router-id": str(hub.router_id)}
+    facts |= {f"prefix {prefix}": "announced" for prefix in hub.prefixes}
+    facts |= {f"between branches {prefix}": "announced" for prefix in hub.between_branches}
+    for name, uplink in hub.uplinks.items():
+        facts[f"uplink {name}"] = _words(uplink.isp, uplink.interface, uplink.endpoint)
+    return facts
+
+
+def _branch(branch: Branch, described: Container[str]) -> dict[str, str]:
+    facts = {
+        "as": str(branch.asn),
+        "bgp": branch.session.kind.value,
+        "session password": branch.session.password_file or "none",
+        "ttl-security": "yes" if branch.session.ttl_security else "no",
+        "router-id": str(branch.router_id),
+        "timezone": branch.timezone,
+        "prefix-limit": str(branch.prefix_limit),
+        "router": branch.router.value if branch.router is not None else "not said",
+    }
+    facts |= {f"prefix {prefix}": "forwarded" for prefix in branch.prefixes}
+    facts |= _policy(branch.policy)
+    for tunnel in branch.tunnels:
+        name = tunnel.id.name
+        facts[f"tunnel {name}"] = f"over {tunnel.uplink.name} to {tunnel.hub_uplink.name}"
+        if name in described:
+            facts |= {f"{name}: {what}": said for what, said in _tunnel(tunnel).items()}
+    return facts
+
+
+def _policy(policy: Policy) -> dict[str, str]:
+    announce, failback = policy.announce, policy.failback
+    return {
+        "policy": policy.name,
+        "prefer": ", ".join(policy.prefer),
+        "metered": policy.metered.value,
+        "failback": f"{failback.mode.value}, hold {failback.hold.total_seconds():g} s",
+        "announce": f"first {announce.first}, step {announce.step}, "
+        f"add-degraded {announce.add_degraded}, add-drained {announce.add_drained}",
+    }
+
+
+def _tunnel(tunnel: Tunnel) -> dict[str, str]:
+    link, uplink = tunnel.link, tunnel.uplink
+    return {
+        "uplink": _words(uplink.isp, uplink.kind, "metered" if uplink.metered else None),
+        "link": f"{link.hub}/31",
+        "link-ipv6": f"{link.hub6}/127" if link.hub6 is not None else "none",
+        "port": str(tunnel.port),
+        "interface": tunnel.interface,
+        "liveness": _timers(tunnel.liveness.active),
+        "liveness when idle": _timers(tunnel.liveness.idle),
+        "ExaBGP process": str(tunnel.process),
+    }
+
+
+def _timers(timers: LivenessTimers) -> str:
+    return f"{timers.method.value} {timers.interval.total_seconds() * 1000:g} ms x {timers.multiplier}"
+
+
+def _words(*words: str | None) -> str:
+    return ", ".join(word for word in words if word)

@@ -1,0 +1,109 @@
+"""A plan says what would happen, and is another when that is another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_network
+
+from small_network import HUB, HUB_PREFIX, a_branch, a_network
+
+from policies.model.announcement import Announcement
+from policies.model.clock import Instant
+from policies.model.ids import TunnelId
+from policies.model.intent import Branch, Intent
+from policies.model.view import ClassView, Heard, LivenessState, LivenessView, SessionState, SessionView, View
+from policies.plan import BranchPlan, Kind, plan
+
+FIBER, WIRELESS = TunnelId("bandung", "fiber"), TunnelId("bandung", "wireless")
+BRANCH = a_branch()
+BEFORE = a_network(BRANCH, a_branch("tegal", number=2))
+NOW = Instant(1000.0)
+
+
+def session(med: int) -> SessionView:
+    return SessionView(
+        SessionState.UP,
+        Instant(2.0),
+        complete=True,
+        sent={HUB_PREFIX: Announcement(med)},
+        heard={BRANCH.prefixes[0]: Heard(Instant(2.0))},
+        end_of_rib=True,
+    )
+
+
+def view(*, wireless: LivenessState = LivenessState.UP) -> View:
+    known = Instant(1.0)
+    return View(
+        liveness={
+            FIBER: LivenessView(LivenessState.UP, known, after_death=False),
+            WIRELESS: LivenessView(wireless, known, after_death=False),
+        },
+        sessions={FIBER: session(1000), WIRELESS: session(1100)},
+        classes={"bandung": ClassView("bandung", "bandung", FIBER, (FIBER, WIRELESS), BRANCH.prefixes, 1, known, "")},
+        forwarder=True,
+        speakers=frozenset({1}),
+    )
+
+
+def with_bandung(branch: Branch) -> Intent:
+    return replace(BEFORE, branches={**BEFORE.branches, "bandung": branch})
+
+
+def only(name: str, branch: Branch = BRANCH) -> Branch:
+    return replace(branch, tunnels=tuple(tunnel for tunnel in branch.tunnels if tunnel.id.name == name))
+
+
+def of_bandung(after: Intent, believed: View) -> BranchPlan:
+    return next(planned for planned in plan(BEFORE, after, believed, NOW).branches if planned.branch == "bandung")
+
+
+def test_the_same_configuration_changes_nothing() -> None:
+    planned = plan(BEFORE, BEFORE, view(), NOW)
+    assert planned.empty
+    assert planned.unchanged == 2
+
+
+def test_branches_that_come_and_go_are_named() -> None:
+    after = a_network(BRANCH, a_branch("solo", number=3))
+    planned = plan(BEFORE, after, view(), NOW)
+    assert [(each.branch, each.kind) for each in planned.branches] == [("solo", Kind.ADDED), ("tegal", Kind.REMOVED)]
+    assert planned.unchanged == 1
+
+
+def test_another_preference_moves_the_branch() -> None:
+    prefers = replace(BRANCH, policy=replace(BRANCH.policy, prefer=("wireless", "fiber")))
+    planned = of_bandung(with_bandung(prefers), view())
+    assert (planned.on, planned.to) == ("fiber", "wireless")
+    assert [change.what for change in planned.changes] == ["prefer"]
+
+
+def test_a_tunnel_that_goes_is_one_change_and_leaves_one_path() -> None:
+    planned = of_bandung(with_bandung(only("wireless")), view())
+    assert (planned.to, planned.closed, planned.on_one_path) == ("wireless", ("fiber",), True)
+    assert [(change.what, change.now) for change in planned.changes] == [("tunnel fiber", None)]
+
+
+def test_a_branch_is_not_cut_off_unless_it_is_forced() -> None:
+    planned = plan(BEFORE, with_bandung(only("wireless")), view(wireless=LivenessState.DOWN), NOW)
+    assert "bandung would be cut off" in planned.guards[0]
+
+
+def test_a_directory_without_branches_is_not_taken_for_a_wish() -> None:
+    planned = plan(BEFORE, a_network(), view(), NOW)
+    assert "all 2 branches would be removed" in planned.guards[0]
+
+
+def test_a_new_prefix_of_the_hub_is_a_change_of_the_hub() -> None:
+    after = replace(BEFORE, hub=replace(HUB, prefixes=(*HUB.prefixes, ip_network("172.16.0.0/24"))))
+    planned = plan(BEFORE, after, view(), NOW)
+    assert [(change.what, change.was, change.now) for change in planned.hub] == [
+        ("prefix 172.16.0.0/24", None, "announced")
+    ]
+
+
+def test_the_number_of_a_plan_follows_files_and_health() -> None:
+    after = with_bandung(only("wireless"))
+    same = plan(BEFORE, after, view(), NOW).id
+    assert plan(BEFORE, after, view(), Instant(1001.0)).id == same
+    assert plan(BEFORE, after, view(wireless=LivenessState.DOWN), NOW).id != same
+    assert plan(BEFORE, with_bandung(only("fiber")), view(), NOW).id != same

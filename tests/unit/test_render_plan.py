@@ -1,0 +1,72 @@
+"""How a plan and its apply read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from rich.console import Console, RenderableType
+from small_network import a_branch, a_network
+from test_plan import BEFORE, NOW, only, view, with_bandung
+
+from hub.cli.render_plan import applied_view, plan_view
+from hub.controller.changing import Applied
+from hub.controller.plan_report import applied_report, plan_report
+from policies.model.intent import Intent
+from policies.plan import plan
+
+
+def text_of(view: RenderableType) -> str:
+    console = Console(width=200, highlight=False)
+    with console.capture() as capture:
+        console.print(view)
+    return capture.get()
+
+
+def shown(after: Intent, *, proposal: bool = False) -> str:
+    return text_of(plan_view(plan_report(plan(BEFORE, after, view(), NOW)), proposal=proposal))
+
+
+def test_nothing_to_do_is_one_line() -> None:
+    assert shown(BEFORE) == "nothing would change: 2 branches as they are\n"
+
+
+def test_a_tunnel_that_goes_shows_the_move_and_how_to_do_it() -> None:
+    text = shown(with_bandung(only("wireless")))
+    number = plan(BEFORE, with_bandung(only("wireless")), view(), NOW).id
+    assert text.splitlines() == [
+        "  bandung  fiber -> wireless",
+        "           left on one path",
+        "           session on fiber closed",
+        "           - tunnel fiber",
+        "  1 branch unchanged",
+        f"plan {number}: 1 branch changed, 1 branch moves, 1 left on one path",
+        f"do it:  pointsman apply {number}",
+    ]
+
+
+def test_branches_that_come_and_go_are_marked() -> None:
+    text = shown(a_network(a_branch(), a_branch("solo", number=3)))
+    assert "+ solo   2 sessions opened; it is served once its router connects" in text
+    assert "- tegal  withdrawn from, 2 sessions closed, no longer forwarded to" in text
+
+
+def test_a_session_that_restarts_says_what_carries_meanwhile() -> None:
+    branch = replace(BEFORE.branches["bandung"], asn=65099)
+    assert "session on fiber, wireless restarts: the branch's static floor carries then" in shown(with_bandung(branch))
+
+
+def test_another_directory_is_shown_without_the_way_to_apply_it() -> None:
+    assert "do it" not in shown(a_network(), proposal=True)
+
+
+def test_a_guard_is_named_with_the_way_round_it() -> None:
+    text = shown(a_network())
+    assert "guard: all 2 branches would be removed" in text
+    assert "--force" in text
+
+
+def test_an_apply_that_still_waits_says_for_what() -> None:
+    planned = plan(BEFORE, with_bandung(only("wireless")), view(), NOW)
+    report: dict[str, Any] = applied_report(Applied(planned, ("bandung/fiber",), ()))
+    assert "bandung/fiber still carries its branch" in text_of(applied_view(report))

@@ -1,0 +1,105 @@
+"""From one configuration to another: what leaves first, what restarts, what is free to go."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+import pytest
+from small_network import HUB, a_branch, a_network
+
+from policies.model.clock import Instant
+from policies.model.ids import TunnelId
+from policies.model.intent import Branch, Link, Session, SessionKind
+from policies.model.view import ClassView, LivenessState, LivenessView, PathSeen, View
+from policies.ranking import standing_order
+from policies.transition import restarting_sessions, still_carrying, transition
+
+FIBER, WIRELESS = TunnelId("bandung", "fiber"), TunnelId("bandung", "wireless")
+BRANCH = a_branch()
+BEFORE = a_network(BRANCH, a_branch("tegal", number=2))
+NOW = Instant(100.0)
+
+
+def without(branch: Branch, name: str) -> Branch:
+    return replace(branch, tunnels=tuple(tunnel for tunnel in branch.tunnels if tunnel.id.name != name))
+
+
+def relinked(branch: Branch, *names: str) -> Branch:
+    link = Link(IPv4Address("10.254.0.0"), IPv4Address("10.254.0.1"))
+    return replace(branch, tunnels=tuple(replace(t, link=link) if t.id.name in names else t for t in branch.tunnels))
+
+
+def test_what_only_changes_its_policy_or_timers_changes_at_once() -> None:
+    after = replace(BEFORE, branches={"bandung": replace(BRANCH, prefix_limit=3)})
+    change = transition(BEFORE, after)
+    assert (change.interim, change.leaving) == (after, frozenset())
+
+
+def test_a_removed_tunnel_stays_for_the_time_being_and_ranks_last() -> None:
+    after = replace(BEFORE, branches={"bandung": without(BRANCH, "fiber")})
+    change = transition(BEFORE, after)
+    interim = change.interim.branches["bandung"]
+    assert change.leaving == interim.leaving == {FIBER}
+    assert [tunnel.id.name for tunnel in standing_order(interim)] == ["wireless", "fiber"]
+    assert change.final is after
+
+
+def test_a_tunnel_with_other_addresses_keeps_its_old_ones_until_it_is_free() -> None:
+    after = replace(BEFORE, branches={"bandung": relinked(BRANCH, "fiber")})
+    interim = transition(BEFORE, after).interim.branches["bandung"]
+    assert interim.tunnels == BRANCH.tunnels
+    assert interim.leaving == {FIBER}
+
+
+def test_where_no_tunnel_stays_there_is_nothing_to_move_to() -> None:
+    after = replace(BEFORE, branches={"bandung": relinked(BRANCH, "fiber", "wireless")})
+    change = transition(BEFORE, after)
+    assert (change.interim, change.leaving) == (after, frozenset())
+
+
+@pytest.mark.parametrize(
+    ("changed", "restarts"),
+    [
+        (replace(BRANCH, asn=65099), True),
+        (replace(BRANCH, session=Session(SessionKind.EBGP, "bandung.bgp")), True),
+        (replace(BRANCH, session=Session(ttl_security=True)), True),
+        (replace(BRANCH, prefix_limit=3), False),
+        (replace(BRANCH, policy=replace(BRANCH.policy, prefer=("wireless",))), False),
+    ],
+)
+def test_a_session_restarts_when_what_it_is_made_of_changes(changed: Branch, restarts: bool) -> None:
+    after = replace(BEFORE, branches={**BEFORE.branches, "bandung": changed})
+    assert restarting_sessions(BEFORE, after) == (frozenset({FIBER, WIRELESS}) if restarts else frozenset())
+
+
+def test_another_router_id_of_the_hub_restarts_every_session() -> None:
+    after = replace(BEFORE, hub=replace(HUB, router_id=IPv4Address("10.0.0.9")))
+    assert restarting_sessions(BEFORE, after) == frozenset(BEFORE.tunnels())
+
+
+LEAVING = transition(BEFORE, replace(BEFORE, branches={"bandung": without(BRANCH, "fiber")}))
+
+
+def seen(*, hub: TunnelId, branch: TunnelId, at: float, fiber: LivenessState = LivenessState.UP) -> View:
+    return View(
+        liveness={FIBER: LivenessView(fiber), WIRELESS: LivenessView(LivenessState.UP)},
+        classes={"bandung": ClassView("bandung", "bandung", hub, (WIRELESS, FIBER), BRANCH.prefixes, 1, NOW, "")},
+        paths={("bandung", 4): PathSeen(branch, Instant(at), Instant(at))},
+    )
+
+
+@pytest.mark.parametrize(
+    ("view", "carries"),
+    [
+        (seen(hub=FIBER, branch=WIRELESS, at=99.0), True),
+        (seen(hub=WIRELESS, branch=FIBER, at=99.0), True),
+        (seen(hub=WIRELESS, branch=WIRELESS, at=99.0), False),
+        (seen(hub=WIRELESS, branch=FIBER, at=50.0), False),
+        (seen(hub=FIBER, branch=FIBER, at=99.0, fiber=LivenessState.DOWN), False),
+        (View(liveness={FIBER: LivenessView(LivenessState.UP)}), False),
+    ],
+    ids=["hub", "branch", "neither", "long ago", "dead", "never forwarded to"],
+)
+def test_a_leaving_tunnel_carries_while_hub_or_branch_is_seen_to_use_it(view: View, carries: bool) -> None:
+    assert still_carrying(LEAVING, view, NOW) == (frozenset({FIBER}) if carries else frozenset())
