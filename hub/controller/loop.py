@@ -21,6 +21,7 @@ from hub.controller.record import Record
 from hub.controller.report import Surroundings, branch_report, network_report
 from hub.controller.wording import sentence
 from policies.decide import BranchDecision, combine, decide_branch
+from policies.faults import faults
 from policies.model.clock import Instant, Now
 from policies.model.events import (
     ClassChanged,
@@ -233,6 +234,11 @@ class Loop:
                     "ExaBGP's relay does not answer",
                     "see ExaBGP's log; it is started again by itself",
                 )
+        now = Instant(time.monotonic())
+        for branch in self._intent.branches.values():
+            problems |= {
+                f"session:{fault.tunnel}": (fault.text, fault.mend) for fault in faults(branch, self._view, now)
+            }
         return Surroundings(
             config=self._config,
             started=self._started,
