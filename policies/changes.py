@@ -80,16 +80,18 @@ def _policy(policy: Policy) -> dict[str, str]:
 
 def _tunnel(tunnel: Tunnel) -> dict[str, str]:
     link, uplink = tunnel.link, tunnel.uplink
-    return {
+    facts = {
         "uplink": _words(uplink.isp, uplink.kind, "metered" if uplink.metered else None),
         "link": f"{link.hub}/31",
         "link-ipv6": f"{link.hub6}/127" if link.hub6 is not None else "none",
         "port": str(tunnel.port),
         "interface": tunnel.interface,
         "liveness": _timers(tunnel.liveness.active),
-        "liveness when idle": _timers(tunnel.liveness.idle),
         "ExaBGP process": str(tunnel.process),
     }
+    if tunnel.liveness.idle != tunnel.liveness.active:
+        facts["liveness when idle"] = _timers(tunnel.liveness.idle)
+    return facts
 
 
 def _timers(timers: LivenessTimers) -> str:
