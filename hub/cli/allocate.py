@@ -100,5 +100,13 @@ def _say(args: argparse.Namespace, directory: Path, new: dict[TunnelId, Allocati
 
 
 def _json(allocation: Allocation) -> dict[str, object]:
-    link = str(allocation.link) if allocation.link else None
-    return {"to": allocation.to, "link": link, "port": allocation.port}
+    made: dict[str, object] = {
+        "to": allocation.to,
+        "link": str(allocation.link) if allocation.link else None,
+        "port": allocation.port,
+    }
+    if allocation.link_ipv6:
+        made["link-ipv6"] = str(allocation.link_ipv6)
+    if allocation.process:
+        made["process"] = allocation.process
+    return made

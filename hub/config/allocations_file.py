@@ -18,7 +18,8 @@ HEADER = """\
 """
 
 _KEY = re.compile(r"""["']?([a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9-]*)["']?\s*:""")
-_ONE_LINE = re.compile(r".*:\s*\{[^{}]*\}\s*(#.*)?")
+_ONE_LINE = re.compile(r"(.*:\s*\{)([^{}]*?)(\s*\}\s*(?:#.*)?)")
+_INNER_KEY = re.compile(r"""(?:^|,)\s*["']?([a-z0-9-]+)["']?\s*:""")
 
 
 class NotOneLineError(Exception):
@@ -27,12 +28,21 @@ class NotOneLineError(Exception):
 
 def render(allocation: Allocation) -> str:
     """The value of one line."""
-    parts = [
-        f"to: {allocation.to}" if allocation.to else "",
-        f"link: {allocation.link}" if allocation.link else "",
-        f"port: {allocation.port}" if allocation.port else "",
-    ]
-    return "{" + ", ".join(part for part in parts if part) + "}"
+    return "{" + ", ".join(_parts(allocation).values()) + "}"
+
+
+def _parts(allocation: Allocation) -> dict[str, str]:
+    return {
+        key: f"{key}: {text}"
+        for key, value, text in (
+            ("to", allocation.to, allocation.to),
+            ("link", allocation.link, allocation.link),
+            ("link-ipv6", allocation.link_ipv6, f'"{allocation.link_ipv6}"'),
+            ("port", allocation.port, allocation.port),
+            ("process", allocation.process, allocation.process),
+        )
+        if value
+    }
 
 
 def with_lines(text: str, new: Allocations) -> str:
@@ -78,11 +88,15 @@ def _tunnel(line: str) -> TunnelId | None:
 
 
 def _longer(line: str, tunnel: TunnelId, allocation: Allocation) -> str:
+    """The line with what it lacks before its closing brace; the rest of it, comments too, stays as it is."""
     match = _ONE_LINE.fullmatch(line)
     if match is None:
         raise NotOneLineError(str(tunnel))
-    comment = f"  {match[1]}" if match[1] else ""
-    return f"{tunnel}: {render(allocation)}{comment}"
+    before, inside, after = match.groups()
+    there = _INNER_KEY.findall(inside)
+    more = [part for key, part in _parts(allocation).items() if key not in there]
+    kept = inside.rstrip().removesuffix(",")
+    return f"{before}{', '.join([kept, *more] if kept.strip() else more)}{after}"
 
 
 def _merged(lines: list[str], new: Mapping[TunnelId, Allocation]) -> list[str]:

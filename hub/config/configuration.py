@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hub.config.load import load
-from hub.config.problems import Problem
+from hub.config.problems import Problem, has_errors, in_order
 from hub.config.resolve import resolve, survey
+from hub.config.sessions import misplaced_passwords, unsafe_passwords
 from policies.model.intent import Intent
 
 
@@ -24,8 +25,15 @@ class Configuration:
     files: int
 
 
-def read(directory: Path) -> Configuration:
-    """Read a configuration directory. Never raises: whatever is wrong, a missing directory included, is a problem."""
+def read(directory: Path, *, secrets: Path | None = None) -> Configuration:
+    """Read a configuration directory. Never raises: whatever is wrong, a missing directory included, is a problem.
+
+    `secrets` is where the files of passwords are, for warnings about those that can be seen; None looks at none.
+    """
     sources = load(directory)
-    intent, problems = resolve(survey(sources))
-    return Configuration(directory, intent, problems, sources.files)
+    looked = survey(sources)
+    intent, found = resolve(looked)
+    passwords = list(misplaced_passwords(looked, directory))
+    passwords += unsafe_passwords(looked, secrets) if secrets else []
+    problems = in_order([*found, *passwords]) if passwords else found
+    return Configuration(directory, None if has_errors(passwords) else intent, problems, sources.files)

@@ -2,7 +2,8 @@
 
 Scalars are those of YAML 1.2's core schema (https://yaml.org/spec/1.2.2/#103-core-schema) less octal, hexadecimal and
 the special floats: `yes`, `0123`, `18:00` and dates stay text, and what another reader would take for a number is
-refused. Anchors may stand, but aliases, tags and second documents are refused: nothing here needs them.
+refused. An IPv6 prefix needs no quotes: its slash keeps every reader from taking it for a number. Anchors may stand,
+but aliases, tags and second documents are refused: nothing here needs them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv6Network
 from typing import Any
 
 import yaml
@@ -187,7 +189,7 @@ class _Builder:
                 self.refuse(event, f"{text} begins with 0: other programs read it as octal", f"write {int(text)}")
             elif _FLOAT.fullmatch(text):
                 return float(text)
-            elif _COLONS.fullmatch(text):
+            elif _COLONS.fullmatch(text) and not _is_ipv6_prefix(text):
                 self.refuse(
                     event, f"{text} has colons: other programs read it as something else", f'quote it: "{text}"'
                 )
@@ -195,6 +197,14 @@ class _Builder:
 
     def refuse(self, event: Any, text: str, mend: str | None) -> None:
         self.problems.append(error(Place(self.file, *_at(event)), text, mend))
+
+
+def _is_ipv6_prefix(text: str) -> bool:
+    try:
+        IPv6Network(text, strict=False)
+    except ValueError:
+        return False
+    return "/" in text
 
 
 def _at(event: Any) -> tuple[int, int]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
 from hub.config.document import Document
 from hub.config.liveness import resolve_liveness
@@ -12,41 +12,54 @@ from hub.config.load import Parsed
 from hub.config.names import KINDS, write_instead
 from hub.config.problems import Place, Problem, error
 from hub.config.raw import RawBranch, RawTunnel, RawUplink
-from policies.model.ids import TunnelId
+from policies.model.ids import Prefix, TunnelId
 from policies.model.intent import Liveness, Uplink
 
 
 @dataclass(frozen=True, slots=True)
 class TunnelDraft:
-    """A TunnelDraft is a tunnel before allocation; `to`, `link` and `port` are None where they are not written."""
+    """A TunnelDraft is a tunnel before allocation; `to`, the links and `port` are None where they are not written.
+
+    `ipv6` says that it carries IPv6, so that it wants a link of IPv6 too: hub and branch both have IPv6 prefixes.
+    """
 
     id: TunnelId
     place: Place
     uplink: Uplink
     liveness: Liveness
+    ipv6: bool
     to: str | None
     link: IPv4Network | None
+    link_ipv6: IPv6Network | None
     port: int | None
-    to_place: Place
-    link_place: Place
-    port_place: Place
+    places: Mapping[str, Place]
+    """Where `to`, `link`, `link-ipv6` and `port` stand."""
 
 
 @dataclass(frozen=True, slots=True)
 class BranchDraft:
-    """A BranchDraft is a branch before allocation, and its file for the places of its values."""
+    """A BranchDraft is a branch before allocation, and its file for the places of its values.
+
+    `router_id` is None where it is missing, which is an error.
+    """
 
     name: str
     document: Document
     raw: RawBranch
-    router_id: IPv4Address
+    router_id: IPv4Address | None
     router_id_place: Place
     tunnels: tuple[TunnelDraft, ...]
 
 
-def draft_branch(name: str, parsed: Parsed[RawBranch]) -> tuple[BranchDraft, list[Problem]]:
-    """The branch with one tunnel for every uplink that no written tunnel goes over."""
+def draft_branch(
+    name: str, parsed: Parsed[RawBranch], hub_versions: frozenset[int]
+) -> tuple[BranchDraft, list[Problem]]:
+    """The branch with one tunnel for every uplink that no written tunnel goes over.
+
+    `hub_versions` are the IP versions of the hub's prefixes.
+    """
     document, raw = parsed.document, parsed.raw
+    ipv6 = 6 in hub_versions and any(prefix.version == 6 for prefix in raw.prefixes)
     problems: list[Problem] = []
     uplinks = {key: _uplink(key, uplink) for key, uplink in raw.uplinks.items()}
     tunnels = []
@@ -57,18 +70,17 @@ def draft_branch(name: str, parsed: Parsed[RawBranch]) -> tuple[BranchDraft, lis
             problems.append(_unknown_uplink(document, key, tunnel, uplinks))
             continue
         taken.add(over)
-        tunnels.append(_tunnel(name, key, tunnel, uplinks[over], parsed, problems))
+        tunnels.append(_tunnel(TunnelId(name, key), uplinks[over], parsed, problems, ipv6=ipv6))
     for key in sorted(uplinks.keys() - taken):
         if key in raw.tunnels:
             text = f'no tunnel goes over uplink "{key}", and tunnel "{key}" goes over another one'
             problems.append(error(document.key_place("tunnels", key), text, "give that tunnel another name"))
         else:
-            tunnels.append(_tunnel(name, key, None, uplinks[key], parsed, problems))
+            tunnels.append(_tunnel(TunnelId(name, key), uplinks[key], parsed, problems, ipv6=ipv6))
     tunnels.sort(key=lambda tunnel: tunnel.id)
     problems += _unknown_preferences(document, raw)
-    router_id = raw.router_id or _first_address(raw.prefixes[0])
-    place = document.place("router-id") if raw.router_id else document.place("prefixes", 0)
-    return BranchDraft(name, document, raw, router_id, place, tuple(tunnels)), problems
+    router_id, place, wrong = _router_id(document, raw)
+    return BranchDraft(name, document, raw, router_id, place, tuple(tunnels)), problems + wrong
 
 
 def _uplink(name: str, raw: RawUplink) -> Uplink:
@@ -76,30 +88,38 @@ def _uplink(name: str, raw: RawUplink) -> Uplink:
     return Uplink(name=name, isp=raw.isp, kind=kind, metered=raw.metered, interface=raw.interface)
 
 
-def _first_address(prefix: IPv4Network) -> IPv4Address:
-    return prefix[0] if prefix.prefixlen >= 31 else prefix[1]
+def _router_id(document: Document, raw: RawBranch) -> tuple[IPv4Address | None, Place, list[Problem]]:
+    if raw.router_id:
+        return raw.router_id, document.place("router-id"), []
+    for index, prefix in enumerate(raw.prefixes):
+        if isinstance(prefix, IPv4Network):
+            return prefix[0] if prefix.prefixlen >= 31 else prefix[1], document.place("prefixes", index), []
+    place = document.key_place("prefixes")
+    text = '"router-id" is missing: there is no IPv4 prefix to take it from'
+    mend = "add it, four numbers that no other router has, for example router-id: 10.255.0.1"
+    return None, place, [error(place, text, mend)]
 
 
 def _tunnel(
-    branch: str, name: str, raw: RawTunnel | None, uplink: Uplink, parsed: Parsed[RawBranch], problems: list[Problem]
+    identity: TunnelId, uplink: Uplink, parsed: Parsed[RawBranch], problems: list[Problem], *, ipv6: bool
 ) -> TunnelDraft:
-    document = parsed.document
-    at = ("tunnels", name) if raw else ("uplinks", name)
-    raw = raw or RawTunnel()
+    document, name = parsed.document, identity.name
+    at = ("tunnels" if name in parsed.raw.tunnels else "uplinks", name)
+    raw = parsed.raw.tunnels.get(name) or RawTunnel()
     written, path = (raw.liveness, (*at, "liveness")) if raw.liveness else (parsed.raw.liveness, ("liveness",))
     liveness, wrong = resolve_liveness(written, document, path, metered=uplink.metered)
     problems += wrong
     return TunnelDraft(
-        id=TunnelId(branch, name),
+        id=identity,
         place=document.key_place(*at),
         uplink=uplink,
         liveness=liveness,
+        ipv6=ipv6,
         to=raw.to,
         link=raw.link,
+        link_ipv6=raw.link_ipv6,
         port=raw.port,
-        to_place=document.place(*at, "to"),
-        link_place=document.place(*at, "link"),
-        port_place=document.place(*at, "port"),
+        places={key: document.place(*at, key) for key in ("to", "link", "link-ipv6", "port")},
     )
 
 

@@ -26,15 +26,34 @@ def identity_problems(
     routers = {hub.router_id: ("the hub", document.place(*at, "router-id"))}
     yield from _asn(hub.asn, hub_place)
     for branch in branches:
-        place = branch.document.place("as")
-        yield from _asn(branch.raw.asn, place)
-        if branch.raw.asn in asns:
-            yield _twice(f"as {branch.raw.asn}", place, asns[branch.raw.asn], "give every branch its own")
-        asns.setdefault(branch.raw.asn, (branch.name, place))
+        if branch.raw.bgp == "ibgp":
+            yield from _same_as(branch, hub.asn, hub_place)
+        else:
+            yield from _own_as(branch, hub.asn, asns)
+        if branch.router_id is None:
+            continue
         if branch.router_id in routers:
             mend = "give it its own: router-id: ADDRESS"
             yield _twice(f"router id {branch.router_id}", branch.router_id_place, routers[branch.router_id], mend)
         routers.setdefault(branch.router_id, (branch.name, branch.router_id_place))
+
+
+def _same_as(branch: BranchDraft, hub: int, hub_place: Place) -> Iterator[Problem]:
+    if branch.raw.asn not in (None, hub):
+        text = f"as {branch.raw.asn} is not the hub's {hub} ({hub_place}), and iBGP is within one AS"
+        yield error(branch.document.place("as"), text, f"write as: {hub}, or remove bgp: ibgp")
+
+
+def _own_as(branch: BranchDraft, hub: int, asns: dict[int, tuple[str, Place]]) -> Iterator[Problem]:
+    asn, place = branch.raw.asn, branch.document.place("as")
+    if asn is None:
+        yield error(place, '"as" is missing', "add it, for example as: 65001")
+        return
+    yield from _asn(asn, place)
+    if asn in asns:
+        mend = "give it its own, or write bgp: ibgp" if asn == hub else "give every branch its own"
+        yield _twice(f"as {asn}", place, asns[asn], mend)
+    asns.setdefault(asn, (branch.name, place))
 
 
 def timezone_problem(timezone: str, place: Place) -> Problem | None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Network
 
 from hub.config.problems import Place, Problem, error
+from policies.model.ids import Prefix, lies_within
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Claim:
     Claims of one owner may nest, but not be the same.
     """
 
-    prefix: IPv4Network
+    prefix: Prefix
     owner: str
     what: str
     place: Place
@@ -29,7 +29,7 @@ def overlaps(claims: Iterable[Claim]) -> Iterator[Problem]:
     """One error for each claim that lies inside, or equals, somebody else's; said at the smaller, or else later one."""
     around: list[Claim] = []
     for claim in sorted(claims, key=_outer_first):
-        while around and not claim.prefix.subnet_of(around[-1].prefix):
+        while around and not lies_within(claim.prefix, (around[-1].prefix,)):
             around.pop()
         other = next((outer for outer in reversed(around) if _collide(claim, outer)), None)
         if other is not None:
@@ -37,8 +37,8 @@ def overlaps(claims: Iterable[Claim]) -> Iterator[Problem]:
         around.append(claim)
 
 
-def _outer_first(claim: Claim) -> tuple[int, int, Place]:
-    return int(claim.prefix.network_address), claim.prefix.prefixlen, claim.place
+def _outer_first(claim: Claim) -> tuple[int, int, int, Place]:
+    return claim.prefix.version, int(claim.prefix.network_address), claim.prefix.prefixlen, claim.place
 
 
 def _collide(inner: Claim, outer: Claim) -> bool:

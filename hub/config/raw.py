@@ -1,14 +1,15 @@
 """The files as they are written: pydantic models, the only ones there are. `resolve` makes intent of them.
 
-`NOT_YET` of a section are the keys that a later version reads. They are refused by that name, never ignored.
+`NOT_YET` of a section are the keys that a later version reads. They are refused by that name, never ignored. `NEVER` are
+keys that somebody might expect and that will never be read: what is wrong with them, and the mend.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from ipaddress import IPv4Address, IPv4Network
-from typing import Annotated, ClassVar
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Strict, Tag, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -16,6 +17,7 @@ from pydantic_core import PydanticCustomError
 from hub.config import scalars
 from hub.config.names import KINDS
 from hub.config.scalars import PortRange, UnreadableError
+from policies.model import announcement, ids
 
 PROFILES = ("fast", "normal", "relaxed")
 """Liveness by name; `hub.config.liveness` has their timers."""
@@ -53,20 +55,33 @@ Endpoint = Annotated[
     _reads(scalars.read_endpoint),
     _text(scalars.HOST, about="a host name or IPv4 address", example="vpn1.kencana.example"),
 ]
-_QUAD = r"[0-9]{1,3}(\.[0-9]{1,3}){3}"
-Address = Annotated[IPv4Address, _reads(scalars.read_address), _text(_QUAD, about="an address", example="10.0.0.1")]
+Address = Annotated[
+    IPv4Address, _reads(scalars.read_address), _text(scalars.QUAD, about="an address", example="10.0.0.1")
+]
 Prefix = Annotated[
-    IPv4Network, _reads(scalars.read_prefix), _text(rf"{_QUAD}/[0-9]{{1,2}}", about="a prefix", example="10.1.0.0/24")
+    ids.Prefix,
+    _reads(scalars.read_prefix),
+    _text(scalars.PREFIX, about="a prefix, IPv4 or IPv6", example="10.1.0.0/24"),
 ]
 LinkNetwork = Annotated[
     IPv4Network,
     _reads(scalars.read_link),
-    _text(rf"{_QUAD}/31", about="a /31; the even one is the hub's", example="10.255.0.0/31"),
+    _text(rf"{scalars.QUAD}/31", about="a /31; the even one is the hub's", example="10.255.0.0/31"),
+]
+LinkNetworkIPv6 = Annotated[
+    IPv6Network,
+    _reads(scalars.read_link_ipv6),
+    _text("[0-9A-Fa-f:]*:[0-9A-Fa-f:]*/127", about="a /127; the even one is the hub's", example="fd00:255::2/127"),
 ]
 Pool = Annotated[
     IPv4Network,
     _reads(scalars.read_pool),
-    _text(rf"{_QUAD}/[0-9]{{1,2}}", about="where links are taken from", example="10.255.0.0/19"),
+    _text(scalars.IPV4_PREFIX, about="where links are taken from", example="10.255.0.0/19"),
+]
+PoolIPv6 = Annotated[
+    IPv6Network,
+    _reads(scalars.read_pool_ipv6),
+    _text(scalars.IPV6_PREFIX, about="where IPv6 links are taken from", example="fd00:255::/64"),
 ]
 Ports = Annotated[
     PortRange,
@@ -79,15 +94,31 @@ Duration = Annotated[
 Text = Annotated[str, _reads(scalars.read_text), WithJsonSchema({"type": "string"})]
 Number = Annotated[int, Strict()]
 Truth = Annotated[bool, Strict()]
+PasswordFile = Annotated[
+    str,
+    _reads(scalars.read_secret),
+    WithJsonSchema(
+        {
+            "oneOf": [{"type": "string", "pattern": f"^{scalars.SECRET}$"}, {"const": False}],
+            "description": "a file in secrets/ of the state directory, or an absolute path; false for none",
+            "examples": ["bandung.password"],
+        }
+    ),
+]
 Asn = Annotated[Number, Field(ge=1, le=4294967294)]
 Port = Annotated[Number, Field(ge=1, le=65535)]
-Med = Annotated[Number, Field(ge=0, le=1_000_000)]
+Process = Annotated[Number, Field(ge=1, le=999)]
+Med = Annotated[Number, Field(ge=0, le=announcement.HIGHEST_MED)]
 Profile = Annotated[str, _choice(*PROFILES), _enum(*PROFILES)]
 Method = Annotated[str, _choice("bfd", "icmp"), _enum("bfd", "icmp")]
 Kind = Annotated[str, _choice(*KINDS), _enum(*KINDS)]
 Transport = Annotated[str, _choice("wireguard", not_yet=("ipsec",)), _enum("wireguard")]
 Mode = Annotated[str, _choice("act", not_yet=("observe", "off")), _enum("act")]
-Bgp = Annotated[str, _choice("ebgp", not_yet=("ibgp",)), _enum("ebgp")]
+Bgp = Annotated[str, _choice("ebgp", "ibgp"), _enum("ebgp", "ibgp")]
+Router = Annotated[
+    str, _choice("routeros", "frr", "bird", "other"), _enum("routeros", "frr", "bird", "other")
+]
+Manage = Annotated[str, _choice("print", not_yet=("push",)), _enum("print")]
 Metered = Annotated[
     str, _choice("last-resort", "when-degraded", "allowed"), _enum("last-resort", "when-degraded", "allowed")
 ]
@@ -99,6 +130,7 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=lambda name: name.replace("_", "-"))
     NOT_YET: ClassVar[frozenset[str]] = frozenset()
+    NEVER: ClassVar[Mapping[str, tuple[str, str]]] = {}
 
 
 class RawTimers(Section):
@@ -130,6 +162,30 @@ LivenessOrProfile = Annotated[
 ]
 
 
+_PASSWORD = (
+    "a password is never written here: these files are kept in version control",
+    "put it into a file in secrets/ of the state directory, mode 0600, and write session: {password-file: NAME}",
+)
+
+
+class RawSession(Section):
+    """How the BGP sessions of a branch are made; what is not said is as the hub's own `session` says for all."""
+
+    NOT_YET = frozenset({"hold", "tcp-ao", "port"})
+    NEVER: ClassVar = {"password": _PASSWORD, "md5": _PASSWORD}
+
+    password_file: PasswordFile | None = None
+    ttl_security: Truth | None = None
+
+
+class RawRouter(Section):
+    """What routes at a branch."""
+
+    kind: Router
+    version: Text | None = None
+    manage: Manage = "print"
+
+
 class RawHubUplink(Section):
     """An internet connection of the hub."""
 
@@ -143,12 +199,15 @@ class RawHubUplink(Section):
 class RawHub(Section):
     """The headquarters' end of all tunnels."""
 
-    NOT_YET = frozenset({"announce", "communities", "existing", "transit", "between-branches"})
+    NOT_YET = frozenset({"announce", "communities", "existing", "transit"})
+    NEVER: ClassVar = {"password": _PASSWORD}
 
     name: Name | None = None
     asn: Asn = Field(alias="as")
     router_id: Address
     prefixes: tuple[Prefix, ...] = Field(min_length=1)
+    between_branches: tuple[Prefix, ...] = ()
+    session: RawSession = RawSession()
     uplinks: dict[Name, RawHubUplink] = Field(min_length=1)
 
 
@@ -156,6 +215,7 @@ class RawPools(Section):
     """What links and ports are allocated from."""
 
     links: Pool
+    links_ipv6: PoolIPv6 | None = None
     ports: Ports
 
 
@@ -190,20 +250,30 @@ class RawTunnel(Section):
     over: Name | None = None
     to: Name | None = None
     link: LinkNetwork | None = None
+    link_ipv6: LinkNetworkIPv6 | None = None
     port: Port | None = None
     liveness: LivenessOrProfile | None = None
     transport: Transport = "wireguard"
 
 
+def _as_is_wanted_of_ebgp(made: dict[str, Any]) -> None:
+    made["if"] = {"properties": {"bgp": {"const": "ibgp"}}, "required": ["bgp"]}
+    made["else"] = {"required": ["as"]}
+
+
 class RawBranch(Section):
     """branches/NAME.yaml: one site."""
 
-    NOT_YET = frozenset({"router", "rules", "health", "damping", "script", "budget", "contract", "announce"})
+    model_config = ConfigDict(json_schema_extra=_as_is_wanted_of_ebgp)
+    NOT_YET = frozenset({"rules", "health", "damping", "script", "budget", "contract", "announce"})
+    NEVER: ClassVar = {"password": _PASSWORD}
 
-    asn: Asn = Field(alias="as")
+    asn: Asn | None = Field(default=None, alias="as")
     timezone: Text | None = None
     mode: Mode = "act"
     bgp: Bgp = "ebgp"
+    session: RawSession = RawSession()
+    router: RawRouter | None = None
     router_id: Address | None = None
     prefixes: tuple[Prefix, ...] = Field(min_length=1)
     prefix_limit: Annotated[Number, Field(ge=1, le=10_000)] | None = None
@@ -251,7 +321,9 @@ class RawAllocation(Section):
 
     to: Name | None = None
     link: LinkNetwork | None = None
+    link_ipv6: LinkNetworkIPv6 | None = None
     port: Port | None = None
+    process: Process | None = None
 
 
 SECTIONS: dict[type[BaseModel], dict[tuple[str, ...], type[Section]]] = {
@@ -259,7 +331,9 @@ SECTIONS: dict[type[BaseModel], dict[tuple[str, ...], type[Section]]] = {
         (): RawNetwork,
         ("hub",): RawHub,
         ("hub", "uplinks", "*"): RawHubUplink,
+        ("hub", "session"): RawSession,
         ("hubs", "*"): RawHub,
+        ("hubs", "*", "session"): RawSession,
         ("hubs", "*", "uplinks", "*"): RawHubUplink,
         ("pools",): RawPools,
     },
@@ -267,6 +341,8 @@ SECTIONS: dict[type[BaseModel], dict[tuple[str, ...], type[Section]]] = {
         (): RawBranch,
         ("uplinks", "*"): RawUplink,
         ("tunnels", "*"): RawTunnel,
+        ("session",): RawSession,
+        ("router",): RawRouter,
         ("liveness",): RawLiveness,
         ("liveness", "*"): RawTimers,
         ("tunnels", "*", "liveness"): RawLiveness,

@@ -5,61 +5,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from ipaddress import IPv4Network
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 
 from hub.config.allocate import Allocation, settled
-from hub.config.document import Document
+from hub.config.claims import claims, contradictions, missing_pool, taken_twice
 from hub.config.drafts import BranchDraft, TunnelDraft, draft_branch
 from hub.config.identity import identity_problems, misspelt_isps, timezone_problem
 from hub.config.inherit import resolve_policies
 from hub.config.load import Sources
 from hub.config.names import KINDS, write_instead
-from hub.config.overlap import Claim, overlaps
-from hub.config.problems import Place, Problem, error, has_errors, in_order, warning
+from hub.config.overlap import overlaps
+from hub.config.problems import Problem, error, has_errors, in_order, warning
 from hub.config.raw import RawHub, RawNetwork
+from hub.config.reachability import aggregate_problems, unreachable_prefixes
 from hub.config.redundancy import redundancy_warnings
+from hub.config.sessions import resolve_session
+from hub.config.survey import HubDraft, Survey
 from policies.model.ids import TunnelId
-from policies.model.intent import Branch, Hub, HubUplink, Intent, Link, Policy, Tunnel
+from policies.model.intent import Branch, Hub, HubUplink, Intent, Link, Policy, RouterKind, Tunnel
 
 SMALLEST_PREFIX_LIMIT = 10
-
-
-@dataclass(frozen=True, slots=True)
-class HubDraft:
-    """A HubDraft is the hub with its name, and the path in network.yaml under which it stands."""
-
-    name: str
-    raw: RawHub
-    document: Document
-    at: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """A Survey is the configuration before allocation, and all that is wrong with it so far."""
-
-    sources: Sources
-    hub: HubDraft | None
-    branches: tuple[BranchDraft, ...]
-    policies: Mapping[str, Policy]
-    problems: tuple[Problem, ...]
-
-    @property
-    def network(self) -> RawNetwork | None:
-        """network.yaml, if it is right in itself."""
-        return self.sources.network.raw if self.sources.network else None
-
-    def allocations(self) -> dict[TunnelId, Allocation]:
-        """What allocations.yaml holds."""
-        return {tunnel: Allocation(raw.to, raw.link, raw.port) for tunnel, (raw, _) in self.sources.allocations.items()}
-
-    def tunnels(self) -> Iterator[TunnelDraft]:
-        """The tunnels of all branches."""
-        for branch in self.branches:
-            yield from branch.tunnels
 
 
 def survey(sources: Sources) -> Survey:
@@ -69,20 +37,25 @@ def survey(sources: Sources) -> Survey:
     problems += wrong
     policies, wrong = resolve_policies(sources.policies, sources.policy_names)
     problems += wrong
+    versions = hub.versions if hub else frozenset[int]()
     branches = []
     for name, parsed in sources.branches.items():
-        draft, wrong = draft_branch(name, parsed)
+        draft, wrong = draft_branch(name, parsed, versions)
         problems += wrong
         branches.append(draft)
     looked = Survey(sources, hub, tuple(branches), policies, ())
     problems += _unknown_policies(looked)
     problems += _unknown_preferences(looked)
     problems += _timezones(looked)
-    problems += overlaps(_claims(looked))
+    problems += overlaps(claims(looked))
+    problems += taken_twice(looked)
     if hub is not None:
         problems += identity_problems(hub.raw, hub.document, hub.at, branches)
         problems += misspelt_isps(branches, hub.raw)
         problems += _unknown_ends(looked, hub)
+        problems += missing_pool(looked)
+        problems += unreachable_prefixes(branches, hub)
+        problems += aggregate_problems(branches, hub)
     return replace(looked, problems=in_order(problems))
 
 
@@ -92,7 +65,6 @@ def resolve(looked: Survey) -> tuple[Intent | None, tuple[Problem, ...]]:
     has = {tunnel.id: settled(tunnel, allocations) for tunnel in looked.tunnels()}
     problems = list(looked.problems)
     problems += _unallocated(looked, has)
-    problems += _taken_twice(looked)
     problems += _contradictions(looked)
     if looked.hub is not None:
         ends = {tunnel: mine.to for tunnel, mine in has.items() if mine.to}
@@ -163,71 +135,13 @@ def _timezones(looked: Survey) -> Iterator[Problem]:
             yield error(place, problem.text, problem.mend)
 
 
-def _claims(looked: Survey) -> Iterator[Claim]:
-    for branch in looked.branches:
-        for index, prefix in enumerate(branch.raw.prefixes):
-            place = branch.document.place("prefixes", index)
-            yield Claim(prefix, branch.name, "prefix", place)
-    if looked.hub is not None:
-        for index, prefix in enumerate(looked.hub.raw.prefixes):
-            yield Claim(prefix, "the hub", "prefix", looked.hub.document.place(*looked.hub.at, "prefixes", index))
-    yield from _link_claims(looked)
-
-
-def _link_claims(looked: Survey) -> Iterator[Claim]:
-    """The pool, and the links outside it; those inside are covered by it, and compared in `_taken_twice`."""
-    pool: IPv4Network | None = None
-    if looked.sources.network is not None:
-        pool = looked.sources.network.raw.pools.links
-        yield Claim(pool, "the links", "pool", looked.sources.network.document.place("pools", "links"))
-    seen = set()
-    for _, link, place in _links(looked):
-        if not (pool and link.subnet_of(pool)) and link not in seen:
-            seen.add(link)
-            yield Claim(link, "the links", "link", place)
-
-
-def _links(looked: Survey) -> Iterator[tuple[TunnelId, IPv4Network, Place]]:
-    """Every link that is written or allocated, and where."""
-    for tunnel in looked.tunnels():
-        if tunnel.link:
-            yield tunnel.id, tunnel.link, tunnel.link_place
-    for identity, (raw, place) in looked.sources.allocations.items():
-        if raw.link:
-            yield identity, raw.link, place
-
-
-def _ports(looked: Survey) -> Iterator[tuple[TunnelId, int, Place]]:
-    for tunnel in looked.tunnels():
-        if tunnel.port:
-            yield tunnel.id, tunnel.port, tunnel.port_place
-    for identity, (raw, place) in looked.sources.allocations.items():
-        if raw.port:
-            yield identity, raw.port, place
-
-
-def _taken_twice(looked: Survey) -> Iterator[Problem]:
-    yield from _same("link", _links(looked))
-    yield from _same("port", _ports(looked))
-
-
-def _same(what: str, taken: Iterable[tuple[TunnelId, object, Place]]) -> Iterator[Problem]:
-    first: dict[object, tuple[TunnelId, Place]] = {}
-    for tunnel, value, place in taken:
-        owner, there = first.setdefault(value, (tunnel, place))
-        if owner != tunnel:
-            mend = "remove one of the two lines and run: pointsman allocate"
-            yield error(place, f"{what} {value} of {tunnel} is also that of {owner} ({there})", mend)
-
-
 def _unknown_ends(looked: Survey, hub: HubDraft) -> Iterator[Problem]:
     known = sorted(hub.raw.uplinks)
     for tunnel in looked.tunnels():
         if tunnel.to is not None:
             if tunnel.to not in known:
-                yield error(
-                    tunnel.to_place, f'to: the hub has no uplink "{tunnel.to}"', write_instead(tunnel.to, known)
-                )
+                text = f'to: the hub has no uplink "{tunnel.to}"'
+                yield error(tunnel.places["to"], text, write_instead(tunnel.to, known))
             continue
         raw, place = looked.sources.allocations.get(tunnel.id, (None, tunnel.place))
         if raw is not None and raw.to is not None and raw.to not in known:
@@ -236,25 +150,22 @@ def _unknown_ends(looked: Survey, hub: HubDraft) -> Iterator[Problem]:
 
 
 def _unallocated(looked: Survey, has: Mapping[TunnelId, Allocation]) -> Iterator[Problem]:
+    pool = looked.network is not None and looked.network.pools.links_ipv6 is not None  # its lack was said already
     for branch in looked.branches:
-        waiting = [str(tunnel.id) for tunnel in branch.tunnels if not has[tunnel.id].complete]
-        if waiting:
-            text = f"no link or port is allocated to {' and '.join(waiting)}"
+        waiting = [str(tunnel.id) for tunnel in branch.tunnels if has[tunnel.id].lacks(ipv6=tunnel.ipv6)]
+        new = [str(tunnel.id) for tunnel in branch.tunnels if has[tunnel.id].lacks(ipv6=False)]
+        if new:
+            text = f"no link or port is allocated to {' and '.join(new)}"
             yield error(branch.document.key_place("uplinks"), text, "run: pointsman allocate")
+        elif waiting and pool:
+            text = f"no IPv6 link is allocated to {' and '.join(waiting)}"
+            yield error(branch.document.key_place("prefixes"), text, "run: pointsman allocate")
 
 
 def _contradictions(looked: Survey) -> Iterator[Problem]:
-    allocations = looked.allocations()
-    for tunnel in looked.tunnels():
-        given = allocations.get(tunnel.id, Allocation())
-        for key, place, mine, theirs in (
-            ("to", tunnel.to_place, tunnel.to, given.to),
-            ("link", tunnel.link_place, tunnel.link, given.link),
-            ("port", tunnel.port_place, tunnel.port, given.port),
-        ):
-            if mine and theirs and mine != theirs:
-                line = looked.sources.allocations[tunnel.id][1]
-                yield warning(place, f"{key} {mine} counts, not {theirs}, which was allocated to {tunnel.id} ({line})")
+    for tunnel, place, key, mine, theirs in contradictions(looked):
+        line = looked.sources.allocations[tunnel][1]
+        yield warning(place, f"{key} {mine} counts, not {theirs}, which was allocated to {tunnel} ({line})")
 
 
 def _hub_warnings(hub: HubDraft) -> Iterator[Problem]:
@@ -274,8 +185,12 @@ def _intent(looked: Survey, network: RawNetwork, hub: HubDraft, has: Mapping[Tun
         name: HubUplink(name=name, isp=raw.isp, interface=raw.interface, endpoint=raw.endpoint)
         for name, raw in hub.raw.uplinks.items()
     }
+
+    def tunnels_of(draft: BranchDraft) -> tuple[Tunnel, ...]:
+        return tuple(_tunnel(tunnel, has[tunnel.id], uplinks) for tunnel in draft.tunnels)
+
     branches = {
-        draft.name: _branch(draft, network, looked.policies[draft.raw.policy], uplinks, has)
+        draft.name: _branch(draft, looked.policies[draft.raw.policy], network, hub.raw, tunnels_of(draft))
         for draft in sorted(looked.branches, key=lambda draft: draft.name)
     }
     return Intent(
@@ -287,28 +202,29 @@ def _intent(looked: Survey, network: RawNetwork, hub: HubDraft, has: Mapping[Tun
             router_id=hub.raw.router_id,
             prefixes=hub.raw.prefixes,
             uplinks=MappingProxyType(uplinks),
+            between_branches=hub.raw.between_branches,
         ),
         branches=MappingProxyType(branches),
     )
 
 
 def _branch(
-    draft: BranchDraft,
-    network: RawNetwork,
-    policy: Policy,
-    uplinks: Mapping[str, HubUplink],
-    has: Mapping[TunnelId, Allocation],
+    draft: BranchDraft, policy: Policy, network: RawNetwork, hub: RawHub, tunnels: tuple[Tunnel, ...]
 ) -> Branch:
     raw = draft.raw
+    if draft.router_id is None:
+        raise ValueError(f"{draft.name} has no router id")
     return Branch(
         name=draft.name,
-        asn=raw.asn,
+        asn=hub.asn if raw.asn is None else raw.asn,
         router_id=draft.router_id,
         timezone=raw.timezone or network.timezone,
         prefixes=raw.prefixes,
         prefix_limit=raw.prefix_limit or max(SMALLEST_PREFIX_LIMIT, 2 * len(raw.prefixes)),
-        tunnels=tuple(_tunnel(tunnel, has[tunnel.id], uplinks) for tunnel in draft.tunnels),
+        tunnels=tunnels,
         policy=policy if raw.prefer is None else replace(policy, prefer=raw.prefer),
+        session=resolve_session(raw, hub),
+        router=RouterKind(raw.router.kind) if raw.router else None,
     )
 
 
@@ -319,11 +235,16 @@ def _tunnel(draft: TunnelDraft, has: Allocation, uplinks: Mapping[str, HubUplink
         id=draft.id,
         uplink=draft.uplink,
         hub_uplink=uplinks[has.to],
-        link=Link(hub=has.link[0], branch=has.link[1]),
+        link=_link(has.link, has.link_ipv6 if draft.ipv6 else None),
         port=has.port,
         interface=interface_name(draft.id.branch, has.port),
         liveness=draft.liveness,
+        process=has.process or 1,
     )
+
+
+def _link(link: IPv4Network, ipv6: IPv6Network | None) -> Link:
+    return Link(hub=link[0], branch=link[1], hub6=ipv6[0] if ipv6 else None, branch6=ipv6[1] if ipv6 else None)
 
 
 def interface_name(branch: str, port: int) -> str:

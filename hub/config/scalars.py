@@ -8,17 +8,24 @@ from datetime import timedelta
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from hub.config.names import listed, write_instead
+from policies.model.ids import Prefix, lies_within
 
 NAME = r"[a-z0-9][a-z0-9-]{0,31}"
 DURATION = r"[0-9]+(\.[0-9]+)?(ms|s|m|h|d)"
 INTERFACE = r"[^\s/:]{1,15}"
 HOST = r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
 PORTS = r"[0-9]{1,5}-[0-9]{1,5}"
+QUAD = r"[0-9]{1,3}(\.[0-9]{1,3}){3}"
+IPV4_PREFIX = rf"{QUAD}/[0-9]{{1,2}}"
+IPV6_PREFIX = r"[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*/[0-9]{1,3}"
+PREFIX = f"({IPV4_PREFIX}|{IPV6_PREFIX})"
+SECRET = r"(/[^\x00-\x20\x7f]{1,200}|[A-Za-z0-9][A-Za-z0-9._-]{0,63})"
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SHORTEST_DURATION = "a duration is a number and a unit, for example 50ms, 1s, 5m, 2h or 7d"
-_UNROUTED = tuple(
-    IPv4Network(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4")
+_UNROUTED: tuple[Prefix, ...] = (
+    *map(IPv4Network, ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4")),
+    *map(IPv6Network, ("::/127", "::ffff:0:0/96", "fe80::/10", "ff00::/8")),
 )
 
 
@@ -79,50 +86,87 @@ def read_endpoint(value: object) -> str:
 
 
 def read_address(value: object) -> IPv4Address:
-    """An IPv4 address."""
+    """An IPv4 address, which a router id is written as too, though the network be IPv6 only (RFC 6286)."""
     text = read_text(value)
     try:
         return IPv4Address(text)
     except AddressValueError as problem:
         if _is_ipv6(text):
-            raise UnreadableError(f'IPv6 is not supported yet: "{text}"', "write an IPv4 address") from problem
+            raise UnreadableError(f'"{text}" is an IPv6 address', "write an IPv4 address, like 10.0.0.1") from problem
         raise UnreadableError(f'"{text[:60]}" is no IPv4 address') from problem
 
 
-def read_network(value: object) -> IPv4Network:
-    """An IPv4 prefix with its length, host bits zero."""
+def read_network(value: object) -> Prefix:
+    """A prefix of either IP version with its length, host bits zero."""
     text = read_text(value)
     if "/" not in text:
-        raise UnreadableError(f'"{text[:60]}" has no prefix length', f"write {text}/24, or whatever its length is")
+        length = 64 if _is_ipv6(text) else 24
+        raise UnreadableError(f'"{text[:60]}" has no prefix length', f"write {text}/{length}, or whatever its length is")
     try:
-        return IPv4Network(text)
+        return IPv6Network(text) if ":" in text and "%" not in text else IPv4Network(text)
     except ValueError as problem:
         raise _bad_network(text) from problem
 
 
-def read_prefix(value: object) -> IPv4Network:
-    """A prefix that can be routed between sites."""
+def read_prefix(value: object) -> Prefix:
+    """A prefix of either IP version that can be routed between sites."""
     prefix = read_network(value)
-    for unrouted in _UNROUTED:
-        if prefix.prefixlen and prefix.subnet_of(unrouted):
-            raise UnreadableError(f"prefix {prefix} lies in {unrouted}, which is never routed between sites")
+    if prefix.prefixlen and lies_within(prefix, _UNROUTED):
+        unrouted = next(wide for wide in _UNROUTED if lies_within(prefix, (wide,)))
+        raise UnreadableError(f"prefix {prefix} lies in {unrouted}, which is never routed between sites")
     return prefix
 
 
 def read_link(value: object) -> IPv4Network:
     """The pair of addresses of a tunnel: a /31 (RFC 3021); the even one is the hub's."""
     link = read_network(value)
+    if isinstance(link, IPv6Network):
+        raise UnreadableError(f"link {link} is IPv6, which a tunnel has beside IPv4", "write it as link-ipv6")
     if link.prefixlen != 31:
         raise UnreadableError(f"link {link} is a /{link.prefixlen}", f"write a /31, for example {link[0]}/31")
+    return link
+
+
+def read_link_ipv6(value: object) -> IPv6Network:
+    """The pair of IPv6 addresses of a tunnel: a /127 (RFC 6164); the even one is the hub's."""
+    link = read_prefix(value)
+    if isinstance(link, IPv4Network):
+        raise UnreadableError(f"link-ipv6 {link} is IPv4", "write it as link")
+    if link.prefixlen != 127:
+        raise UnreadableError(f"link {link} is a /{link.prefixlen}", f"write a /127, for example {link[0]}/127")
     return link
 
 
 def read_pool(value: object) -> IPv4Network:
     """A prefix that links are taken from: /31 or shorter."""
     pool = read_prefix(value)
+    if isinstance(pool, IPv6Network):
+        raise UnreadableError(f"{pool} is IPv6, and every tunnel has an IPv4 link", "write it as links-ipv6, beside links")
     if not 8 <= pool.prefixlen <= 31:
         raise UnreadableError(f"a pool of links is a prefix from /8 to /31, {pool} is not")
     return pool
+
+
+def read_pool_ipv6(value: object) -> IPv6Network:
+    """A prefix that IPv6 links are taken from: shorter than /127, whose one link would be nobody's (RFC 6164)."""
+    pool = read_prefix(value)
+    if isinstance(pool, IPv4Network):
+        raise UnreadableError(f"{pool} is IPv4", 'write it as links; links-ipv6 is like "fd00:255::/64"')
+    if not 16 <= pool.prefixlen <= 126:
+        raise UnreadableError(f"a pool of IPv6 links is a prefix from /16 to /126, {pool} is not")
+    return pool
+
+
+def read_secret(value: object) -> str:
+    """The name of a file in `secrets` of the state directory, or an absolute path; "" for `false`: none."""
+    if value is False:
+        return ""
+    text = read_text(value)
+    if not re.fullmatch(SECRET, text) or ".." in text.split("/"):
+        what = f'"{text[:60]}" is neither a file name nor an absolute path'
+        mend = "write the name of a file in secrets/ of the state directory, like bandung.password"
+        raise UnreadableError(what, mend)
+    return text
 
 
 def read_ports(value: object) -> PortRange:
@@ -175,13 +219,16 @@ def shown(value: object) -> str:
 
 
 def _bad_network(text: str) -> UnreadableError:
+    wide: Prefix
     try:
-        wide = IPv4Network(text, strict=False)
+        if "%" in text:
+            raise ValueError("a zone is of an address on a link, not of a prefix")
+        wide = IPv6Network(text, strict=False) if ":" in text else IPv4Network(text, strict=False)
     except ValueError:
-        if _is_ipv6(text):
-            return UnreadableError(f'IPv6 is not supported yet: "{text}"', "remove it")
-        return UnreadableError(f'"{text[:60]}" is no IPv4 prefix', "write it like 10.1.0.0/24")
-    return UnreadableError(f"{text} has bits set behind its length", f"write {wide}, or {text.partition('/')[0]}/32")
+        kind, like = ("IPv6", '"2001:db8:1::/56"') if ":" in text else ("IPv4", "10.1.0.0/24")
+        return UnreadableError(f'"{text[:60]}" is no {kind} prefix', f"write it like {like}")
+    alone = f"{text.partition('/')[0]}/{wide.max_prefixlen}"
+    return UnreadableError(f"{text} has bits set behind its length", f"write {wide}, or {alone}")
 
 
 def _is_ipv6(text: str) -> bool:

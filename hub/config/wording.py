@@ -82,6 +82,8 @@ def _unknown_key(document: Document, model: type[BaseModel], path: Path, depth: 
         return error(place, f'unknown key "{key}"', "remove it")
     if key in section.NOT_YET:
         return error(place, f'"{key}" is not supported yet: remove it')
+    if key in section.NEVER:
+        return error(place, *section.NEVER[key])
     known = known_keys(section)
     close = nearest(key, known)
     if close is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.config import read
-from hub.config.allocate import Allocation, ExhaustedError, allocate, settled
+from hub.config.allocate import (
+    Allocation,
+    ExhaustedError,
+    Pools,
+    allocate,
+    settled,
+)
 from hub.config.allocation import RefusedError, plan_allocations
 from hub.config.allocations_file import HEADER, with_lines, write
 from hub.config.drafts import TunnelDraft
@@ -24,16 +30,22 @@ from policies.model.intent import Liveness, LivenessMethod, LivenessTimers, Upli
 TIMERS = LivenessTimers(LivenessMethod.BFD, timedelta(milliseconds=100), 3)
 PLACE = Place("branches/x.yaml", 1, 1)
 HUB_ISPS = {"telkom": "telkom", "biznet": "biznet"}
-LINKS = IPv4Network("10.255.0.0/24")
-PORTS = PortRange(51000, 51127)
+POOLS = Pools(IPv4Network("10.255.0.0/24"), PortRange(51000, 51127), IPv6Network("fd00:255::/120"))
 
 
 def tunnel(
-    branch: str, name: str, isp: str, to: str | None = None, link: IPv4Network | None = None, port: int | None = None
+    branch: str,
+    name: str,
+    isp: str,
+    to: str | None = None,
+    link: IPv4Network | None = None,
+    port: int | None = None,
+    *,
+    ipv6: bool = False,
 ) -> TunnelDraft:
     uplink = Uplink(name=name, isp=isp, kind="other", metered=False)
     identity, liveness = TunnelId(branch, name), Liveness(TIMERS, TIMERS)
-    return TunnelDraft(identity, PLACE, uplink, liveness, to, link, port, PLACE, PLACE, PLACE)
+    return TunnelDraft(identity, PLACE, uplink, liveness, ipv6, to, link, None, port, {})
 
 
 tunnels = st.dictionaries(
@@ -48,13 +60,13 @@ tunnels = st.dictionaries(
 
 
 def allocated(drafts: list[TunnelDraft], existing: dict[TunnelId, Allocation]) -> dict[TunnelId, Allocation]:
-    return {**existing, **allocate(drafts, existing, HUB_ISPS, LINKS, PORTS)}
+    return {**existing, **allocate(drafts, existing, HUB_ISPS, POOLS)}
 
 
 @given(tunnels)
 def test_allocating_twice_is_allocating_once(drafts: list[TunnelDraft]) -> None:
     once = allocated(drafts, {})
-    assert allocate(drafts, once, HUB_ISPS, LINKS, PORTS) == {}
+    assert allocate(drafts, once, HUB_ISPS, POOLS) == {}
 
 
 @given(tunnels, tunnels, st.randoms())
@@ -78,7 +90,7 @@ def test_every_tunnel_has_all_it_needs_and_nothing_is_given_twice(
     before: list[TunnelDraft], after: list[TunnelDraft]
 ) -> None:
     lines = allocated(after, allocated(before, {}))
-    assert all(settled(draft, lines).complete for draft in after)
+    assert not any(settled(draft, lines).lacks(ipv6=draft.ipv6) for draft in after)
     links = [line.link for line in lines.values() if line.link]
     assert len(set(links)) == len(links)
     ports = [line.port for line in lines.values() if line.port]
@@ -100,14 +112,14 @@ def test_the_order_of_branches_means_nothing(drafts: list[TunnelDraft], random: 
 
 
 def test_a_tunnel_goes_to_the_hub_uplink_of_its_isp_else_to_the_one_its_branch_uses_least() -> None:
-    made = allocate([tunnel("solo", "a", "indosat"), tunnel("solo", "b", "biznet")], {}, HUB_ISPS, LINKS, PORTS)
+    made = allocate([tunnel("solo", "a", "indosat"), tunnel("solo", "b", "biznet")], {}, HUB_ISPS, POOLS)
     assert {identity.name: line.to for identity, line in made.items()} == {"a": "telkom", "b": "biznet"}
 
 
 def test_what_a_removed_branch_had_is_not_given_away() -> None:
-    gone = {TunnelId("old", "fiber"): Allocation("telkom", IPv4Network("10.255.0.0/31"), 51000)}
-    made = allocate([tunnel("solo", "fiber", "telkom")], gone, HUB_ISPS, LINKS, PORTS)
-    assert made == {TunnelId("solo", "fiber"): Allocation("telkom", IPv4Network("10.255.0.2/31"), 51001)}
+    gone = {TunnelId("old", "fiber"): Allocation("telkom", IPv4Network("10.255.0.0/31"), port=51000)}
+    made = allocate([tunnel("solo", "fiber", "telkom")], gone, HUB_ISPS, POOLS)
+    assert made == {TunnelId("solo", "fiber"): Allocation("telkom", IPv4Network("10.255.0.2/31"), port=51001)}
 
 
 @pytest.mark.parametrize(
@@ -117,12 +129,12 @@ def test_a_pool_that_is_used_up_is_said(links: str, ports: str, pool: str) -> No
     first, last = map(int, ports.split("-"))
     drafts = [tunnel("solo", "a", "telkom"), tunnel("solo", "b", "telkom")]
     with pytest.raises(ExhaustedError, match=pool):
-        allocate(drafts, {}, HUB_ISPS, IPv4Network(links), PortRange(first, last))
+        allocate(drafts, {}, HUB_ISPS, Pools(IPv4Network(links), PortRange(first, last)))
 
 
 def test_new_lines_go_to_their_sorted_place_and_the_others_stay_byte_for_byte() -> None:
     text = "# mine\na/x:   {to: telkom, link: 10.255.0.0/31, port: 51000}  # old\nc/x: {port: 51001}\n"
-    new = {TunnelId("b", "x"): Allocation("biznet", IPv4Network("10.255.0.4/31"), 51002)}
+    new = {TunnelId("b", "x"): Allocation("biznet", IPv4Network("10.255.0.4/31"), port=51002)}
     assert with_lines(text, new) == (
         "# mine\na/x:   {to: telkom, link: 10.255.0.0/31, port: 51000}  # old\n"
         "b/x: {to: biznet, link: 10.255.0.4/31, port: 51002}\nc/x: {port: 51001}\n"

@@ -45,7 +45,7 @@ def test_a_scalar_is_read_as_yaml_1_2_reads_it(written: str, value: Any) -> None
 @pytest.mark.parametrize(
     ("text", "place", "says", "mend"),
     [
-        ("key: fd00::/8", (1, 6), "has colons", 'quote it: "fd00::/8"'),
+        ("key: fd00::1", (1, 6), "has colons", 'quote it: "fd00::1"'),
         ("key: 65535:0", (1, 6), "has colons", 'quote it: "65535:0"'),
         ("key: 18:00", (1, 6), "has colons", 'quote it: "18:00"'),
         ("key: 0123", (1, 6), "begins with 0", "write 123"),

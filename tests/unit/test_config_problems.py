@@ -44,7 +44,28 @@ def test_a_right_configuration_has_no_problems(tmp_path: Path) -> None:
         ("10.1.0.0/24", "10.1.0.0", '2:12: prefixes: "10.1.0.0" has no prefix length\n    mend: write 10.1.0.0/24'),
         ("10.1.0.0/24", "127.1.0.0/24", "2:12: prefixes: prefix 127.1.0.0/24 lies in 127.0.0.0/8"),
         ("10.1.0.0/24", "10.1.0.0/33", '2:12: prefixes: "10.1.0.0/33" is no IPv4 prefix'),
-        ("10.1.0.0/24", '"2001:db8::/48"', "2:12: prefixes: IPv6 is not supported yet"),
+        (
+            "10.1.0.0/24",
+            "2001:db8:1::/48",
+            "2:12: prefix 2001:db8:1::/48 of bandung is IPv6, and the hub announces none",
+        ),
+        (
+            "10.1.0.0/24",
+            "2001:db8:1::1/48",
+            "has bits set behind its length\n    mend: write 2001:db8:1::/48, or 2001:db8:1::1/128",
+        ),
+        (
+            "10.1.0.0/24",
+            '"2001:db8:1::"',
+            '2:12: prefixes: "2001:db8:1::" has no prefix length\n    mend: write 2001:db8:1::/64',
+        ),
+        ("10.1.0.0/24", "fe80::/64", "2:12: prefixes: prefix fe80::/64 lies in fe80::/10, which is never routed"),
+        ("10.1.0.0/24", '"fd00::%eth0/64"', '2:12: prefixes: "fd00::%eth0/64" is no IPv6 prefix'),
+        (
+            "10.1.0.0/24",
+            "0.0.0.0/0",
+            "2:12: prefix 0.0.0.0/0: a branch announces its own networks, never the default route",
+        ),
         (
             "[10.1.0.0/24]",
             "10.1.0.0/24",
@@ -324,10 +345,13 @@ def test_files_of_editors_are_not_read(tmp_path: Path) -> None:
 
 NOT_YET = [
     ("branches/bandung.yaml", BANDUNG + "rules: []", '6:1: "rules" is not supported yet: remove it'),
-    ("branches/bandung.yaml", BANDUNG + "router: {kind: frr}", '6:1: "router" is not supported yet: remove it'),
+    (
+        "branches/bandung.yaml",
+        BANDUNG + "router: {kind: frr, manage: push}",
+        '6:29: manage: "push" is not supported yet\n    mend: write print, or remove it',
+    ),
     ("branches/bandung.yaml", BANDUNG + "mode: observe", '6:7: mode: "observe" is not supported yet'),
     ("branches/bandung.yaml", BANDUNG + "mode: off", '6:7: mode: "off" is not supported yet'),
-    ("branches/bandung.yaml", BANDUNG + "bgp: ibgp", '6:6: bgp: "ibgp" is not supported yet'),
     ("branches/bandung.yaml", BANDUNG.replace("kind: lte", "budget: 20GB"), '"budget" is not supported yet'),
     ("branches/bandung.yaml", BANDUNG.replace("kind: lte", "contract: {}"), '"contract" is not supported yet'),
     ("branches/bandung.yaml", BANDUNG + "tunnels: {fiber: {transport: ipsec}}", 'transport: "ipsec" is not supported'),
@@ -341,7 +365,7 @@ NOT_YET = [
     ("policies/p.yaml", "failback: {mode: manual}", 'mode: "manual" is not supported yet'),
     ("policies/p.yaml", "failback: {windows: []}", '"windows" is not supported yet'),
     ("policies/p.yaml", "announce: {communities: []}", '"communities" is not supported yet'),
-    ("network.yaml", NETWORK.replace("prefixes: [", 'prefixes: ["fd00::/8", '), "IPv6 is not supported yet"),
+    ("network.yaml", NETWORK.replace("198.51.100.2", '"2001:db8::2"'), "IPv6 is not supported yet"),
 ]
 
 

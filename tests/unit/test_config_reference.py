@@ -21,7 +21,7 @@ def test_the_examples_of_the_reference_can_be_used(tmp_path: Path) -> None:
         file.write_text(block)
     configuration = read(tmp_path)
     assert configuration.problems == ()
-    assert configuration.files == 5
+    assert configuration.files == 6
 
 
 @pytest.mark.parametrize(
