@@ -44,12 +44,13 @@ def run(args: argparse.Namespace) -> int:
     try:
         from hub.config import Configuration, read
         from hub.config.directory import find_directory
+        from hub.control.places import Places
 
         nowhere = no_configuration(args.directory, "check")
         if nowhere is not None:
             configuration = Configuration(Path.cwd(), None, (nowhere,), 0)
         else:
-            configuration = read(find_directory(args.directory, Path.cwd()))
+            configuration = read(find_directory(args.directory, Path.cwd()), secrets=Places().secrets)
     finally:
         gc.enable()
     if nowhere is not None and not args.json:

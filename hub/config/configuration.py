@@ -24,6 +24,11 @@ class Configuration:
     problems: tuple[Problem, ...]
     files: int
 
+    @property
+    def removes_everything(self) -> bool:
+        """Whether it can be used and has no branch at all, as in the middle of a checkout: nobody means that unasked."""
+        return self.intent is not None and not self.intent.branches
+
 
 def read(directory: Path, *, secrets: Path | None = None) -> Configuration:
     """Read a configuration directory. Never raises: whatever is wrong, a missing directory included, is a problem.

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 from hub.config.load import Parsed
 from hub.config.names import write_instead
-from hub.config.problems import Problem, error
+from hub.config.problems import Problem, error, warning
 from hub.config.raw import RawAnnounce, RawFailback, RawPolicy
+from policies.model.announcement import HIGHEST_MED
 from policies.model.intent import Announce, Failback, FailbackMode, Metered, Policy
 
 STANDARD = Policy(
@@ -111,6 +112,18 @@ def _either(written: int | None, below: int) -> int:
     return below if written is None else written
 
 
+def too_high(tunnels: Mapping[str, int], policies: Mapping[str, Policy]) -> dict[str, int]:
+    """The policies that could announce more than `HIGHEST_MED`, and how much.
+
+    `tunnels` is the most tunnels of a branch under each policy; the worst of so many may be drained.
+    """
+    highest = {}
+    for name in tunnels.keys() & policies.keys():
+        announce = policies[name].announce
+        highest[name] = announce.first + announce.step * (tunnels[name] - 1) + announce.add_drained
+    return {name: med for name, med in sorted(highest.items()) if med > HIGHEST_MED}
+
+
 def _checked(policy: Policy, parsed: Parsed[RawPolicy]) -> list[Problem]:
     document, announce = parsed.document, policy.announce
     problems = []
@@ -123,6 +136,11 @@ def _checked(policy: Policy, parsed: Parsed[RawPolicy]) -> list[Problem]:
         text = "step, add-degraded and add-drained must not fall: "
         text += f"they are {announce.step}, {announce.add_degraded}, {announce.add_drained}"
         problems.append(error(document.place("announce"), text))
+    said = parsed.raw.announce or RawAnnounce()
+    for key, value in (("add-degraded", said.add_degraded), ("add-drained", said.add_drained)):
+        if value is not None:
+            text = f"{key} has no effect yet: without health and drains no tunnel is degraded or drained"
+            problems.append(warning(document.key_place("announce", key), text))
     if policy.failback.hold > LONGEST_HOLD:
         problems.append(error(document.place("failback", "hold"), "hold: at most 1d", "for never: mode: never"))
     return problems

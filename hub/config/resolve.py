@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
@@ -14,20 +15,23 @@ from hub.config.allocate import Allocation, settled
 from hub.config.claims import claims, contradictions, missing_pool, taken_twice
 from hub.config.drafts import BranchDraft, TunnelDraft, draft_branch
 from hub.config.identity import identity_problems, misspelt_isps, timezone_problem
-from hub.config.inherit import resolve_policies
-from hub.config.load import Sources
+from hub.config.inherit import resolve_policies, too_high
+from hub.config.load import ALLOCATIONS, Sources
 from hub.config.names import KINDS, write_instead
 from hub.config.overlap import overlaps
-from hub.config.problems import Problem, error, has_errors, in_order, warning
+from hub.config.problems import Place, Problem, error, has_errors, in_order, warning
 from hub.config.raw import RawHub, RawNetwork
 from hub.config.reachability import aggregate_problems, unreachable_prefixes
 from hub.config.redundancy import redundancy_warnings
 from hub.config.sessions import resolve_session
 from hub.config.survey import HubDraft, Survey
+from policies.model.announcement import HIGHEST_MED
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Hub, HubUplink, Intent, Link, Policy, RouterKind, Tunnel
 
 SMALLEST_PREFIX_LIMIT = 10
+CROWDED = 200
+"""Neighbors of one ExaBGP process; `allocate` stops below it, but what is written counts."""
 
 
 def survey(sources: Sources) -> Survey:
@@ -46,6 +50,7 @@ def survey(sources: Sources) -> Survey:
     looked = Survey(sources, hub, tuple(branches), policies, ())
     problems += _unknown_policies(looked)
     problems += _unknown_preferences(looked)
+    problems += _too_high(looked)
     problems += _timezones(looked)
     problems += overlaps(claims(looked))
     problems += taken_twice(looked)
@@ -66,11 +71,13 @@ def resolve(looked: Survey) -> tuple[Intent | None, tuple[Problem, ...]]:
     problems = list(looked.problems)
     problems += _unallocated(looked, has)
     problems += _contradictions(looked)
+    problems += _crowded(has)
     if looked.hub is not None:
         ends = {tunnel: mine.to for tunnel, mine in has.items() if mine.to}
         for branch in looked.branches:
             problems += redundancy_warnings(branch, ends, len(looked.hub.raw.uplinks))
         problems += _hub_warnings(looked.hub)
+        problems += _no_branches(looked)
     ordered = in_order(problems)
     if looked.hub is None or looked.network is None or has_errors(ordered):
         return None, ordered
@@ -105,6 +112,18 @@ def _unknown_policies(looked: Survey) -> Iterator[Problem]:
         if name not in known:
             mend = write_instead(name, known) or f"write policies/{name}.yaml, or remove it"
             yield error(branch.document.place("policy"), f'there is no policy "{name}"', mend)
+
+
+def _too_high(looked: Survey) -> Iterator[Problem]:
+    tunnels: dict[str, int] = {}
+    for branch in looked.branches:
+        name = branch.raw.policy
+        tunnels[name] = max(len(branch.tunnels), tunnels.get(name, 0))
+    for name, med in too_high(tunnels, looked.policies).items():
+        if name in looked.sources.policies:
+            text = f"announce: a branch with {tunnels[name]} tunnels would be told up to {med}: at most {HIGHEST_MED}"
+            place = looked.sources.policies[name].document.place("announce")
+            yield error(place, text, "lower first, step or add-drained")
 
 
 def _unknown_preferences(looked: Survey) -> Iterator[Problem]:
@@ -166,6 +185,20 @@ def _contradictions(looked: Survey) -> Iterator[Problem]:
     for tunnel, place, key, mine, theirs in contradictions(looked):
         line = looked.sources.allocations[tunnel][1]
         yield warning(place, f"{key} {mine} counts, not {theirs}, which was allocated to {tunnel} ({line})")
+
+
+def _crowded(has: Mapping[TunnelId, Allocation]) -> Iterator[Problem]:
+    for number, count in sorted(Counter(mine.process or 1 for mine in has.values()).items()):
+        if count > CROWDED:
+            text = f"ExaBGP process {number} holds {count} sessions: beyond {CROWDED} its answers come late"
+            mend = "write another process into the lines of tunnels that are not in use yet"
+            yield warning(Place(ALLOCATIONS), text, mend)
+
+
+def _no_branches(looked: Survey) -> Iterator[Problem]:
+    if not looked.sources.branch_names:
+        text = "there are no branches: applied, this would remove every one that is there"
+        yield warning(Place("branches"), text, "write branches/NAME.yaml, or restore them from version control")
 
 
 def _hub_warnings(hub: HubDraft) -> Iterator[Problem]:

@@ -19,7 +19,7 @@ QUAD = r"[0-9]{1,3}(\.[0-9]{1,3}){3}"
 IPV4_PREFIX = rf"{QUAD}/[0-9]{{1,2}}"
 IPV6_PREFIX = r"[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*/[0-9]{1,3}"
 PREFIX = f"({IPV4_PREFIX}|{IPV6_PREFIX})"
-SECRET = r"(/[^\x00-\x20\x7f]{1,200}|[A-Za-z0-9][A-Za-z0-9._-]{0,63})"
+SECRET = r"(/[!-~]{1,200}|[A-Za-z0-9][A-Za-z0-9._-]{0,63})"
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SHORTEST_DURATION = "a duration is a number and a unit, for example 50ms, 1s, 5m, 2h or 7d"

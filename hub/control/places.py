@@ -37,6 +37,11 @@ class Places:
         return self.run / f"exabgp-{process}.conf"
 
     @property
+    def secrets(self) -> Path:
+        """Where the files of passwords are, mode 0600 each: a name in the configuration is relative to it."""
+        return self.state / "secrets"
+
+    @property
     def forwarder_state(self) -> Path:
         """The forwarder's own small file."""
         return self.state / "forwarder.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -13,10 +14,13 @@ from hypothesis import strategies as st
 
 from hub.config import read
 from hub.config.allocate import (
+    MOST_NEIGHBORS,
     Allocation,
+    Allocations,
     ExhaustedError,
     Pools,
     allocate,
+    processes,
     settled,
 )
 from hub.config.allocation import RefusedError, plan_allocations
@@ -55,8 +59,9 @@ tunnels = st.dictionaries(
         st.none() | st.sampled_from(["telkom", "biznet"]),
         st.none() | st.integers(0, 5).map(lambda n: IPv4Network((0x0AFF0000 + 2 * n, 31))),
         st.none() | st.integers(51000, 51005),
+        st.booleans(),
     ),
-).map(lambda made: [tunnel(branch, name, *rest) for (branch, name), rest in made.items()])
+).map(lambda made: [tunnel(branch, name, *rest, ipv6=ipv6) for (branch, name), (*rest, ipv6) in made.items()])
 
 
 def allocated(drafts: list[TunnelDraft], existing: dict[TunnelId, Allocation]) -> dict[TunnelId, Allocation]:
@@ -81,6 +86,7 @@ def test_adding_removing_and_turning_round_changes_no_line(
             (line.to, now[identity].to),
             (line.link, now[identity].link),
             (line.port, now[identity].port),
+            (line.link_ipv6, now[identity].link_ipv6),
         ):
             assert mine is None or mine == later
 
@@ -93,6 +99,8 @@ def test_every_tunnel_has_all_it_needs_and_nothing_is_given_twice(
     assert not any(settled(draft, lines).lacks(ipv6=draft.ipv6) for draft in after)
     links = [line.link for line in lines.values() if line.link]
     assert len(set(links)) == len(links)
+    ipv6 = [line.link_ipv6 for line in lines.values() if line.link_ipv6]
+    assert len(set(ipv6)) == len(ipv6)
     ports = [line.port for line in lines.values() if line.port]
     assert len(set(ports)) == len(ports)
 
@@ -177,3 +185,48 @@ def test_nothing_is_allocated_while_something_is_wrong(tmp_path: Path, files: di
     with pytest.raises(RefusedError) as refused:
         plan_allocations(directory)
     assert expected in "\n".join(map(str, refused.value.problems))
+
+
+def test_a_new_tunnel_goes_to_the_lowest_process_with_room() -> None:
+    has = {TunnelId(f"b{n}", "fiber"): Allocation(port=n + 1) for n in range(MOST_NEIGHBORS - 1)}
+    has[TunnelId("other", "fiber")] = Allocation(process=2)
+    new = [TunnelId("n", str(n)) for n in range(MOST_NEIGHBORS + 1)]
+    assert list(processes(new, has).values()) == [None, *[2] * (MOST_NEIGHBORS - 1), 3]
+
+
+def test_new_tunnels_of_one_hub_uplink_share_a_process() -> None:
+    drafts = [tunnel(f"b{n:03}", isp, isp) for n in range(MOST_NEIGHBORS) for isp in HUB_ISPS]
+    pools = Pools(IPv4Network("10.0.0.0/16"), PortRange(1, 60000))
+    made = allocate(drafts, {}, HUB_ISPS, pools)
+    assert {(line.to, line.process) for line in made.values()} == {("biznet", None), ("telkom", 2)}
+
+
+def test_no_process_gets_more_neighbors_than_it_should_and_no_line_changes_its_own() -> None:
+    pools = Pools(IPv4Network("10.0.0.0/16"), PortRange(1, 60000))
+    lines: Allocations = {}
+    for branches in (70, 71, 200, 260):
+        drafts = [tunnel(f"b{n:03}", isp, isp) for n in range(branches) for isp in HUB_ISPS]
+        made = allocate(drafts, lines, HUB_ISPS, pools)
+        assert not made.keys() & lines.keys()
+        lines = {**lines, **made}
+        counts = [sum((line.process or 1) == number for line in lines.values()) for number in range(1, 10)]
+        assert max(counts) <= MOST_NEIGHBORS
+        assert counts == sorted(counts, reverse=True)
+
+
+def test_a_line_that_is_there_never_gets_a_process() -> None:
+    full = {TunnelId(f"b{n}", "fiber"): Allocation(port=n + 1) for n in range(MOST_NEIGHBORS)}
+    lines = {**full, TunnelId("solo", "fiber"): Allocation("telkom")}
+    made = allocate([tunnel("solo", "fiber", "telkom")], lines, HUB_ISPS, POOLS)
+    assert made[TunnelId("solo", "fiber")].process is None
+
+
+def test_ipv6_links_are_no_anycast_addresses() -> None:
+    drafts = [tunnel(f"b{n}", "fiber", "telkom", ipv6=True) for n in range(3)]
+    made = allocate(drafts, {}, HUB_ISPS, replace(POOLS, links_ipv6=IPv6Network("fd00:0:0:1:ffff:ffff:ffff:ff00/120")))
+    assert [str(line.link_ipv6) for line in made.values()] == [f"fd00::1:ffff:ffff:ffff:ff0{n}/127" for n in (0, 2, 4)]
+    top = replace(POOLS, links_ipv6=IPv6Network("fd00::ffff:ffff:ffff:ff80/121"))
+    with pytest.raises(ExhaustedError, match="links-ipv6"):
+        allocate(drafts[:1], {}, HUB_ISPS, top)
+    zero = allocate(drafts[:1], {}, HUB_ISPS, replace(POOLS, links_ipv6=IPv6Network("fd00::/64")))
+    assert [str(line.link_ipv6) for line in zero.values()] == ["fd00::2/127"]

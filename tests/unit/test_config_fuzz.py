@@ -12,9 +12,13 @@ from hypothesis import strategies as st
 
 POLICY = "extends: standard\nprefer: [fiber]\nfailback: {mode: automatic, hold: 60s}\nannounce: {first: 1000}\n"
 FILES = {
-    "network.yaml": NETWORK,
-    "branches/bandung.yaml": BANDUNG + "liveness: {active: fast, idle: {interval: 1s}}\ntunnels: {fiber: {port: 5}}\n",
-    "allocations.yaml": ALLOCATIONS,
+    "network.yaml": NETWORK.replace("10.0.0.0/16", "10.0.0.0/16, 2001:db8::/48")
+    .replace("pools: {", "pools: {links-ipv6: fd00:255::/64, ")
+    .replace("  name: hq\n", "  name: hq\n  between-branches: [10.0.0.0/8]\n  session: {ttl-security: true}\n"),
+    "branches/bandung.yaml": BANDUNG.replace("]", ", 2001:db8:1::/56]", 1)
+    + "liveness: {active: fast, idle: {interval: 1s}}\ntunnels: {fiber: {port: 5}}\nbgp: ebgp\n"
+    + 'session: {password-file: x}\nrouter: {kind: frr, version: "8"}\n',
+    "allocations.yaml": ALLOCATIONS.replace("port", 'link-ipv6: "fd00:255::2/127", process: 2, port', 1),
     "policies/p.yaml": POLICY,
 }
 scraps = st.sampled_from(
@@ -69,6 +73,10 @@ KEYS = [
     "prefixes",
     "uplinks",
     "tunnels",
+    "bgp",
+    "session",
+    "router",
+    "between-branches",
     "liveness",
     "prefer",
     "policy",

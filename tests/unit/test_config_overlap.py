@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +14,10 @@ networks = st.builds(
     lambda address, length: IPv4Network((address & 0xFF, length), strict=False),
     st.integers(0, 255),
     st.integers(24, 32),
+) | st.builds(
+    lambda address, length: IPv6Network((address & 0xFF, length), strict=False),
+    st.integers(0, 255),
+    st.integers(120, 128),
 )
 claims = st.lists(st.tuples(networks, st.sampled_from("abc")), max_size=12).map(
     lambda pairs: [Claim(network, owner, "prefix", Place(owner, n + 1, 1)) for n, (network, owner) in enumerate(pairs)]
@@ -22,6 +26,8 @@ claims = st.lists(st.tuples(networks, st.sampled_from("abc")), max_size=12).map(
 
 def collide(one: Claim, other: Claim) -> bool:
     same = one.prefix == other.prefix
+    if one.prefix.version != other.prefix.version:
+        return False
     return one.prefix.overlaps(other.prefix) and (same or one.owner != other.owner)
 
 
