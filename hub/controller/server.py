@@ -11,10 +11,10 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from hub.control.lines import BadLineError, LineReader, Message, encode
-from hub.control.listener import Listener, listen_at
 from hub.controller.changing import Changing, NotAppliedError
 from hub.controller.loop import Loop
 from hub.controller.plan_report import applied_report, plan_report
+from speaker.listener import Listener, listen_at
 
 LOOK_SECONDS = 1.0
 """How often to see that the socket's file is still there."""

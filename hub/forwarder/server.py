@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Literal
 
 from hub.control.lines import BadLineError, LineReader, Message, check_greeting, encode, greeting
-from hub.control.listener import Listener, listen_at
 from hub.control.lock import hold
 from hub.forwarder.fields import FieldError
 from hub.forwarder.log import complain
 from hub.forwarder.loop import Loop, Timer
 from hub.forwarder.orders import Command, GetStatus, parse
+from speaker.listener import Listener, listen_at
 
 LARGEST_BACKLOG = 8 << 20
 """Bytes that may wait for one connection."""

@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import json
 import os
+import select
 import selectors
 import signal
 import socket
@@ -24,9 +25,13 @@ from speaker.bgp.commands import Commands, allowed
 from speaker.bgp.connection import Connection
 from speaker.bgp.memory import Memory
 from speaker.bgp.recovery import Recovery
+from speaker.listener import Listener, listen_at
 
 PROTOCOL_VERSION = 1
 MOST_CONNECTIONS = 8
+LOOK_EVERY = 1.0
+"""Seconds between looks at the socket's file; as long nobody is accepted when there are no descriptors left."""
+_NEIGHBORS = "show neighbor json"
 
 
 class Relay:
@@ -39,8 +44,8 @@ class Relay:
         self._commands = Commands()
         self._recovery = Recovery(self._memory, self._commands.ask, clock())
         self._selector = selectors.DefaultSelector()
-        self._listener: socket.socket | None = None
-        self._file: tuple[int, int] | None = None
+        self._listener: Listener | None = None
+        self._accepting = False
         self._connections: dict[socket.socket, Connection] = {}
         self._from_exabgp = bytearray()
         self._looked_at_path = 0.0
@@ -97,7 +102,7 @@ class Relay:
     def _dispatch(self, source: Any, events: int) -> None:
         if source == sys.stdin.fileno():
             self._read_exabgp()
-        elif source is self._listener:
+        elif self._listener is not None and source is self._listener.socket:
             self._accept()
         elif source in self._connections and events & selectors.EVENT_READ:
             self._read_connection(self._connections[source])
@@ -142,46 +147,53 @@ class Relay:
 
     def _keep_listening(self, now: float) -> None:
         """Once a second, see that the socket is still where controllers look for it."""
-        if now - self._looked_at_path < 1.0:
+        if now - self._looked_at_path < LOOK_EVERY:
             return
         self._looked_at_path = now
-        if self._file is None or _file(self._path) != self._file:
+        if self._listener is None or not self._listener.is_in_place:
             try:
                 self._listen()
             except OSError as error:
-                if not self._complained:
-                    self._complained = True
-                    _complain(f"cannot listen at {self._path}: {error.strerror}; is its directory there, and writable?")
+                self._complain_once(
+                    f"cannot listen at {self._path}: {error.strerror}; is its directory there, and writable?"
+                )
+        self._accept_connections()
+
+    def _complain_once(self, text: str) -> None:
+        if not self._complained:
+            self._complained = True
+            _complain(text)
 
     def _listen(self) -> None:
-        """Listen at a name of our own and move it over the old one, so that there is never a moment without."""
-        fresh = self._path.with_name(f".{os.getpid()}")  # short: unix(7) allows a path of 107 bytes
-        with contextlib.suppress(FileNotFoundError):
-            fresh.unlink()
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            listener.bind(str(fresh))
-            fresh.chmod(0o660)
-            listener.listen(8)
-            listener.settimeout(0)
-            self._file = _file(fresh)
-            fresh.replace(self._path)
-        except OSError:
-            listener.close()
-            raise
+        fresh = listen_at(self._path)
+        self._accept_no_connections()
         if self._listener is not None:
-            self._selector.unregister(self._listener)
-            self._listener.close()
-        self._listener = listener
-        self._selector.register(listener, selectors.EVENT_READ)
+            self._listener.socket.close()
+        self._listener = fresh
+
+    def _accept_connections(self) -> None:
+        if self._listener is not None and not self._accepting:
+            self._accepting = True
+            self._selector.register(self._listener.socket, selectors.EVENT_READ)
+
+    def _accept_no_connections(self) -> None:
+        if self._listener is not None and self._accepting:
+            self._accepting = False
+            self._selector.unregister(self._listener.socket)
 
     def _accept(self) -> None:
         if self._listener is None:
             return
         try:
-            sock, _ = self._listener.accept()
-        except OSError:
+            sock, _ = self._listener.socket.accept()
+        except (BlockingIOError, ConnectionError):
             return
+        except OSError as error:
+            # Whoever waits stays in the queue, so that the socket stays readable: without a pause that would be a loop.
+            self._accept_no_connections()
+            self._complain_once(f"cannot accept a controller: {error.strerror}; raise the limit of open files")
+            return
+        self._complained = False
         connection = Connection(sock)
         self._connections[sock] = connection
         self._selector.register(sock, selectors.EVENT_READ)
@@ -246,11 +258,20 @@ class Relay:
             return
 
         def answer(result: str, lines: list[str]) -> None:
+            if line == _NEIGHBORS and result == "done":
+                self._forget_all_but(lines)
             # Its controller may have gone since; the number means nothing to the next one.
             if connection.sock in self._connections:
                 connection.say({"answer": number, "result": result, **({"lines": lines} if lines else {})})
 
         self._commands.ask(line, answer)
+
+    def _forget_all_but(self, lines: list[str]) -> None:
+        """A neighbor that was removed while its session was down goes without an event; ExaBGP's list shows it."""
+        there = _addresses(lines)
+        if there is not None:
+            for address in self._memory.neighbors.keys() - there:
+                del self._memory.neighbors[address]
 
     def _become_ready(self) -> None:
         if not self._ready and self._recovery.finished:
@@ -284,26 +305,42 @@ class Relay:
                 self._drop(connection)
 
     def _drop(self, connection: Connection) -> None:
-        self._selector.unregister(connection.sock)
+        self._watch_for(connection.sock, 0)
         del self._connections[connection.sock]
         connection.sock.close()
 
     def _watch(self) -> None:
-        """Wait for what there is to do: reading always from ExaBGP, from controllers only while there is room."""
-        for sock, connection in self._connections.items():
-            reading = 0 if self._commands.full else selectors.EVENT_READ
+        """Wait for what there is to do: reading always from ExaBGP, from the controller only while there is room."""
+        for sock, connection in list(self._connections.items()):
+            reading = 0 if connection.controller and self._commands.full else selectors.EVENT_READ
             writing = selectors.EVENT_WRITE if connection.output else 0
-            self._selector.modify(sock, (reading | writing) or selectors.EVENT_WRITE)
+            if not reading and _hung_up(sock):
+                self._drop(connection)
+            else:
+                self._watch_for(sock, reading | writing)
         registered = self._selector.get_map()
         if self._commands.output and sys.stdout.fileno() not in registered:
             self._selector.register(sys.stdout.fileno(), selectors.EVENT_WRITE)
         elif not self._commands.output and sys.stdout.fileno() in registered:
             self._selector.unregister(sys.stdout.fileno())
 
+    def _watch_for(self, sock: socket.socket, events: int) -> None:
+        watched = sock in self._selector.get_map()
+        if events and watched:
+            self._selector.modify(sock, events)
+        elif events:
+            self._selector.register(sock, events)
+        elif watched:
+            # Not for writing, in its place: a socket that may always be written to would never let us sleep.
+            self._selector.unregister(sock)
+
     def _farewell(self) -> None:
-        """Tell the controller that it was ExaBGP that went."""
+        """Tell the controller that it was ExaBGP that went, and leave no socket behind."""
         self._tell(b'{"gone":"exabgp"}\n')
         self._flush_connections()
+        if self._listener is not None and self._listener.is_in_place:
+            with contextlib.suppress(OSError):
+                self._path.unlink()
 
 
 def _json(line: bytes) -> Any:
@@ -313,13 +350,21 @@ def _json(line: bytes) -> Any:
         return None
 
 
-def _file(path: Path) -> tuple[int, int] | None:
-    """The device and inode of a file: another process may have put its socket where ours was."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+def _addresses(lines: list[str]) -> frozenset[str] | None:
+    """The neighbors in the answer to `show neighbor json`; None when it is no such answer."""
+    for line in lines:
+        try:
+            return frozenset(str(shown["peer"]["address"]) for shown in json.loads(line))
+        except (ValueError, TypeError, KeyError):
+            continue
+    return None
+
+
+def _hung_up(sock: socket.socket) -> bool:
+    """Whether the other side is gone, found out without reading what it said before."""
+    poll = select.poll()
+    poll.register(sock, select.POLLRDHUP)
+    return bool(poll.poll(0))
 
 
 def _started(pid: int) -> int:

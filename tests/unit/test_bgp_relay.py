@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 import socket
 import subprocess
 import sys
@@ -347,3 +349,72 @@ def test_a_file_in_the_place_of_its_socket_is_replaced(rig: Rig, client: Client)
     again = Client(rig.path)
     assert again.until("ready")[-1] == {"ready": True}
     again.close()
+
+
+def processor_seconds(pid: int) -> float:
+    """The processor time that a process has used (proc(5), fields 14 and 15)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def used_within_a_second(rig: Rig) -> float:
+    before = processor_seconds(rig.process.pid)
+    time.sleep(1.0)  # what it does while nothing can be done is what is asked
+    return processor_seconds(rig.process.pid) - before
+
+
+def test_while_exabgp_hangs_and_no_more_commands_fit_it_sleeps(rig: Rig, client: Client) -> None:
+    client.socket.settimeout(1)
+    with pytest.raises(TimeoutError):
+        for number in range(1, 100_000):
+            client.command(ANNOUNCE + " 10.9.0.0/16" * 50, number)
+    assert used_within_a_second(rig) < 0.3
+    client.close()
+    second = Client(rig.path)
+    assert second.until("ready")[-1] == {"ready": True}
+    second.close()
+
+
+def test_without_a_descriptor_for_one_more_connection_it_sleeps_and_takes_it_later(rig: Rig, client: Client) -> None:
+    there = {int(entry.name) for entry in Path(f"/proc/{rig.process.pid}/fd").iterdir()}
+    _, most = resource.prlimit(rig.process.pid, resource.RLIMIT_NOFILE)
+    # The limit is on the number, not on the count: every number below it is taken.
+    assert there == set(range(len(there)))
+    resource.prlimit(rig.process.pid, resource.RLIMIT_NOFILE, (len(there), most))
+    client.close()
+    first, second = Client(rig.path), Client(rig.path, "")
+    first.until("ready")
+    assert used_within_a_second(rig) < 0.3
+    resource.prlimit(rig.process.pid, resource.RLIMIT_NOFILE, (len(there) + 10, most))
+    assert second.read()["role"] == "relay"
+    for each in (first, second):
+        each.close()
+
+
+def test_its_socket_goes_with_it(rig: Rig, client: Client) -> None:
+    rig.process.terminate()
+    assert rig.process.wait(timeout=20) == 0
+    assert not rig.path.exists()
+
+
+def test_the_socket_of_its_successor_stays(rig: Rig, client: Client) -> None:
+    rig.path.unlink()
+    with socket.socket(socket.AF_UNIX) as successor:
+        successor.bind(str(rig.path))
+        rig.process.terminate()
+        assert rig.process.wait(timeout=20) == 0
+        assert rig.path.exists()
+
+
+def test_a_neighbor_that_exabgp_has_no_more_is_forgotten(rig: Rig, client: Client) -> None:
+    rig.say(UP, UP.replace("10.255.1.1", "10.255.2.1"))
+    client.read(), client.read()
+    client.command("show neighbor json", 1)
+    assert rig.hear() == "show neighbor json"
+    rig.say(json.dumps([{"peer": {"address": "10.255.2.1"}}]), "done")
+    client.until("answer")
+    client.close()
+    second = Client(rig.path)
+    remembered = [message["memory"]["neighbor"] for message in second.until("ready") if "memory" in message]
+    assert remembered == ["10.255.2.1"]
+    second.close()
