@@ -4,8 +4,9 @@ On a real hub systemd does this, with a unit a process. Like there, none is the 
 is started again at once, and the others don't notice.
 
     supervisor -- forwarder    CAP_NET_ADMIN, CAP_NET_RAW
-               -- exabgp       CAP_NET_BIND_SERVICE; its only child is the relay
-               -- controller   no capability
+               -- exabgp-1     CAP_NET_BIND_SERVICE; its only child is the relay
+               -- exabgp-2     as many as there are configurations exabgp-N.conf in the runtime directory
+               -- controller   no capability; it writes those configurations
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +33,12 @@ LONGEST_RUN_MICROSECONDS = 5_000_000
 """Processor time without once waiting for anything, after which a process is ended (RLIMIT_RTTIME)."""
 STOP_SECONDS = 5.0
 """How long a process may take to stop before it is ended."""
+LOOK_SECONDS = 0.25
+"""How often to look which programs are wanted."""
+GONE_SECONDS = 2.0
+"""How long a program must be unwanted before it is stopped: a file that somebody removed comes back before that."""
+DESCRIPTORS = 65_536
+"""Open files that a process may have: ExaBGP needs two a neighbor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +46,8 @@ class Program:
     """A Program is one process to keep running, with the only capabilities that it may have.
 
     `priority` is its real-time priority (SCHED_RR, sched(7)): every process between a death and the branch that is
-    told of it would otherwise wait for its turn on a busy machine. `inherit` gives it to its children too.
+    told of it would otherwise wait for its turn on a busy machine. `inherit` gives it to its children too. Stages are
+    stopped one after the other, the highest first. `leftovers` are files to remove when it is wanted no more.
     """
 
     name: str
@@ -47,6 +55,8 @@ class Program:
     capabilities: tuple[str, ...] = ()
     priority: int = 1
     inherit: bool = False
+    stage: int = 0
+    leftovers: tuple[Path, ...] = ()
 
 
 @dataclass(slots=True)
@@ -59,21 +69,34 @@ class Running:
     started: float = 0.0
     wait: float = 0.0
     due: float = field(default=0.0)
+    unwanted_since: float | None = None
+    stopped_at: float | None = None
 
 
 def programs(places: Places, overrides: Sequence[str]) -> tuple[Program, ...]:
-    """The processes of a hub, in the order in which they are started; stopped in reverse."""
+    """The processes of a hub that are wanted now. The first ExaBGP waits by itself for its configuration.
+
+    Raises:
+        OSError: the runtime directory cannot be read.
+    """
     directories = ("--run-dir", str(places.run), "--state-dir", str(places.state))
+    controller = _module("hub.controller", "--config", str(places.config), *directories, *overrides)
     return (
         Program("forwarder", _module("hub.forwarder", *directories), ("net_admin", "net_raw"), priority=3),
-        Program(
-            "exabgp",
-            _module("speaker.bgp.launcher", str(places.exabgp_config())),
-            ("net_bind_service",),
-            priority=2,
-            inherit=True,
-        ),
-        Program("controller", _module("hub.controller", "--config", str(places.config), *directories, *overrides)),
+        *(_exabgp(places, process) for process in sorted({1} | places.configured_processes())),
+        Program("controller", controller, stage=2),
+    )
+
+
+def _exabgp(places: Places, process: int) -> Program:
+    return Program(
+        f"exabgp-{process}",
+        _module("speaker.bgp.launcher", str(places.exabgp_config(process))),
+        ("net_bind_service",),
+        priority=2,
+        inherit=True,
+        stage=1,
+        leftovers=(places.relay_socket(process),),
     )
 
 
@@ -91,10 +114,14 @@ def narrowed(program: Program) -> list[str]:
 
 
 class Supervisor:
-    """A Supervisor keeps the programs running until it is told to stop."""
+    """A Supervisor keeps the programs running that are wanted, until it is told to stop.
 
-    def __init__(self, programs: Sequence[Program], state: Path) -> None:
-        self._running = [Running(program) for program in programs]
+    `wanted` is asked again and again. While it raises OSError everything stays as it is.
+    """
+
+    def __init__(self, wanted: Callable[[], Sequence[Program]], state: Path) -> None:
+        self._wanted = wanted
+        self._running: list[Running] = []
         self._state = state
         self._selector = selectors.DefaultSelector()
         self._stopping = False
@@ -107,24 +134,61 @@ class Supervisor:
             signal.signal(number, self._stop)
         signal.signal(signal.SIGHUP, self._pass_on)
         self._selector.register(wakeup, selectors.EVENT_READ, None)
-        for one in self._running:
-            self._start(one)
+        _raise_descriptor_limit()
         while not self._stopping:
+            self._look()
             self._step(wakeup)
         self._end_all()
         return 0
 
+    def _look(self) -> None:
+        """Follow what is wanted: add what is new, end what has been unwanted for a while, start what is due."""
+        now = time.monotonic()
+        with contextlib.suppress(OSError):
+            self._follow(tuple(self._wanted()), now)
+        for one in list(self._running):
+            self._advance(one, now)
+
+    def _follow(self, wanted: tuple[Program, ...], now: float) -> None:
+        names = {program.name for program in wanted}
+        known = {one.program.name for one in self._running}
+        self._running += [Running(program) for program in wanted if program.name not in known]
+        for one in self._running:
+            if one.program.name not in names:
+                one.unwanted_since = now if one.unwanted_since is None else one.unwanted_since
+            elif one.stopped_at is None:
+                one.unwanted_since = None
+
+    def _advance(self, one: Running, now: float) -> None:
+        unwanted = one.unwanted_since is not None and now - one.unwanted_since >= GONE_SECONDS
+        if one.process is None:
+            if unwanted:
+                self._forget(one)
+            elif one.due <= now and not self._stopping:
+                self._start(one)
+        elif unwanted and one.stopped_at is None:
+            _say(f"{one.program.name} is wanted no more: stopping it")
+            one.stopped_at = now
+            one.process.terminate()
+        elif one.stopped_at is not None and now - one.stopped_at >= STOP_SECONDS:
+            one.process.kill()
+
+    def _forget(self, one: Running) -> None:
+        self._running.remove(one)
+        for file in (self._pid_file(one), *one.program.leftovers):
+            with contextlib.suppress(OSError):
+                file.unlink(missing_ok=True)
+
+    def _pid_file(self, one: Running) -> Path:
+        return self._state / f"{one.program.name}.pid"
+
     def _step(self, wakeup: int) -> None:
-        dues = [one.due for one in self._running if one.process is None]
-        timeout = max(0.0, min(dues) - time.monotonic()) if dues else None
-        for key, _ in self._selector.select(timeout):
+        dues = [one.due - time.monotonic() for one in self._running if one.process is None]
+        for key, _ in self._selector.select(max(0.0, min([LOOK_SECONDS, *dues]))):
             if key.fd == wakeup:
                 os.read(wakeup, 4096)
             elif isinstance(key.data, Running):
                 self._died(key.data)
-        for one in self._running:
-            if one.process is None and one.due <= time.monotonic() and not self._stopping:
-                self._start(one)
 
     def _start(self, one: Running) -> None:
         try:
@@ -138,12 +202,13 @@ class Supervisor:
         one.started = time.monotonic()
         one.pidfd = os.pidfd_open(one.process.pid)
         self._selector.register(one.pidfd, selectors.EVENT_READ, one)
-        self._note(one.program.name, one.process.pid)
+        self._note(one)
 
-    def _note(self, name: str, pid: int) -> None:
+    def _note(self, one: Running) -> None:
         """Leave the process id where people find it; a directory that is full or gone must not end the hub."""
+        name, pid = one.program.name, one.process.pid if one.process is not None else 0
         try:
-            (self._state / f"{name}.pid").write_text(f"{pid}\n")
+            self._pid_file(one).write_text(f"{pid}\n")
         except OSError as error:
             _say(f"{self._state}: {error.strerror}: make it writable, or make room there; {name} runs all the same")
 
@@ -154,6 +219,9 @@ class Supervisor:
         os.close(one.pidfd)
         status = one.process.wait()
         one.process = None
+        if one.stopped_at is not None:
+            one.stopped_at = None
+            return
         lived = time.monotonic() - one.started
         one.wait = 0.0 if lived >= STEADY_SECONDS else min(LONGEST_WAIT, max(FIRST_WAIT, one.wait * 2))
         one.due = time.monotonic() + one.wait
@@ -163,19 +231,25 @@ class Supervisor:
         _say(f"{one.program.name} {_ending(status)} after {lived:.1f} s: {again}")
 
     def _end_all(self) -> None:
-        for one in reversed(self._running):
-            if one.process is None:
-                continue
-            one.process.terminate()
-            try:
-                one.process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                _say(f"{one.program.name} did not stop in {STOP_SECONDS:.0f} s: ending it")
-                one.process.kill()
-                one.process.wait()
+        for stage in sorted({one.program.stage for one in self._running}, reverse=True):
+            self._end([one for one in self._running if one.program.stage == stage])
         for one in self._running:
             with contextlib.suppress(OSError):
-                (self._state / f"{one.program.name}.pid").unlink(missing_ok=True)
+                self._pid_file(one).unlink(missing_ok=True)
+
+    def _end(self, several: Sequence[Running]) -> None:
+        """Stop them together, and end what has not stopped in time."""
+        deadline = time.monotonic() + STOP_SECONDS
+        processes = [(one.program.name, one.process) for one in several if one.process is not None]
+        for _, process in processes:
+            process.terminate()
+        for name, process in processes:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                _say(f"{name} did not stop in {STOP_SECONDS:.0f} s: ending it")
+                process.kill()
+                process.wait()
 
     def _stop(self, _number: int, _frame: object) -> None:
         self._stopping = True
@@ -193,6 +267,18 @@ def _hasten(pid: int, program: Program) -> None:
     with contextlib.suppress(PermissionError, ProcessLookupError):  # an ordinary user's lab has to do without
         resource.prlimit(pid, resource.RLIMIT_RTTIME, (LONGEST_RUN_MICROSECONDS, LONGEST_RUN_MICROSECONDS))
         os.sched_setscheduler(pid, policy, os.sched_param(program.priority))
+
+
+def _raise_descriptor_limit() -> None:
+    """Let every process have as many open files as its neighbors need, as far as this machine allows."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = most == resource.RLIM_INFINITY or most >= DESCRIPTORS
+    for limits in ((DESCRIPTORS, most if enough else DESCRIPTORS), (most, most)):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        except (ValueError, OSError):
+            continue
+        return
 
 
 def _ending(status: int) -> str:

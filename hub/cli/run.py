@@ -86,7 +86,8 @@ def run(options: argparse.Namespace) -> int:
     os.environ["PYTHONUNBUFFERED"] = "1"
     # Without compiled modules on disk a process takes twice as long to come back.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    return Supervisor(programs(places, from_options(options).arguments()), places.run).run()
+    overrides = from_options(options).arguments()
+    return Supervisor(lambda: programs(places, overrides), places.run).run()
 
 
 def _put_in_force(places: Places) -> None:

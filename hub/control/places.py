@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,15 @@ class Places:
     def exabgp_config(self, process: int = 1) -> Path:
         """The configuration that Pointsman renders for the given ExaBGP process."""
         return self.run / f"exabgp-{process}.conf"
+
+    def configured_processes(self) -> frozenset[int]:
+        """The ExaBGP processes for which a configuration is there.
+
+        Raises:
+            OSError: the runtime directory cannot be read.
+        """
+        found = (re.fullmatch(r"exabgp-([1-9]\d*)\.conf", entry.name) for entry in self.run.iterdir())
+        return frozenset(int(match[1]) for match in found if match)
 
     @property
     def secrets(self) -> Path:

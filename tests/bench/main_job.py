@@ -158,7 +158,7 @@ def isp_rows(hub: RunningHub, cuts: int) -> list[Row]:
 
 def kill_rows(hub: RunningHub) -> list[Row]:
     rows = []
-    for name in ("forwarder", "exabgp", "relay", "controller"):
+    for name in ("forwarder", "exabgp-1", "relay", "controller"):
         row = Row(f"{name} killed, all tunnels up")
         hub.wait_until_well()
         with probing(hub, [], ALL_BRANCHES_INTERVAL) as probe:

@@ -86,7 +86,7 @@ class RunningHub:
 
     def relay(self) -> int:
         """ExaBGP's only child; 0 while it is being started again."""
-        return next(iter(children_of(self.pid("exabgp"))), 0)
+        return next(iter(children_of(self.pid("exabgp-1"))), 0)
 
     def is_back(self, name: str, before: int) -> Callable[[Report], bool]:
         return lambda _report: self.pid(name) != before and is_alive(self.pid(name))

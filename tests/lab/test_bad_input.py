@@ -159,7 +159,7 @@ def test_strange_attributes_are_no_reason_to_lose_the_route(hub: RunningHub) -> 
 )
 def test_a_malformed_bgp_message_ends_that_session_alone(hub: RunningHub, message: bytes, what: str) -> None:
     del what
-    before, exabgp = hub.branch("bandung"), hub.pid("exabgp")
+    before, exabgp = hub.branch("bandung"), hub.pid("exabgp-1")
     bird = ("birdc", "-s", str(hub.lab.place.bird_socket("tegal")))
     assert succeeds(hub.lab, "tegal", *bird, "disable", "hub1")
     try:
@@ -170,7 +170,7 @@ def test_a_malformed_bgp_message_ends_that_session_alone(hub: RunningHub, messag
     hub.wait_until_well()
     assert "Traceback" not in hub.log()
     assert "\x1b" not in hub.log()
-    assert hub.pid("exabgp") == exabgp
+    assert hub.pid("exabgp-1") == exabgp
     assert sessions_since({"branches": [hub.branch("bandung")]}) == sessions_since({"branches": [before]})
 
 

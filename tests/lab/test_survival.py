@@ -75,7 +75,7 @@ def test_a_killed_controller_does_not_keep_the_hub_from_failing_over(hub: Runnin
     assert all(outage.ended for outage in to_branch.outages)
 
 
-@pytest.mark.parametrize("process", ["forwarder", "exabgp", "controller"])
+@pytest.mark.parametrize("process", ["forwarder", "exabgp-1", "controller"])
 def test_a_killed_process_loses_no_packet_and_is_back_by_itself(hub: RunningHub, process: str) -> None:
     before = hub.pid(process)
     with hub.probing() as probe:
@@ -88,7 +88,7 @@ def test_a_killed_process_loses_no_packet_and_is_back_by_itself(hub: RunningHub,
 
 
 def test_a_killed_relay_loses_no_packet_and_no_session(hub: RunningHub) -> None:
-    before, exabgp = hub.relay(), hub.pid("exabgp")
+    before, exabgp = hub.relay(), hub.pid("exabgp-1")
     with hub.probing() as probe:
         kill(before)
         hub.wait_for(lambda _: hub.relay() not in (0, before), "a new relay")
@@ -96,7 +96,7 @@ def test_a_killed_relay_loses_no_packet_and_no_session(hub: RunningHub) -> None:
         probe.mark("well")
         seen = probe.report(None, "well")
     assert lost(seen) == 0
-    assert hub.pid("exabgp") == exabgp
+    assert hub.pid("exabgp-1") == exabgp
 
 
 def test_a_failover_after_the_relay_was_killed_still_reaches_the_branch(hub: RunningHub) -> None:
@@ -142,7 +142,7 @@ def test_what_a_branch_may_not_announce_is_refused_and_recorded(hub: RunningHub)
 
 
 def test_killed_all_at_once_the_hub_goes_on_forwarding(hub: RunningHub) -> None:
-    pids = [hub.supervisor(), *(hub.pid(name) for name in ("forwarder", "exabgp", "controller")), hub.relay()]
+    pids = [hub.supervisor(), *(hub.pid(name) for name in ("forwarder", "exabgp-1", "controller")), hub.relay()]
     with hub.probing() as probe:
         for pid in pids:
             kill(pid)

@@ -17,12 +17,23 @@ from hub.supervisor import Program, narrowed, programs
 SCRIPT = """
 import sys
 from pathlib import Path
+from hub import supervisor
 from hub.supervisor import Program, Supervisor
 directory = Path(sys.argv[1])
-sleeper = (sys.executable, "-c", "import time; time.sleep(60)")
-failing = (sys.executable, "-c", "raise SystemExit(3)")
-wanted = {"sleeper": Program("one", sleeper), "failing": Program("two", failing)}
-sys.exit(Supervisor([wanted[name] for name in sys.argv[2:]], directory).run())
+supervisor.GONE_SECONDS, supervisor.STOP_SECONDS, supervisor.LOOK_SECONDS = 0.6, 0.4, 0.05
+wait = "import time; time.sleep(60)"
+deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); open(sys.argv[1], 'w'); "
+wanted = {
+    "sleeper": Program("one", (sys.executable, "-c", wait)),
+    "failing": Program("two", (sys.executable, "-c", "raise SystemExit(3)")),
+    "deaf": Program("deaf", (sys.executable, "-c", "import sys; " + deaf + wait, str(directory / "deaf.ready"))),
+}
+def programs():
+    followed = [name for name in (directory / "wanted").read_text().split()] if "followed" in sys.argv else []
+    leftover = (directory / "left.sock",)
+    extra = [Program(name, (sys.executable, "-c", wait), leftovers=leftover) for name in followed if name != "deaf"]
+    return [wanted[name] for name in (*sys.argv[2:], *followed) if name in wanted] + extra
+sys.exit(Supervisor(programs, directory).run())
 """
 
 
@@ -89,14 +100,114 @@ def test_a_killed_supervisor_leaves_no_process_behind(tmp_path: Path) -> None:
         wait_for(lambda: not is_there(child))
 
 
-def test_each_process_may_do_only_what_it_needs() -> None:
-    may = {program.name: program.capabilities for program in programs(Places(), [])}
-    assert may == {"forwarder": ("net_admin", "net_raw"), "exabgp": ("net_bind_service",), "controller": ()}
+@contextmanager
+def following(directory: Path, *wanted: str) -> Iterator[subprocess.Popen[str]]:
+    """A supervisor of the sleeper, and of what the file `wanted` names."""
+    want(directory, *wanted)
+    with supervising(directory, "sleeper", "followed") as supervisor:
+        for name in ("one", *wanted):
+            wait_for(lambda name=name: pid_in(directory / f"{name}.pid") > 0)
+        yield supervisor
 
 
-def test_what_lies_between_a_death_and_its_announcement_does_not_wait_for_its_turn() -> None:
-    priority = {program.name: program.priority for program in programs(Places(), [])}
-    assert priority["forwarder"] > priority["exabgp"] > priority["controller"] > 0
+def want(directory: Path, *names: str) -> None:
+    fresh = directory / "fresh"
+    fresh.write_text(" ".join(names))
+    fresh.replace(directory / "wanted")
+
+
+def test_what_becomes_wanted_is_started(tmp_path: Path) -> None:
+    with following(tmp_path):
+        want(tmp_path, "three")
+        wait_for(lambda: pid_in(tmp_path / "three.pid") > 0)
+        assert is_there(pid_in(tmp_path / "three.pid"))
+
+
+def test_what_is_wanted_no_more_is_stopped_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    with following(tmp_path, "three"):
+        one, three = pid_in(tmp_path / "one.pid"), pid_in(tmp_path / "three.pid")
+        (tmp_path / "left.sock").touch()
+        want(tmp_path)
+        wait_for(lambda: not (tmp_path / "three.pid").exists() and not (tmp_path / "left.sock").exists())
+        assert not is_there(three)
+        assert is_there(one)
+
+
+def test_what_does_not_stop_when_it_is_wanted_no_more_is_killed(tmp_path: Path) -> None:
+    with following(tmp_path, "deaf"):
+        deaf = pid_in(tmp_path / "deaf.pid")
+        wait_for((tmp_path / "deaf.ready").exists)
+        want(tmp_path)
+        wait_for(lambda: not is_there(deaf))
+
+
+def test_what_is_unwanted_for_a_moment_only_is_not_stopped(tmp_path: Path) -> None:
+    with following(tmp_path, "three"):
+        before = pid_in(tmp_path / "three.pid")
+        want(tmp_path)
+        time.sleep(0.2)
+        want(tmp_path, "three")
+        want(tmp_path, "three", "four")
+        wait_for(lambda: pid_in(tmp_path / "four.pid") > 0)
+        time.sleep(1.0)  # longer than what is unwanted is waited for
+        assert pid_in(tmp_path / "three.pid") == before
+        assert is_there(before)
+
+
+def test_what_comes_back_while_it_is_being_stopped_is_started_again(tmp_path: Path) -> None:
+    with following(tmp_path, "deaf"):
+        before = pid_in(tmp_path / "deaf.pid")
+        wait_for((tmp_path / "deaf.ready").exists)
+        want(tmp_path)
+        time.sleep(0.8)  # it was asked to stop, and does not
+        want(tmp_path, "deaf")
+        wait_for(lambda: pid_in(tmp_path / "deaf.pid") not in (0, before))
+        assert not is_there(before)
+
+
+def test_while_it_cannot_be_known_what_is_wanted_nothing_is_stopped(tmp_path: Path) -> None:
+    with following(tmp_path, "three"):
+        before = pid_in(tmp_path / "three.pid")
+        (tmp_path / "wanted").unlink()
+        time.sleep(1.0)  # longer than what is unwanted is waited for
+        assert pid_in(tmp_path / "three.pid") == before
+        assert is_there(before)
+
+
+def test_a_process_may_open_files_for_a_thousand_neighbors(tmp_path: Path) -> None:
+    with following(tmp_path):
+        limits = Path(f"/proc/{pid_in(tmp_path / 'one.pid')}/limits").read_text()
+    (line,) = (line for line in limits.splitlines() if line.startswith("Max open files"))
+    assert int(line.split()[3]) >= 4096
+
+
+def places_with(directory: Path, *processes: int) -> Places:
+    """A runtime directory with the configurations of these ExaBGP processes, and other files."""
+    for process in processes:
+        Places(run=directory).exabgp_config(process).touch()
+    for other in ("exabgp-9.conf.new", "exabgp-0.conf", "exabgp-.conf", "exabgp-7.sock", "exabgp-8.conf~"):
+        (directory / other).touch()
+    return Places(run=directory)
+
+
+def test_there_is_an_exabgp_for_each_configuration_and_always_the_first(tmp_path: Path) -> None:
+    names = [program.name for program in programs(places_with(tmp_path, 2, 10), [])]
+    assert names == ["forwarder", "exabgp-1", "exabgp-2", "exabgp-10", "controller"]
+
+
+def test_the_controller_stops_first_and_the_forwarder_last(tmp_path: Path) -> None:
+    stage = {program.name: program.stage for program in programs(places_with(tmp_path, 2), [])}
+    assert stage["controller"] > stage["exabgp-1"] == stage["exabgp-2"] > stage["forwarder"]
+
+
+def test_each_process_may_do_only_what_it_needs(tmp_path: Path) -> None:
+    may = {program.name: program.capabilities for program in programs(places_with(tmp_path), [])}
+    assert may == {"forwarder": ("net_admin", "net_raw"), "exabgp-1": ("net_bind_service",), "controller": ()}
+
+
+def test_what_lies_between_a_death_and_its_announcement_does_not_wait_for_its_turn(tmp_path: Path) -> None:
+    priority = {program.name: program.priority for program in programs(places_with(tmp_path), [])}
+    assert priority["forwarder"] > priority["exabgp-1"] > priority["controller"] > 0
 
 
 def test_a_program_runs_with_its_own_capabilities_only() -> None:
