@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import IPv4Address, IPv4Network
 
@@ -39,6 +41,16 @@ _HUB = Hub("hq", 65000, IPv4Address("10.0.0.1"), (IPv4Network("10.0.0.0/16"),), 
 def network(branches: int) -> Intent:
     """So many branches; branch N has AS 65000 + N, prefix 10.N.0.0/24 and links in 10.255.N.0/24."""
     return Intent("bench", "UTC", _HUB, {f"b{n}": branch(n) for n in range(1, branches + 1)})
+
+
+def in_processes(intent: Intent, processes: Mapping[str, int]) -> Intent:
+    """The same with these branches (`b2`) or tunnels (`b2/fiber`) in other processes than the first."""
+
+    def moved(tunnel: Tunnel) -> Tunnel:
+        return replace(tunnel, process=processes.get(str(tunnel.id), processes.get(tunnel.id.branch, 1)))
+
+    branches = {name: replace(b, tunnels=tuple(map(moved, b.tunnels))) for name, b in intent.branches.items()}
+    return replace(intent, branches=branches)
 
 
 def branch(number: int) -> Branch:

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterable
 from ipaddress import IPv4Address
 
-from policies.model.intent import Intent
+from policies.model.intent import Tunnel
 
 _LISTEN = "0A"
 """TCP_LISTEN, as proc(5) writes it."""
@@ -25,12 +25,12 @@ def listening(tcp_table: str) -> frozenset[tuple[IPv4Address, int]]:
     return frozenset(found)
 
 
-def not_listening(intent: Intent, port: int, table: Iterable[tuple[IPv4Address, int]]) -> tuple[str, ...]:
+def not_listening(tunnels: Iterable[Tunnel], port: int, table: Iterable[tuple[IPv4Address, int]]) -> tuple[str, ...]:
     """One text for each tunnel whose session nobody would accept."""
     there = frozenset(table)
     everywhere = (IPv4Address(0), port) in there
     return tuple(
         f"nobody listens for {tunnel.id} on {tunnel.link.hub} port {port}: restart ExaBGP, and look at its log"
-        for tunnel in intent.tunnels().values()
+        for tunnel in tunnels
         if not everywhere and (tunnel.link.hub, port) not in there
     )

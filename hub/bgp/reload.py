@@ -1,7 +1,8 @@
 """Change ExaBGP's neighbors while it runs, without disturbing the sessions of the others.
 
-Render, let ExaBGP itself validate, withdraw from the neighbors that go, replace the file atomically, `reload`, and then
-look: ExaBGP says `done` before it has read anything, and a reload can get lost.
+Render a configuration for each process, let ExaBGP itself validate those that changed, withdraw from the neighbors that
+go and close them, replace the files atomically, `reload`, and then look: ExaBGP says `done` before it has read
+anything, and a reload can get lost.
 """
 
 from __future__ import annotations
@@ -12,15 +13,18 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 
 from hub.bgp.listening import listening, not_listening
-from hub.bgp.speaker import NotConnectedError, Speaker
+from hub.bgp.speaker import NotConnectedError
+from hub.bgp.speakers import Speakers, part_of
+from hub.control.places import Places
+from policies.model.ids import TunnelId
 from policies.model.intent import Intent
-from speaker.bgp.configuration import Rendering, render
+from speaker.bgp.configuration import BGP_PORT, Rendering, render
 from speaker.bgp.text import Reload, ShowNeighbors
 
 TAKEN_WITHIN = 10.0
@@ -44,24 +48,13 @@ class InvalidConfigurationError(Exception):
 class Outcome:
     """An Outcome is how a reconfiguration ended; without `problems` ExaBGP has what is wanted.
 
-    `taken` is False when the new configuration was refused, and the one before stays in force.
+    `taken` is False when the new configuration was refused, and the one before stays in force. `unanswered` are the
+    processes of which it is not known whether they have it, because they did not answer.
     """
 
     problems: tuple[str, ...] = ()
     taken: bool = True
-
-
-def write_configuration(path: Path, intent: Intent, rendering: Rendering) -> bool:
-    """Write ExaBGP's configuration, atomically and only if ExaBGP accepts it; whether it changed.
-
-    Raises:
-        InvalidConfigurationError: ExaBGP refuses it; the file is left as it was.
-        OSError: the directory cannot be written.
-    """
-    fresh = prepare(path, intent, rendering)
-    if fresh is not None:
-        fresh.replace(path)
-    return fresh is not None
+    unanswered: tuple[int, ...] = ()
 
 
 def prepare(path: Path, intent: Intent, rendering: Rendering) -> Path | None:
@@ -76,8 +69,10 @@ def prepare(path: Path, intent: Intent, rendering: Rendering) -> Path | None:
         return None
     fresh = path.with_name(f"{path.name}.new")
     try:
+        # It may hold passwords.
+        fresh.touch(0o640)
         fresh.write_text(text, encoding="ascii")
-        fresh.chmod(0o644)
+        fresh.chmod(0o640)
         validate(fresh)
     except BaseException:
         fresh.unlink(missing_ok=True)
@@ -111,57 +106,133 @@ def _reason(said: str) -> str:
     return " ".join(lines)[:500] or "it does not say why"
 
 
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A Site is where ExaBGP's processes have their files and listen, and where the kernel shows who listens."""
+
+    places: Places
+    python: str = sys.executable
+    port: int = BGP_PORT
+    tcp_table: Path = TCP_TABLE
+
+    def rendering(self, process: int) -> Rendering:
+        """What the configuration of a process needs beside the intent."""
+        return Rendering(python=self.python, socket=str(self.places.relay_socket(process)), port=self.port)
+
+    def untaken(self, process: int) -> Path:
+        """A file that is there from when the configuration is replaced until ExaBGP is seen to have it."""
+        path = self.places.exabgp_config(process)
+        return path.with_name(f"{path.name}.untaken")
+
+
 async def reconfigure(
-    speaker: Speaker,
-    before: Intent,
-    intent: Intent,
-    rendering: Rendering,
-    path: Path,
-    tcp_table: Path = TCP_TABLE,
-    on_valid: Callable[[], None] = lambda: None,
+    speakers: Speakers, before: Intent, intent: Intent, site: Site, on_valid: Callable[[], None] = lambda: None
 ) -> Outcome:
-    """Bring a running ExaBGP from one intent to another.
+    """Bring the running ExaBGP processes from one intent to another.
 
-    `on_valid` is called once ExaBGP has accepted the new configuration, before anything changes; the speaker itself is
-    given the new intent on the way. When the configuration is refused, nothing changes.
+    `on_valid` is called once ExaBGP has accepted all new configurations, before anything changes; the speakers
+    themselves are given the new intent on the way. When one is refused, nothing changes.
     """
+    processes = sorted({*speakers.processes, *intent.processes()})
     try:
-        fresh = await asyncio.to_thread(prepare, path, intent, rendering)
+        fresh = await _prepare_all(processes, intent, site)
     except (InvalidConfigurationError, OSError) as error:
-        return _untaken(path, error)
+        return _refused(error)
     on_valid()
-    with contextlib.suppress(NotConnectedError):
-        await speaker.retire(frozenset(before.tunnels()) - frozenset(intent.tunnels()))
+    ending = ends(before, intent)
+    await speakers.retire(ending, ending - frozenset(intent.tunnels()))
     try:
-        if fresh is not None:
-            fresh.replace(path)
+        for process, path in fresh.items():
+            site.untaken(process).touch()
+            path.replace(site.places.exabgp_config(process))
     except OSError as error:
-        return _untaken(path, error)
-    speaker.reconfigure(intent)
-    had = await _taken(speaker, peers(intent), reload_first=fresh is not None)
-    if had is None:
-        # Nobody there to take it: that is another problem, and ExaBGP reads its file when it starts.
-        return Outcome()
-    return Outcome((*_differing(had, peers(intent)), *_deaf(intent, rendering.port, tcp_table)))
+        return _refused(error)
+    speakers.reconfigure(intent)
+    losing = {before.tunnels()[tunnel].process for tunnel in ending}
+    return await _all_taken(speakers, intent, site, processes, losing)
 
 
-def _untaken(path: Path, error: InvalidConfigurationError | OSError) -> Outcome:
+def ends(before: Intent, intent: Intent) -> frozenset[TunnelId]:
+    """The tunnels whose neighbors go: they are no longer there, or have another address, AS or process."""
+    after = _neighbors(intent)
+    return frozenset(tunnel for tunnel, neighbor in _neighbors(before).items() if after.get(tunnel) != neighbor)
+
+
+def _neighbors(intent: Intent) -> dict[TunnelId, tuple[Peer, int]]:
+    return {
+        tunnel.id: ((tunnel.link.branch, tunnel.link.hub, branch.asn), tunnel.process)
+        for branch in intent.branches.values()
+        for tunnel in branch.tunnels
+    }
+
+
+async def _prepare_all(processes: list[int], intent: Intent, site: Site) -> Mapping[int, Path]:
+    """The new files beside those that they shall replace; when one is refused, none is left."""
+    fresh: dict[int, Path] = {}
+    try:
+        for process in processes:
+            path, rendering = site.places.exabgp_config(process), site.rendering(process)
+            prepared = await asyncio.to_thread(prepare, path, part_of(intent, process), rendering)
+            if prepared is not None:
+                fresh[process] = prepared
+    except BaseException:
+        for path in fresh.values():
+            path.unlink(missing_ok=True)
+        raise
+    return fresh
+
+
+async def _all_taken(speakers: Speakers, intent: Intent, site: Site, processes: list[int], losing: set[int]) -> Outcome:
+    """Let every process take its neighbors: first those that lose some, so that others may listen in their place."""
+    problems: list[str] = []
+    unanswered: list[int] = []
+    for part in ([p for p in processes if p in losing], [p for p in processes if p not in losing]):
+        had = await asyncio.gather(*(_taken(speakers, process, intent, site) for process in part))
+        for process, found in zip(part, had, strict=True):
+            if found is None:
+                unanswered.append(process)
+            else:
+                problems += _differing(process, found, peers(part_of(intent, process)))
+    _clear_away(speakers, intent, site)
+    silent = {tunnel for process in unanswered for tunnel in part_of(intent, process).tunnels()}
+    problems += _deaf(intent, silent, site)
+    if not problems:
+        for process in set(processes) - set(unanswered):
+            with contextlib.suppress(OSError):
+                site.untaken(process).unlink(missing_ok=True)
+    return Outcome(tuple(problems), unanswered=tuple(p for p in unanswered if p in intent.processes()))
+
+
+def _clear_away(speakers: Speakers, intent: Intent, site: Site) -> None:
+    """Processes that hold no tunnel any more: without its configuration a process is ended by who supervises it."""
+    with contextlib.suppress(OSError):
+        for process in {*speakers.processes, *site.places.configured_processes()} - set(intent.processes()):
+            speakers.let_go(process)
+            path = site.places.exabgp_config(process)
+            for file in (path, path.with_name(f"{path.name}.new"), site.untaken(process)):
+                file.unlink(missing_ok=True)
+
+
+def _refused(error: InvalidConfigurationError | OSError) -> Outcome:
     if isinstance(error, OSError):
-        return Outcome((f"{path} cannot be written: {error.strerror}: make room, or make it writable",), taken=False)
+        text = f"{error.filename}: {error.strerror}: make room there, or make it readable and writable"
+        return Outcome((text,), taken=False)
     return Outcome((str(error),), taken=False)
 
 
-async def _taken(speaker: Speaker, wanted: frozenset[Peer], *, reload_first: bool) -> frozenset[Peer] | None:
+async def _taken(speakers: Speakers, process: int, intent: Intent, site: Site) -> frozenset[Peer] | None:
     """Ask ExaBGP to reload until it has the wanted neighbors; those it has in the end, None if it never answers."""
+    wanted = peers(part_of(intent, process))
     loop = asyncio.get_running_loop()
-    deadline, reload_at = loop.time() + TAKEN_WITHIN, loop.time() if reload_first else 0.0
+    deadline = loop.time() + TAKEN_WITHIN
+    reload_at = loop.time() if site.untaken(process).exists() else 0.0
     had: frozenset[Peer] | None = None
     while loop.time() < deadline:
         with contextlib.suppress(NotConnectedError):
             if reload_at and loop.time() >= reload_at:
-                await speaker.ask(Reload())
+                await speakers.ask(process, Reload())
                 reload_at = loop.time() + RELOAD_EVERY
-            had = shown_peers((await speaker.ask(ShowNeighbors())).lines)
+            had = shown_peers((await speakers.ask(process, ShowNeighbors())).lines)
             if had == wanted:
                 return had
             reload_at = reload_at or loop.time()
@@ -169,11 +240,11 @@ async def _taken(speaker: Speaker, wanted: frozenset[Peer], *, reload_first: boo
     return had
 
 
-def _differing(had: frozenset[Peer], wanted: frozenset[Peer]) -> tuple[str, ...]:
+def _differing(process: int, had: frozenset[Peer], wanted: frozenset[Peer]) -> tuple[str, ...]:
     if had == wanted:
         return ()
     left = f"{len(wanted - had)} neighbors missing, {len(had - wanted)} too many"
-    return (f"ExaBGP has not taken its new configuration ({left}): look at its log, or restart it",)
+    return (f"ExaBGP {process} has not taken its new configuration ({left}): look at its log, or restart it",)
 
 
 def peers(intent: Intent) -> frozenset[Peer]:
@@ -200,8 +271,10 @@ def _shown_peer(shown: dict[str, dict[str, str]]) -> Peer:
     return IPv4Address(shown["peer"]["address"]), IPv4Address(shown["local"]["address"]), int(asn)
 
 
-def _deaf(intent: Intent, port: int, tcp_table: Path) -> tuple[str, ...]:
+def _deaf(intent: Intent, silent: set[TunnelId], site: Site) -> tuple[str, ...]:
+    """The tunnels that nobody listens for, but for those of processes that do not run: that is said already."""
     try:
-        return not_listening(intent, port, listening(tcp_table.read_text(encoding="ascii")))
+        table = listening(site.tcp_table.read_text(encoding="ascii"))
     except (OSError, ValueError):
         return ()
+    return not_listening((t for t in intent.tunnels().values() if t.id not in silent), site.port, table)

@@ -42,7 +42,7 @@ from policies.model.view import View
 from policies.observe import observe, without_strangers
 
 if TYPE_CHECKING:
-    from hub.bgp.speaker import Speaker
+    from hub.bgp.speakers import Speakers
     from hub.controller.forwarder import ForwarderLink
 
 LOOK_AGAIN_SECONDS = 1.0
@@ -66,10 +66,10 @@ class Loop:
         self._timer: asyncio.TimerHandle | None = None
         self._closed: dict[TunnelId, Instant] = {}
         self.problems: dict[str, tuple[str, str]] = {}
-        self._speaker: Speaker | None = None
+        self._speaker: Speakers | None = None
         self._forwarder: ForwarderLink | None = None
 
-    def attach(self, speaker: Speaker, forwarder: ForwarderLink) -> None:
+    def attach(self, speaker: Speakers, forwarder: ForwarderLink) -> None:
         """The two adapters that the decisions go to."""
         self._speaker, self._forwarder = speaker, forwarder
 
@@ -228,12 +228,9 @@ class Loop:
                 problems["forwarder"] = (link.error, "start it; the kernel goes on forwarding meanwhile")
         if speaker is not None:
             counters |= {f"bgp: {k}": v for k, v in speaker.counters.items()}
-            problems |= {key: (text, "") for key, text in speaker.problems.items()}
-            if not self._view.speakers >= set(self._intent.processes()):
-                problems["speaker"] = (
-                    "ExaBGP's relay does not answer",
-                    "see ExaBGP's log; it is started again by itself",
-                )
+            problems |= {
+                k: (text, "see ExaBGP's log; it is started again by itself") for k, text in speaker.problems.items()
+            }
         now = Instant(time.monotonic())
         for branch in self._intent.branches.values():
             problems |= {

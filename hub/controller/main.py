@@ -11,7 +11,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from hub.bgp.speaker import Speaker
+from hub.bgp.reload import Site
+from hub.bgp.speakers import Speakers
 from hub.config import Configuration, read
 from hub.config.applied import in_force
 from hub.control.lock import AlreadyRunningError, hold
@@ -76,14 +77,15 @@ async def _serve(places: Places, intent: Intent, overrides: Overrides) -> None:
 
     forwarder.sock <-> ForwarderLink --+           +-- ControlServer <-> control.sock
                                        +--> Loop --+
-    exabgp-1.sock  <-> Speaker --------+           +-- Record -> standard error
+    exabgp-1.sock  <-> Speakers -------+           +-- Record -> standard error
+    exabgp-2.sock ...  <-+
     """
     record = Record()
     loop = Loop(intent, record, str(places.config))
-    speaker = Speaker(intent, places.relay_socket(), loop.take, time.monotonic)
+    speakers = Speakers(intent, places.relay_socket, loop.take, time.monotonic)
     forwarder = ForwarderLink(places.forwarder_socket, intent, loop.take, time.monotonic)
-    loop.attach(speaker, forwarder)
-    neighbors = Neighbors(speaker, places, loop, intent, record.say)
+    loop.attach(speakers, forwarder)
+    neighbors = Neighbors(speakers, Site(places), loop, intent, record.say)
 
     changing = Changing(
         places.config, places.state, lambda directory: _read(directory, overrides), loop, neighbors, record
@@ -101,7 +103,7 @@ async def _serve(places: Places, intent: Intent, overrides: Overrides) -> None:
             for part in (
                 ControlServer(places.control_socket, loop, changing),
                 forwarder,
-                speaker,
+                speakers,
                 neighbors,
                 changing,
                 loop,

@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import contextlib
 from collections.abc import Callable
 
-from hub.bgp.reload import Outcome, reconfigure
-from hub.bgp.speaker import Speaker
-from hub.control.places import Places
+from hub.bgp.reload import Outcome, Site, reconfigure
+from hub.bgp.speakers import Speakers
 from hub.controller.loop import Loop
 from policies.model.intent import Intent
-from speaker.bgp.configuration import Rendering
 
 _PROBLEM = "exabgp neighbors"
 _MEND = "tried again every few seconds; see ExaBGP's log"
 AGAIN_SECONDS = 5.0
 """How long after ExaBGP did not take what is wanted it is tried again."""
+LOOK_SECONDS = 1.0
+"""How often to see that the configurations are still there: without its file a process of ExaBGP is stopped."""
 
 
 class Neighbors:
     """A Neighbors takes the latest intent and makes ExaBGP have its neighbors; what came before it is dropped."""
 
-    def __init__(
-        self, speaker: Speaker, places: Places, loop: Loop, intent: Intent, say: Callable[[str], None]
-    ) -> None:
-        self._speaker = speaker
-        self._path = places.exabgp_config()
-        self._rendering = Rendering(python=sys.executable, socket=str(places.relay_socket()))
+    def __init__(self, speakers: Speakers, site: Site, loop: Loop, intent: Intent, say: Callable[[str], None]) -> None:
+        self._speakers = speakers
+        self._site = site
         self._loop = loop
         self._say = say
+        self._said = ""
         self._present = intent
         self._wanted = intent
         self._changed = asyncio.Event()
@@ -47,17 +45,17 @@ class Neighbors:
     async def run(self) -> None:
         """Reconfigure whenever another intent is wanted, and again until ExaBGP took it."""
         while True:
-            await self._changed.wait()
+            await self._until_changed()
             self._changed.clear()
             wanted = self._wanted
             outcome = await reconfigure(
-                self._speaker, self._present, wanted, self._rendering, self._path, on_valid=self._accept(wanted)
+                self._speakers, self._present, wanted, self._site, on_valid=self._accept(wanted)
             )
             if outcome.taken:
                 self._present = wanted
-            self._report("; ".join(outcome.problems))
+            self._report(outcome)
             self._answer(wanted, outcome)
-            if outcome.problems:
+            if outcome.problems or outcome.unanswered:
                 asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._changed.set)
 
     def _answer(self, wanted: Intent, outcome: Outcome) -> None:
@@ -66,13 +64,25 @@ class Neighbors:
             if not asked.done():
                 asked.set_result(outcome)
 
+    async def _until_changed(self) -> None:
+        while not self._changed.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), LOOK_SECONDS)
+            if not all(self._site.places.exabgp_config(process).exists() for process in self._present.processes()):
+                return
+
     def _accept(self, wanted: Intent) -> Callable[[], None]:
         """What follows once ExaBGP accepts it: forwarder and policy take it too, and not before."""
         return (lambda: None) if wanted is self._present else (lambda: self._loop.reconfigure(wanted))
 
-    def _report(self, problem: str) -> None:
-        text, _ = self._loop.problems.pop(_PROBLEM, ("", ""))
+    def _report(self, outcome: Outcome) -> None:
+        """Say what changed. That a process does not answer is its speaker's problem, and here only said."""
+        problem = "; ".join(outcome.problems)
+        self._loop.problems.pop(_PROBLEM, None)
         if problem:
             self._loop.problems[_PROBLEM] = (problem, _MEND)
-        if problem != text:
-            self._say(problem or "ExaBGP has the neighbors that are wanted")
+        silent = ", ".join(map(str, outcome.unanswered))
+        text = problem or (silent and f"ExaBGP {silent} does not answer: its neighbors are looked at when it does")
+        if text != self._said:
+            self._say(text or "ExaBGP has the neighbors that are wanted")
+        self._said = text

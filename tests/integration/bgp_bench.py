@@ -22,6 +22,9 @@ from pathlib import Path
 
 from bgp_network import network
 
+from hub.bgp.reload import Site
+from hub.bgp.speakers import part_of
+from hub.control.places import Places
 from policies.model.intent import Branch, Intent, Tunnel
 from speaker.bgp.configuration import Rendering, render
 
@@ -36,13 +39,24 @@ class Bench:
         self.hub, self.far = f"pmb-h-{unique}", f"pmb-b-{unique}"
         self.socket = self.directory / "exabgp-1.sock"
         self.configuration = self.directory / "exabgp-1.conf"
-        self.exabgp: subprocess.Popen[bytes] | None = None
+        self.places = Places(run=self.directory)
+        self.exabgps: dict[int, subprocess.Popen[bytes]] = {}
         self.bird: subprocess.Popen[bytes] | None = None
         self.extra: dict[str, str] = {}
 
-    def rendered(self, intent: Intent) -> str:
-        """The configuration of ExaBGP for this intent, here."""
-        return render(intent, Rendering(sys.executable, str(self.socket)))
+    @property
+    def exabgp(self) -> subprocess.Popen[bytes] | None:
+        """The first ExaBGP."""
+        return self.exabgps.get(1)
+
+    def rendered(self, intent: Intent, process: int = 1) -> str:
+        """The configuration of an ExaBGP for this intent, here."""
+        return render(part_of(intent, process), Rendering(sys.executable, str(self.places.relay_socket(process))))
+
+    def site(self) -> Site:
+        """Where the processes are, for who changes their neighbors."""
+        assert self.exabgp is not None
+        return Site(self.places, tcp_table=Path(f"/proc/{self.exabgp.pid}/net/tcp"))
 
     def set_up(self) -> None:
         """Make the namespaces and all addresses of ten branches."""
@@ -54,7 +68,8 @@ class Bench:
             _run("ip", "-n", name, "link", "set", "v", "up")
         for branch_ in self.intent.branches.values():
             self.add_links(branch_)
-        self.configuration.write_text(self.rendered(self.intent))
+        for process in self.intent.processes():
+            self.places.exabgp_config(process).write_text(self.rendered(self.intent, process))
 
     def add_links(self, branch_: Branch) -> None:
         """Give both sides the addresses of a branch's tunnels."""
@@ -66,13 +81,14 @@ class Bench:
                 _run("ip", "-n", name, "addr", "add", f"{mine}/32", "dev", "v")
                 _run("ip", "-n", name, "route", "add", f"{other}/32", "dev", "v", "src", str(mine))
 
-    def start_exabgp(self, *, mended: bool = True) -> None:
-        """Start ExaBGP through the launcher."""
+    def start_exabgp(self, process: int = 1, *, mended: bool = True) -> None:
+        """Start an ExaBGP through the launcher."""
         program = (
             "import sys; from pathlib import Path; from speaker.bgp.launcher import start; "
             f"start(Path(sys.argv[1]), mended={mended})"
         )
-        self.exabgp = self.spawn(self.hub, "exabgp.log", sys.executable, "-c", program, str(self.configuration))
+        configuration = str(self.places.exabgp_config(process))
+        self.exabgps[process] = self.spawn(self.hub, "exabgp.log", sys.executable, "-c", program, configuration)
 
     def start_bird(self, intent: Intent | None = None) -> None:
         """Start BIRD with every tunnel of the intent."""
@@ -120,11 +136,10 @@ class Bench:
                 cwd=self.directory,
             )
 
-    def relay_pid(self) -> int:
+    def relay_pid(self, process: int = 1) -> int:
         """The process number of the relay: ExaBGP's only child."""
-        assert self.exabgp is not None
-        children = Path(f"/proc/{self.exabgp.pid}/task/{self.exabgp.pid}/children").read_text().split()
-        return int(children[0])
+        pid = self.exabgps[process].pid
+        return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
     def log(self, name: str) -> str:
         """What a program has written."""
@@ -146,7 +161,7 @@ class Bench:
 
     def tear_down(self) -> None:
         """Leave nothing behind."""
-        for process in (self.exabgp, self.bird):
+        for process in (*self.exabgps.values(), self.bird):
             with contextlib.suppress(OSError, subprocess.SubprocessError):
                 self.stop(process)
         for name in (self.hub, self.far):
@@ -182,12 +197,13 @@ protocol bgp {name} {{
 
 
 @contextlib.contextmanager
-def bench(branches: int = 1, *, mended: bool = True) -> Iterator[Bench]:
+def bench(branches: int | Intent = 1, *, mended: bool = True) -> Iterator[Bench]:
     """A bench with ExaBGP and BIRD running."""
-    made = Bench(network(branches))
+    made = Bench(network(branches) if isinstance(branches, int) else branches)
     try:
         made.set_up()
-        made.start_exabgp(mended=mended)
+        for process in made.intent.processes():
+            made.start_exabgp(process, mended=mended)
         made.start_bird()
         yield made
     finally:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from ipaddress import IPv4Network
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +16,7 @@ from bgp_bench import Bench, bench
 from bgp_network import branch, network
 
 from hub.bgp.reload import reconfigure
-from hub.bgp.speaker import Speaker
+from hub.bgp.speakers import Speakers
 from policies.model.announcement import Announcement
 from policies.model.events import (
     AnnouncementsSent,
@@ -36,7 +34,6 @@ from policies.model.events import (
 from policies.model.ids import TunnelId
 from policies.model.intent import Intent
 from policies.model.view import SessionState
-from speaker.bgp.configuration import Rendering
 
 pytestmark = pytest.mark.integration
 
@@ -50,7 +47,7 @@ class Controller:
 
     def __init__(self, made: Bench, intent: Intent | None = None) -> None:
         self.events: list[Event] = []
-        self.speaker = Speaker(intent or made.intent, made.socket, self.events.append, time.monotonic)
+        self.speaker = Speakers(intent or made.intent, made.places.relay_socket, self.events.append, time.monotonic)
         self._task = asyncio.create_task(self.speaker.run())
 
     def want(self, fiber: int, wireless: int, *, urgent: frozenset[TunnelId] = frozenset()) -> None:
@@ -265,9 +262,7 @@ def test_alien_routes_are_refused_and_the_good_ones_count() -> None:
 def test_a_branch_is_added_and_removed_without_touching_the_other(lab: Bench) -> None:
     async def scene() -> None:
         both = replace(lab.intent, branches={**lab.intent.branches, "b2": branch(2)})
-        rendering = Rendering(sys.executable, str(lab.socket))
-        assert lab.exabgp is not None
-        table = Path(f"/proc/{lab.exabgp.pid}/net/tcp")
+        site = lab.site()
         controller = Controller(lab)
         controller.want(1000, 1100)
         await controller.until_told(SetSent, 2)
@@ -275,19 +270,23 @@ def test_a_branch_is_added_and_removed_without_touching_the_other(lab: Bench) ->
 
         lab.add_links(both.branches["b2"])
         lab.reconfigure_bird(both)
-        outcome = await reconfigure(controller.speaker, lab.intent, both, rendering, lab.configuration, table)
+        outcome = await reconfigure(controller.speaker, lab.intent, both, site)
         assert outcome.problems == ()
         new = TunnelId("b2", "fiber")
         wanted = {FIBER: {HUB: Announcement(1000)}, WIRELESS: {HUB: Announcement(1100)}, new: {HUB: Announcement(1000)}}
         controller.speaker.want(wanted, frozenset())
         await controller.until(lambda: lab.meds("b2/fiber") == {str(HUB): 1000}, "the new branch's set")
+        await controller.until_told(SetSent, 3)
+        await controller.until_told(EndOfRibHeard, 4)
 
+        lab.birdc("debug", "b2_fiber", "{", "routes,", "events", "}")
         mark = len(controller.events)
-        outcome = await reconfigure(controller.speaker, both, lab.intent, rendering, lab.configuration, table)
+        outcome = await reconfigure(controller.speaker, both, lab.intent, site)
         assert outcome.problems == ()
-        withdrawals = [e for e in controller.told(AnnouncementsSent, after=mark) if e.withdrawn]
-        assert [(e.tunnel, e.withdrawn) for e in withdrawals] == [(new, (HUB,))]
+        assert not [event for event in controller.events[mark:] if getattr(event, "tunnel", FIBER).branch == "b2"]
         await controller.until(lambda: not lab.up_since("b2/fiber"), "the removed branch's session gone")
+        log = lab.log("bird.log")
+        assert 0 < log.find("b2_fiber > removed 10.0.0.0/16") < log.find("b2_fiber: Received: Administrative reset")
         assert (lab.up_since("b1/fiber"), lab.up_since("b1/wireless")) == pytest.approx(before, abs=0.5)
         await controller.stop()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from bgp_network import network
 
-from hub.bgp.reload import InvalidConfigurationError, validate, write_configuration
+from hub.bgp.reload import InvalidConfigurationError, prepare, validate
 from policies.model.ids import TunnelId
 from speaker.bgp.configuration import Rendering, render
 
@@ -41,17 +41,19 @@ def test_a_path_that_exabgp_would_cut_is_refused(path: str) -> None:
 
 def test_the_file_is_written_only_when_it_changes(tmp_path: Path) -> None:
     path = tmp_path / "exabgp.conf"
-    assert write_configuration(path, network(1), RENDERING)
-    assert not write_configuration(path, network(1), RENDERING)
-    assert write_configuration(path, network(2), RENDERING)
+    for intent in (network(1), network(2)):
+        fresh = prepare(path, intent, RENDERING)
+        assert fresh is not None
+        assert fresh.stat().st_mode & 0o777 == 0o640
+        fresh.replace(path)
+        assert prepare(path, intent, RENDERING) is None
     assert [entry.name for entry in tmp_path.iterdir()] == ["exabgp.conf"]
 
 
 def test_a_configuration_that_exabgp_refuses_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "exabgp.conf"
-    write_configuration(path, network(1), RENDERING)
-    before = path.read_text()
+    path.write_text("before")
     with pytest.raises(InvalidConfigurationError, match="can not locate the program"):
-        write_configuration(path, network(1), Rendering("/nowhere/python", "/run/x.sock"))
-    assert path.read_text() == before
+        prepare(path, network(1), Rendering("/nowhere/python", "/run/x.sock"))
+    assert path.read_text() == "before"
     assert [entry.name for entry in tmp_path.iterdir()] == ["exabgp.conf"]

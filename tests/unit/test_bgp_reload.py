@@ -25,12 +25,12 @@ def test_only_listening_sockets_count() -> None:
 
 
 def test_a_tunnel_that_nobody_listens_for_is_named() -> None:
-    (problem,) = not_listening(network(1), 179, listening(TABLE))
+    (problem,) = not_listening(network(1).tunnels().values(), 179, listening(TABLE))
     assert problem.startswith("nobody listens for b1/wireless on 10.255.1.2 port 179")
 
 
 def test_one_listener_for_all_addresses_is_enough() -> None:
-    assert not_listening(network(1), 179, {(IPv4Address("0.0.0.0"), 179)}) == ()
+    assert not_listening(network(1).tunnels().values(), 179, {(IPv4Address("0.0.0.0"), 179)}) == ()
 
 
 def test_the_shown_neighbors_are_compared_with_the_wanted() -> None:

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 from bgp_network import network
 
-from hub.bgp.reload import Outcome
+from hub.bgp.reload import Outcome, Site
 from hub.control.places import Places
 from hub.controller import neighbors as neighbors_module
 from hub.controller.neighbors import Neighbors
@@ -33,10 +33,8 @@ def outcomes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wanted: Sequence[O
 
     async def scene() -> None:
         monkeypatch.setattr(neighbors_module, "reconfigure", reconfigure)
-        places = Places(run=tmp_path)
-        task = asyncio.create_task(
-            Neighbors(cast("Any", None), places, cast("Any", loop), network(1), said.append).run()
-        )
+        site = Site(Places(run=tmp_path))
+        task = asyncio.create_task(Neighbors(cast("Any", None), site, cast("Any", loop), network(1), said.append).run())
         await asyncio.wait_for(had.wait(), 20)
         await asyncio.sleep(0)
         task.cancel()
@@ -59,3 +57,23 @@ def test_while_it_is_refused_the_problem_stands_with_its_mend(monkeypatch: pytes
     said, problems = outcomes(monkeypatch, tmp_path, [Outcome(("ExaBGP refuses it",), taken=False)])
     assert said == ["ExaBGP refuses it"]
     assert problems == {"exabgp neighbors": ("ExaBGP refuses it", "tried again every few seconds; see ExaBGP's log")}
+
+
+def test_a_process_that_does_not_answer_is_said_and_asked_again_but_is_no_second_problem(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    silent = Outcome(unanswered=(2,))
+    said, problems = outcomes(monkeypatch, tmp_path, [silent, silent, Outcome()])
+    assert said == [
+        "ExaBGP 2 does not answer: its neighbors are looked at when it does",
+        "ExaBGP has the neighbors that are wanted",
+    ]
+    assert problems == {}
+
+
+def test_a_configuration_that_somebody_removes_is_written_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(neighbors_module, "LOOK_SECONDS", 0.01)
+    said, _ = outcomes(monkeypatch, tmp_path, [Outcome(), Outcome()])
+    assert said == []
