@@ -28,7 +28,7 @@ class Kind(Enum):
     SLOW_READERS = "readers that do not read"
 
 
-PROCESSES = ("forwarder", "controller", "exabgp", "relay")
+PROCESSES = ("forwarder", "controller", "exabgp-1", "relay")
 
 _WEIGHTS = {
     Kind.CUT: 8,

@@ -60,7 +60,7 @@ _CUTS = {
     "to_branch": (Kind.CUT, Kind.CUT_TO_BRANCH, Kind.FLAP),
     "to_hub": (Kind.CUT, Kind.CUT_TO_HUB, Kind.FLAP),
 }
-_PROCESS_BACK = {"forwarder": 2.0, "controller": 2.0, "relay": 2.0, "exabgp": SESSION_BACK}
+_PROCESS_BACK = {"forwarder": 2.0, "controller": 2.0, "relay": 2.0, "exabgp-1": SESSION_BACK}
 """Seconds from a process's being there again to its being of use."""
 
 

@@ -50,5 +50,5 @@ def test_a_gap_long_after_the_healing_is_not_explained_by_it() -> None:
 
 
 def test_the_cause_is_named() -> None:
-    verdict = explain(TEGAL, "to_hub", 10.0, [cut("tegal/fiber", 9.9, 12.0), killed("exabgp", 9.0, 10.2)])
-    assert verdict.because == "exabgp killed, tegal/fiber cut"
+    verdict = explain(TEGAL, "to_hub", 10.0, [cut("tegal/fiber", 9.9, 12.0), killed("exabgp-1", 9.0, 10.2)])
+    assert verdict.because == "exabgp-1 killed, tegal/fiber cut"
