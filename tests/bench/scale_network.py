@@ -20,7 +20,7 @@ from pathlib import Path
 from hub.config import read
 from policies.model.intent import Branch, Intent, Tunnel
 
-INTERVAL_MS, MULTIPLIER = 300, 3
+INTERVAL_MS, MULTIPLIER = 1000, 3
 FIRST_TABLE = 1000
 HUB_ADDRESS = "10.0.0.1"
 
