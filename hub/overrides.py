@@ -7,13 +7,11 @@ import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from hub.profiles import PROFILES
 from policies.model.intent import Branch, Intent, Liveness, LivenessTimers, Tunnel
 
-TIMERS: dict[str, tuple[timedelta, int]] = {
-    "fast": (timedelta(milliseconds=50), 3),
-    "normal": (timedelta(milliseconds=100), 3),
-    "relaxed": (timedelta(seconds=1), 5),
-}
+TIMERS = PROFILES
+"""What the lab may be told by name."""
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h)")
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}

@@ -7,13 +7,9 @@ from datetime import timedelta
 from hub.config.document import Document, Path
 from hub.config.problems import Problem, error
 from hub.config.raw import RawLiveness, RawTimers
+from hub.profiles import PROFILES
 from policies.model.intent import Liveness, LivenessMethod, LivenessTimers
 
-PROFILES = {
-    "fast": (timedelta(milliseconds=50), 3),
-    "normal": (timedelta(milliseconds=100), 3),
-    "relaxed": (timedelta(seconds=1), 5),
-}
 SHORTEST, LONGEST = timedelta(milliseconds=10), timedelta(seconds=1)
 MULTIPLIERS = range(3, 11)
 """One lost packet must never look like a death, nor two."""

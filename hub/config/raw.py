@@ -17,11 +17,8 @@ from pydantic_core import PydanticCustomError
 from hub.config import scalars
 from hub.config.names import KINDS
 from hub.config.scalars import PortRange, UnreadableError
+from hub.profiles import PROFILES
 from policies.model import announcement, ids
-
-PROFILES = ("fast", "normal", "relaxed")
-"""Liveness by name; `hub.config.liveness` has their timers."""
-
 
 def _reads(read: Callable[[object], object]) -> BeforeValidator:
     def validate(value: object) -> object:
