@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import errno
-import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from hub.forwarder.fib_plan import destination
-from hub.forwarder.orders import Probe
 from hub.forwarder.problems import Problem
 
 NET_ADMIN, NET_RAW = 12, 13
 """Bits of capabilities(7)."""
 FORWARDER_NEEDS = {"CAP_NET_ADMIN": NET_ADMIN, "CAP_NET_RAW": NET_RAW}
 _INTERFACES_A_STEP = 40
+_UNREADABLE = {
+    errno.ENOENT, errno.EACCES, errno.ENODEV, errno.EINVAL, errno.ENOTDIR, errno.EMFILE, errno.ENFILE
+}  # fmt: skip
 _STRICT = 1
 
 ReadFile = Callable[[str], str | None]
@@ -26,7 +26,7 @@ def read_file(path: str) -> str | None:
     try:
         return Path(path).read_text(encoding="ascii", errors="replace")
     except OSError as error:
-        if error.errno in {errno.ENOENT, errno.EACCES, errno.ENODEV, errno.EINVAL, errno.ENOTDIR}:
+        if error.errno in _UNREADABLE:
             return None
         raise
 
@@ -38,13 +38,40 @@ def missing_capabilities(read: ReadFile = read_file, needed: Mapping[str, int] =
     return [name for name, bit in needed.items() if not effective >> bit & 1]
 
 
-def forwarding(read: ReadFile = read_file) -> dict[str, Problem]:
-    """IPv4 forwarding is off."""
-    if (read("/proc/sys/net/ipv4/ip_forward") or "1").strip() != "0":
-        return {}
-    key = "check:forwarding"
-    text = "IPv4 forwarding is off: no packet goes from the headquarters to a branch"
-    return {key: Problem(key, text, "sysctl -w net.ipv4.ip_forward=1")}
+def forwarding(read: ReadFile = read_file, *, ipv6: bool = False) -> dict[str, Problem]:
+    """Forwarding is off for IPv4 or, where it is to carry traffic too, for IPv6."""
+    problems = {}
+    if (read("/proc/sys/net/ipv4/ip_forward") or "1").strip() == "0":
+        text = "IPv4 forwarding is off: no packet goes from the headquarters to a branch"
+        problems["check:forwarding"] = Problem("check:forwarding", text, "sysctl -w net.ipv4.ip_forward=1")
+    if ipv6 and (read("/proc/sys/net/ipv6/conf/all/forwarding") or "1").strip() == "0":
+        text = "IPv6 forwarding is off: no IPv6 packet goes from the headquarters to a branch"
+        mend = (
+            "sysctl -w net.ipv6.conf.all.forwarding=1 (and before it accept_ra=2 on an uplink whose address or "
+            "default route comes by router advertisement)"
+        )
+        problems["check:forwarding6"] = Problem("check:forwarding6", text, mend)
+    return problems
+
+
+def disabled_ipv6(interfaces: Iterable[str], read: ReadFile = read_file) -> Iterator[dict[str, Problem] | None]:
+    """IPv6 is off on tunnels that should carry it. Yields None between steps and at last the problems.
+
+    Reverse-path filtering has no counterpart here: IPv6 has no such setting, only rules of a firewall do the same
+    (nftables `fib saddr . iif oif missing drop`, firewalld's IPv6_rpfilter).
+    """
+    disabled = []
+    for count, interface in enumerate(interfaces, 1):
+        if (read(f"/proc/sys/net/ipv6/conf/{interface}/disable_ipv6") or "0").strip() == "1":
+            disabled.append(interface)
+        if count % _INTERFACES_A_STEP == 0:
+            yield None
+    if not disabled:
+        yield {}
+        return
+    key = "check:disabled-ipv6"
+    text = f"IPv6 is switched off on {_some(disabled)}, which should carry it"
+    yield {key: Problem(key, text, f"sysctl -w net.ipv6.conf.{disabled[0]}.disable_ipv6=0")}
 
 
 def strict_filtering(interfaces: Iterable[str], read: ReadFile = read_file) -> Iterator[dict[str, Problem] | None]:
@@ -70,10 +97,13 @@ def _filter(interface: str, read: ReadFile) -> int:
 def _strict_problem(strict: list[str]) -> dict[str, Problem]:
     if not strict:
         return {}
-    named = ", ".join(strict[:3]) + (f" and {len(strict) - 3} more" if len(strict) > 3 else "")
     key = "check:reverse-path"
-    text = f"strict reverse-path filtering on {named} drops what comes back over another tunnel than it went"
+    text = f"strict reverse-path filtering on {_some(strict)} drops what comes back over another tunnel than it went"
     return {key: Problem(key, text, "sysctl -w net.ipv4.conf.all.rp_filter=2")}
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def interfaces(wanted: Mapping[str, str], present: Mapping[str, bool]) -> dict[str, Problem]:
@@ -90,47 +120,3 @@ def interfaces(wanted: Mapping[str, str], present: Mapping[str, bool]) -> dict[s
             text, mend = f"interface {interface} of {tunnel} is down", f"ip link set {interface} up"
         problems[key] = Problem(key, text, mend)
     return problems
-
-
-def probe_source(probe: Probe, addresses: Iterable[bytes]) -> str | None:
-    """Where return-path probes come from: `prefer` if it is an address of ours, else our lowest in the prefixes."""
-    present = {address for address in addresses if len(address) == 4}
-    if probe.prefer and socket.inet_aton(probe.prefer) in present:
-        return probe.prefer
-    networks = [destination(prefix) for prefix in probe.prefixes]
-    inside = [address for address in sorted(present) if any(_within(address, *network) for network in networks)]
-    return socket.inet_ntoa(inside[0]) if inside else None
-
-
-def probe_problem(probe: Probe, source: str | None) -> dict[str, Problem]:
-    """No address for return-path probes."""
-    if source or not (probe.prefixes or probe.prefer):
-        return {}
-    key = "check:probe"
-    where = ", ".join(probe.prefixes[:3]) or str(probe.prefer)
-    text = f"this machine has no address within {where}: the way back from a branch can't be seen"
-    mend = f"give the hub an address there, on lo if need be (ip addr add {_example(probe)}/32 dev lo)"
-    return {key: Problem(key, text, mend)}
-
-
-def uncarried(classes: Mapping[str, Iterable[str]]) -> dict[str, Problem]:
-    """IPv6 prefixes of classes (class to prefixes), which are not put into the kernel yet."""
-    found = [prefix for prefixes in classes.values() for prefix in prefixes if ":" in prefix]
-    if not found:
-        return {}
-    key = "check:ipv6"
-    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-    text = f"{found[0]}{more} is IPv6, which is not carried yet: no route is made"
-    return {key: Problem(key, text, "route it by other means for now")}
-
-
-def _within(address: bytes, network: bytes, length: int) -> bool:
-    shift = 32 - length
-    return int.from_bytes(address, "big") >> shift == int.from_bytes(network, "big") >> shift
-
-
-def _example(probe: Probe) -> str:
-    if probe.prefer:
-        return probe.prefer
-    network, length = destination(probe.prefixes[0])
-    return socket.inet_ntoa((int.from_bytes(network, "big") + (1 if length < 31 else 0)).to_bytes(4, "big"))

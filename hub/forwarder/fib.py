@@ -13,8 +13,8 @@ from typing import Protocol
 from hub.forwarder import fib_plan
 from hub.forwarder.classes import ForwardingClass
 from hub.forwarder.fib_plan import KernelState, Operation, Plan, RouteKey, Wanted
-from hub.forwarder.fib_reading import Dumps, Reading, in_range
-from hub.forwarder.netlink.sockets import DumpError, Failure
+from hub.forwarder.fib_reading import Dumps, Reading
+from hub.forwarder.netlink.sockets import MOST_DUMPS, DumpError, DumpInterruptedError, Failure
 from hub.forwarder.problems import Problem
 
 SLICE = 250
@@ -95,14 +95,17 @@ class Fib:
         self._audit_due = 0
         self._audit_steps: Iterator[None] | None = None
         self._audit_again = False
+        self._interruptions = 0
 
     # What is wanted
 
-    def remember(self, ids: Mapping[str, int]) -> None:
+    def remember(self, classes: Mapping[str, ForwardingClass], ids: Mapping[str, int]) -> None:
         """Before adoption: believe that the nexthops of the state file are there, so that a death that comes first is
         answered at once. Should one be missing, the kernel says so and the adoption mends it."""
-        self.ids = {name: number for name, number in ids.items() if in_range(number)}
-        self.have.nexthops = dict.fromkeys(self.ids.values(), 0)
+        first, last = fib_plan.FIRST_NEXTHOP_ID, fib_plan.LAST_NEXTHOP_ID
+        self.ids = {name: pair for name, pair in ids.items() if first <= pair <= last and name in classes}
+        pairs = [fib_plan.nexthop_ids(pair, classes[name].prefixes) for name, pair in self.ids.items()]
+        self.have.nexthops = {number: 0 for pair in pairs for number in pair}
 
     def adopt(self, then: Callable[[], None]) -> None:
         """Read what is in the kernel, in slices, change nothing, and call back."""
@@ -131,12 +134,13 @@ class Fib:
         self._continue_at(self._clock.now())
 
     def switch(self, moved: Iterable[ForwardingClass]) -> None:
-        """Send each class over its active tunnel now: one message a class, all in one send."""
+        """Send each class over its active tunnel now: one message for each of its nexthops, all in one send."""
         operations = []
         for each in moved:
-            number, interface = self.ids.get(each.name, 0), self._interface_of(each.active) if each.active else 0
-            if interface and number in self.have.nexthops and self.have.nexthops[number] != interface:
-                operations.append(Operation(number, interface))
+            interface = self._interface_of(each.active) if each.active else 0
+            numbers = self.nexthops_of(each) if interface else ()
+            there = [number for number in numbers if self.have.nexthops.get(number, interface) != interface]
+            operations += [Operation(number, interface) for number in there]
         self._queue = None
         if operations:
             self._carry_out(operations)
@@ -162,20 +166,34 @@ class Fib:
         """Something may have changed behind our back: read the table soon."""
         self._audit_at(self._clock.now() + AUDIT_SOON_NS)
 
+    def nexthops_of(self, each: ForwardingClass) -> tuple[int, ...]:
+        """The ids of a class: one for each IP version that it has prefixes of."""
+        pair = self.ids.get(each.name)
+        return fib_plan.nexthop_ids(pair, each.prefixes) if pair is not None else ()
+
+    def interface_in_kernel(self, name: str) -> int:
+        """The interface that the kernel has for a class; 0 when there is none."""
+        pair = self.ids.get(name, 0)
+        there = self.have.nexthops
+        return there.get(pair) or there.get(pair + fib_plan.IPV6_OFFSET, 0)
+
     def switched(self, each: ForwardingClass) -> bool:
-        """Whether the nexthop of a class is on its active tunnel, wherever its routes are."""
+        """Whether the nexthops of a class are on its active tunnel, wherever its routes are."""
         interface = self._interface_of(each.active) if each.active else 0
-        return interface != 0 and self.have.nexthops.get(self.ids.get(each.name, 0)) == interface
+        pair = self.ids.get(each.name)
+        if not interface or pair is None:
+            return False
+        return all(self.have.nexthops.get(number) == interface for number in self.nexthops_of(each))
 
     def installed(self, each: ForwardingClass) -> bool:
         """Whether the kernel sends all prefixes of a class over its active tunnel."""
         if not self.switched(each):
             return False
-        number = self.ids[each.name]
-        routes = self.have.routes
+        pair, routes = self.ids[each.name], self.have.routes
+        six = pair + fib_plan.IPV6_OFFSET
         for prefix in each.prefixes:
             network, length = fib_plan.destination(prefix)
-            if fib_plan.carried(network) and routes.get((network, length, fib_plan.ROUTE_METRIC)) != number:
+            if routes.get((network, length, fib_plan.ROUTE_METRIC)) != (pair if len(network) == 4 else six):
                 return False
         return True
 
@@ -241,8 +259,9 @@ class Fib:
     def _refusal(self, operation: Operation, failure: Failure) -> Problem:
         key = operation.key
         if isinstance(key, int):
-            name = next((name for name, number in self.ids.items() if number == key), "no class")
-            what = f"nexthop {key} of class {name}"
+            pair = fib_plan.pair_of(key)
+            name = next((name for name, number in self.ids.items() if number == pair), "no class")
+            what = f"the {'IPv4' if key == pair else 'IPv6'} nexthop {key} of class {name}"
         else:
             what = f"the route to {fib_plan.prefix_text(key)}"
         text = f"the kernel refuses {what}: {failure}"
@@ -278,6 +297,9 @@ class Fib:
         except StopIteration:
             self._audit_steps = None
             self._audit_at(self._clock.now() + (RETRY_NS if self._audit_again else AUDIT_EVERY_NS))
+        except DumpInterruptedError:
+            self._audit_steps = None
+            self._audit_at(self._clock.now() + AUDIT_SOON_NS)
         except DumpError as error:
             self._audit_steps = None
             text = f"the kernel cannot list nexthop objects and routes: {error.strerror}"
@@ -291,7 +313,13 @@ class Fib:
     def _audit(self) -> Iterator[None]:
         """Read the table, one datagram a step; a change of ours meanwhile spoils the reading."""
         before, reading = self._changes, Reading()
-        yield from reading.fill(self._auditor)
+        try:
+            yield from reading.fill(self._auditor)
+        except DumpInterruptedError:
+            self._interruptions += 1
+            if self._interruptions < MOST_DUMPS:
+                raise
+        self._interruptions = 0
         if self._changes != before:
             self._audit_again = True
             return
@@ -301,7 +329,9 @@ class Fib:
         self.have, self._foreign, self._foreign_ids = reading.ours, reading.foreign, reading.foreign_ids
         self._refused.clear()
         self._conflicts = {key for key in self._conflicts if key in self._foreign}
-        for name in [name for name, number in self.ids.items() if number in self._foreign_ids]:
+        self._conflicts.update(self._foreign.keys() & self.have.routes.keys())  # both there: IPv6 allows that
+        taken = {fib_plan.pair_of(number) for number in self._foreign_ids}
+        for name in [name for name, number in self.ids.items() if number in taken]:
             del self.ids[name]
         self._report_adopted()
         self._assign_ids()
@@ -336,7 +366,8 @@ def _foreign_problem(key: RouteKey, protocol: int, *, in_the_way: bool) -> Probl
     prefix, owner = fib_plan.prefix_text(key), _PROTOCOL_NAMES.get(protocol, str(protocol))
     what = "is in the way of ours" if in_the_way else "wins over ours"
     text = f"a route of another program to {prefix} (protocol {owner}, metric {key[2]}) {what}"
-    mend = f"remove it (ip route del {prefix} metric {key[2]}), or take {prefix} out of the branch's prefixes"
+    command = f"ip route del {prefix}" if len(key[0]) == 4 else f"ip -6 route del {prefix} proto {protocol}"
+    mend = f"remove it ({command} metric {key[2]}), or take {prefix} out of the branch's prefixes"
     return Problem(_problem_key(key), text, mend)
 
 

@@ -19,10 +19,12 @@ PROTOCOL = 112
 """Marks our routes and nexthops. Unassigned in linux/rtnetlink.h and in iproute2's rt_protos (where 12 is BIRD and 186
 FRR's BGP); the letter p in ASCII."""
 FIRST_NEXTHOP_ID, LAST_NEXTHOP_ID = 0x504D0000, 0x504D7FFF
-"""Our range of nexthop ids ("PM" in ASCII); the upper half of the 65,536 is kept for IPv6."""
+"""Our range of nexthop ids ("PM" in ASCII): those of the IPv4 objects, one a class."""
+IPV6_OFFSET = 0x8000
+"""The IPv6 object of a class has the id of its IPv4 object and so much more: the upper half of the 65,536."""
 ROUTE_METRIC = 100
 UNREACHABLE_METRIC = 0xFFFFFFFF
-"""The worst there is: it answers only when no other route to the prefix is left."""
+"""The worst there is: it answers only when no other route to the prefix is left. Never 0, which IPv6 takes for 1024."""
 
 _LENGTHS = {str(length): length for length in range(129)}
 
@@ -65,9 +67,9 @@ def destination(prefix: str) -> tuple[bytes, int]:
         ValueError: it is no prefix, or has bits behind its length.
     """
     address, _slash, length_text = prefix.partition("/")
-    family, bits = (socket.AF_INET6, 128) if ":" in address else (socket.AF_INET, 32)
+    version, bits = (socket.AF_INET6, 128) if ":" in address else (socket.AF_INET, 32)
     try:
-        packed = socket.inet_pton(family, address)
+        packed = socket.inet_pton(version, address)
     except (OSError, ValueError) as error:
         raise ValueError(f"{prefix[:50]!r} is not a prefix: write it as 10.1.0.0/24") from error
     length = _LENGTHS.get(length_text, bits + 1)
@@ -78,21 +80,52 @@ def destination(prefix: str) -> tuple[bytes, int]:
     return packed, length
 
 
-def carried(network: bytes) -> bool:
-    """Whether prefixes of this family are put into the kernel: only IPv4 is, until classes are pairs of nexthops."""
-    return len(network) == 4
+def family(network: bytes) -> int:
+    """The address family of an address of four or sixteen bytes."""
+    return socket.AF_INET if len(network) == 4 else socket.AF_INET6
+
+
+def family_of_id(nexthop_id: int) -> int:
+    """The address family of a nexthop of our range."""
+    return socket.AF_INET if nexthop_id <= LAST_NEXTHOP_ID else socket.AF_INET6
+
+
+def in_range(nexthop_id: int) -> bool:
+    """Whether a nexthop id is of the range that we use, for either IP version."""
+    return FIRST_NEXTHOP_ID <= nexthop_id <= LAST_NEXTHOP_ID + IPV6_OFFSET
+
+
+def pair_of(nexthop_id: int) -> int:
+    """The number of the pair that a nexthop of our range belongs to: the id of its IPv4 object."""
+    return nexthop_id if nexthop_id <= LAST_NEXTHOP_ID else nexthop_id - IPV6_OFFSET
+
+
+def nexthop_ids(pair: int, prefixes: Iterable[str]) -> tuple[int, ...]:
+    """The nexthops that a class with these prefixes needs: one for each IP version that it has prefixes of."""
+    versions = {":" in prefix for prefix in prefixes}
+    return tuple(number for six, number in ((False, pair), (True, pair + IPV6_OFFSET)) if six in versions)
 
 
 def prefix_text(key: RouteKey) -> str:
     """The prefix of a route, as people write it."""
-    return f"{socket.inet_ntop(socket.AF_INET if len(key[0]) == 4 else socket.AF_INET6, key[0])}/{key[1]}"
+    return f"{socket.inet_ntop(family(key[0]), key[0])}/{key[1]}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What was made of some prefixes: the nexthops that they need and their routes."""
+
+    prefixes: tuple[str, ...]
+    pair: int
+    nexthops: tuple[int, ...]
+    routes: dict[RouteKey, int]
 
 
 class Wanted:
     """A Wanted makes of classes what the kernel should hold, and remembers what it made of each for the next time."""
 
     def __init__(self) -> None:
-        self._made: dict[str, tuple[tuple[str, ...], int, dict[RouteKey, int]]] = {}
+        self._made: dict[str, _Made] = {}
 
     def __call__(
         self,
@@ -103,30 +136,29 @@ class Wanted:
     ) -> KernelState:
         """A class whose active tunnel has no usable interface (0) gets no routes: the unreachable ones answer then."""
         state, before, self._made = KernelState(), self._made, {}
-        state.routes.update(self._routes(before, "", unreachable, UNREACHABLE, UNREACHABLE_METRIC))
+        state.routes.update(self._make(before.get(""), "", unreachable, UNREACHABLE).routes)
         for each in classes:
-            routes_of_class = self._routes(before, each.name, each.prefixes, ids[each.name], ROUTE_METRIC)
+            made = self._make(before.get(each.name), each.name, each.prefixes, ids[each.name])
             interface = interface_of(each.active) if each.active else 0
             if interface:
-                state.nexthops[ids[each.name]] = interface
-                state.routes.update(routes_of_class)
+                state.nexthops.update(dict.fromkeys(made.nexthops, interface))
+                state.routes.update(made.routes)
         return state
 
-    def _routes(
-        self,
-        before: Mapping[str, tuple[tuple[str, ...], int, dict[RouteKey, int]]],
-        name: str,
-        prefixes: tuple[str, ...],
-        nexthop: int,
-        metric: int,
-    ) -> dict[RouteKey, int]:
-        made = before.get(name)
-        if made is None or made[0] is not prefixes or made[1] != nexthop:
-            networks = [destination(prefix) for prefix in prefixes]
-            keys = [(network, length, metric) for network, length in networks if carried(network)]
-            made = (prefixes, nexthop, dict.fromkeys(keys, nexthop))
+    def _make(self, made: _Made | None, name: str, prefixes: tuple[str, ...], pair: int) -> _Made:
+        if made is None or made.prefixes is not prefixes or made.pair != pair:
+            made = _Made(prefixes, pair, nexthop_ids(pair, prefixes), routes_of(prefixes, pair))
         self._made[name] = made
-        return made[2]
+        return made
+
+
+def routes_of(prefixes: Iterable[str], pair: int) -> dict[RouteKey, int]:
+    """The routes of a class with this pair of nexthops; unreachable ones for the pair `UNREACHABLE`."""
+    if pair == UNREACHABLE:
+        return {(*destination(prefix), UNREACHABLE_METRIC): UNREACHABLE for prefix in prefixes}
+    networks = [destination(prefix) for prefix in prefixes]
+    six = pair + IPV6_OFFSET
+    return {(network, length, ROUTE_METRIC): pair if len(network) == 4 else six for network, length in networks}
 
 
 @dataclass(slots=True)
@@ -175,16 +207,20 @@ def plan(want: KernelState, have: KernelState, blocked: Collection[RouteKey], *,
 
 
 def request(operation: Operation) -> bytes:
-    """The netlink message of an operation: only what is known to be ours is ever replaced."""
+    """The netlink message of an operation: only what is known to be ours is ever replaced.
+
+    Of routes with one destination and metric IPv6 can hold several, and replaces the first, whoever's it is; so a
+    route of ours beside somebody else's must be `blocked` in the plan.
+    """
     flags = wire.CREATE | wire.EXCLUSIVE if operation.creates else wire.REPLACE
     key, value = operation.key, operation.value
     if isinstance(key, int):
         if value is None:
             return nexthops.delete(key)
-        return nexthops.put(socket.AF_INET, Nexthop(key, value, PROTOCOL), flags)
+        return nexthops.put(family_of_id(key), Nexthop(key, value, PROTOCOL), flags)
     if value is None:
-        return routes.delete(socket.AF_INET, Route(*key, operation.was, PROTOCOL))
-    return routes.put(socket.AF_INET, Route(*key, value, PROTOCOL), flags)
+        return routes.delete(family(key[0]), Route(*key, operation.was, PROTOCOL))
+    return routes.put(family(key[0]), Route(*key, value, PROTOCOL), flags)
 
 
 def done(operation: Operation, have: KernelState) -> None:
@@ -202,17 +238,18 @@ def done(operation: Operation, have: KernelState) -> None:
 
 
 def free_id(prefixes: Iterable[str], ids: Iterable[int], have: KernelState, foreign: Iterable[int]) -> int:
-    """The nexthop id for a class that has none: the one that its prefixes are on in the kernel, else the lowest free.
+    """The pair of nexthop ids for a class that has none: the one that its prefixes are on in the kernel, else the
+    lowest that is free in both halves.
 
     Raises:
         LookupError: every id of our range is in use.
     """
-    taken = set(ids)
+    taken = {*ids, *map(pair_of, foreign)}
     for prefix in prefixes:
         present = have.routes.get((*destination(prefix), ROUTE_METRIC), UNREACHABLE)
-        if present != UNREACHABLE and present in have.nexthops and present not in taken:
-            return present
-    taken.update(have.nexthops, foreign)
+        if present in have.nexthops and pair_of(present) not in taken:
+            return pair_of(present)
+    taken.update(map(pair_of, have.nexthops))
     for number in range(FIRST_NEXTHOP_ID, LAST_NEXTHOP_ID + 1):
         if number not in taken:
             return number

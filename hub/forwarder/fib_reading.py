@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Protocol
 from hub.forwarder import fib_plan
 from hub.forwarder.fib_plan import KernelState, RouteKey
 from hub.forwarder.netlink import nexthops, routes
+from hub.forwarder.netlink.sockets import DumpError
 
 PIECE = 16_384
 """Bytes of a dump in one step: some 250 routes, and as many as one of these messages can ever need."""
@@ -35,6 +37,7 @@ class Reading:
         """Read all, one datagram a step.
 
         Raises:
+            DumpInterruptedError: somebody changed the table meanwhile.
             DumpError: the kernel has no nexthop objects, or refuses.
         """
         for piece in kernel.dump(nexthops.dump(), PIECE):
@@ -42,15 +45,23 @@ class Reading:
                 if kind == nexthops.NEW:
                     self._nexthop(body)
             yield
-        for piece in kernel.dump(routes.dump(socket.AF_INET), PIECE):
+        yield from self._routes(kernel, socket.AF_INET)
+        try:
+            yield from self._routes(kernel, socket.AF_INET6)
+        except DumpError as error:
+            if error.errno not in {errno.EOPNOTSUPP, errno.EAFNOSUPPORT}:  # a kernel without IPv6
+                raise
+
+    def _routes(self, kernel: Dumps, family: int) -> Iterator[None]:
+        for piece in kernel.dump(routes.dump(family), PIECE):
             for kind, body in piece:
-                if kind == routes.NEW:
+                if kind == routes.NEW and body[:1] == bytes([family]):
                     self._route(body)
             yield
 
     def _nexthop(self, body: bytes) -> None:
         nexthop = nexthops.decode(body)
-        if nexthop is None or not in_range(nexthop.id):
+        if nexthop is None or not fib_plan.in_range(nexthop.id):
             return
         if nexthop.protocol == fib_plan.PROTOCOL:
             self.ours.nexthops[nexthop.id] = nexthop.interface
@@ -66,8 +77,3 @@ class Reading:
             self.ours.routes[key] = route.nexthop
         elif route.metric <= fib_plan.ROUTE_METRIC or route.metric == fib_plan.UNREACHABLE_METRIC:
             self.foreign[key] = route.protocol
-
-
-def in_range(number: int) -> bool:
-    """Whether a nexthop id is of the range that we use."""
-    return fib_plan.FIRST_NEXTHOP_ID <= number <= fib_plan.LAST_NEXTHOP_ID

@@ -64,11 +64,18 @@ class Fields:
 
     def address(self, key: str) -> str:
         """An IPv4 address in dotted form."""
+        return self._address(key, socket.AF_INET, "IPv4")
+
+    def address6(self, key: str) -> str:
+        """An IPv6 address as RFC 5952 writes it."""
+        return self._address(key, socket.AF_INET6, "IPv6")
+
+    def _address(self, key: str, family: int, what: str) -> str:
         value = self._value.get(key)
         try:
-            return socket.inet_ntop(socket.AF_INET, socket.inet_pton(socket.AF_INET, value))  # type: ignore[arg-type]
+            return socket.inet_ntop(family, socket.inet_pton(family, value))  # type: ignore[arg-type]
         except (OSError, TypeError, ValueError) as error:
-            raise FieldError(f"{self.place(key)}: an IPv4 address is needed") from error
+            raise FieldError(f"{self.place(key)}: an {what} address is needed") from error
 
     def each(self, key: str, read: Callable[[object, str], T]) -> tuple[T, ...]:
         """A list, every member read by `read`, which is given the member and its place."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, assert_never
 
 from hub.control.lines import Message
-from hub.forwarder import checks, messages
+from hub.forwarder import checks, messages, probing
 from hub.forwarder.classes import (
     ForwardingClass,
     Order,
@@ -28,7 +28,8 @@ from hub.forwarder.fib import Clock, Fib, Kernel
 from hub.forwarder.fib_reading import Dumps
 from hub.forwarder.fields import FieldError
 from hub.forwarder.interfaces import Interfaces, LinkChange
-from hub.forwarder.liveness.model import LivenessReport, SessionMemory, TunnelSpec
+from hub.forwarder.liveness.model import LivenessReport, SessionMemory, TunnelSpec, Version
+from hub.forwarder.netlink.links import LocalAddress
 from hub.forwarder.orders import Command, GetStatus, Look, Probe, SetClasses, SetOne, SetTunnels, StopPlanned
 from hub.forwarder.problems import Problem, Problems
 from hub.forwarder.state import SavedState
@@ -48,8 +49,8 @@ class Liveness(Protocol):
     def set_carrying(self, names: frozenset[str]) -> None:
         """These carry traffic."""
 
-    def set_probe(self, source: str | None) -> None:
-        """Where return-path probes come from."""
+    def set_probe(self, source: str | None, source6: str | None) -> None:
+        """Where return-path probes come from, for each IP version."""
 
     def look(self, branches: frozenset[str]) -> None:
         """Probe the return paths of these closely."""
@@ -67,7 +68,7 @@ class Liveness(Protocol):
 
 
 OnLiveness = Callable[[LivenessReport], None]
-OnPath = Callable[[str, str, int], None]
+OnPath = Callable[[str, str, int, Version], None]
 OnProblem = Callable[[str, str | None, str | None], None]
 MakeLiveness = Callable[[OnLiveness, OnPath, OnProblem], Liveness]
 
@@ -100,8 +101,8 @@ class Forwarder:
         self._states: dict[str, TunnelState] = {}
         self._unreachable: tuple[str, ...] = ()
         self._probe = Probe()
-        self._addresses: tuple[bytes, ...] = ()
-        self._paths: dict[str, tuple[str, int]] = {}
+        self._addresses: tuple[LocalAddress, ...] = ()
+        self._paths: dict[tuple[str, Version], tuple[str, int]] = {}
         self._told_installed: dict[str, bool] = {}
         self._sweep = False
         self.counters = {"moves": 0, "orders": 0, "orders refused": 0}
@@ -113,7 +114,7 @@ class Forwarder:
         self.classes = {each.name: each for each in saved.classes}
         self._interface_of = dict(saved.interfaces)
         self._unreachable, self._probe = saved.unreachable, saved.probe
-        self.fib.remember({name: number for name, number in saved.ids.items() if name in self.classes})
+        self.fib.remember(self.classes, saved.ids)
         self.fib.want(self.classes, self.interface_index, self._unreachable, sweep=False)
         self.liveness.set_carrying(self._carrying())
         self._watch_tunnels(saved.tunnels, saved.memory)
@@ -133,8 +134,7 @@ class Forwarder:
         tunnel_on = {name: tunnel for tunnel, name in self._interface_of.items()}
         now = self._clock.now()
         for each in list(self.classes.values()):
-            interface = self.fib.have.nexthops.get(self.fib.ids.get(each.name, 0), 0)
-            tunnel = tunnel_on.get(self.interfaces.name_of(interface))
+            tunnel = tunnel_on.get(self.interfaces.name_of(self.fib.interface_in_kernel(each.name)))
             if tunnel in each.order and tunnel != each.active:
                 self.classes[each.name] = adopt(each, str(tunnel), now)
 
@@ -147,10 +147,10 @@ class Forwarder:
         self._fail_over({"liveness": messages.liveness(report)})
         self._changed()
 
-    def on_path(self, branch: str, tunnel: str, at_ns: int) -> None:
+    def on_path(self, branch: str, tunnel: str, at_ns: int, version: Version) -> None:
         """A return-path probe came back."""
-        self._paths[branch] = (tunnel, at_ns)
-        self._tell([{"path": messages.path(branch, tunnel, at_ns)}])
+        self._paths[branch, version] = (tunnel, at_ns)
+        self._tell([{"path": messages.path(branch, tunnel, at_ns, version)}])
 
     def links_changed(self, changes: Iterable[LinkChange]) -> None:
         """Interfaces went down or away, or came up."""
@@ -170,7 +170,7 @@ class Forwarder:
             self.liveness.link_changed(change.name, change.up)
         self.check_interfaces()
 
-    def addresses_changed(self, addresses: Iterable[bytes]) -> None:
+    def addresses_changed(self, addresses: Iterable[LocalAddress]) -> None:
         """This machine has these addresses now."""
         self._addresses = tuple(addresses)
         self._choose_probe()
@@ -181,9 +181,9 @@ class Forwarder:
         wanted = {name: spec.interface for name, spec in self._tunnels.items()}
         self.problems.replace("check:interface:", checks.interfaces(wanted, self.interfaces.present()))
 
-    def tunnel_interfaces(self) -> list[str]:
-        """The names of the interfaces of all tunnels."""
-        return [spec.interface for spec in self._tunnels.values()]
+    def tunnel_interfaces(self, *, ipv6: bool = False) -> list[str]:
+        """The names of the interfaces of all tunnels, or of those that carry IPv6."""
+        return [spec.interface for spec in self._tunnels.values() if spec.remote6 or not ipv6]
 
     # What the controller says
 
@@ -219,9 +219,10 @@ class Forwarder:
         self._states = {}
         for tunnel in self._interface_of:
             self._refresh(tunnel)
-        self._paths = {branch: path for branch, path in self._paths.items() if path[0] in self._tunnels}
+        self._paths = {key: path for key, path in self._paths.items() if path[0] in self._tunnels}
         self._fail_over(*({"liveness": messages.liveness(report)} for report in self._reports.values()))
         self._want()
+        self._choose_probe()
         self.check_interfaces()
         self._changed()
 
@@ -279,10 +280,8 @@ class Forwarder:
                 obeyed.append(result)
         self._want()
         self.fib.switch(obeyed)
-        prefixes = {each.name: each.prefixes for each in self.classes.values()}
         self._tell([messages.refused(each) for each in refused])
         self._tell_classes(obeyed)
-        self.problems.replace("check:ipv6", checks.uncarried(prefixes))
         self._after_move()
 
     # What follows
@@ -329,9 +328,12 @@ class Forwarder:
         return report.reason if report else "not watched"
 
     def _choose_probe(self) -> None:
-        source = checks.probe_source(self._probe, self._addresses)
-        self.liveness.set_probe(source)
-        self.problems.replace("check:probe", checks.probe_problem(self._probe, source))
+        links = {address for spec in self._tunnels.values() for address in spec.own_addresses()}
+        versions = probing.VERSIONS if self.tunnel_interfaces(ipv6=True) else probing.VERSIONS[:1]
+        chosen = {version: probing.source(self._probe, version, self._addresses, links) for version in versions}
+        problems = [probing.problem(self._probe, version, source) for version, source in chosen.items()]
+        self.liveness.set_probe(chosen[4], chosen.get(6))
+        self.problems.replace("check:probe", {key: each for found in problems for key, each in found.items()})
 
     # What is said
 
@@ -371,7 +373,7 @@ class Forwarder:
             "started": messages.seconds(self._started_ns),
             "tunnels": [messages.liveness(report) for report in self.liveness.reports()],
             "classes": [self._class_state(each) for each in self.classes.values()],
-            "paths": [messages.path(branch, tunnel, at) for branch, (tunnel, at) in self._paths.items()],
+            "paths": [messages.path(key[0], tunnel, at, key[1]) for key, (tunnel, at) in self._paths.items()],
             "problems": [messages.problem(each) for each in self.problems.present()],
             "counters": {**self.counters, **self.liveness.counters},
         }

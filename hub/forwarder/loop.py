@@ -63,6 +63,7 @@ class Loop:
         self._armed: int | None = None
         self._stopping = False
         self._stalls: deque[tuple[int, int]] = deque(maxlen=_STALLS_KEPT)
+        self._began = self.now()
         self._window_ends = 0
         self._worst = self._worst_before = 0
 
@@ -79,12 +80,14 @@ class Loop:
     def stalled_since(self, when: int, bound: int) -> int:
         """Nanoseconds since `when` in which this loop was kept from running, by more than `STALL` at a time.
 
-        Many stalls together count as `bound` at most, or a loop that is always late would never come to a verdict; one
-        that is longer counts as long as it was.
+        That is so when a timer fires late, and when a callback takes long, the present one too: whoever asks may have
+        been put to sleep in the middle of a round. Many stalls together count as `bound` at most, or a loop that is
+        always late would never come to a verdict; one that is longer counts as long as it was.
         """
-        if not self._stalls or self._stalls[-1][0] <= when:
+        self._note_slowness()
+        if not self._stalls or self._stalls[-1][1] <= when:
             return 0
-        stalls = [min(late, at - when) for at, late in self._stalls if at > when]
+        stalls = [end - max(start, when) for start, end in self._stalls if end > when]
         return min(sum(stalls), max(bound, *stalls))
 
     def watch(
@@ -135,7 +138,9 @@ class Loop:
     def step(self) -> None:
         """One round: wait for something, handle all that arrived, then all that is due."""
         self._arm()
-        for fd, happened in self._epoll.poll():
+        happenings = self._epoll.poll()
+        self._began = self.now()
+        for fd, happened in happenings:
             if fd == self._timer_fd:
                 self._armed = None
             else:
@@ -174,21 +179,38 @@ class Loop:
             raise OSError(ctypes.get_errno(), "timerfd_settime failed")
 
     def _fire(self) -> None:
-        now, when = self.now(), self._earliest()
+        now, when = self._note_slowness(), self._earliest()
         if when is None or when > now:
             return
-        self._note_lateness(now, now - when)
+        self._note_lateness(now, when)
         heap = self._heap
         while heap and heap[0][0] <= now:
             callback = heapq.heappop(heap)[2].callback
             if callback is not None:
                 callback()
+                self._note_slowness()
 
-    def _note_lateness(self, now: int, late: int) -> None:
+    def _note_lateness(self, now: int, when: int) -> None:
+        late = now - when
         if now >= self._window_ends:
             fresh = now < self._window_ends + _WINDOW
             self._worst_before, self._worst = (self._worst if fresh else 0), 0
             self._window_ends = now + _WINDOW
         self._worst = max(self._worst, late)
         if late > STALL:
-            self._stalls.append((now, late))
+            self._note_stall(when, now)
+
+    def _note_slowness(self) -> int:
+        """The present instant, noting a stall if what was done since the last call took long."""
+        now = self.now()
+        if now - self._began > STALL:
+            self._note_stall(self._began, now)
+        self._began = now
+        return now
+
+    def _note_stall(self, start: int, end: int) -> None:
+        """Remember when we did not run; what is noted already does not count twice."""
+        if self._stalls:
+            start = max(start, self._stalls[-1][1])
+        if end > start:
+            self._stalls.append((start, end))

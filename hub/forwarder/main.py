@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import signal
 import socket
 import sys
@@ -37,6 +38,7 @@ SAVE_AGAIN_NS = 5_000_000_000
 CHECK_EVERY_NS = 10_000_000_000
 GARBAGE_THRESHOLD = 200_000
 """Objects. Values of one look die young without the collector's help; what is left is collected rarely, and cheaply."""
+MOST_DESCRIPTORS = 65_536
 LONGEST_SOCKET_PATH = 107
 """Bytes (unix(7))."""
 COMPAT_MODE = Path("/proc/sys/net/ipv4/nexthop_compat_mode")
@@ -62,7 +64,7 @@ class Process:
         self._kernel, self._auditor = Requests(), Requests()
         self._notifications = Notifications()
         self._boot = (checks.read_file("/proc/sys/kernel/random/boot_id") or "").strip()
-        self._filters: Iterator[dict[str, Problem] | None] = iter(())
+        self._checks: Iterator[tuple[str, Iterator[dict[str, Problem] | None]]] = iter(())
         self._stopping = False
         self.forwarder = Forwarder(
             self._loop,
@@ -160,26 +162,39 @@ class Process:
         self.forwarder.links_changed(change)
 
     def _look_at_links(self) -> None:
-        found = [links.decode_link(body) for piece in self._kernel.dump(links.dump_links()) for _kind, body in piece]
+        found = [links.decode_link(body) for _kind, body in self._kernel.whole(links.dump_links())]
         self.forwarder.links_changed(self.forwarder.interfaces.replace(link for link in found if link))
 
     def _look_at_addresses(self) -> None:
-        request = links.dump_addresses(socket.AF_INET)
-        found = [links.decode_address(body) for piece in self._kernel.dump(request) for _kind, body in piece]
-        self.forwarder.addresses_changed(each.address for each in found if each)
+        found = [links.decode_address(body) for _kind, body in self._kernel.whole(links.dump_addresses())]
+        self.forwarder.addresses_changed(each for each in found if each)
 
     def _check(self) -> None:
-        self.forwarder.problems.replace("check:forwarding", checks.forwarding())
-        self._filters = checks.strict_filtering(self.forwarder.tunnel_interfaces())
-        self._check_filters()
+        forwarder = self.forwarder
+        six = forwarder.tunnel_interfaces(ipv6=True)
+        forwarder.problems.replace("check:forwarding", checks.forwarding(ipv6=bool(six)))
+        self._checks = iter(
+            [
+                ("check:reverse-path", checks.strict_filtering(forwarder.tunnel_interfaces())),
+                ("check:disabled-ipv6", checks.disabled_ipv6(six)),
+            ]
+        )
+        self._next_check()
 
-    def _check_filters(self) -> None:
-        problems = next(self._filters)
+    def _next_check(self) -> None:
+        group, steps = next(self._checks, (None, None))
+        if group is None or steps is None:
+            self._loop.call_at(self._loop.now() + CHECK_EVERY_NS, self._check)
+        else:
+            self._step_check(group, steps)
+
+    def _step_check(self, group: str, steps: Iterator[dict[str, Problem] | None]) -> None:
+        problems = next(steps)
         if problems is None:
-            self._loop.call_at(self._loop.now(), self._check_filters)
+            self._loop.call_at(self._loop.now(), lambda: self._step_check(group, steps))
             return
-        self.forwarder.problems.replace("check:reverse-path", problems)
-        self._loop.call_at(self._loop.now() + CHECK_EVERY_NS, self._check)
+        self.forwarder.problems.replace(group, problems)
+        self._next_check()
 
     # The state file
 
@@ -240,6 +255,14 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> Namespace:
     return parser.parse_args(arguments)
 
 
+def raise_descriptor_limit() -> None:
+    """Allow as many open descriptors as we may have: every BFD session has a socket of its own."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until a planned stop; the exit status is 0 after one, and 1 when the forwarder could not start."""
     options = parse_arguments(arguments)
@@ -252,6 +275,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             complain(f"there is no directory {directory}: create it (mkdir -p {directory})")
             return 1
     places = Places(run=options.run_dir, state=options.state_dir)
+    raise_descriptor_limit()
     if len(os.fsencode(places.forwarder_socket)) > LONGEST_SOCKET_PATH:
         complain(f"{places.forwarder_socket} is too long for a socket: choose a --run-dir with a shorter path")
         return 1

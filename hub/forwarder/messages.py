@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hub.control.lines import Message
 from hub.forwarder.classes import ForwardingClass, Refusal
-from hub.forwarder.liveness.model import LivenessReport, Timers, TunnelSpec
+from hub.forwarder.liveness.model import LivenessReport, Timers, TunnelSpec, Version
 from hub.forwarder.problems import Problem
 
 
@@ -42,9 +42,9 @@ def class_state(each: ForwardingClass, nexthop: int, *, installed: bool) -> Mess
     }
 
 
-def path(branch: str, tunnel: str, at_ns: int) -> Message:
+def path(branch: str, tunnel: str, at_ns: int, version: Version) -> Message:
     """`PATH` of the reference."""
-    return {"branch": branch, "tunnel": tunnel, "at": seconds(at_ns)}
+    return {"branch": branch, "tunnel": tunnel, "at": seconds(at_ns), "version": version}
 
 
 def problem(each: Problem) -> Message:
@@ -65,6 +65,7 @@ def tunnel(spec: TunnelSpec) -> Message:
         "interface": spec.interface,
         "local": spec.local,
         "remote": spec.remote,
+        **({"local6": spec.local6, "remote6": spec.remote6} if spec.remote6 else {}),
         "isp": spec.isp,
         "hub_uplink": spec.hub_uplink,
         "active": _timers(spec.active),

@@ -23,7 +23,10 @@ LARGEST_EPOCH = (1 << 53) - 1
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A Probe is where return-path probes come from: an own address within `prefixes`, `prefer` before any other."""
+    """A Probe is where return-path probes come from: an own address within `prefixes`, `prefer` before any other.
+
+    The prefixes are of both IP versions, `prefer` is an IPv4 address.
+    """
 
     prefixes: tuple[str, ...] = ()
     prefer: str | None = None
@@ -130,7 +133,10 @@ def parse_tunnel(value: object, place: str) -> TunnelSpec:
         FieldError: a field of it is wrong.
     """
     fields = Fields(value, place)
-    fields.only("name", "branch", "interface", "local", "remote", "isp", "hub_uplink", "active", "idle")
+    fields.only(
+        "name", "branch", "interface", "local", "remote", "local6", "remote6", "isp", "hub_uplink", "active", "idle"
+    )
+    dual = fields.has("local6") or fields.has("remote6")
     return TunnelSpec(
         name=fields.text("name"),
         branch=fields.text("branch"),
@@ -141,6 +147,8 @@ def parse_tunnel(value: object, place: str) -> TunnelSpec:
         hub_uplink=fields.text("hub_uplink", empty=True),
         active=_timers(fields.part("active")),
         idle=_timers(fields.part("idle")),
+        local6=fields.address6("local6") if dual else None,
+        remote6=fields.address6("remote6") if dual else None,
     )
 
 
@@ -176,8 +184,7 @@ def parse_probe(value: object, place: str) -> Probe:
     fields = Fields(value, place)
     fields.only("prefixes", "prefer")
     prefer = fields.address("prefer") if fields.has("prefer") else None
-    prefixes = fields.each("prefixes", parse_prefix)
-    return Probe(tuple(prefix for prefix in prefixes if ":" not in prefix), prefer)  # probes are IPv4
+    return Probe(fields.each("prefixes", parse_prefix), prefer)
 
 
 def parse_prefix(value: object, place: str) -> str:

@@ -13,7 +13,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal
 
-from hub.control.lines import BadLineError, LineReader, Message, check_greeting, encode, greeting
+from hub.control.lines import (
+    PROTOCOL_VERSION,
+    BadLineError,
+    LineReader,
+    Message,
+    check_greeting,
+    encode,
+    greeting,
+)
 from hub.control.lock import hold
 from hub.forwarder.fields import FieldError
 from hub.forwarder.log import complain
@@ -144,7 +152,11 @@ class Server:
         log: Callable[[str], None] = complain,
     ) -> None:
         self.loop = loop
-        self.counters: dict[str, int] = {"lines refused": 0, "connections dropped: too slow": 0}
+        self.counters: dict[str, int] = {
+            "lines refused": 0,
+            "connections dropped: too slow": 0,
+            "connections not taken": 0,
+        }
         self._snapshot = snapshot
         self._obey = obey
         self._log = log
@@ -154,6 +166,7 @@ class Server:
         self._listener: Listener | None = None
         self._look: Timer | None = None
         self._complained = False
+        self._complained_of_accept = False
 
     def listen(self) -> None:
         """Take connections from now on; a socket file that is not ours is replaced, one that is removed comes back."""
@@ -165,8 +178,9 @@ class Server:
             else:
                 self._stop_listening()
                 self._listener = fresh
-                self.loop.watch(fresh.socket.fileno(), self._accept)
                 self._complained = False
+        if self._listener is not None:
+            self.loop.watch(self._listener.socket.fileno(), self._accept)
         self._look = self.loop.call_at(self.loop.now() + LOOK_EVERY_NS, self.listen)
 
     def _complain_once(self, error: OSError) -> None:
@@ -215,6 +229,13 @@ class Server:
             connection.complain('a reader may only ask for {"get": "status"}: connect as "controller" to give orders')
 
     def _greeted(self, connection: Connection, message: Message) -> None:
+        version = message.get("pointsman")
+        if type(version) is int and version > PROTOCOL_VERSION:
+            connection.refuse(
+                f"this forwarder speaks version {PROTOCOL_VERSION} and the other side version {version}: upgrade the "
+                "forwarder too, and restart it (its planned restart is not noticed by any branch)"
+            )
+            return
         try:
             role = check_greeting(message)
         except BadLineError as error:
@@ -240,6 +261,10 @@ class Server:
             peer, _address = self._listener.socket.accept()
         except (BlockingIOError, ConnectionError):
             return
+        except OSError as error:
+            self._cannot_accept(error)
+            return
+        self._complained_of_accept = False
         peer.settimeout(0)
         connection = Connection(self, peer)
         self._connections.append(connection)
@@ -248,6 +273,15 @@ class Server:
             return
         self.loop.watch(peer.fileno(), connection.readable)
         connection.send(encode(greeting("forwarder")))
+
+    def _cannot_accept(self, error: OSError) -> None:
+        """Out of descriptors or memory: who knocks waits until `listen` looks again, or we would never sleep."""
+        self.counters["connections not taken"] += 1
+        if self._listener is not None:
+            self.loop.forget(self._listener.socket.fileno())
+        if not self._complained_of_accept:
+            self._complained_of_accept = True
+            self._log(f"cannot take a connection: {error.strerror}; raise LimitNOFILE= of the forwarder")
 
     def closed(self, connection: Connection) -> None:
         """A connection is gone."""

@@ -27,7 +27,9 @@ from hub.forwarder.orders import (
     parse_tunnel,
 )
 
-VERSION = 1
+VERSION = 2
+READABLE = (1, 2)
+"""Version 1 knew no IPv6: its tunnels have no `local6` and `remote6`, and its probe no IPv6 prefixes."""
 LARGEST_FILE = 64 << 20
 _LARGEST_INSTANT = (1 << 63) - 1
 
@@ -87,8 +89,10 @@ def decode(content: bytes) -> SavedState:
     """
     try:
         fields = Fields(json.loads(content), "")
-        if fields.raw("pointsman") != VERSION:
-            raise StateFileError(f"it is of version {str(fields.raw('pointsman'))[:20]}, and this is version {VERSION}")
+        version = fields.raw("pointsman")
+        if type(version) is not int or version not in READABLE:
+            known = " and ".join(map(str, READABLE))
+            raise StateFileError(f"it is of version {str(version)[:20]}, and this forwarder reads {known}")
         return _decode(fields)
     except FieldError as error:
         # It may name a key of the file, and a damaged file has any.

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from hub.control.lines import Message
 from hub.forwarder.classes import Order
-from hub.forwarder.fib_plan import PROTOCOL
+from hub.forwarder.fib_plan import PROTOCOL, family, family_of_id
 from hub.forwarder.forwarder import Forwarder, OnLiveness, OnPath, OnProblem
 from hub.forwarder.liveness.model import LivenessReport, SessionMemory, State, Timers, TunnelSpec
 from hub.forwarder.netlink import nexthops, routes, wire
 from hub.forwarder.netlink.links import Link
-from hub.forwarder.netlink.sockets import Failure
+from hub.forwarder.netlink.sockets import DumpInterruptedError, Failure
 
 RouteKey = tuple[bytes, int, int]
 
@@ -59,15 +59,19 @@ class FakeClock:
 
 
 class FakeKernel:
-    """Nexthops and routes as Linux keeps them, with its refusals."""
+    """Nexthops and routes as Linux keeps them, with its refusals; `interrupt` so many dumps of nexthops."""
 
     def __init__(self, up: Iterable[int] = (1, 2, 3)) -> None:
         self.up = set(up)
         self.nexthops: dict[int, tuple[int, int]] = {}
         self.routes: dict[RouteKey, tuple[int, int]] = {}
+        self.beside: dict[RouteKey, tuple[int, int]] = {}
+        """Routes of others with the destination and metric of one in `routes`, as IPv6 has them by "append"."""
         self.sends: list[list[bytes]] = []
         self.history: list[str] = []
         self.fail_next = 0
+        self.interrupt = 0
+        self.dumps = 0
 
     # As the socket
 
@@ -81,19 +85,24 @@ class FakeKernel:
         return failures
 
     def dump(self, request: bytes, _piece: int = 0) -> Iterator[list[tuple[int, bytes]]]:
-        kind = wire.HEADER.unpack_from(request)[1]
+        kind, asked = wire.HEADER.unpack_from(request)[1], request[wire.HEADER.size]
         if kind == nexthops.GET:
+            self.dumps += 1
             found = [
-                nexthops.put(2, nexthops.Nexthop(number, interface, protocol), 0)
+                nexthops.put(family_of_id(number), nexthops.Nexthop(number, interface, protocol), 0)
                 for number, (interface, protocol) in self.nexthops.items()
             ]
         else:
             found = [
-                routes.put(2, routes.Route(*key, nexthop, protocol), 0)
-                for key, (nexthop, protocol) in self.routes.items()
+                routes.put(asked, routes.Route(*key, nexthop, protocol), 0)
+                for key, (nexthop, protocol) in [*self.routes.items(), *self.beside.items()]
+                if family(key[0]) == asked
             ]
         for start in range(0, len(found), 3):
             yield [(wire.HEADER.unpack_from(each)[1], each[16:]) for each in found[start : start + 3]]
+        if kind == nexthops.GET and self.interrupt:
+            self.interrupt -= 1
+            raise DumpInterruptedError(errno.EINTR, "changed")
 
     def _one(self, request: bytes) -> int:
         _length, kind, flags, _sequence, _port = wire.HEADER.unpack_from(request)
@@ -103,9 +112,11 @@ class FakeKernel:
         if kind in (nexthops.NEW, nexthops.DELETE):
             nexthop = nexthops.decode(request[16:])
             assert nexthop is not None
+            assert kind == nexthops.DELETE or request[16] == family_of_id(nexthop.id), "another family than the id says"
             return self._put_nexthop(nexthop, flags) if kind == nexthops.NEW else self._delete_nexthop(nexthop.id)
         route = routes.decode(request[16:])
         assert route is not None
+        assert request[16] == family(route.destination)
         return self._put_route(route, flags) if kind == routes.NEW else self._delete_route(route)
 
     def _put_nexthop(self, nexthop: nexthops.Nexthop, flags: int) -> int:
@@ -138,6 +149,9 @@ class FakeKernel:
             return errno.ENOENT
         if route.nexthop and route.nexthop not in self.nexthops:
             return errno.EINVAL
+        if route.nexthop and family_of_id(route.nexthop) != family(route.destination):
+            return errno.EINVAL
+        assert key not in self.beside or flags & wire.EXCLUSIVE, "may replace somebody else's route"
         assert not there or self.routes[key][1] == PROTOCOL, "replaced somebody else's route"
         self.routes[key] = (route.nexthop, route.protocol)
         self.history.append(f"put route {key[0].hex()}")
@@ -187,8 +201,8 @@ class FakeEngine:
     def set_carrying(self, names: frozenset[str]) -> None:
         self.calls.append(("carrying", names))
 
-    def set_probe(self, source: str | None) -> None:
-        self.calls.append(("probe", source))
+    def set_probe(self, source: str | None, source6: str | None) -> None:
+        self.calls.append(("probe", source, source6))
 
     def look(self, branches: frozenset[str]) -> None:
         self.calls.append(("look", branches))
@@ -263,9 +277,10 @@ class World:
 FAST = Timers("bfd", 50_000_000, 3)
 
 
-def a_tunnel(name: str, interface: str) -> TunnelSpec:
+def a_tunnel(name: str, interface: str, *, ipv6: bool = False) -> TunnelSpec:
     branch = name.partition("/")[0]
-    return TunnelSpec(name, branch, interface, "10.255.0.0", "10.255.0.1", "telkom", "telkom", FAST, FAST)
+    links6 = ("fd00::", "fd00::1") if ipv6 else (None, None)
+    return TunnelSpec(name, branch, interface, "10.255.0.0", "10.255.0.1", "telkom", "telkom", FAST, FAST, *links6)
 
 
 def a_report(tunnel: str, state: State, reason: str = "not heard of yet") -> LivenessReport:

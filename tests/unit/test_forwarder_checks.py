@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from hub.forwarder import checks
-from hub.forwarder.orders import Probe
 
 CONF = "/proc/sys/net/ipv4/conf/"
 
@@ -55,21 +56,24 @@ def test_a_missing_interface_and_one_that_is_down_are_told_apart() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("addresses", "source"),
-    [
-        ([b"\x0a\0\0\x09", b"\x0a\0\0\x01"], "10.0.0.1"),
-        ([b"\x0a\0\0\x09", b"\x0a\0\0\x08", b"\xc0\xa8\0\x01"], "10.0.0.8"),
-        ([b"\xc0\xa8\0\x01"], None),
-        ([b"\0" * 16], None),
-    ],
-)
-def test_the_probe_has_an_own_address_within_the_announced_prefixes(addresses: list[bytes], source: str | None) -> None:
-    probe = Probe(("10.0.0.0/16",), "10.0.0.1")
-    assert checks.probe_source(probe, addresses) == source
-    assert bool(checks.probe_problem(probe, source)) == (source is None)
+def test_ipv6_forwarding_counts_only_where_ipv6_is_to_be_carried() -> None:
+    files = {"/proc/sys/net/ipv4/ip_forward": "1\n", "/proc/sys/net/ipv6/conf/all/forwarding": "0\n"}
+    assert checks.forwarding(files.get) == {}
+    (problem,) = checks.forwarding(files.get, ipv6=True).values()
+    assert "IPv6 forwarding is off" in problem.text
+    assert problem.mend.startswith("sysctl -w net.ipv6.conf.all.forwarding=1")
 
 
-def test_the_mend_for_a_missing_probe_address_can_be_typed() -> None:
-    (problem,) = checks.probe_problem(Probe(("10.0.0.0/16",)), None).values()
-    assert "ip addr add 10.0.0.1/32 dev lo" in problem.mend
+def test_tunnels_on_which_ipv6_is_switched_off_are_named() -> None:
+    files = {"/proc/sys/net/ipv6/conf/wg2/disable_ipv6": "1\n"}
+    (problems,) = checks.disabled_ipv6(["wg1", "wg2"], files.get)
+    assert problems is not None
+    assert [problem.mend for problem in problems.values()] == ["sysctl -w net.ipv6.conf.wg2.disable_ipv6=0"]
+
+
+def test_a_machine_out_of_descriptors_is_no_reason_to_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_descriptor(*_arguments: object, **_options: object) -> str:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr(checks.Path, "read_text", no_descriptor)
+    assert checks.read_file("/proc/sys/net/ipv4/ip_forward") is None

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from hub.forwarder.fib_plan import FIRST_NEXTHOP_ID
 from hub.forwarder.fields import FieldError
 from hub.forwarder.liveness.model import SessionMemory
-from hub.forwarder.netlink.links import Link
+from hub.forwarder.netlink.links import Link, LocalAddress
 from hub.forwarder.orders import Look, Probe, SetClasses, SetOne, SetTunnels, StopPlanned
 from hub.forwarder.state import SavedState
 
 NET = b"\x0a\x01\x00\x00"
+NET6 = b"\x20\x01\x0d\xb8" + bytes(12)
 A, B = "bandung/fiber", "bandung/wireless"
 TUNNELS = SetTunnels((a_tunnel(A, "t1"), a_tunnel(B, "t2")))
 PROBE = Probe(("10.0.0.0/16",), "10.0.0.1")
@@ -164,36 +165,54 @@ def test_an_order_that_cannot_be_understood_changes_nothing(command: SetOne | Se
     assert world.kernel.interface_of(NET) == 1
 
 
-def test_an_ipv6_prefix_stays_in_its_class_and_is_a_problem_for_as_long_as_it_is_not_carried() -> None:
+def test_a_class_of_both_ip_versions_moves_by_one_send_of_two_messages() -> None:
     world = running()
     world.forwarder.obey(SetOne(an_order(prefixes=("10.1.0.0/24", "2001:db8::/48"))))
     world.clock.run()
-    assert world.said("class")[-1]["prefixes"] == ["10.1.0.0/24", "2001:db8::/48"]
-    assert "2001:db8::/48 is IPv6" in world.said("problem")[-1]["text"]
-    assert {len(key[0]) for key in world.kernel.routes} == {4}
-    world.forwarder.obey(SetOne(an_order()))
-    assert world.said("cleared") == ["check:ipv6"]
+    assert (world.kernel.interface_of(NET), world.kernel.interface_of(NET6, 48)) == (1, 1)
+    assert world.said("class")[-1]["installed"]
+    world.kernel.sends.clear()
+    world.engine.say(A, "down")
+    assert [len(send) for send in world.kernel.sends] == [2]
+    assert (world.kernel.interface_of(NET), world.kernel.interface_of(NET6, 48)) == (2, 2)
+    assert world.said("class")[-1]["installed"]
 
 
 def test_the_probe_comes_from_the_preferred_address_and_a_missing_one_is_a_problem() -> None:
     world = running()
-    assert world.engine.calls[-1] == ("probe", None)
-    world.forwarder.addresses_changed([b"\x0a\x00\x00\x09", b"\x0a\x00\x00\x01"])
-    assert world.engine.calls[-1] == ("probe", "10.0.0.1")
+    assert world.engine.calls[-1] == ("probe", None, None)
+    world.forwarder.addresses_changed([LocalAddress(1, b"\x0a\x00\x00\x09"), LocalAddress(1, b"\x0a\x00\x00\x01")])
+    assert world.engine.calls[-1] == ("probe", "10.0.0.1", None)
     assert world.said("cleared") == ["check:probe"]
-    world.forwarder.addresses_changed([b"\x0a\x00\x00\x09"])
-    assert world.engine.calls[-1] == ("probe", "10.0.0.9")
+    world.forwarder.addresses_changed([LocalAddress(1, b"\x0a\x00\x00\x09")])
+    assert world.engine.calls[-1] == ("probe", "10.0.0.9", None)
+
+
+def test_both_ip_versions_are_probed_where_tunnels_carry_both() -> None:
+    world = running()
+    world.forwarder.obey(SetTunnels((a_tunnel(A, "t1", ipv6=True), a_tunnel(B, "t2"))))
+    probe = Probe(("10.0.0.0/16", "2001:db8::/48"), "10.0.0.1")
+    world.forwarder.obey(SetClasses((an_order(),), (), probe))
+    assert [problem["key"] for problem in world.said("problem")] == ["check:probe6"]
+    world.forwarder.addresses_changed([LocalAddress(1, bytes([10, 0, 0, 1])), LocalAddress(1, NET6)])
+    assert world.engine.calls[-1] == ("probe", "10.0.0.1", "2001:db8::")
+    assert set(world.said("cleared")) == {"check:probe", "check:probe6"}
 
 
 def test_paths_looks_and_stops_are_passed_on() -> None:
     world = running()
-    world.engine.on_path("bandung", A, 5_000_000_000)
-    assert world.said("path") == [{"branch": "bandung", "tunnel": A, "at": 5.0}]
+    world.engine.on_path("bandung", A, 5_000_000_000, 4)
+    world.engine.on_path("bandung", B, 6_000_000_000, 6)
+    paths = [
+        {"branch": "bandung", "tunnel": A, "at": 5.0, "version": 4},
+        {"branch": "bandung", "tunnel": B, "at": 6.0, "version": 6},
+    ]
+    assert world.said("path") == paths
     world.forwarder.obey(Look(frozenset({"bandung"})))
     assert world.engine.calls[-1] == ("look", frozenset({"bandung"}))
     world.forwarder.obey(StopPlanned())
     assert world.stops == 1
-    assert world.forwarder.snapshot()["paths"] == [{"branch": "bandung", "tunnel": A, "at": 5.0}]
+    assert world.forwarder.snapshot()["paths"] == paths
 
 
 def test_after_a_crash_nothing_in_the_kernel_changes_and_liveness_goes_on_before_adoption() -> None:

@@ -123,7 +123,7 @@ def test_before_adoption_nothing_but_a_switch_reaches_the_kernel() -> None:
     kernel = FakeKernel()
     kernel.nexthops = {ID: (1, PROTOCOL)}
     table = Table(kernel)
-    table.fib.remember({"bandung": ID})
+    table.fib.remember({"bandung": a_class()}, {"bandung": ID})
     table.want(a_class(active="bandung/wireless"))
     assert kernel.history == []
     table.fib.switch([a_class(active="bandung/wireless")])
@@ -222,7 +222,7 @@ def test_a_refusal_of_the_kernel_is_a_problem_until_it_works() -> None:
     table = Table(FakeKernel(up=()))
     table.adopt()
     table.want(a_class())
-    assert "the kernel refuses nexthop" in table.problems[f"fib:nexthop:{ID}"].text
+    assert f"the kernel refuses the IPv4 nexthop {ID} of class bandung" in table.problems[f"fib:nexthop:{ID}"].text
     assert table.kernel.interface_of(NET) is None or table.kernel.interface_of(NET) == 0
     table.kernel.up.add(1)
     table.clock.run(5)
@@ -257,6 +257,88 @@ def test_a_class_that_is_only_renamed_keeps_its_nexthop() -> None:
     assert table.kernel.history == []
 
 
+BOTH = replace(a_class(), prefixes=("10.1.0.0/24", "2001:db8:1::/48"))
+NET6 = destination("2001:db8:1::/48")
+ID6 = ID + 0x8000
+
+
+def test_a_class_of_both_ip_versions_is_a_pair_of_nexthops_that_move_together() -> None:
+    table = Table()
+    table.adopt()
+    table.want(BOTH)
+    assert table.kernel.nexthops == {ID: (1, PROTOCOL), ID6: (1, PROTOCOL)}
+    assert table.kernel.routes[(*NET6, 100)] == (ID6, PROTOCOL)
+    assert table.kernel.routes[(*NET6, 0xFFFFFFFF)] == (0, PROTOCOL)
+    table.kernel.sends.clear()
+    moved = replace(BOTH, active="bandung/wireless")
+    table.want(moved, run=False)
+    table.fib.switch([moved])
+    assert [len(send) for send in table.kernel.sends] == [2]
+    assert table.fib.installed(moved)
+
+
+def test_a_class_of_one_ip_version_has_no_nexthop_of_the_other() -> None:
+    table = Table()
+    table.adopt()
+    table.want(replace(BOTH, prefixes=("2001:db8:1::/48",)))
+    assert table.kernel.nexthops == {ID6: (1, PROTOCOL)}
+    table.want(a_class())
+    assert table.kernel.nexthops == {ID: (1, PROTOCOL)}
+
+
+def test_both_nexthops_of_an_earlier_process_are_found_again() -> None:
+    kernel = FakeKernel()
+    kernel.nexthops = {ID + 7: (1, PROTOCOL), ID6 + 7: (1, PROTOCOL)}
+    kernel.routes = {(NET, 24, 100): (ID + 7, PROTOCOL), (*NET6, 100): (ID6 + 7, PROTOCOL)}
+    table = Table(kernel)
+    table.adopt()
+    table.want(BOTH, sweep=False)
+    assert table.fib.ids == {"bandung": ID + 7}
+    assert [each for each in kernel.history if "nexthop" in each] == []
+    table.want()
+    assert (kernel.nexthops, kernel.routes) == ({}, {})
+
+
+def test_a_pair_of_which_another_program_has_one_half_is_not_used() -> None:
+    kernel = FakeKernel()
+    kernel.nexthops[ID6] = (3, 186)
+    table = Table(kernel)
+    table.adopt()
+    table.want(BOTH)
+    assert kernel.nexthops == {ID6: (3, 186), ID + 1: (1, PROTOCOL), ID6 + 1: (1, PROTOCOL)}
+
+
+def test_an_ipv6_route_of_another_program_beside_ours_is_never_replaced_and_is_named() -> None:
+    table = Table()
+    table.adopt()
+    table.want(BOTH)
+    table.kernel.beside[(*NET6, 100)] = (0, 4)
+    table.clock.run(40)
+    (problem,) = table.problems.values()
+    assert "2001:db8:1::/48 (protocol static, metric 100) is in the way of ours" in problem.text
+    assert "ip -6 route del 2001:db8:1::/48 proto 4 metric 100" in problem.mend
+    table.want(replace(a_class("other"), prefixes=("2001:db8:1::/48",)), a_class())
+    table.clock.run(40)
+    del table.kernel.beside[(*NET6, 100)]
+    table.clock.run(60)
+    assert table.problems == {}
+    assert table.kernel.interface_of(*NET6) == 1
+
+
+def test_a_reading_that_others_disturb_is_begun_again_but_not_for_ever() -> None:
+    kernel = FakeKernel()
+    kernel.interrupt = 3
+    table = Table(kernel)
+    table.fib.adopt(lambda: None)
+    table.clock.run(0.2)
+    assert kernel.dumps == 4
+    kernel.interrupt = 1000
+    kernel.dumps = 0
+    table.fib.look_again()
+    table.clock.run(1)
+    assert kernel.dumps == 8
+
+
 STEPS = st.one_of(
     st.tuples(
         st.just("want"),
@@ -264,13 +346,14 @@ STEPS = st.one_of(
             st.sampled_from("abc"),
             st.tuples(
                 st.sampled_from(sorted(INTERFACES)),
-                st.sets(st.sampled_from(["10.1.0.0/24", "10.2.0.0/24", "10.3.0.0/16"]), max_size=2),
+                st.sets(st.sampled_from(["10.1.0.0/24", "10.2.0.0/24", "10.3.0.0/16", "2001:db8:1::/48"]), max_size=3),
             ),
         ),
     ),
     st.tuples(st.just("fail"), st.integers(1, 3)),
     st.tuples(st.just("link"), st.sampled_from([1, 2])),
-    st.tuples(st.just("stolen"), st.sampled_from(["10.1.0.0/24", "10.2.0.0/24"])),
+    st.tuples(st.just("stolen"), st.sampled_from(["10.1.0.0/24", "2001:db8:1::/48"])),
+    st.tuples(st.just("interrupted"), st.integers(1, 20)),
     st.tuples(st.just("time"), st.floats(0, 2)),
 )
 
@@ -293,6 +376,8 @@ def test_whatever_is_wanted_and_whatever_fails_the_kernel_ends_as_wanted(steps: 
                 table.kernel.link_down(value)
                 table.kernel.up.add(value)
                 table.fib.interface_gone(value)
+            case "interrupted", int():
+                table.kernel.interrupt = value
             case "stolen", str():
                 table.kernel.routes.pop((*destination(value), 100), None)
             case "time", float():
@@ -310,7 +395,9 @@ def test_whatever_is_wanted_and_whatever_fails_the_kernel_ends_as_wanted(steps: 
     for key in (destination("10.1.0.0/24"), destination("10.2.0.0/24")):
         assert table.kernel.interface_of(*key) == expected.get(key)
     ours = {number for number, (_on, protocol) in table.kernel.nexthops.items() if protocol == PROTOCOL}
-    assert len(ours) == len(wanted)
+    families = [{":" in prefix for prefix in each.prefixes} for each in wanted.values()]
+    assert len(ours) == sum(map(len, families))
+    assert table.kernel.interface_of(*destination("2001:db8:1::/48")) == expected.get(destination("2001:db8:1::/48"))
 
 
 def _disjoint(value: dict[str, tuple[str, set[str]]]) -> dict[str, ForwardingClass]:

@@ -105,6 +105,19 @@ def test_what_is_made_of_a_class_follows_its_changes() -> None:
     assert make([other], {"bandung": ID}, lambda _tunnel: 3, ()).routes == {(b"\x0a\x02\0\0", 24, 100): ID}
 
 
+def test_a_class_has_a_nexthop_for_each_ip_version_that_it_has_prefixes_of() -> None:
+    six = (b"\x20\x01\x0d\xb8" + bytes(12), 32)
+    both = replace(a_class(), prefixes=("10.1.0.0/24", "2001:db8::/32"))
+    state = Wanted()([both], {"bandung": ID}, lambda _tunnel: 3, ("2001:db8::/32",))
+    assert state.nexthops == {ID: 3, ID + 0x8000: 3}
+    assert state.routes == {(*NET, 100): ID, (*six, 100): ID + 0x8000, (*six, 0xFFFFFFFF): 0}
+
+
+def test_a_pair_is_free_only_when_both_of_its_ids_are() -> None:
+    have = KernelState({ID + 0x8000: 1}, {})
+    assert free_id(["10.9.0.0/24"], [], have, [ID + 0x8001]) == ID + 2
+
+
 STATES = st.builds(
     KernelState,
     st.dictionaries(st.integers(ID, ID + 4), st.integers(1, 3)),

@@ -25,12 +25,12 @@ def a_class() -> ForwardingClass:
 
 STATE = SavedState(
     boot="b1",
-    tunnels=(a_tunnel("bandung/fiber", "t1"),),
+    tunnels=(a_tunnel("bandung/fiber", "t1", ipv6=True),),
     classes=(a_class(),),
     ids={"bandung": 0x504D0001},
     interfaces={"bandung/fiber": "t1"},
-    unreachable=("10.1.0.0/24",),
-    probe=Probe(("10.0.0.0/16",), None),
+    unreachable=("10.1.0.0/24", "2001:db8:1::/48"),
+    probe=Probe(("10.0.0.0/16", "2001:db8::/48"), None),
     memory={"bandung/fiber": SessionMemory("up", 5, "heard")},
 )
 
@@ -43,6 +43,22 @@ def test_what_is_written_is_read_again() -> None:
 def test_after_a_reboot_no_session_is_remembered_and_no_time_is_trusted() -> None:
     fresh = after_reboot(STATE, 9)
     assert (fresh.memory, fresh.classes[0].since_ns, fresh.classes[0].epoch) == ({}, 9, 3)
+
+
+OLD = (
+    b'{"pointsman":1,"boot":"b1","tunnels":[{"name":"a/x","branch":"a","interface":"t1","local":"10.255.0.0",'
+    b'"remote":"10.255.0.1","isp":"","hub_uplink":"","active":{"method":"icmp","interval_ms":50.0,"multiplier":3},'
+    b'"idle":{"method":"icmp","interval_ms":50.0,"multiplier":3}}],"classes":[{"name":"a","branch":"a","prefixes":'
+    b'["10.1.0.0/24"],"order":["a/x"],"active":"a/x","reason":"","based_on_epoch":2,"since_ns":7}],"ids":{"a":'
+    b'1347223552},"interfaces":{"a/x":"t1"},"unreachable":["10.1.0.0/24"],"probe":{"prefixes":["10.0.0.0/16"],'
+    b'"prefer":null},"memory":{}}'
+)
+"""What a forwarder of version 1 wrote, which knew no IPv6."""
+
+
+def test_a_file_of_version_1_is_read() -> None:
+    state = decode(OLD)
+    assert (state.tunnels[0].remote6, state.classes[0].epoch, state.ids) == (None, 2, {"a": 1347223552})
 
 
 def test_no_file_is_an_empty_state(tmp_path: Path) -> None:
@@ -62,7 +78,8 @@ def changed(**parts: object) -> bytes:
         (b"[" * 100_000, "damaged"),
         (b"[]", "a JSON object is needed"),
         (b"{}", "version"),
-        (changed(pointsman=2), "version"),
+        (changed(pointsman=3), "it is of version 3, and this forwarder reads 1 and 2"),
+        (changed(pointsman=True), "version"),
         (changed(tunnels=[{}]), "tunnels[0].name"),
         (changed(classes=[7]), "classes[0]"),
         (changed(ids={"bandung": -1}), "ids.bandung"),

@@ -3,7 +3,14 @@
 import pytest
 
 from hub.forwarder.liveness.arrival import ArrivalClock
-from hub.forwarder.liveness.echo import Echo, checksum, decode_reply, encode_request
+from hub.forwarder.liveness.echo import (
+    Echo,
+    checksum,
+    decode_reply,
+    decode_reply6,
+    encode_request,
+    encode_request6,
+)
 from hub.forwarder.liveness.echo_session import EchoSession, Fall
 from hub.forwarder.liveness.model import Standing, Timers, milliseconds, silent
 
@@ -27,6 +34,15 @@ def test_a_request_has_a_right_checksum() -> None:
 
 def test_a_reply_brings_back_what_was_asked() -> None:
     assert decode_reply(reply_to(encode_request(ECHO))) == ECHO
+
+
+def test_an_icmpv6_reply_brings_back_what_was_asked_and_a_request_is_none() -> None:
+    request = encode_request6(ECHO)
+    assert request[:4] == b"\x80\x00\x00\x00"
+    assert decode_reply6(b"\x81" + request[1:]) == ECHO
+    assert decode_reply6(request) is None
+    assert decode_reply6(b"\x81" + request[1:-1]) is None
+    assert decode_reply6(b"") is None
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from speaker.bfd.packet import ControlPacket, State, encode
 
 OURS, THEIRS, INTERFACE = 11, 22, 7
 LOCAL, REMOTE = socket.inet_aton("10.255.0.0"), "10.255.0.1"
+OTHER_LOCAL, OTHER_REMOTE = socket.inet_aton("10.255.0.4"), "10.255.0.5"
 GOOD = ControlPacket(State.UP, THEIRS, OURS, 50_000, 50_000, 3)
 FIRST = replace(GOOD, state=State.DOWN, your_discriminator=0)
 
@@ -46,6 +47,7 @@ def receiver() -> Iterator[tuple[BfdReceiver, Recorder, Counter[str]]]:
     loop, counters, peer = Loop(), Counter[str](), Recorder()
     receiver = BfdReceiver(loop, counters)
     receiver.add(OURS, peer)
+    receiver.add(OURS + 1, Recorder(local=OTHER_LOCAL, remote=OTHER_REMOTE))
     yield receiver, peer, counters
     loop.close()
 
@@ -72,11 +74,13 @@ def test_a_good_packet_reaches_its_session(
         (encode(replace(GOOD, your_discriminator=99)), ancillary(), REMOTE, "no-session"),
         (encode(GOOD), ancillary(ttl=254), REMOTE, "ttl"),
         (encode(GOOD), ancillary(ttl=0), REMOTE, "ttl"),
-        (encode(GOOD), ancillary(), "10.255.0.3", "address"),
+        (encode(GOOD), ancillary(), "10.255.0.3", "unknown-sender"),
+        (encode(GOOD), ancillary(), OTHER_REMOTE, "address"),
         (encode(GOOD), ancillary(local=socket.inet_aton("10.0.0.1")), REMOTE, "address"),
         (encode(GOOD), ancillary(interface=8), REMOTE, "interface"),
         (encode(GOOD), [], REMOTE, "ttl"),
-        (encode(FIRST), ancillary(), "10.255.0.3", "no-session"),
+        (encode(FIRST), ancillary(), "10.255.0.3", "unknown-sender"),
+        (b"rubbish", ancillary(), "192.0.2.1", "unknown-sender"),
         (encode(FIRST), ancillary(local=socket.inet_aton("10.0.0.1")), REMOTE, "no-session"),
     ],
 )
@@ -99,4 +103,4 @@ def test_a_removed_session_gets_nothing(receiver: tuple[BfdReceiver, Recorder, C
     for packet in (GOOD, FIRST):
         port.accept(encode(packet), ancillary(), REMOTE, 0)
     assert peer.got == []
-    assert counters == {"bfd-dropped-no-session": 2}
+    assert counters == {"bfd-dropped-unknown-sender": 2}

@@ -43,7 +43,7 @@ def run(loop: Loop, echo: Recorder, requests: int) -> None:
 def probing(loop: Loop, *ways: Way) -> tuple[ReturnPath, Recorder, list[tuple[str, str]]]:
     """A probe of one branch with these tunnels, looked at closely."""
     echo, seen = Recorder(loop), list[tuple[str, str]]()
-    paths = ReturnPath(loop, echo, lambda _: ways, lambda branch, tunnel, _: seen.append((branch, tunnel)))
+    paths = ReturnPath(loop, echo, lambda _: ways, lambda branch, tunnel, _at, _version: seen.append((branch, tunnel)))
     paths.set_source("10.0.0.1")
     paths.set_branches(frozenset({"solo"}))
     paths.look(frozenset({"solo"}))

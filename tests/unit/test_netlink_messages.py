@@ -17,6 +17,7 @@ from hub.forwarder.netlink.nexthops import Nexthop
 from hub.forwarder.netlink.routes import Route
 
 NET = b"\x0a\x01\x00\x00"
+NET6 = bytes.fromhex("20010db8000100000000000000000000")
 
 
 @pytest.mark.parametrize(
@@ -73,6 +74,31 @@ IPROUTE2 = {
         routes.put(socket.AF_INET, Route(NET, 24, 0xFFFFFFFF, 0, 112), wire.CREATE | wire.EXCLUSIVE),
         "2c000000180005060000000000000000 02180000fe70000700000000 080001000a010000 08000600ffffffff",
     ),
+    "-6 nexthop add id 5000 dev t1 protocol 112": (
+        nexthops.put(socket.AF_INET6, Nexthop(5000, 3, 112), wire.CREATE | wire.EXCLUSIVE),
+        "28000000680005060000000000000000 0a00700000000000 0800010088130000 0800050003000000",
+    ),
+    "-6 route add 2001:db8:1::/48 nhid 5000 proto 112 metric 100": (
+        routes.put(socket.AF_INET6, Route(NET6, 48, 100, 5000, 112), wire.CREATE | wire.EXCLUSIVE),
+        (
+            "40000000180005060000000000000000 0a300000fe70000100000000 1400010020010db8000100000000000000000000"
+            "08001e0088130000 0800060064000000"
+        ),
+    ),
+    "-6 route add unreachable 2001:db8:1::/48 proto 112 metric 4294967295": (
+        routes.put(socket.AF_INET6, Route(NET6, 48, 0xFFFFFFFF, 0, 112), wire.CREATE | wire.EXCLUSIVE),
+        (
+            "38000000180005060000000000000000 0a300000fe70000700000000 1400010020010db8000100000000000000000000"
+            "08000600ffffffff"
+        ),
+    ),
+    "-6 route del unreachable 2001:db8:1::/48 proto 112 metric 4294967295": (
+        routes.delete(socket.AF_INET6, Route(NET6, 48, 0xFFFFFFFF, 0, 112)),
+        (
+            "38000000190005000000000000000000 0a300000fe70000700000000 1400010020010db8000100000000000000000000"
+            "08000600ffffffff"
+        ),
+    ),
 }
 """What iproute2 6.1.0 sends for each command (`strace -e trace=sendmsg -e write=all`), its sequence number zeroed."""
 
@@ -113,11 +139,49 @@ def test_a_link_is_up_when_it_and_what_is_below_it_are_up(flags: int, up: bool) 
 
 def test_an_address_is_the_local_one_of_a_link() -> None:
     message = ifaddrmsg()
-    message.update({"family": 2, "prefixlen": 31, "index": 7})
+    message.update({"family": 2, "prefixlen": 31, "index": 7, "flags": 0x80})
     message["attrs"] = [("IFA_ADDRESS", "10.255.0.1"), ("IFA_LOCAL", "10.255.0.0")]
     message.encode()
     found = links.decode_address(bytes(message.data)[16:])
     assert found == links.LocalAddress(7, socket.inet_aton("10.255.0.0"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "usable", "lasting"),
+    [
+        (0x80, True, True),
+        (0x0, True, False),
+        (0xA0, True, False),
+        (0xC0, False, True),
+        (0xC4, True, True),
+        (0x88, False, True),
+    ],
+)
+def test_an_ipv6_address_that_is_still_asked_for_or_taken_by_another_cannot_be_used(
+    flags: int, usable: bool, lasting: bool
+) -> None:
+    message = ifaddrmsg()
+    message.update({"family": 10, "prefixlen": 64, "index": 7, "flags": flags & 0xFF})
+    message["attrs"] = [("IFA_ADDRESS", "2001:db8:1::"), ("IFA_FLAGS", flags)]
+    message.encode()
+    found = links.decode_address(bytes(message.data)[16:])
+    assert found == links.LocalAddress(7, NET6, usable, lasting)
+
+
+def test_we_read_pyroute2s_ipv6_routes_as_they_are_meant() -> None:
+    message = rtmsg()
+    message.update({"family": 10, "dst_len": 48, "table": 254, "proto": 4, "type": 1})
+    message["attrs"] = [("RTA_DST", "2001:db8:1::"), ("RTA_PRIORITY", 1024), ("RTA_OIF", 3)]
+    message["header"]["type"] = 24
+    message.encode()
+    assert routes.decode(bytes(message.data)[16:]) == Route(NET6, 48, 1024, 0, 4, 254)
+
+
+def test_pyroute2_reads_our_ipv6_routes_as_they_are_meant() -> None:
+    message = rtmsg(routes.put(socket.AF_INET6, Route(NET6, 48, 0xFFFFFFFF, 0, 112), wire.CREATE))
+    message.decode()
+    assert (message["family"], message["dst_len"], message["type"]) == (10, 48, 7)
+    assert (message.get_attr("RTA_DST"), message.get_attr("RTA_PRIORITY")) == ("2001:db8:1::", 0xFFFFFFFF)
 
 
 @given(st.binary(max_size=200))

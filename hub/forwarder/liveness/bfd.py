@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import socket
+import struct
 from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
 from hub.forwarder.liveness import arrival
-from hub.forwarder.liveness.arrival import ArrivalClock
+from hub.forwarder.liveness.arrival import Ancillary, Arrivals
 from hub.forwarder.loop import Loop
 from speaker.bfd.packet import BadPacket, ControlPacket, decode, encode
 
@@ -18,9 +20,18 @@ _SOURCE_PORTS = range(49152, 65536)
 _TTL = 255
 _CS6 = 0xC0
 _LARGEST_PACKET = 128
-_BATCH = 512
 _RECEIVE_BUFFER = 1 << 20
 _SEND_ATTEMPTS = 64
+_SO_ATTACH_FILTER, _SO_MEMINFO, _DROPS = 26, 55, 8
+_NETWORK_HEADER = 0xFFF00000
+_TTL_FILTER = (
+    (0x30, 0, 0, _NETWORK_HEADER + 8),  # load the byte with the TTL
+    (0x15, 0, 1, _TTL),  # go on if it is 255, else skip one
+    (0x06, 0, 0, 0xFFFFFFFF),  # take the whole packet
+    (0x06, 0, 0, 0),  # drop it
+)
+"""Classic BPF (linux/filter.h) as (code, jump if true, jump if false, operand): only packets that no router has passed
+on (RFC 5881 section 5). A flood from afar ends in the kernel, and doesn't wake us."""
 
 
 class Peer(Protocol):
@@ -40,10 +51,11 @@ class BfdReceiver:
     def __init__(self, loop: Loop, counters: Counter[str]) -> None:
         self._loop = loop
         self._counters = counters
-        self._clock = ArrivalClock()
+        self._arrivals = Arrivals("bfd", _LARGEST_PACKET, counters, self.accept)
         self._socket: socket.socket | None = None
         self._by_discriminator: dict[int, Peer] = {}
         self._by_addresses: dict[tuple[str, bytes], Peer] = {}
+        self._sources: Counter[str] = Counter()
 
     @property
     def is_open(self) -> bool:
@@ -60,6 +72,7 @@ class BfdReceiver:
         try:
             arrival.request(sock)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+            _attach_filter(sock)
             sock.bind(("", PORT))
         except OSError:
             sock.close()
@@ -78,10 +91,13 @@ class BfdReceiver:
         """Packets to this discriminator, or from this address to our address with no discriminator, are this peer's."""
         self._by_discriminator[discriminator] = peer
         self._by_addresses[peer.remote, peer.local] = peer
+        self._sources[peer.remote] += 1
 
     def remove(self, discriminator: int, peer: Peer) -> None:
         """Know this peer no more."""
-        self._by_discriminator.pop(discriminator, None)
+        if self._by_discriminator.pop(discriminator, None) is not None:
+            self._sources[peer.remote] -= 1
+            self._sources += Counter()  # forgets those of whom no session is left
         if self._by_addresses.get((peer.remote, peer.local)) is peer:
             del self._by_addresses[peer.remote, peer.local]
 
@@ -91,22 +107,20 @@ class BfdReceiver:
 
     def drain(self) -> None:
         """Read all that has arrived; what goes on arriving is left to the next round."""
-        sock = self._socket
-        if sock is None:
-            return
-        now = self._clock.begin()
-        for _ in range(_BATCH):
-            try:
-                data, ancillary, _, source = sock.recvmsg(_LARGEST_PACKET, arrival.SPACE)
-            except BlockingIOError:
-                return
-            except OSError as error:
-                self._counters[f"bfd-receive-{errno.errorcode.get(error.errno or 0, 'error')}"] += 1
-                return
-            self.accept(data, ancillary, source[0], now)
+        if self._socket is not None:
+            self._arrivals.drain(self._socket)
 
-    def accept(self, data: bytes, ancillary: list[tuple[int, int, bytes]], source: str, now: int) -> None:
+    def count_drops(self) -> None:
+        """Count what the kernel dropped for us: packets of another TTL, or more than the buffer holds."""
+        if self._socket is not None:
+            memory = self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 4 * (_DROPS + 1))
+            self._counters["bfd-dropped-by-kernel"] = struct.unpack_from("I", memory, 4 * _DROPS)[0]
+
+    def accept(self, data: bytes, ancillary: Ancillary, source: str, now: int) -> None:
         """Take one datagram: to its session, or to the counter that says what is wrong with it."""
+        if source not in self._sources:
+            self._counters["bfd-dropped-unknown-sender"] += 1
+            return
         packet = decode(data)
         if isinstance(packet, BadPacket):
             self._counters[f"bfd-dropped-{packet.value}"] += 1
@@ -118,12 +132,19 @@ class BfdReceiver:
             self._counters[f"bfd-dropped-{why}"] += 1
             return
         self._counters["bfd-received"] += 1
-        peer.receive(packet, self._clock.arrived(how.stamp_ns, now), now)
+        peer.receive(packet, self._arrivals.clock.arrived(how.stamp_ns, now), now)
 
     def _find(self, packet: ControlPacket, source: str, destination: bytes) -> Peer | None:
         if packet.your_discriminator:
             return self._by_discriminator.get(packet.your_discriminator)
         return self._by_addresses.get((source, destination))
+
+
+def _attach_filter(sock: socket.socket) -> None:
+    instructions = b"".join(struct.pack("HBBI", *each) for each in _TTL_FILTER)
+    program = ctypes.create_string_buffer(instructions)
+    address = ctypes.addressof(program)
+    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(_TTL_FILTER), address))
 
 
 def _wrong(peer: Peer | None, source: str, how: arrival.Arrival) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Callable
 
@@ -108,7 +109,7 @@ class BfdWatch:
 
     def interface_up(self) -> None:
         """The interface is there (again): look it up, and try at once."""
-        self.interface_index = interface_index(self.spec.interface)
+        self.interface_index = interface_index(self.spec.interface, self.interface_index)
         if self._session.state is not State.UP:
             self._sender.close()
             self._sender.send(self._session.transmit(self._loop.now()))
@@ -120,7 +121,7 @@ class BfdWatch:
         if self._agreed is None and (self._round_trip is None or self._ticks % _TICKS_A_POLL == 0):
             self._act(self._session.poll(now))
         if self._standing.state != "up":
-            self.interface_index = interface_index(self.spec.interface)
+            self.interface_index = interface_index(self.spec.interface, self.interface_index)
         if self._standing.state == "unknown" and now >= self._standing.gives_up_at(self.timers.detection_ns):
             missing = f"interface {self.spec.interface} is missing"
             self._say("down", "no answer since the start" if self.interface_index else missing)
@@ -164,13 +165,18 @@ class BfdWatch:
         standing = self._standing
         return SessionMemory(standing.state, standing.since_ns, standing.reason, self._session.remember())
 
-    def leave(self) -> None:
-        """Say goodbye for as long as the branch takes to believe that we are gone, then close."""
+    def leave(self, left: Callable[[], None]) -> None:
+        """Say goodbye for as long as the branch takes to believe that we are gone, then close and call back."""
         goodbye_for = TRANSMIT_MULTIPLIER * self.timers.interval_ns
         self._changed = _say_nothing
         self._detection.cancel()
         self._act(self._session.disable(self._loop.now()))
-        self._loop.call_at(self._loop.now() + goodbye_for, self.close)
+
+        def gone() -> None:
+            self.close()
+            left()
+
+        self._loop.call_at(self._loop.now() + goodbye_for, gone)
 
     def close(self) -> None:
         """Stop at once, and without a word to the branch."""
@@ -260,9 +266,9 @@ def session_timers(timers: Timers) -> SessionTimers:
     return SessionTimers(timers.interval_ns, timers.interval_ns, TRANSMIT_MULTIPLIER)
 
 
-def interface_index(interface: str) -> int:
-    """The number of an interface; 0 when there is none of this name."""
+def interface_index(interface: str, before: int = 0) -> int:
+    """The number of an interface; 0 when there is none of this name, `before` when it can't be asked for now."""
     try:
         return socket.if_nametoindex(interface)
-    except OSError:
-        return 0
+    except OSError as error:
+        return before if error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM} else 0

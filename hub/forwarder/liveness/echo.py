@@ -1,4 +1,4 @@
-"""ICMP echo on the wire (RFC 792): requests with a payload that nobody else can know, and the replies to them."""
+"""ICMP echo on the wire (RFC 792, RFC 4443): requests with a payload that nobody else can know, and their replies."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ _HEADER = struct.Struct("!BBHHH")
 _PAYLOAD = struct.Struct(f"!{COOKIE_LENGTH}sIQ")
 _WORDS = struct.Struct(f"!{(_HEADER.size + _PAYLOAD.size) // 2}H")
 _REQUEST, _REPLY = 8, 0
+_REQUEST6, REPLY6 = 128, 129
+"""The types of ICMPv6 echo."""
 _IP_HEADER = 20
 
 
@@ -32,15 +34,30 @@ def encode_request(echo: Echo) -> bytes:
     return _HEADER.pack(_REQUEST, 0, checksum(plain), echo.identifier, echo.sequence) + payload
 
 
+def encode_request6(echo: Echo) -> bytes:
+    """The ICMPv6 message that asks; the kernel writes its checksum (RFC 3542 section 3.1)."""
+    payload = _PAYLOAD.pack(echo.cookie, echo.asker, echo.sent_ns)
+    return _HEADER.pack(_REQUEST6, 0, 0, echo.identifier, echo.sequence) + payload
+
+
 def decode_reply(datagram: bytes) -> Echo | None:
     """The reply in an IPv4 datagram as a raw socket gives it; None if it is none of ours by its form."""
     if len(datagram) < _IP_HEADER:
         return None
     start = (datagram[0] & 0x0F) * 4
-    if start < _IP_HEADER or len(datagram) != start + _HEADER.size + _PAYLOAD.size:
+    return _decode(datagram, start, _REPLY) if start >= _IP_HEADER else None
+
+
+def decode_reply6(message: bytes) -> Echo | None:
+    """The reply in an ICMPv6 message as a raw socket gives it, without an IP header; None if it is none of ours."""
+    return _decode(message, 0, REPLY6)
+
+
+def _decode(datagram: bytes, start: int, wanted: int) -> Echo | None:
+    if len(datagram) != start + _HEADER.size + _PAYLOAD.size:
         return None
     kind, code, _, identifier, sequence = _HEADER.unpack_from(datagram, start)
-    if kind != _REPLY or code != 0:
+    if kind != wanted or code != 0:
         return None
     cookie, asker, sent = _PAYLOAD.unpack_from(datagram, start + _HEADER.size)
     return Echo(identifier, sequence, cookie, asker, sent)

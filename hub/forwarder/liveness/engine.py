@@ -1,8 +1,8 @@
 """The liveness engine: every tunnel's watch, the sockets they share, and the return-path probe.
 
 It says what it sees through three callbacks, in the thread of the loop:
-`on_liveness(report)` at every change of a tunnel, `on_path(branch, tunnel, instant)` at every answer to a return-path
-probe, and `on_problem(key, text, mend)` when something is wrong here; with `text` None it is over.
+`on_liveness(report)` at every change of a tunnel, `on_path(branch, tunnel, instant, version)` at every answer to a
+return-path probe, and `on_problem(key, text, mend)` when something is wrong here; with `text` None it is over.
 """
 
 from __future__ import annotations
@@ -13,20 +13,17 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from hub.forwarder.liveness.alarm import Alarm
 from hub.forwarder.liveness.bfd import PORT, BfdReceiver, BfdSender
 from hub.forwarder.liveness.bfd_watch import BfdWatch, session_timers
 from hub.forwarder.liveness.icmp import EchoSocket
 from hub.forwarder.liveness.icmp_watch import IcmpWatch
-from hub.forwarder.liveness.model import LivenessReport, SessionMemory, Timers, TunnelSpec
+from hub.forwarder.liveness.model import LivenessReport, SessionMemory, Timers, TunnelSpec, Version
 from hub.forwarder.liveness.return_path import ReturnPath, Way
 from hub.forwarder.loop import Loop
 from speaker.bfd.session import Session
-
-if TYPE_CHECKING:
-    from ipaddress import IPv4Address
 
 _TICK = 1_000_000_000
 _SLOW_DOWN_LONGEST = 1_000_000_000
@@ -67,8 +64,8 @@ class Watch(Protocol):
     def memory(self) -> SessionMemory:
         """What the next process must know."""
 
-    def leave(self) -> None:
-        """Stop, and tell the branch."""
+    def leave(self, left: Callable[[], None]) -> None:
+        """Tell the branch, stop, and call back."""
 
     def close(self) -> None:
         """Stop without a word."""
@@ -81,7 +78,7 @@ class Engine:
         self,
         loop: Loop,
         on_liveness: Callable[[LivenessReport], None],
-        on_path: Callable[[str, str, int], None],
+        on_path: Callable[[str, str, int, Version], None],
         on_problem: Callable[[str, str | None, str | None], None],
     ) -> None:
         self.counters: Counter[str] = Counter()
@@ -95,7 +92,9 @@ class Engine:
         self._carrying: frozenset[str] = frozenset()
         self._receiver = BfdReceiver(loop, self.counters)
         self._echo = EchoSocket(loop, self.counters)
+        self._echo6 = EchoSocket(loop, self.counters, 6)
         self._paths = ReturnPath(loop, self._echo, self._ways, on_path)
+        self._paths6 = ReturnPath(loop, self._echo6, self._ways6, on_path)
         self._random = random.Random(os.urandom(16))  # noqa: S311  jitter is no secret
         self._ticking = Alarm(loop, self._tick)
 
@@ -123,14 +122,16 @@ class Engine:
         for watch in list(self._watches.values()):
             self._retime(watch)
 
-    def set_probe(self, source: IPv4Address | str | None) -> None:
-        """Probe return paths from this address of the hub, which lies inside an announced prefix; None: don't."""
-        self._paths.set_source(str(source) if source is not None else None)
+    def set_probe(self, source: str | None, source6: str | None = None) -> None:
+        """Probe return paths from these addresses of the hub, inside announced prefixes, IPv4 and IPv6; None: don't."""
+        self._paths.set_source(source)
+        self._paths6.set_source(source6)
         self._open_sockets(watch.spec for watch in self._watches.values())
 
     def look(self, branches: frozenset[str]) -> None:
         """Probe the return paths of these branches every few milliseconds, for half a minute or until the next call."""
         self._paths.look(branches)
+        self._paths6.look(branches)
 
     def link_changed(self, interface: str, up: bool) -> None:  # noqa: FBT001  as the kernel's notification has it
         """An interface went down or away, or came up."""
@@ -172,13 +173,15 @@ class Engine:
         self._leaving.clear()
         self._ticking.cancel()
         self._paths.close()
+        self._paths6.close()
         self._receiver.close()
         self._echo.close()
+        self._echo6.close()
 
     def _add(self, spec: TunnelSpec, remembered: SessionMemory | None, position: int, of: int) -> None:
         old = self._leaving.pop((spec.remote, spec.local), None)
         if old is not None:
-            old.close()
+            old.close()  # its farewell would only confuse the branch
         timers = self._timers(spec)
         if spec.active.method == "bfd":
             watch: Watch = self._bfd(spec, timers, remembered)
@@ -208,8 +211,14 @@ class Engine:
 
     def _remove(self, name: str) -> None:
         watch = self._watches.pop(name)
-        self._leaving[watch.spec.remote, watch.spec.local] = watch
-        watch.leave()
+        key = (watch.spec.remote, watch.spec.local)
+
+        def left() -> None:
+            if self._leaving.get(key) is watch:
+                del self._leaving[key]
+
+        self._leaving[key] = watch
+        watch.leave(left)
         self._problem(f"timers:{name}", None)
 
     def _timers(self, spec: TunnelSpec) -> Timers:
@@ -227,6 +236,8 @@ class Engine:
             branches.setdefault(watch.spec.branch, []).append(watch)
         self._branches = branches
         self._paths.set_branches(frozenset(branches))
+        dual = [watch.spec.branch for watch in self._watches.values() if watch.spec.remote6]
+        self._paths6.set_branches(frozenset(dual))
         self._ticking.due(self._loop.now() + _TICK)
 
     def _ways(self, branch: str) -> list[Way]:
@@ -235,9 +246,17 @@ class Engine:
             for watch in self._branches.get(branch, ())
         ]
 
+    def _ways6(self, branch: str) -> list[Way]:
+        return [
+            Way(watch.spec.name, watch.interface_index, watch.spec.remote6, watch.report().state == "up")
+            for watch in self._branches.get(branch, ())
+            if watch.spec.remote6
+        ]
+
     def _tick(self) -> None:
         now = self._loop.now()
         self._open_sockets(watch.spec for watch in self._watches.values())
+        self._receiver.count_drops()
         for name, watch in list(self._watches.items()):
             watch.tick(now)
             unlike = watch.unlike(now)
@@ -247,11 +266,14 @@ class Engine:
 
     def _open_sockets(self, specs: Iterable[TunnelSpec]) -> None:
         """Open what the tunnels need and is not open; what can't be opened is a problem, and tried again."""
+        specs = list(specs)
         methods = {spec.active.method for spec in specs}
         if "bfd" in methods and not self._receiver.is_open:
             self._open("port:3784", self._receiver.open)
         if methods and not self._echo.is_open:
             self._open("socket:icmp", self._echo.open)
+        if any(spec.remote6 for spec in specs) and not self._echo6.is_open:
+            self._open("socket:icmpv6", self._echo6.open)
 
     def _open(self, key: str, opens: Callable[[], None]) -> None:
         try:
@@ -291,7 +313,8 @@ def _cannot_open(key: str, error: OSError) -> tuple[str, str]:
             f"UDP port {PORT} is in use, probably by another BFD daemon (BIRD, FRR bfdd) on this machine",
             f'stop that daemon\'s BFD; "ss -lunp sport = :{PORT}" names it. The port is tried again every second',
         )
-    what = "raw ICMP socket" if key == "socket:icmp" else f"UDP port {PORT}"
+    sockets = {"socket:icmp": "raw ICMP socket", "socket:icmpv6": "raw ICMPv6 socket"}
+    what = sockets.get(key, f"UDP port {PORT}")
     reason = (error.strerror or "unknown error").lower()
     return f"the {what} can't be opened: {reason}", "run the forwarder as root or with CAP_NET_RAW and CAP_NET_ADMIN"
 

@@ -73,7 +73,7 @@ class IcmpWatch:
 
     def interface_up(self) -> None:
         """The interface is there (again): ask at once."""
-        self.interface_index = interface_index(self.spec.interface)
+        self.interface_index = interface_index(self.spec.interface, self.interface_index)
         if not self._session.up:
             self._session.transmit_due = self._loop.now()
             self._arm()
@@ -81,7 +81,7 @@ class IcmpWatch:
     def tick(self, now: int) -> None:
         """Once a second: a silent start ends, and an interface that was made anew is found."""
         if self._standing.state != "up":
-            self.interface_index = interface_index(self.spec.interface)
+            self.interface_index = interface_index(self.spec.interface, self.interface_index)
         if self._standing.state == "unknown" and now >= self._standing.gives_up_at(self.timers.detection_ns):
             missing = f"interface {self.spec.interface} is missing"
             self._say("down", "no answer since the start" if self.interface_index else missing)
@@ -108,9 +108,10 @@ class IcmpWatch:
         """What the next process must know."""
         return SessionMemory(self._standing.state, self._standing.since_ns, self._standing.reason)
 
-    def leave(self) -> None:
+    def leave(self, left: Callable[[], None]) -> None:
         """Stop; there is nobody to say goodbye to."""
         self.close()
+        left()
 
     def close(self) -> None:
         """Stop."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import socket
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -10,6 +11,8 @@ from speaker.bfd.memory import Memory
 
 Method = Literal["bfd", "icmp"]
 State = Literal["up", "down", "unknown"]
+Version = Literal[4, 6]
+"""The IP version of a probe or a path."""
 
 STARTING = 3_000_000_000
 """Nanoseconds. A tunnel that has not been heard for so long after its first probe is down and no more unknown."""
@@ -37,6 +40,7 @@ class TunnelSpec:
     """A TunnelSpec is one tunnel to be watched; `local` and `remote` are its IPv4 addresses in dotted form.
 
     `active` are the timers while it carries traffic, `idle` those while it stands by. The method of `active` counts.
+    `local6` and `remote6` are its IPv6 addresses, where it has any: liveness is IPv4's, the way back is asked for both.
     """
 
     name: str
@@ -48,6 +52,14 @@ class TunnelSpec:
     hub_uplink: str
     active: Timers
     idle: Timers
+    local6: str | None = None
+    remote6: str | None = None
+
+    def own_addresses(self) -> Iterator[bytes]:
+        """Our ends of the tunnel."""
+        yield socket.inet_aton(self.local)
+        if self.local6 is not None:
+            yield socket.inet_pton(socket.AF_INET6, self.local6)
 
 
 @dataclass(frozen=True, slots=True)

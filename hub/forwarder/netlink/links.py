@@ -9,7 +9,9 @@ from hub.forwarder.netlink import wire
 
 NEW_LINK, DELETE_LINK, GET_LINK = 16, 17, 18
 NEW_ADDRESS, DELETE_ADDRESS, GET_ADDRESS = 20, 21, 22
-_NAME, _LOCAL, _ADDRESS = 3, 2, 1
+_NAME, _LOCAL, _ADDRESS, _FLAGS = 3, 2, 1, 8
+_TENTATIVE, _OPTIMISTIC, _FAILED, _DEPRECATED, _PERMANENT = 0x40, 0x04, 0x08, 0x20, 0x80
+"""linux/if_addr.h; an address is tentative while its interface asks whether somebody else has it (RFC 4862)."""
 _UP, _LOWER_UP = 0x1, 0x10000
 _LINK_HEADER = struct.Struct("=BxHiII")
 """Family, type, index, flags, changed."""
@@ -28,10 +30,15 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class LocalAddress:
-    """A LocalAddress is an address of this machine and the index of the interface that has it."""
+    """A LocalAddress is an address of this machine and the index of the interface that has it.
+
+    `usable` when packets may come from it, `lasting` when it neither expires nor is on its way out.
+    """
 
     interface: int
     address: bytes
+    usable: bool = True
+    lasting: bool = True
 
 
 def dump_links() -> bytes:
@@ -39,8 +46,8 @@ def dump_links() -> bytes:
     return wire.message(GET_LINK, wire.DUMP, _LINK_HEADER.pack(0, 0, 0, 0, 0))
 
 
-def dump_addresses(family: int) -> bytes:
-    """Ask for every address of a family."""
+def dump_addresses(family: int = 0) -> bytes:
+    """Ask for every address of a family, or of all (0)."""
     return wire.message(GET_ADDRESS, wire.DUMP, _ADDRESS_HEADER.pack(family, 0, 0, 0, 0))
 
 
@@ -61,4 +68,9 @@ def decode_address(body: bytes) -> LocalAddress | None:
         return None
     found = wire.attributes(body, _ADDRESS_HEADER.size)
     address = found.get(_LOCAL) or found.get(_ADDRESS)
-    return LocalAddress(_ADDRESS_HEADER.unpack_from(body)[4], address) if address else None
+    if not address:
+        return None
+    _family, _length, flags, _scope, interface = _ADDRESS_HEADER.unpack_from(body)
+    flags = wire.read_u32(found.get(_FLAGS), flags)
+    usable = not flags & _FAILED and (not flags & _TENTATIVE or bool(flags & _OPTIMISTIC))
+    return LocalAddress(interface, address, usable, bool(flags & _PERMANENT) and not flags & _DEPRECATED)

@@ -10,15 +10,18 @@ from dataclasses import dataclass
 
 from hub.forwarder.netlink import wire
 
-LINKS, IPV4_ADDRESSES, NEXTHOPS = 1, 5, 32
-"""Groups of notifications (rtnetlink(7)). Never IPV4_ROUTE: with the kernel's default `nexthop_compat_mode` each switch
-of a nexthop would send one message for every route behind it, and wait for them (64 ms for 10,000)."""
+LINKS, IPV4_ADDRESSES, IPV6_ADDRESSES, NEXTHOPS = 1, 5, 9, 32
+"""Groups of notifications (rtnetlink(7)). Never IPV4_ROUTE or IPV6_ROUTE: with the kernel's default
+`nexthop_compat_mode` each switch of a nexthop would send one message for every route behind it, and wait for them
+(64 ms for 10,000)."""
 
 _SOL_NETLINK, _ADD_MEMBERSHIP, _CAP_ACK, _EXT_ACK, _STRICT = 270, 1, 10, 11, 12
 _RCVBUFFORCE = 33
 _RECEIVE_BUFFER = 8 << 20
 _LARGEST_DATAGRAM = 1 << 18
 _LAST_SEQUENCE = 0xFF000000
+MOST_DUMPS = 8
+"""How often a dump that others disturb is begun again, before the last one is believed as it is."""
 _LARGEST_SEND = 60_000
 """Bytes in one send; the kernel works through all of them before `send` returns."""
 
@@ -37,6 +40,10 @@ class Failure:
 
 class DumpError(OSError):
     """The kernel refused a dump."""
+
+
+class DumpInterruptedError(DumpError):
+    """What is dumped was changed meanwhile, so that the answer, which came whole, is no picture of one moment."""
 
 
 class Requests:
@@ -104,9 +111,13 @@ class Requests:
         Nothing else may be asked on this socket until the dump is over.
 
         Raises:
+            DumpInterruptedError: after the last piece, when something was changed meanwhile (NLM_F_DUMP_INTR).
             DumpError: the kernel does not know the table, or refuses.
         """
+        if self._sequence >= _LAST_SEQUENCE:
+            self._sequence = 0
         self._sequence += 1
+        interrupted = 0
         buffer = bytearray(request)
         wire.U32.pack_into(buffer, 8, self._sequence)
         self._socket.sendall(buffer)
@@ -115,14 +126,34 @@ class Requests:
             for kind, flags, sequence, _port, body in wire.messages(self._socket.recv(piece)):
                 if sequence != self._sequence:
                     continue
+                interrupted |= flags & wire.DUMP_INTERRUPTED
                 if kind == wire.DONE:
                     yield found
+                    if interrupted:
+                        raise DumpInterruptedError(errno.EINTR, "it was changed meanwhile")
                     return
                 if kind == wire.ERROR:
                     code, text = wire.acknowledgement(flags, body)
                     raise DumpError(code or errno.EPROTO, text or os.strerror(code))
                 found.append((kind, body))
             yield found
+
+    def whole(self, request: bytes) -> list[tuple[int, bytes]]:
+        """The answer to a small dump at once, begun again while others disturb it.
+
+        Raises:
+            DumpError: the kernel does not know the table, or refuses.
+        """
+        found: list[tuple[int, bytes]] = []
+        for _ in range(MOST_DUMPS):
+            found.clear()
+            try:
+                for piece in self.dump(request):
+                    found += piece
+            except DumpInterruptedError:
+                continue
+            break
+        return found
 
     def close(self) -> None:
         """Close the socket; what is in the kernel stays."""
@@ -132,7 +163,7 @@ class Requests:
 class Notifications:
     """A Notifications is a netlink socket that hears of changes, whoever made them."""
 
-    def __init__(self, groups: Sequence[int] = (LINKS, IPV4_ADDRESSES, NEXTHOPS)) -> None:
+    def __init__(self, groups: Sequence[int] = (LINKS, IPV4_ADDRESSES, IPV6_ADDRESSES, NEXTHOPS)) -> None:
         self._socket = _open()
         for group in groups:
             self._socket.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
