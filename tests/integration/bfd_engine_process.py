@@ -36,8 +36,8 @@ class Process:
     def liveness(self, report: LivenessReport) -> None:
         say(liveness=asdict(report))
 
-    def path(self, branch: str, tunnel: str, at: int) -> None:
-        say(path=[branch, tunnel])
+    def path(self, branch: str, tunnel: str, at: int, version: int) -> None:
+        say(path=[branch, tunnel, version])
 
     def problem(self, key: str, text: str | None, mend: str | None) -> None:
         say(problem=[key, text, mend])

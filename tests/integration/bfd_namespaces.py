@@ -93,10 +93,10 @@ class Engine:
         reports = [line["liveness"] for line in self.said if "liveness" in line]
         return [(report["tunnel"], report["state"]) for report in reports]
 
-    def hears_more(self, answers: int = 6) -> None:
-        """Wait for so many echo replies from now."""
-        before = self.ask()["counters"]["icmp-received"]
-        until("more answers came", lambda: self.ask()["counters"]["icmp-received"] >= before + answers)
+    def hears_more(self, answers: int = 6, counter: str = "icmp-received") -> None:
+        """Wait for so many echo replies, or other packets, from now."""
+        before = self.ask()["counters"][counter]
+        until("more answers came", lambda: self.ask()["counters"][counter] >= before + answers)
 
     def kill(self) -> None:
         self.process.kill()

@@ -2,6 +2,7 @@
 
 hub   t1 10.255.0.0/31 ------ 10.255.0.1/31 p1   branch
       t2 10.255.0.2/31 ------ 10.255.0.3/31 p2          lan 10.1.0.1/24 (on lo)
+      and fd00:ff::N/127 beside each; lan 2001:db8:1::1; the hub's own 10.0.0.1 and 2001:db8::1 (on lo)
       wan 192.0.2.1/24, the default route
 """
 
@@ -18,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+PREFIX6 = "2001:db8:1::/48"
 A, B = "bandung/fiber", "bandung/wireless"
 PREFIX = "10.1.0.0/24"
 DEADLINE = 20.0
@@ -49,8 +51,8 @@ class Network:
     def build(self) -> None:
         for name in (self.hub, self.branch):
             run("ip", "netns", "add", name)
-            no_ipv6 = ("net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
-            run("ip", "netns", "exec", name, "sysctl", "-qw", *no_ipv6)
+            quick_ipv6 = ("net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.accept_dad=0")
+            run("ip", "netns", "exec", name, "sysctl", "-qw", *quick_ipv6, "net.ipv6.conf.all.forwarding=1")
             run("ip", "-n", name, "link", "set", "lo", "up")
         for number in (1, 2):
             self.add_tunnel(number)
@@ -60,7 +62,17 @@ class Network:
         run("ip", "-n", self.branch, "link", "set", "isp", "up")
         self.in_hub("ip", "route", "add", "default", "via", "192.0.2.2")
         self.in_hub("sysctl", "-qw", "net.ipv4.ip_forward=1")
-        run("ip", "-n", self.branch, "addr", "add", "10.1.0.1/24", "dev", "lo")
+        for address in ("10.1.0.1/24", "2001:db8:1::1/128"):
+            run("ip", "-n", self.branch, "addr", "add", address, "dev", "lo")
+        for address in ("10.0.0.1/32", "2001:db8::1/128"):
+            self.in_hub("ip", "addr", "add", address, "dev", "lo")
+        self.branch_goes_by(1)
+
+    def branch_goes_by(self, number: int) -> None:
+        """The branch sends what is for the hub's prefixes through this tunnel, for both IP versions."""
+        last = 2 * number - 2
+        run("ip", "-n", self.branch, "route", "replace", "10.0.0.0/16", "via", f"10.255.0.{last}")
+        run("ip", "-n", self.branch, "-6", "route", "replace", "2001:db8::/48", "via", f"fd00:ff::{last:x}")
 
     def add_tunnel(self, number: int) -> None:
         hub, branch = f"10.255.0.{2 * number - 2}/31", f"10.255.0.{2 * number - 1}/31"
@@ -69,6 +81,8 @@ class Network:
         )
         self.in_hub("ip", "addr", "add", hub, "dev", f"t{number}")
         run("ip", "-n", self.branch, "addr", "add", branch, "dev", f"p{number}")
+        self.in_hub("ip", "addr", "add", f"fd00:ff::{2 * number - 2:x}/127", "dev", f"t{number}")
+        run("ip", "-n", self.branch, "addr", "add", f"fd00:ff::{2 * number - 1:x}/127", "dev", f"p{number}")
         run("ip", "-n", self.branch, "link", "set", f"p{number}", "up")
         self.in_hub("ip", "link", "set", f"t{number}", "up")
 
@@ -94,11 +108,16 @@ class Network:
         done = subprocess.run(
             ["ip", "-n", self.hub, "-j", "route", "get", address], capture_output=True, text=True, check=False
         )
+        if '"type":"unreachable"' in done.stdout:
+            return "No route to host"
         return str(json.loads(done.stdout)[0].get("dev")) if done.returncode == 0 else done.stderr.strip()
 
     def routes(self, *selector: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(self.in_hub("ip", "-j", "-d", "route", "show", *selector) or "[]")
         return found
+
+    def routes6(self, *selector: str) -> list[str]:
+        return [line.strip() for line in self.in_hub("ip", "-6", "route", "show", *selector).splitlines()]
 
 
 class ForwarderProcess:
@@ -146,13 +165,13 @@ class ForwarderProcess:
 class Controller:
     """A connection to the forwarder that keeps all it hears."""
 
-    def __init__(self, path: Path, role: str = "controller") -> None:
+    def __init__(self, path: Path, role: str = "controller", version: int = 1) -> None:
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.connect(str(path))
         self.socket.settimeout(0.05)
         self.heard: list[dict[str, Any]] = []
         self._rest = b""
-        self.say({"pointsman": 1, "role": role})
+        self.say({"pointsman": version, "role": role})
 
     def say(self, line: dict[str, Any]) -> None:
         self.socket.sendall(json.dumps(line).encode() + b"\n")
@@ -201,6 +220,8 @@ def tunnel(name: str, number: int, interval_ms: int = 50) -> dict[str, Any]:
         "interface": f"t{number}",
         "local": f"10.255.0.{2 * number - 2}",
         "remote": f"10.255.0.{2 * number - 1}",
+        "local6": f"fd00:ff::{2 * number - 2:x}",
+        "remote6": f"fd00:ff::{2 * number - 1:x}",
         "isp": f"isp{number}",
         "hub_uplink": f"up{number}",
         "active": timers,
@@ -226,5 +247,5 @@ def order(epoch: int = 0, active: str | None = A, prefixes: list[str] | None = N
 
 def set_classes(**changes: Any) -> dict[str, Any]:
     wanted = order(**changes)
-    probe = {"prefixes": ["10.0.0.0/16"], "prefer": None}
+    probe = {"prefixes": ["10.0.0.0/16", "2001:db8::/48"], "prefer": None}
     return {"set": "classes", "classes": [wanted], "unreachable": wanted["prefixes"], "probe": probe}

@@ -193,8 +193,8 @@ sender.sendto(data, (sys.argv[5], 3784))
 @pytest.mark.parametrize(
     ("ttl", "source", "link", "spoilt", "counter"),
     [
-        (254, "10.9.0.1", 0, {}, "ttl"),
-        (255, "10.9.0.7", 0, {}, "address"),
+        (254, "10.9.0.1", 0, {}, "by-kernel"),
+        (255, "10.9.0.7", 0, {}, "unknown-sender"),
         (255, "10.9.0.1", 1, {}, "interface"),
         (255, "10.9.0.1", 0, {2: 0}, "multiplier-zero"),
         (255, "10.9.0.1", 0, {3: 99}, "length"),
@@ -232,6 +232,35 @@ def test_a_branch_without_bfd_is_watched_by_echo(network: Network) -> None:
     assert ("solo/1", "down") not in engine.states()
 
 
+@pytest.mark.parametrize("seconds", [0.3, 0.7])
+def test_a_sleep_that_is_shorter_than_the_branchs_patience_leaves_bfd_up(network: Network, seconds: float) -> None:
+    network.start_bird(400)  # what we send every 400 ms counts five times: it waits 2 s for us
+    engine = network.engine()
+    engine.tell(tunnels={"specs": network.specs(0, 1, active=400, idle=400)})
+    until("BIRD is up at 400 ms", lambda: bird_is_up(network, "0.400"))
+    before = network.bird_states()
+    for _ in range(3):
+        engine.process.send_signal(signal.SIGSTOP)
+        pause(seconds)
+        engine.process.send_signal(signal.SIGCONT)
+        engine.hears_more(4, "bfd-received")
+    assert network.bird_states() == before
+    assert sorted(engine.states()) == [("solo/0", "up"), ("solo/1", "up")]
+
+
+def test_a_sleep_longer_than_the_branchs_patience_ends_with_both_sides_up(network: Network, engine: Engine) -> None:
+    until("BIRD is up at 50 ms", lambda: bird_is_up(network))
+    before = len(network.bird_states())
+    engine.process.send_signal(signal.SIGSTOP)
+    until("BIRD has given us up", lambda: len(network.bird_states()) >= before + 2)
+    engine.process.send_signal(signal.SIGCONT)
+    until("BIRD is back", lambda: bird_is_up(network))
+    for tunnel in ("solo/0", "solo/1"):
+        engine.wait_for(tunnel, "up")
+    silent = [line["liveness"] for line in engine.said if "liveness" in line and line["liveness"]["state"] == "down"]
+    assert [report["reason"] for report in silent if "silent for" in report["reason"]] == []
+
+
 def test_a_sleep_of_the_engine_is_not_blamed_on_the_branch(network: Network) -> None:
     engine = network.engine()
     engine.tell(tunnels={"specs": network.specs(0, 1, method="icmp")})
@@ -247,10 +276,10 @@ def test_a_sleep_of_the_engine_is_not_blamed_on_the_branch(network: Network) -> 
 
 def test_the_return_path_follows_the_forwarding_table_of_the_branch(network: Network, engine: Engine) -> None:
     engine.tell(probe="10.0.0.1")
-    assert engine.wait("path") == ["solo", "solo/0"]
+    assert engine.wait("path") == ["solo", "solo/0", 4]
     engine.tell(look=["solo"])
     run("ip", "-n", network.branch, "route", "replace", "10.0.0.0/16", "via", "10.9.0.2")
-    engine.wait("path", lambda path: path == ["solo", "solo/1"])
+    engine.wait("path", lambda path: path == ["solo", "solo/1", 4])
 
 
 def test_a_silent_start_ends_in_down(network: Network) -> None:
