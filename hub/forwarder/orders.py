@@ -5,8 +5,11 @@ An order is read whole before any of it is obeyed: a bad one changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
+from hub.control.lines import Message
 from hub.forwarder.classes import Order
 from hub.forwarder.fib_plan import destination
 from hub.forwarder.fields import FieldError, Fields, unique
@@ -17,6 +20,8 @@ LARGEST_MULTIPLIER = 255
 LONGEST_INTERFACE = 15
 """Characters of an interface's name (IFNAMSIZ less its zero)."""
 MOST_CLASSES = 10_000
+PREFIXES_A_SLICE = 1000
+"""What is read in some 3 ms."""
 LARGEST_EPOCH = (1 << 53) - 1
 """What every reader of JSON can hold."""
 
@@ -75,6 +80,29 @@ class StopPlanned:
 Command = SetTunnels | SetClasses | SetOne | Look | GetStatus | StopPlanned
 
 
+def pauses(message: object) -> Iterator[None]:
+    """Read the prefixes of a long line in slices of a few milliseconds, a pause after each: `parse` is quick then.
+
+    `destination` remembers them. What is wrong with one is left to `parse`, which can say where it is.
+    """
+    count = 0
+    for prefixes in _lists_of_prefixes(message) if isinstance(message, dict) else ():
+        for prefix in prefixes if isinstance(prefixes, list) else ():
+            count += 1
+            if count % PREFIXES_A_SLICE == 0:
+                yield
+            if isinstance(prefix, str):
+                with suppress(ValueError):
+                    destination(prefix)
+
+
+def _lists_of_prefixes(message: Message) -> Iterator[object]:
+    yield message.get("unreachable")
+    classes = message.get("classes")
+    for each in classes if isinstance(classes, list) else ():
+        yield each.get("prefixes") if isinstance(each, dict) else None
+
+
 def parse(message: object) -> Command:
     """The command in one line.
 
@@ -123,7 +151,7 @@ def _classes(fields: Fields) -> SetClasses:
             if holders.setdefault(prefix, order.name) != order.name:
                 raise FieldError(f"classes[{index}].prefixes: {prefix} is also in class {holders[prefix]}")
     probe = parse_probe(fields.raw("probe"), "probe") if fields.has("probe") else Probe()
-    return SetClasses(classes, fields.each("unreachable", parse_prefix), probe)
+    return SetClasses(classes, parse_prefixes(fields, "unreachable"), probe)
 
 
 def parse_tunnel(value: object, place: str) -> TunnelSpec:
@@ -167,7 +195,7 @@ def parse_order(value: object, place: str) -> Order:
     return Order(
         name=fields.text("name"),
         branch=fields.text("branch"),
-        prefixes=unique(fields.each("prefixes", parse_prefix), fields.place("prefixes")),
+        prefixes=unique(parse_prefixes(fields, "prefixes"), fields.place("prefixes")),
         order=order,
         active=active,
         reason=fields.text("reason", empty=True),
@@ -184,7 +212,7 @@ def parse_probe(value: object, place: str) -> Probe:
     fields = Fields(value, place)
     fields.only("prefixes", "prefer")
     prefer = fields.address("prefer") if fields.has("prefer") else None
-    return Probe(fields.each("prefixes", parse_prefix), prefer)
+    return Probe(parse_prefixes(fields, "prefixes"), prefer)
 
 
 def parse_prefix(value: object, place: str) -> str:
@@ -200,6 +228,23 @@ def parse_prefix(value: object, place: str) -> str:
     except ValueError as error:
         raise FieldError(f"{place}: {error}") from error
     return value
+
+
+def parse_prefixes(fields: Fields, key: str) -> tuple[str, ...]:
+    """A list of prefixes, which may be long: only what is wrong costs more than a look.
+
+    Raises:
+        FieldError: it is no list, or one of its members is no prefix.
+    """
+    value = fields.raw(key)
+    if not isinstance(value, list):
+        return fields.each(key, parse_prefix)
+    try:
+        for prefix in value:
+            destination(prefix)
+    except (ValueError, TypeError, AttributeError):
+        return fields.each(key, parse_prefix)
+    return tuple(value)
 
 
 def parse_interface(fields: Fields, key: str) -> str:

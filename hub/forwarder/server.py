@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -26,12 +27,14 @@ from hub.control.lock import hold
 from hub.forwarder.fields import FieldError
 from hub.forwarder.log import complain
 from hub.forwarder.loop import Loop, Timer
-from hub.forwarder.orders import Command, GetStatus, parse
+from hub.forwarder.orders import Command, GetStatus, parse, pauses
 from speaker.listener import Listener, listen_at
 
 LARGEST_BACKLOG = 8 << 20
 """Bytes that may wait for one connection."""
 MOST_CONNECTIONS = 64
+MOST_WAITING = 10_000
+"""Lines of a connection that wait while a long one is read."""
 MOST_QUESTIONS = 10
 """Lines that a reader may say in a second: each costs time in which no tunnel is watched."""
 LOOK_EVERY_NS = 1_000_000_000
@@ -52,6 +55,8 @@ class Connection:
         self._lines = LineReader()
         self._backlog = bytearray()
         self._open = True
+        self._waiting: deque[Message] = deque()
+        self._pauses: Iterator[None] | None = None
         self._second = 0
         self._said = 0
 
@@ -104,11 +109,25 @@ class Connection:
             return
         try:
             for message in self._lines.feed(data):
-                if self._open:
-                    self.server.heard(self, message)
+                self._waiting.append(message)
+            self._obey_waiting()
         except BadLineError as error:
             self.server.counters["lines refused"] += 1
             self.refuse(str(error))
+
+    def _obey_waiting(self) -> None:
+        """Obey line after line, in order; a very long one is read in slices, between which tunnels are watched."""
+        while self._open and self._waiting:
+            if self._pauses is None:
+                self._pauses = pauses(self._waiting[0])
+            elif len(self._waiting) > MOST_WAITING:
+                self.refuse(f"more than {MOST_WAITING} lines wait behind a long one: send them more slowly")
+                return
+            for _ in self._pauses:
+                self.server.loop.call_at(self.server.loop.now(), self._obey_waiting)
+                return
+            self._pauses = None
+            self.server.heard(self, self._waiting.popleft())
 
     def says_too_much(self, now: int) -> bool:
         """Count a line that was said at this time (nanoseconds), and whether it is one too many in its second."""

@@ -22,7 +22,7 @@ from hub.forwarder.orders import (
     Probe,
     parse_interface,
     parse_order,
-    parse_prefix,
+    parse_prefixes,
     parse_probe,
     parse_tunnel,
 )
@@ -111,7 +111,7 @@ def _decode(fields: Fields) -> SavedState:
         classes=fields.each("classes", _decode_class),
         ids={name: Fields(ids, "ids").number(name, 1, 0xFFFFFFFF) for name in ids},
         interfaces={name: parse_interface(Fields(interfaces, "interfaces"), name) for name in interfaces},
-        unreachable=fields.each("unreachable", parse_prefix),
+        unreachable=parse_prefixes(fields, "unreachable"),
         probe=parse_probe(fields.raw("probe"), "probe"),
         memory={name: SessionMemory.from_json(value) for name, value in _mapping(fields, "memory").items()},
     )
