@@ -222,8 +222,11 @@ class Fib:
         if self._queue:
             self._continue_at(self._clock.now())
         elif part:
-            self._on_settled()
-            self._tell_problems()
+            self._clock.call_at(self._clock.now(), self._settled)
+
+    def _settled(self) -> None:
+        self._on_settled()
+        self._tell_problems()
 
     def _carry_out(self, operations: Sequence[Operation]) -> None:
         self._changes += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from hub.control.listener import Listener
 from hub.control.lock import AlreadyRunningError
 from hub.forwarder import server as server_module
 from hub.forwarder.fields import FieldError
@@ -277,3 +279,61 @@ def test_a_reader_that_asks_without_end_is_told_and_left(house: House, meet: Any
     assert answers[-1] == {}
     assert "ask less often" in answers[-2]["error"]
     assert sum("status" in answer for answer in answers) <= 2 * server_module.MOST_QUESTIONS
+
+
+def test_a_newer_peer_is_told_both_versions_and_the_mend(meet: Any) -> None:
+    peer = meet()
+    peer.say({"pointsman": 2, "role": "controller", "something": "new"})
+    *_, error, end = peer.hear()
+    assert "this forwarder speaks version 1 and the other side version 2: upgrade the forwarder" in error["error"]
+    assert end == {}
+    assert len(meet("controller").hear()) == 2
+
+
+def long_line(prefixes: int) -> dict[str, Any]:
+    return {"set": "classes", "classes": [], "unreachable": [f"10.{n // 256}.{n % 256}.0/24" for n in range(prefixes)]}
+
+
+def test_a_long_line_is_read_in_slices_and_what_follows_it_waits(house: House, meet: Any) -> None:
+    peer = meet("controller")
+    peer.say(long_line(3500), {"look": ["bandung"]})
+    assert house.obeyed == []
+    for _ in range(20):
+        house.turn()
+    assert [type(command).__name__ for command in house.obeyed] == ["SetClasses", "Look"]
+
+
+def test_a_peer_that_goes_in_the_middle_of_its_long_line_leaves_nothing_behind(house: House, meet: Any) -> None:
+    peer = meet("controller")
+    peer.say(long_line(3500))
+    peer.socket.close()
+    for _ in range(20):
+        house.turn()
+    assert house.obeyed == []
+    assert len(meet("controller").hear()) == 2
+
+
+def test_without_descriptors_nobody_is_taken_and_later_all_are(
+    house: House, meet: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full:
+        """A listener that cannot take anybody."""
+
+        def __init__(self, real: socket.socket) -> None:
+            self.fileno = real.fileno
+
+        def accept(self) -> None:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+    listener = house.server._listener
+    assert listener is not None
+    real = listener.socket
+    with monkeypatch.context() as patch:
+        full: Any = Full(real)
+        patch.setattr(house.server, "_listener", Listener(full, listener.path, listener.file))
+        peer = meet()
+        assert peer.hear() == []
+        assert house.server.counters["connections not taken"] == 1
+    house.server.listen()
+    house.turn()
+    assert peer.hear()[0]["role"] == "forwarder"

@@ -164,3 +164,49 @@ def test_an_alarm_rings_once_for_all_later_instants(loop: Loop) -> None:
     loop.call_at(loop.now() + 1000, loop.stop)
     loop.run()
     assert rings == [1]
+
+
+def test_a_sleep_in_the_middle_of_a_round_is_known_to_the_callback_that_comes_after_it(loop: Loop) -> None:
+    seen: list[int] = []
+    start = loop.now()
+    loop.call_at(start, lambda: busy(loop, 2 * STALL))
+    loop.call_at(start, lambda: seen.append(loop.stalled_since(start, 1000 * STALL)))
+    loop.step()
+    assert seen[0] >= 2 * STALL
+
+
+def test_a_sleep_in_the_middle_of_a_callback_is_known_to_that_callback(loop: Loop) -> None:
+    seen: list[int] = []
+    start = loop.now()
+
+    def asks() -> None:
+        busy(loop, 2 * STALL)
+        seen.append(loop.stalled_since(start, 1000 * STALL))
+
+    loop.call_at(start, asks)
+    loop.step()
+    assert seen[0] >= 2 * STALL
+
+
+def test_one_stall_that_is_noticed_twice_counts_once(loop: Loop) -> None:
+    start = loop.now()
+    loop.call_at(start, lambda: busy(loop, 3 * STALL))
+    loop.step()
+    loop.call_at(start + STALL, lambda: None)  # was due while the callback before it ran
+    loop.step()
+    assert loop.stalled_since(start, 1000 * STALL) <= loop.now() - start
+
+
+def test_waiting_with_nothing_to_do_is_no_stall(loop: Loop) -> None:
+    start = loop.now()
+    seen: list[int] = []
+    loop.call_at(start + 2 * STALL, lambda: seen.append(loop.stalled_since(start, 0)))
+    loop.step()
+    assert seen[0] < 2 * STALL
+
+
+def busy(loop: Loop, nanoseconds: int) -> None:
+    """Keep the loop from running."""
+    end = loop.now() + nanoseconds
+    while loop.now() < end:
+        pass

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from hub.forwarder.liveness.icmp import Answer, EchoSocket
-from hub.forwarder.liveness.return_path import LOOKING, ReturnPath, Way
+from hub.forwarder.liveness.return_path import LOOKING, LOOKING_EACH, ReturnPath, Way
 from hub.forwarder.loop import Loop
 
 FIBER, WIRELESS = Way("solo/fiber", 3, "10.9.0.1", live=True), Way("solo/wireless", 4, "10.9.0.3", live=True)
@@ -87,3 +87,43 @@ def test_without_a_source_nothing_is_asked(loop: Loop) -> None:
     loop.call_at(loop.now() + 3 * LOOKING, loop.stop)
     loop.run()
     assert echo.asked == []
+
+
+def many(loop: Loop, branches: int) -> tuple[ReturnPath, Recorder, frozenset[str]]:
+    """A probe of so many branches, whose first requests have gone out."""
+    echo = Recorder(loop)
+    paths = ReturnPath(loop, echo, lambda _: (FIBER,), lambda *_: None)
+    names = frozenset(f"branch-{number}" for number in range(branches))
+    paths.set_source("10.0.0.1")
+    paths.set_branches(names)
+    return paths, echo, names
+
+
+def test_a_close_look_at_many_branches_is_spread_over_time(loop: Loop) -> None:
+    paths, echo, names = many(loop, 400)
+    start = loop.now()
+    paths.look(names)
+    run(loop, echo, 100)
+    assert loop.now() - start >= 90 * LOOKING_EACH
+
+
+def test_asking_for_the_same_look_again_and_again_sends_no_more(loop: Loop) -> None:
+    paths, echo, names = many(loop, 1)
+    run(loop, echo, 1)
+    start = loop.now()
+    while loop.now() - start < 2 * LOOKING:
+        paths.look(names)
+        loop.call_at(loop.now(), lambda: None)
+        loop.step()
+    assert len(echo.asked) <= 2 + (loop.now() - start) // LOOKING
+
+
+def test_each_ip_version_is_asked_from_its_own_address(loop: Loop) -> None:
+    seen: list[int] = []
+    echo = EchoSocket(loop, Counter(), 6)
+    paths = ReturnPath(loop, echo, lambda _: (FIBER,), lambda _branch, _tunnel, _at, version: seen.append(version))
+    paths.set_source("2001:db8::1")
+    paths.set_branches(frozenset({"solo"}))
+    paths._answered("solo", Answer("fd00::1", 3, 1, 0))
+    assert seen == [6]
+    assert paths._source == socket.inet_pton(socket.AF_INET6, "2001:db8::1")
