@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from bgp_network import network
@@ -66,20 +67,15 @@ class Bench:
         _run("ip", "-n", self.hub, "link", "add", "v", "type", "veth", "peer", "name", "v", "netns", self.far)
         for name in (self.hub, self.far):
             _run("ip", "-n", name, "link", "set", "v", "up")
-        for branch_ in self.intent.branches.values():
-            self.add_links(branch_)
+        self.add_links(*self.intent.branches.values())
         for process in self.intent.processes():
             self.places.exabgp_config(process).write_text(self.rendered(self.intent, process))
 
-    def add_links(self, branch_: Branch) -> None:
-        """Give both sides the addresses of a branch's tunnels."""
-        for tunnel in branch_.tunnels:
-            for name, mine, other in (
-                (self.hub, tunnel.link.hub, tunnel.link.branch),
-                (self.far, tunnel.link.branch, tunnel.link.hub),
-            ):
-                _run("ip", "-n", name, "addr", "add", f"{mine}/32", "dev", "v")
-                _run("ip", "-n", name, "route", "add", f"{other}/32", "dev", "v", "src", str(mine))
+    def add_links(self, *branches: Branch) -> None:
+        """Give both sides the addresses of these branches' tunnels."""
+        links = [tunnel.link for branch_ in branches for tunnel in branch_.tunnels]
+        _add_addresses(self.hub, [(link.hub, link.branch) for link in links])
+        _add_addresses(self.far, [(link.branch, link.hub) for link in links])
 
     def start_exabgp(self, process: int = 1, *, mended: bool = True) -> None:
         """Start an ExaBGP through the launcher."""
@@ -96,7 +92,13 @@ class Bench:
         self.bird = self.spawn(
             self.far, "bird.log", "bird", "-f", "-c", str(self.directory / "bird.conf"), "-s", str(self._birdc)
         )
-        self.wait(self._birdc.exists, "BIRD listens")
+        self.wait(self._bird_answers, "BIRD answers")
+
+    def _bird_answers(self) -> bool:
+        try:
+            return "BIRD" in self.birdc("show", "status")
+        except AssertionError:
+            return False
 
     def reconfigure_bird(self, intent: Intent) -> None:
         """Let BIRD take the tunnels of another intent."""
@@ -218,8 +220,17 @@ def _table(tunnel: str) -> str:
     return "t_" + tunnel.replace("/", "_")
 
 
-def _run(*command: str) -> str:
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+def _add_addresses(namespace: str, pairs: list[tuple[IPv4Address, IPv4Address]]) -> None:
+    lines = [
+        line
+        for mine, other in pairs
+        for line in (f"addr add {mine}/32 dev v", f"route add {other}/32 dev v src {mine}")
+    ]
+    _run("ip", "-n", namespace, "-batch", "-", said="\n".join(lines))
+
+
+def _run(*command: str, said: str = "") -> str:
+    done = subprocess.run(command, check=False, capture_output=True, text=True, input=said)
     if done.returncode:
         raise AssertionError(f"{' '.join(command)}: {done.stderr or done.stdout}")
     return done.stdout
