@@ -46,7 +46,7 @@ class Controller:
         """Bring the processes to another intent, which they must take."""
         before, self.intent = self.intent, intent
         outcome = await reconfigure(self.speakers, before, intent, self.made.site())
-        assert (outcome.problems, outcome.taken) == ((), True)
+        assert (outcome.problems, outcome.taken, outcome.unanswered) == ((), True, ())
 
     async def until_all_have(self, med: int, intent: Intent) -> None:
         """Wait until all branches hold this MED from every tunnel."""
