@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from hub.control.listener import Listener
+
 from hub.control.lock import AlreadyRunningError
 from hub.forwarder import server as server_module
 from hub.forwarder.fields import FieldError
