@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -11,10 +12,11 @@ from pathlib import Path
 
 from hub.lab import record, requirements, scripts
 from hub.lab.bird import bird_config
+from hub.lab.frr import frr_config
 from hub.lab.hub_processes import hub_command
 from hub.lab.names import LabError, LabPlace
 from hub.lab.namespaces import existing, processes, remove, run, run_inside
-from hub.lab.network import HUB, Network
+from hub.lab.network import BIRD, FRR, HUB, Branch, Network
 from hub.lab.record import Lab
 from hub.lab.wireguard import KeyPair, branch_config, hub_config
 from hub.overrides import Overrides
@@ -43,7 +45,7 @@ def up(
                 "or --name for a second one"
             )
         _remove(place)
-        lab = Lab(place, network, configuration, requirements.check(sum(1 for _ in network.tunnels())))
+        lab = Lab(place, network, configuration, requirements.check(network))
         try:
             _build(lab, overrides, with_hub=with_hub)
         except BaseException:
@@ -82,7 +84,8 @@ def _build(lab: Lab, overrides: Overrides, *, with_hub: bool) -> None:
         command = hub_command(place, lab.configuration, overrides)
         run_inside(place, HUB, f"cd / && {scripts.start(command, str(place.logs / 'hub.log'))}\n")
     _run_all(place, {branch.name: scripts.router_script(branch, place) for branch in network.branches})
-    _wait(lambda: all(place.bird_socket(branch.name).is_socket() for branch in network.branches), "BIRD", place.logs)
+    sockets = [place.bird_socket(branch.name) for branch in network.branches if branch.router == BIRD]
+    _wait(lambda: all(socket.is_socket() for socket in sockets), "BIRD", place.logs)
     if with_hub:
         _wait(lambda: _hub_answers(place), "the hub (hub.log)", place.logs)
 
@@ -113,13 +116,42 @@ def _write_files(lab: Lab) -> None:
     Path("/run/wireguard").mkdir(mode=0o700, exist_ok=True)
     for directory in (place.logs, place.run, place.state, *map(place.wireguard, lab.network.nodes())):
         directory.mkdir(parents=True)
+    passwords = _make_passwords(place, lab.network)
     for branch in lab.network.branches:
-        _write(place.bird_config(branch.name), bird_config(lab.network, branch))
+        _write_router(lab, branch, passwords.get(branch.password_file or ""))
     keys = iter(_keys(2 * sum(1 for _ in lab.network.tunnels())))
     for branch, tunnel in lab.network.tunnels():
         hub, far = next(keys), next(keys)
         _write(place.tunnel_file(HUB, tunnel.hub_interface), hub_config(branch, tunnel, hub, far.public))
         _write(place.tunnel_file(branch.name, tunnel.branch_interface), branch_config(tunnel, far, hub.public))
+
+
+def _write_router(lab: Lab, branch: Branch, password: str | None) -> None:
+    place = lab.place
+    if branch.router != FRR:
+        _write(place.bird_config(branch.name), bird_config(lab.network, branch, password))
+        return
+    Path("/run/frr").mkdir(mode=0o755, exist_ok=True)
+    place.frr(branch.name).mkdir(parents=True)
+    _write(place.frr_config(branch.name), frr_config(lab.network, branch, password))
+    if not place.frr_groups.exists():
+        _write(place.frr_groups, "root:x:0:\nfrr:x:0:\nfrrvty:x:0:\n")
+
+
+def _make_passwords(place: LabPlace, network: Network) -> dict[str, str]:
+    """A random password for every file that a session names; one that lies outside the lab is only read."""
+    made: dict[str, str] = {}
+    for name in dict.fromkeys(branch.password_file for branch in network.branches if branch.password_file):
+        path = place.password_file(name)
+        try:
+            if not Path(name).is_absolute():
+                _write(path, secrets.token_hex(16) + "\n")
+            made[name] = path.read_text().strip()
+        except OSError as error:
+            raise LabError(
+                f"the password file {path}: {error.strerror}: write only its name, and the lab makes one"
+            ) from error
+    return made
 
 
 def _keys(number: int) -> Iterable[KeyPair]:

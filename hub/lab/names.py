@@ -85,6 +85,23 @@ class LabPlace:
         """Where `birdc -s` reaches the branch's router."""
         return self.directory / "bird" / f"{branch}.ctl"
 
+    def frr_config(self, branch: str) -> Path:
+        """The branch router's configuration, where FRR routes."""
+        return self.directory / "frr" / f"{branch}.conf"
+
+    def frr(self, branch: str) -> Path:
+        """What the branch sees as /run/frr: the sockets of FRR's daemons; only there where FRR routes."""
+        return self.directory / "frr" / branch
+
+    @property
+    def frr_groups(self) -> Path:
+        """What FRR's daemons see as /etc/group: they ask for groups that an ordinary user's lab cannot change to."""
+        return self.directory / "frr" / "group"
+
+    def password_file(self, name: str) -> Path:
+        """The file of a session's password: in the hub's state directory, or anywhere if an absolute path is given."""
+        return self.state / "secrets" / name
+
     @property
     def namespace_prefix(self) -> str:
         """What the names of this lab's namespaces begin with; the dot keeps lab `a` apart from lab `a-b`."""

@@ -15,16 +15,16 @@ from hub.lab.names import LabError, LabPlace
 NAMED_NAMESPACES = Path("/run/netns")
 _DIE_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 """What we wait for must not go on building when we are killed: the next command begins by looking what is there."""
-_ENTER = 'mount --bind "$0" /run/wireguard && exec "$@"'
+_ENTER = 'mount --bind "$0" /run/wireguard; [ ! -d "$1" ] || mount --bind "$1" /run/frr; shift; exec "$@"'
 
 
 def inside(place: LabPlace, node: str, command: Sequence[str]) -> list[str]:
-    """The command as it has to be started to run in a node; it sees that node's WireGuard sockets and no others.
+    """The command as it has to be started to run in a node; it sees that node's WireGuard and FRR, and no others.
 
-    `ip netns exec` gives it mounts of its own, so the bind mount is nobody else's.
+    `ip netns exec` gives it mounts of its own, so the bind mounts are nobody else's.
     """
-    enter = ["ip", "netns", "exec", place.namespace(node), "sh", "-c", _ENTER, str(place.wireguard(node))]
-    return [*enter, *command]
+    own = [str(place.wireguard(node)), str(place.frr(node))]
+    return ["ip", "netns", "exec", place.namespace(node), "sh", "-ec", _ENTER, *own, *command]
 
 
 def run_inside(place: LabPlace, node: str, script: str, *, timeout: float = 60) -> str:

@@ -5,14 +5,27 @@ Addresses are text, because nothing here reckons with them and the value is kept
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
+from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 HUB = "hub"
 HQ_HOST = "hq"
 EXCHANGE = "ix"
 LAN_INTERFACE = "lan"
+BIRD, FRR = "bird", "frr"
+"""The programs that may route at a branch."""
+
+
+def version_of(address: str) -> int:
+    """The IP version, 4 or 6, of an address or prefix that is written as text."""
+    return 6 if ":" in address else 4
+
+
+def of_version(version: int, addresses: Iterable[str]) -> tuple[str, ...]:
+    """Those of the addresses or prefixes that are of this IP version."""
+    return tuple(address for address in addresses if version_of(address) == version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +43,23 @@ class Lan:
         return self.router_addresses[0].partition("/")[0]
 
     @property
+    def gateways(self) -> tuple[str, ...]:
+        """The router's first address of each IP version that the host has, without its length."""
+        return tuple(_first(self.router_addresses, version) for version in self.versions)
+
+    @property
     def host_address(self) -> str:
         """The host's first address, without its length."""
         return self.host_addresses[0].partition("/")[0]
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """The IP versions that the host speaks, 4 before 6."""
+        return tuple(sorted({version_of(address) for address in self.host_addresses}))
+
+    def host_address_of(self, version: int) -> str:
+        """The host's first address of this IP version, without its length."""
+        return _first(self.host_addresses, version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +77,10 @@ class Uplink:
 
 @dataclass(frozen=True, slots=True)
 class Tunnel:
-    """A Tunnel is one WireGuard tunnel and how its liveness is told; the interval is in microseconds."""
+    """A Tunnel is one WireGuard tunnel and how its liveness is told; the interval is in microseconds.
+
+    `hub_link6` and `branch_link6` are the ends of its /127, None where the tunnel carries no IPv6.
+    """
 
     name: str
     uplink: str
@@ -65,6 +95,12 @@ class Tunnel:
     bfd: bool
     interval_us: int
     multiplier: int
+    hub_link6: str | None = None
+    branch_link6: str | None = None
+
+    def hub_end(self, version: int) -> str:
+        """The hub's address inside the tunnel: the branch's next hop for prefixes of this IP version."""
+        return self.hub_link if version == 4 or self.hub_link6 is None else self.hub_link6
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +117,11 @@ class Hub:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A Branch is a site with a BIRD router and a host behind it; `tunnels` are in order of preference."""
+    """A Branch is a site with a router and a host behind it; `tunnels` are in order of preference.
+
+    `router` is the program that routes, `bird` or `frr`. `reaches` is what the hub announces to it, and what its static
+    floor is for. `password_file` is the file of its sessions' password, None for none.
+    """
 
     name: str
     asn: int
@@ -90,6 +130,20 @@ class Branch:
     lan: Lan
     uplinks: tuple[Uplink, ...]
     tunnels: tuple[Tunnel, ...]
+    reaches: tuple[str, ...] = ()
+    router: str = BIRD
+    password_file: str | None = None
+    ttl_security: bool = False
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """The IP versions that its sessions carry, 4 before 6: those of its prefixes."""
+        return tuple(sorted({version_of(prefix) for prefix in self.prefixes}))
+
+    @property
+    def link6s(self) -> tuple[str, ...]:
+        """Its IPv6 addresses inside its tunnels."""
+        return tuple(tunnel.branch_link6 for tunnel in self.tunnels if tunnel.branch_link6 is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +205,15 @@ def from_json(value: object) -> Network:
     return network
 
 
+def _first(addresses: Iterable[str], version: int) -> str:
+    return of_version(version, addresses)[0].partition("/")[0]
+
+
 def _decode(kind: Any, value: Any) -> Any:
     if get_origin(kind) is tuple:
         return tuple(_decode(get_args(kind)[0], item) for item in value)
+    if isinstance(kind, UnionType):
+        return None if value is None else _decode(get_args(kind)[0], value)
     if isinstance(kind, type) and is_dataclass(kind):
         hints: Mapping[str, Any] = get_type_hints(kind)
         return kind(**{field.name: _decode(hints[field.name], value[field.name]) for field in fields(kind)})

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Address, IPv4Network
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address
+from itertools import islice
 
 from hub.lab import underlay
 from hub.lab.names import LabError
-from hub.lab.network import EXCHANGE, HQ_HOST, HUB, LAN_INTERFACE, Branch, Hub, Isp, Lan, Network, Tunnel, Uplink
+from hub.lab.network import (
+    BIRD,
+    EXCHANGE,
+    FRR,
+    HQ_HOST,
+    HUB,
+    LAN_INTERFACE,
+    Branch,
+    Hub,
+    Isp,
+    Lan,
+    Network,
+    Tunnel,
+    Uplink,
+)
+from policies.decide import announced_to
 from policies.model import intent as model
-from policies.model.ids import Prefix
+from policies.model.ids import Address, Prefix
 
 FIRST_MARK = 7101
 """The firewall mark, and the routing table, of a site's first uplink."""
@@ -33,7 +49,7 @@ def plan(intent: model.Intent) -> Network:
     customers = _Customers(isps)
     hub = _hub(intent.hub, customers)
     endpoints = {uplink.name: uplink for uplink in hub.uplinks}
-    branches = tuple(_branch(branch, endpoints, customers) for branch in intent.branches.values())
+    branches = tuple(_branch(intent.hub, branch, endpoints, customers) for branch in intent.branches.values())
     network = Network(hub, tuple(_isp(index, name) for index, name in enumerate(isps)), branches)
     _check_nodes(network)
     return network
@@ -75,12 +91,11 @@ def _hub(hub: model.Hub, customers: _Customers) -> Hub:
         customers.connect(uplink.name, uplink.isp, _interface(uplink.interface or uplink.name, taken), position)
         for position, uplink in enumerate(hub.uplinks.values())
     )
-    prefixes = _ipv4(hub.prefixes)
-    lan = _lan(HUB, HQ_HOST, prefixes, hub.router_id)
-    return Hub(hub.name, hub.asn, str(hub.router_id), tuple(map(str, prefixes)), lan, uplinks)
+    lan = _lan(HUB, HQ_HOST, hub.prefixes, hub.router_id)
+    return Hub(hub.name, hub.asn, str(hub.router_id), tuple(map(str, hub.prefixes)), lan, uplinks)
 
 
-def _branch(branch: model.Branch, hub_uplinks: dict[str, Uplink], customers: _Customers) -> Branch:
+def _branch(hub: model.Hub, branch: model.Branch, hub_uplinks: Mapping[str, Uplink], customers: _Customers) -> Branch:
     taken = {LAN_INTERFACE}
     uplinks: dict[str, Uplink] = {}
     for tunnel in branch.tunnels:
@@ -92,16 +107,20 @@ def _branch(branch: model.Branch, hub_uplinks: dict[str, Uplink], customers: _Cu
         _tunnel(tunnel, uplinks[tunnel.uplink.name], hub_uplinks[tunnel.hub_uplink.name], taken)
         for tunnel in by_preference(branch)
     )
-    prefixes = _ipv4(branch.prefixes)
-    lan = _lan(branch.name, f"{branch.name}-host", prefixes, branch.router_id)
+    if 6 in branch.versions and (without := [one.name for one in tunnels if one.branch_link6 is None]):
+        raise LabError(f"{branch.name} has an IPv6 prefix, and {without[0]} no IPv6 link: give it one")
     return Branch(
-        branch.name,
-        branch.asn,
-        str(branch.router_id),
-        tuple(map(str, prefixes)),
-        lan,
-        tuple(uplinks.values()),
-        tunnels,
+        name=branch.name,
+        asn=hub.asn if branch.session.kind is model.SessionKind.IBGP else branch.asn,
+        router_id=str(branch.router_id),
+        prefixes=tuple(map(str, branch.prefixes)),
+        lan=_lan(branch.name, f"{branch.name}-host", branch.prefixes, branch.router_id),
+        uplinks=tuple(uplinks.values()),
+        tunnels=tunnels,
+        reaches=tuple(map(str, announced_to(hub, branch))),
+        router=FRR if branch.router is model.RouterKind.FRR else BIRD,
+        password_file=branch.session.password_file,
+        ttl_security=branch.session.ttl_security,
     )
 
 
@@ -121,6 +140,8 @@ def _tunnel(tunnel: model.Tunnel, uplink: Uplink, hub_uplink: Uplink, taken: set
         bfd=timers.method is model.LivenessMethod.BFD,
         interval_us=round(timers.interval.total_seconds() * 1_000_000),
         multiplier=timers.multiplier,
+        hub_link6=None if tunnel.link.hub6 is None else str(tunnel.link.hub6),
+        branch_link6=None if tunnel.link.branch6 is None else str(tunnel.link.branch6),
     )
 
 
@@ -138,26 +159,22 @@ def by_preference(branch: model.Branch) -> tuple[model.Tunnel, ...]:
     return tuple(sorted(branch.tunnels, key=rank))
 
 
-def _lan(router: str, host: str, prefixes: Sequence[IPv4Network], wanted: IPv4Address) -> Lan:
+def _lan(router: str, host: str, prefixes: Sequence[Prefix], wanted: IPv4Address) -> Lan:
     local = [prefix for prefix in prefixes if prefix.prefixlen]
     if not local:
-        raise LabError(f"{router} has no IPv4 prefix for its local network: give it one")
-    local.sort(key=lambda prefix: wanted not in prefix)
+        raise LabError(f"{router} has no prefix for its local network: give it one")
+    local.sort(key=lambda prefix: (prefix.version, wanted not in prefix))
     pairs = [(prefix.prefixlen, *_router_and_host(prefix, wanted)) for prefix in local]
     hosts = tuple(f"{second}/{length}" for length, _, second in pairs if second)
     if not hosts:
-        raise LabError(f"{router} has no IPv4 prefix with room for a host: give it one of /31 or shorter")
+        raise LabError(f"{router} has no prefix with room for a host: give it one of /31 (/127) or shorter")
     return Lan(router, host, tuple(f"{first}/{length}" for length, first, _ in pairs), hosts)
 
 
-def _router_and_host(prefix: IPv4Network, wanted: IPv4Address) -> tuple[IPv4Address, IPv4Address | None]:
-    usable = [address for address, _ in zip(prefix.hosts(), range(2), strict=False)]
+def _router_and_host(prefix: Prefix, wanted: IPv4Address) -> tuple[Address, Address | None]:
+    usable: list[Address] = list(islice(prefix.hosts(), 2))
     router = wanted if wanted in prefix else usable[0]
     return router, next((address for address in usable if address != router), None)
-
-
-def _ipv4(prefixes: Iterable[Prefix]) -> tuple[IPv4Network, ...]:
-    return tuple(prefix for prefix in prefixes if isinstance(prefix, IPv4Network))
 
 
 def _interface(wanted: str, taken: set[str]) -> str:

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from hub.lab.names import LabError
+from hub.lab.network import BIRD, FRR, Network
+from hub.lab.scripts import FRR_DIRECTORIES
 
 PACKAGES = {
     "ip": "iproute2",
     "nft": "nftables",
-    "bird": "bird2",
     "wg": "wireguard-tools",
     "ping": "iputils-ping",
     "setsid": "util-linux",
@@ -23,8 +24,10 @@ PACKAGES = {
 }
 """Program → Debian package, for every program without which there is no lab."""
 
+ROUTERS = {BIRD: {"bird": "bird2"}, FRR: {"zebra": "frr", "bgpd": "frr", "bfdd": "frr", "vtysh": "frr"}}
+"""For each router that a branch may have, the same of what it consists of."""
 USERSPACE_WIREGUARD = ("wireguard-go", "wireguard-go")
-_SYSTEM_DIRECTORIES = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_SYSTEM_DIRECTORIES = f"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:{FRR_DIRECTORIES}"
 _TUN = Path("/dev/net/tun")
 _INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 
@@ -48,9 +51,11 @@ def installed(program: str) -> bool:
     return bool(shutil.which(program) or shutil.which(program, path=_SYSTEM_DIRECTORIES))
 
 
-def missing(*, kernel_wireguard: bool, has: Callable[[str], bool] = installed) -> list[tuple[str, str]]:
-    """The (program, Debian package) pairs that a lab needs and that are not here."""
-    needed = list(PACKAGES.items())
+def missing(
+    *, kernel_wireguard: bool, routers: Iterable[str] = (BIRD,), has: Callable[[str], bool] = installed
+) -> list[tuple[str, str]]:
+    """The (program, Debian package) pairs that a lab with such routers needs and that are not here."""
+    needed = [*PACKAGES.items(), *(pair for router in sorted(set(routers)) for pair in ROUTERS[router].items())]
     if not kernel_wireguard:
         needed.append(USERSPACE_WIREGUARD)
     return [(program, package) for program, package in needed if not has(program)]
@@ -62,18 +67,18 @@ def complaint(absent: Iterable[tuple[str, str]]) -> str:
     return f"missing for a lab: {', '.join(programs)}: apt-get install {' '.join(dict.fromkeys(packages))}"
 
 
-def check(tunnels: int) -> bool:
-    """Look for everything that a lab of so many tunnels needs; True if the kernel has WireGuard.
+def check(network: Network) -> bool:
+    """Look for everything that a lab of this network needs; True if the kernel has WireGuard.
 
     Raises:
         LabError: something is missing; the text names all of it and the mend.
     """
     kernel_wireguard = installed("ip") and installed("unshare") and kernel_has_wireguard()
-    if absent := missing(kernel_wireguard=kernel_wireguard):
+    if absent := missing(kernel_wireguard=kernel_wireguard, routers=[branch.router for branch in network.branches]):
         raise LabError(complaint(absent))
     if not kernel_wireguard:
         _check_tun()
-    _check_inotify(2 * tunnels, kernel_wireguard=kernel_wireguard)
+    _check_inotify(2 * sum(1 for _ in network.tunnels()), kernel_wireguard=kernel_wireguard)
     return kernel_wireguard
 
 

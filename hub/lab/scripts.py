@@ -9,10 +9,15 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from hub.lab.names import LabPlace
-from hub.lab.network import EXCHANGE, HQ_HOST, HUB, LAN_INTERFACE, Branch, Isp, Lan, Network, Uplink
+from hub.lab.network import EXCHANGE, FRR, HUB, LAN_INTERFACE, Branch, Isp, Lan, Network, Uplink, version_of
 from hub.lab.wireguard import MTU
 
 FIRST_RULE = 1000
+FRR_DAEMONS = ("zebra", "staticd", "bgpd", "bfdd")
+FRR_DIRECTORIES = "/usr/lib/frr:/usr/libexec/frr:/usr/sbin"
+"""Where packages put the daemons; the PATH does not lead there."""
+End = tuple[str, str, str | None]
+"""An end of a tunnel: its interface, its IPv4 address, its IPv6 address."""
 UPLINK_METRIC = 1000
 """Metric of a branch's own default route: below whatever its router puts there."""
 
@@ -20,6 +25,10 @@ _SYSCTLS = """\
 for file in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 >"$file"; done
 for file in /proc/sys/net/ipv6/conf/*/disable_ipv6; do [ ! -e "$file" ] || echo 1 >"$file"; done
 echo 1 >/proc/sys/net/ipv4/ip_forward
+"""
+_ROUTE_IPV6 = """\
+echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+echo 0 >/proc/sys/net/ipv6/conf/lo/disable_ipv6
 """
 
 
@@ -45,22 +54,29 @@ def namespaces_batch(network: Network, place: LabPlace) -> str:
 
 def node_scripts(network: Network, place: LabPlace, *, kernel_wireguard: bool) -> dict[str, str]:
     """A shell script a namespace: addresses, routes, rules, and its ends of the tunnels, up and configured."""
-    scripts = {HUB: _script(_hub(network)), EXCHANGE: _script(_exchange(network))}
-    scripts |= {isp.node: _script(_isp(network, isp)) for isp in network.isps}
-    scripts |= {branch.name: _script(_branch(branch)) for branch in network.branches}
-    scripts |= {branch.lan.host: _script(_host(branch.lan)) for branch in network.branches}
-    scripts[HQ_HOST] = _script(_host(network.hub.lan))
-    ends: dict[str, list[tuple[str, str]]] = {}
+    lans = [network.hub.lan, *(branch.lan for branch in network.branches)]
+    with_ipv6 = {lan.router: _ROUTE_IPV6 + _with_ipv6(LAN_INTERFACE) for lan in lans if 6 in lan.versions}
+    with_ipv6 |= {lan.host: _with_ipv6(LAN_INTERFACE) for lan in lans if 6 in lan.versions}
+    batches = {HUB: _hub(network), EXCHANGE: _exchange(network)}
+    batches |= {isp.node: _isp(network, isp) for isp in network.isps}
+    batches |= {branch.name: _branch(branch) for branch in network.branches}
+    batches |= {lan.host: _host(lan) for lan in lans}
+    scripts = {node: _SYSCTLS + with_ipv6.get(node, "") + _batch(batch) for node, batch in batches.items()}
+    ends: dict[str, list[End]] = {}
     for branch, tunnel in network.tunnels():
-        ends.setdefault(HUB, []).append((tunnel.hub_interface, tunnel.hub_link))
-        ends.setdefault(branch.name, []).append((tunnel.branch_interface, tunnel.branch_link))
+        ends.setdefault(HUB, []).append((tunnel.hub_interface, tunnel.hub_link, tunnel.hub_link6))
+        ends.setdefault(branch.name, []).append((tunnel.branch_interface, tunnel.branch_link, tunnel.branch_link6))
     for node, tunnels in ends.items():
         scripts[node] += _tunnels(place, node, tunnels, kernel_wireguard=kernel_wireguard)
     return scripts
 
 
+def _with_ipv6(interface: str) -> str:
+    return f"echo 0 >/proc/sys/net/ipv6/conf/{interface}/disable_ipv6\n"
+
+
 def router_script(branch: Branch, place: LabPlace) -> str:
-    """In a branch when the hub's ends are there: the first handshakes, then BIRD.
+    """In a branch when the hub's ends are there: the first handshakes, then its router.
 
     The ping is the tunnel's first packet; a tunnel that does not answer within some seconds fails the script.
     """
@@ -69,9 +85,45 @@ def router_script(branch: Branch, place: LabPlace) -> str:
         f"wait $pid{n} || {{ echo tunnel {shlex.quote(tunnel.name)} does not answer >&2; exit 1; }}"
         for n, tunnel in enumerate(branch.tunnels)
     ]
-    config, socket = place.bird_config(branch.name), place.bird_socket(branch.name)
+    lines += _frr(branch.name, place) if branch.router == FRR else [_bird(branch.name, place)]
+    return "".join(line + "\n" for line in lines)
+
+
+def _bird(branch: str, place: LabPlace) -> str:
+    config, socket = place.bird_config(branch), place.bird_socket(branch)
     command = ["bird", "-f", "-c", str(config), "-s", str(socket), "-P", str(socket.with_suffix(".pid"))]
-    return "".join(line + "\n" for line in [*lines, start(command, f"{place.logs}/{branch.name}-bird.log")])
+    return start(command, _log(place, branch, "bird"))
+
+
+def _frr(branch: str, place: LabPlace) -> list[str]:
+    """FRR's daemons, then their configuration by vtysh.
+
+    Its daemons want an account and groups of their own, which an ordinary user's lab has not: they run as the root of
+    the lab, with a list of groups that says they may. zebra replaces IPv6 routes instead of removing the old one first.
+    """
+    config = shlex.quote(str(place.frr_config(branch)))
+    return [
+        f"mount --bind {shlex.quote(str(place.frr_groups))} /etc/group",
+        "mount -t tmpfs tmpfs /var/tmp",
+        f'PATH="{FRR_DIRECTORIES}:$PATH"',
+        _frr_daemon(branch, place, "zebra", "--v6-rr-semantics"),
+        _wait_for_frr("zserv.api", "zebra", _log(place, branch, "zebra")),
+        *(_frr_daemon(branch, place, name) for name in FRR_DAEMONS[1:]),
+        *(_wait_for_frr(f"{name}.vty", name, _log(place, branch, name)) for name in FRR_DAEMONS),
+        f"vtysh --config_dir {shlex.quote(str(place.frr(branch)))} -f {config} >&2",
+    ]
+
+
+def _frr_daemon(branch: str, place: LabPlace, name: str, *options: str) -> str:
+    command = [name, "-f", "/dev/null", "-u", "root", "-g", "root", "-P", "0", "--log", "stdout", *options]
+    return start(command, _log(place, branch, name))
+
+
+def _wait_for_frr(socket: str, daemon: str, log: str) -> str:
+    return (
+        f"tries=0; until [ -S /run/frr/{socket} ]; do tries=$((tries+1)); [ $tries -lt 500 ] || "
+        f'{{ echo "{daemon} did not start in 10 s: $(tail -n 1 {shlex.quote(log)})" >&2; exit 1; }}; sleep 0.02; done'
+    )
 
 
 def start(command: Sequence[str], log: str) -> str:
@@ -79,13 +131,14 @@ def start(command: Sequence[str], log: str) -> str:
     return f"setsid --fork {shlex.join(command)} </dev/null >>{shlex.quote(log)} 2>&1"
 
 
-def _script(batch: Iterator[str]) -> str:
-    return f"{_SYSCTLS}ip -batch - <<'END'\n" + "".join(line + "\n" for line in batch) + "END\n"
+def _batch(batch: Iterator[str]) -> str:
+    return "ip -batch - <<'END'\n" + "".join(line + "\n" for line in batch) + "END\n"
 
 
 def _up(interface: str, *addresses: str) -> Iterator[str]:
     yield f"link set {interface} up"
-    yield from (f"address add {address} dev {interface}" for address in addresses)
+    for address in addresses:
+        yield f"address add {address} dev {interface}{' nodad' * (version_of(address) == 6)}"
 
 
 def _uplinks(uplinks: Sequence[Uplink], metric: int) -> Iterator[str]:
@@ -116,7 +169,7 @@ def _branch(branch: Branch) -> Iterator[str]:
 def _host(lan: Lan) -> Iterator[str]:
     yield from _up("lo")
     yield from _up(LAN_INTERFACE, *lan.host_addresses)
-    yield f"route add default via {lan.gateway}"
+    yield from (f"route add default via {gateway}" for gateway in lan.gateways)
 
 
 def _isp(network: Network, isp: Isp) -> Iterator[str]:
@@ -139,14 +192,16 @@ def _exchange(network: Network) -> Iterator[str]:
         yield from _up(isp.exchange_interface)
 
 
-def _tunnels(place: LabPlace, node: str, ends: Sequence[tuple[str, str]], *, kernel_wireguard: bool) -> str:
-    names = [name for name, _ in ends]
+def _tunnels(place: LabPlace, node: str, ends: Sequence[End], *, kernel_wireguard: bool) -> str:
+    names = [name for name, _, _ in ends]
     lines = [_create(place, node, name, kernel_wireguard=kernel_wireguard) for name in names]
     for name in names:
         if not kernel_wireguard:
-            lines.append(_wait_for(name, _log(place, node, name)))
+            lines.append(_wait_for(name, _wireguard_log(place, node, name)))
         lines.append(f"wg setconf {name} {shlex.quote(str(place.tunnel_file(node, name)))}")
-    batch = [f"address add {link}/31 dev {name}\nlink set {name} mtu {MTU} up" for name, link in ends]
+    lines += [_with_ipv6(name).rstrip() for name, _, link6 in ends if link6]
+    batch = [f"address add {link}/31 dev {name}\nlink set {name} mtu {MTU} up" for name, link, _ in ends]
+    batch += [f"address add {link6}/127 dev {name} nodad" for name, _, link6 in ends if link6]
     return "".join(line + "\n" for line in [*lines, "ip -batch - <<'END'", *batch, "END"])
 
 
@@ -154,11 +209,15 @@ def _create(place: LabPlace, node: str, name: str, *, kernel_wireguard: bool) ->
     if kernel_wireguard:
         return f"ip link add name {name} type wireguard"
     # One thread of Go's is enough for a tunnel and, on a machine with many tunnels and two cores, a fifth cheaper.
-    return "LOG_LEVEL=error GOMAXPROCS=1 " + start(["wireguard-go", "-f", name], _log(place, node, name))
+    return "LOG_LEVEL=error GOMAXPROCS=1 " + start(["wireguard-go", "-f", name], _wireguard_log(place, node, name))
+
+
+def _wireguard_log(place: LabPlace, node: str, name: str) -> str:
+    return _log(place, node, f"wireguard-{name}")
 
 
 def _log(place: LabPlace, node: str, name: str) -> str:
-    return f"{place.logs}/{node}-wireguard-{name}.log"
+    return f"{place.logs}/{node}-{name}.log"
 
 
 def _wait_for(name: str, log: str) -> str:

@@ -27,7 +27,7 @@ def hub_config(branch: Branch, tunnel: Tunnel, own: KeyPair, peer: str) -> str:
 
     All of them, because the answer to a return-path probe may come back by another tunnel than the question went.
     """
-    links = [f"{other.branch_link}/32" for other in branch.tunnels]
+    links = [*(f"{other.branch_link}/32" for other in branch.tunnels), *(f"{link}/128" for link in branch.link6s)]
     return _config(
         own,
         {"ListenPort": str(tunnel.port), "FwMark": str(tunnel.hub_mark)},
@@ -40,7 +40,8 @@ def hub_config(branch: Branch, tunnel: Tunnel, own: KeyPair, peer: str) -> str:
 def branch_config(tunnel: Tunnel, own: KeyPair, peer: str) -> str:
     """The branch's end: it takes everything, because its routes decide; it is the one that connects."""
     endpoint = {"Endpoint": f"{tunnel.endpoint}:{tunnel.port}"}
-    return _config(own, {"FwMark": str(tunnel.branch_mark)}, peer, endpoint, ["0.0.0.0/0"])
+    everything = ["0.0.0.0/0"] if tunnel.branch_link6 is None else ["0.0.0.0/0", "::/0"]
+    return _config(own, {"FwMark": str(tunnel.branch_mark)}, peer, endpoint, everything)
 
 
 def _config(

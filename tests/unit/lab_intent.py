@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from policies.model.ids import TunnelId
 from policies.model.intent import (
@@ -86,6 +86,26 @@ def intent(*branches: Branch) -> Intent:
     """The two branches, or others."""
     chosen = branches or (BANDUNG, TEGAL)
     return Intent("kencana", "Asia/Jakarta", HUB, {one.name: one for one in chosen})
+
+
+def both_versions(one: Branch, number: int) -> Branch:
+    """The same branch with an IPv6 prefix beside its IPv4 one, and links to match."""
+    tunnels = tuple(
+        replace(each, link=replace(each.link, hub6=_link6(number, 2 * order), branch6=_link6(number, 2 * order + 1)))
+        for order, each in enumerate(one.tunnels)
+    )
+    return replace(one, tunnels=tunnels, prefixes=(*one.prefixes, IPv6Network(f"2001:db8:{number}::/64")))
+
+
+def _link6(number: int, last: int) -> IPv6Address:
+    return IPv6Address(f"fd00:255::{number}:{last}")
+
+
+HUB_OF_BOTH = replace(
+    HUB,
+    prefixes=(IPv4Network("10.0.0.0/16"), IPv6Network("2001:db8::/64")),
+    between_branches=(IPv4Network("10.0.0.0/8"), IPv6Network("2001:db8::/32")),
+)
 
 
 def renamed(one: Branch, name: str) -> Branch:

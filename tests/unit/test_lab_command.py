@@ -178,6 +178,15 @@ def test_everything_missing_is_named_at_once_with_the_packages() -> None:
     )
 
 
+def test_frr_is_asked_for_where_it_routes_and_bird_where_it_does() -> None:
+    def absent(*routers: str) -> list[tuple[str, str]]:
+        return missing(kernel_wireguard=True, routers=routers, has=lambda program: program not in {"bird", "bgpd"})
+
+    assert absent("frr") == [("bgpd", "frr")]
+    assert absent("bird", "bird") == [("bird", "bird2")]
+    assert absent("bird", "frr") == [("bird", "bird2"), ("bgpd", "frr")]
+
+
 def test_a_kernel_with_wireguard_needs_no_wireguard_go() -> None:
     assert missing(kernel_wireguard=True, has=lambda program: program != "wireguard-go") == []
 

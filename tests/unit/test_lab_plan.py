@@ -7,12 +7,12 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
-from lab_intent import BANDUNG, HUB, TEGAL, intent, renamed, tunnel
+from lab_intent import BANDUNG, HUB, HUB_OF_BOTH, TEGAL, both_versions, intent, renamed, tunnel
 
 from hub.lab.names import LabError
 from hub.lab.network import from_json, to_json
 from hub.lab.plan import by_preference, plan
-from policies.model.intent import Uplink
+from policies.model.intent import RouterKind, Session, SessionKind, Uplink
 
 
 def test_every_site_has_a_router_and_a_host() -> None:
@@ -86,12 +86,53 @@ def test_a_site_without_room_for_a_host_is_refused() -> None:
         plan(intent(replace(BANDUNG, prefixes=(IPv4Network("10.1.0.1/32"),))))
 
 
+@pytest.mark.parametrize(
+    ("kind", "router"),
+    [(RouterKind.FRR, "frr"), (RouterKind.BIRD, "bird"), (RouterKind.ROUTEROS, "bird"), (None, "bird")],
+)
+def test_frr_routes_where_it_is_written_and_bird_elsewhere(kind: RouterKind | None, router: str) -> None:
+    (branch,) = plan(intent(replace(BANDUNG, router=kind))).branches
+    assert branch.router == router
+
+
+def test_a_branch_of_the_hubs_as_has_the_hubs_number() -> None:
+    (branch,) = plan(intent(replace(BANDUNG, session=Session(SessionKind.IBGP)))).branches
+    assert branch.asn == HUB.asn
+
+
+def test_a_branch_of_both_versions_has_a_host_of_both() -> None:
+    network = plan(replace(intent(both_versions(BANDUNG, 1), TEGAL), hub=HUB_OF_BOTH))
+    bandung, tegal = network.branches
+    assert bandung.lan.host_addresses == ("10.1.0.2/24", "2001:db8:1::2/64")
+    assert bandung.lan.gateways == ("10.1.0.1", "2001:db8:1::1")
+    assert (bandung.versions, tegal.versions) == ((4, 6), (4,))
+
+
+def test_a_branch_reaches_what_it_is_told_and_of_its_own_versions() -> None:
+    network = plan(replace(intent(both_versions(BANDUNG, 1), TEGAL), hub=HUB_OF_BOTH))
+    bandung, tegal = network.branches
+    assert bandung.reaches == ("10.0.0.0/16", "2001:db8::/64", "10.0.0.0/8", "2001:db8::/32")
+    assert tegal.reaches == ("10.0.0.0/16", "10.0.0.0/8")
+
+
+def test_a_branch_of_ipv6_alone_has_a_host() -> None:
+    both = both_versions(BANDUNG, 1)
+    (branch,) = plan(replace(intent(replace(both, prefixes=both.prefixes[1:])), hub=HUB_OF_BOTH)).branches
+    assert (branch.lan.host_address, branch.reaches) == ("2001:db8:1::2", ("2001:db8::/64", "2001:db8::/32"))
+
+
+def test_an_ipv6_prefix_without_ipv6_links_is_refused() -> None:
+    branch = replace(BANDUNG, prefixes=both_versions(BANDUNG, 1).prefixes)
+    with pytest.raises(LabError, match="bandung/fiber no IPv6 link"):
+        plan(intent(branch))
+
+
 def test_the_same_configuration_gives_the_same_network() -> None:
     assert plan(intent()) == plan(intent())
 
 
 def test_the_record_of_a_network_reads_back_as_the_same_network() -> None:
-    network = plan(intent())
+    network = plan(replace(intent(both_versions(BANDUNG, 1), TEGAL), hub=HUB_OF_BOTH))
     assert from_json(json.loads(json.dumps(to_json(network)))) == network
 
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 import io
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import wgconfig
-from lab_intent import BANDUNG, intent, tunnel
+from lab_intent import BANDUNG, HUB_OF_BOTH, both_versions, intent, tunnel
 
 from hub.lab import scripts
 from hub.lab.bird import bird_config
+from hub.lab.frr import frr_config
 from hub.lab.names import LabPlace
+from hub.lab.network import Branch, Network
 from hub.lab.picture import picture
 from hub.lab.plan import plan
 from hub.lab.wireguard import KeyPair, branch_config, hub_config
-from policies.model.intent import Uplink
+from policies.model.intent import RouterKind, Session, SessionKind, Uplink
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "lab"
 NETWORK = plan(intent())
@@ -25,15 +28,47 @@ PLACE = LabPlace("lab", Path("/run/pointsman-lab"))
 KEYS = KeyPair("PRIVATEKEY=", "PUBLICKEY=")
 
 
-@pytest.mark.parametrize("name", ["bandung", "tegal"])
-def test_the_branch_router_is_configured_as_the_golden_file_says(name: str) -> None:
-    branch = NETWORK.branch(name)
-    assert branch is not None
-    assert bird_config(NETWORK, branch) == (GOLDEN / f"{name}.bird.conf").read_text()
+NAMES = ["bandung", "tegal", "everything"]
+"""Branches with BFD, without, and with all that there is: IPv6, iBGP, a password, GTSM, other branches."""
+
+
+def the_branch(name: str) -> tuple[Network, Branch, str | None]:
+    """A branch of the golden files, its network, and its password."""
+    if name == "everything":
+        session = Session(SessionKind.IBGP, "bandung", ttl_security=True)
+        branch = replace(both_versions(BANDUNG, 1), session=session)
+        network = plan(replace(intent(branch), hub=HUB_OF_BOTH))
+        return network, network.branches[0], "s3cret"
+    found = NETWORK.branch(name)
+    assert found is not None
+    return NETWORK, found, None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bird_is_configured_as_the_golden_file_says(name: str) -> None:
+    assert bird_config(*the_branch(name)) == (GOLDEN / f"{name}.bird.conf").read_text()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_frr_is_configured_as_the_golden_file_says(name: str) -> None:
+    assert frr_config(*the_branch(name)) == (GOLDEN / f"{name}.frr.conf").read_text()
+
+
+@pytest.mark.skipif(shutil.which("vtysh") is None, reason="FRR is not installed")
+@pytest.mark.parametrize("name", NAMES)
+def test_frr_itself_accepts_the_golden_file(name: str) -> None:
+    done = subprocess.run(["vtysh", "-C", "-f", GOLDEN / f"{name}.frr.conf"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "")
+
+
+def test_frr_intervals_that_are_no_whole_milliseconds_are_rounded_up() -> None:
+    branch = NETWORK.branches[0]
+    odd = replace(branch, tunnels=(replace(branch.tunnels[0], interval_us=33_300),))
+    assert "  transmit-interval 34\n  receive-interval 34\n" in frr_config(NETWORK, odd)
 
 
 @pytest.mark.skipif(shutil.which("bird", path="/usr/sbin:/usr/bin") is None, reason="BIRD is not installed")
-@pytest.mark.parametrize("name", ["bandung", "tegal"])
+@pytest.mark.parametrize("name", NAMES)
 def test_bird_itself_accepts_the_golden_file(name: str) -> None:
     program = shutil.which("bird", path="/usr/sbin:/usr/bin") or "bird"
     done = subprocess.run([program, "-p", "-c", GOLDEN / f"{name}.bird.conf"], capture_output=True, text=True)
@@ -45,8 +80,6 @@ def test_the_topology_is_drawn_as_the_golden_file_says() -> None:
 
 
 def test_bird_intervals_that_are_no_whole_milliseconds_are_written_in_microseconds() -> None:
-    from dataclasses import replace
-
     branch = NETWORK.branches[0]
     odd = replace(branch, tunnels=(replace(branch.tunnels[0], interval_us=33_300),))
     assert "interval 33300 us; multiplier 3;" in bird_config(NETWORK, odd)
@@ -74,6 +107,15 @@ def test_the_branch_connects_and_takes_everything() -> None:
         "AllowedIPs": "0.0.0.0/0",
     }
     assert config.get_interface()["FwMark"] == one.branch_mark
+
+
+def test_with_ipv6_both_ends_take_both_versions() -> None:
+    _, branch, _ = the_branch("everything")
+    one = branch.tunnels[0]
+    assert _parsed(hub_config(branch, one, KEYS, "FAR=")).get_peer("FAR=")["AllowedIPs"] == [
+        "10.1.0.0/24", "2001:db8:1::/64", "10.255.0.1/32", "10.255.0.3/32", "fd00:255::1:1/128", "fd00:255::1:3/128",
+    ]  # fmt: skip
+    assert _parsed(branch_config(one, KEYS, "HUB=")).get_peer("HUB=")["AllowedIPs"] == ["0.0.0.0/0", "::/0"]
 
 
 def test_a_private_key_is_not_shown() -> None:
@@ -104,10 +146,26 @@ def test_the_hub_has_a_default_route_to_its_first_isp_so_that_leaks_are_seen() -
     assert f"route add default via {NETWORK.hub.uplinks[0].gateway} metric 0" in script
 
 
+def test_ipv6_is_on_where_it_is_used_and_nowhere_else() -> None:
+    network, _, _ = the_branch("everything")
+    written = scripts.node_scripts(network, PLACE, kernel_wireguard=True)
+    on = {node for node, script in written.items() if "echo 0 >/proc/sys/net/ipv6" in script}
+    assert on == {"hub", "hq", "bandung", "bandung-host"}
+    assert "address add 2001:db8:1::2/64 dev lan nodad" in written["bandung-host"]
+    assert "address add fd00:255::1:1/127 dev fiber nodad" in written["bandung"]
+    without = scripts.node_scripts(NETWORK, PLACE, kernel_wireguard=True)
+    assert not any("echo 0 >/proc/sys/net/ipv6" in script for script in without.values())
+
+
+def test_a_branch_with_frr_starts_its_daemons_and_no_bird() -> None:
+    (branch,) = plan(intent(replace(BANDUNG, router=RouterKind.FRR))).branches
+    script = scripts.router_script(branch, PLACE)
+    assert [name for name in scripts.FRR_DAEMONS if f"setsid --fork {name} " in script] == list(scripts.FRR_DAEMONS)
+    assert "bird" not in script
+
+
 def test_two_tunnels_over_one_uplink_share_its_address() -> None:
     uplink = Uplink("fiber", "telkom", "fiber", metered=False)
-    from dataclasses import replace
-
     branch = replace(BANDUNG, tunnels=(tunnel("bandung/one", 0, uplink), tunnel("bandung/two", 1, uplink)))
     (bandung,) = plan(intent(branch)).branches
     assert len(bandung.uplinks) == 1
