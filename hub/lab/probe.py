@@ -9,35 +9,50 @@ import sys
 import tempfile
 import time
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hub.lab.names import LabError
 from hub.lab.namespaces import inside
-from hub.lab.network import HQ_HOST, Branch
+from hub.lab.network import HQ_HOST, Branch, Lan
 from hub.lab.outages import Direction, measure
 from hub.lab.prober import NUMBERS, TIMES, Job, Peer
 from hub.lab.record import Lab
 
+IPV6 = " IPv6"
+"""Stands behind the name of a branch of both versions, in reports, for its IPv6."""
 SETTLE = 0.7
 """Seconds after which a packet that has not arrived is lost; more than any delay that a lab is usually given."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeReport:
-    """A ProbeReport is what one branch's probe saw, each way."""
+    """A ProbeReport is what one branch's probe saw, each way, of one IP version."""
 
     to_branch: Direction
     to_hub: Direction
 
 
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """A _Pair is a branch's host and headquarters', talking in one IP version."""
+
+    name: str
+    branch: Branch
+    version: int
+
+
 class Probe:
-    """A Probe sends numbered packets both ways until it is stopped, and reports loss and outages of any part of it."""
+    """A Probe sends numbered packets both ways until it is stopped, and reports loss and outages of any part of it.
+
+    Its reports are by the name of the branch; where branch and hub have both IP versions that is IPv4's, and IPv6's is
+    under the name with `IPV6` behind it.
+    """
 
     def __init__(self) -> None:
-        self._branches: tuple[Branch, ...] = ()
+        self._pairs: tuple[_Pair, ...] = ()
         self._interval = 0.0
         self._directory = Path()
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -56,7 +71,7 @@ class Probe:
         Raises:
             LabError: a branch is not in this lab, or a process does not start.
         """
-        self._branches = _chosen(lab, tuple(branches))
+        self._pairs = tuple(pair for branch in _chosen(lab, tuple(branches)) for pair in _pairs(lab, branch))
         self._interval, self._settle = interval, settle
         self._directory = Path(tempfile.mkdtemp(prefix="probe-", dir=lab.place.directory))
         try:
@@ -99,19 +114,20 @@ class Probe:
             self._end()
 
     def _jobs(self, lab: Lab) -> dict[str, Job]:
-        hq = lab.network.hub.lan.host_address
-        out = [
-            Peer(branch.lan.host_address, number, self._file("to-branch.sent", branch), self._file("to-hub", branch))
-            for number, branch in enumerate(self._branches)
-        ]
-        jobs = {HQ_HOST: Job(hq, self._interval, tuple(out))}
-        for number, branch in enumerate(self._branches):
-            peer = Peer(hq, number, self._file("to-hub.sent", branch), self._file("to-branch", branch))
-            jobs[branch.lan.host] = Job(branch.lan.host_address, self._interval, (peer,))
-        return jobs
+        peers: dict[str, list[Peer]] = {}
+        lans = {HQ_HOST: lab.network.hub.lan}
+        for flow, pair in enumerate(self._pairs):
+            far, near = pair.branch.lan, lab.network.hub.lan
+            lans[far.host] = far
+            there, here = far.host_address_of(pair.version), near.host_address_of(pair.version)
+            out = Peer(there, flow, self._file("to-branch.sent", pair), self._file("to-hub", pair))
+            back = Peer(here, flow, self._file("to-hub.sent", pair), self._file("to-branch", pair))
+            peers.setdefault(HQ_HOST, []).append(out)
+            peers.setdefault(far.host, []).append(back)
+        return {host: Job(_addresses(lans[host]), self._interval, tuple(its)) for host, its in peers.items()}
 
-    def _file(self, kind: str, branch: Branch) -> str:
-        return str(self._directory / f"{branch.name}.{kind}")
+    def _file(self, kind: str, pair: _Pair) -> str:
+        return str(self._directory / f"{pair.name}.{kind}")
 
     def _spawn(self, lab: Lab, node: str, job: Job) -> subprocess.Popen[bytes]:
         command = inside(lab.place, node, [sys.executable, "-m", "hub.lab.prober"])
@@ -142,12 +158,12 @@ class Probe:
             _write(process, line)
 
     def _measure(self, since: float, until: float) -> dict[str, ProbeReport]:
-        def way(branch: Branch, name: str) -> Direction:
-            sent: array[float] = array(TIMES, _read(self._file(f"{name}.sent", branch)))
-            received: array[int] = array(NUMBERS, _read(self._file(name, branch)))
+        def way(pair: _Pair, name: str) -> Direction:
+            sent: array[float] = array(TIMES, _read(self._file(f"{name}.sent", pair)))
+            received: array[int] = array(NUMBERS, _read(self._file(name, pair)))
             return measure(sent, received, self._interval, since=since, until=until)
 
-        return {branch.name: ProbeReport(way(branch, "to-branch"), way(branch, "to-hub")) for branch in self._branches}
+        return {pair.name: ProbeReport(way(pair, "to-branch"), way(pair, "to-hub")) for pair in self._pairs}
 
     def _end(self) -> None:
         for process in self._processes:
@@ -162,6 +178,18 @@ def _chosen(lab: Lab, names: tuple[str, ...]) -> tuple[Branch, ...]:
             there = ", ".join(branch.name for branch in lab.network.branches)
             raise LabError(f'there is no branch "{name}" in this lab: one of {there}')
     return tuple(branch for branch in lab.network.branches if not names or branch.name in names)
+
+
+def _pairs(lab: Lab, branch: Branch) -> Iterator[_Pair]:
+    versions = [version for version in branch.lan.versions if version in lab.network.hub.lan.versions]
+    if not versions:
+        raise LabError(f"{branch.name} has no prefix of an IP version that the hub has too: there is nothing to probe")
+    for version in versions:
+        yield _Pair(branch.name + (IPV6 if version != versions[0] else ""), branch, version)
+
+
+def _addresses(lan: Lan) -> tuple[str, ...]:
+    return tuple(lan.host_address_of(version) for version in lan.versions)
 
 
 def _write(process: subprocess.Popen[bytes], data: bytes) -> None:

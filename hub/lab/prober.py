@@ -1,4 +1,4 @@
-"""One end of a probe: a process in a host's namespace that sends to its peers and notes what arrives.
+"""One end of a probe: a process in a host's namespace that sends to its peers and notes what arrives, of both versions.
 
 Its stdin tells it what to do: first a line of JSON (`Job`), then `go`, then `end` (stop sending, go on receiving);
 at the end of stdin it writes the rest and exits, so it never outlives who started it. For every peer it appends the
@@ -18,6 +18,7 @@ import struct
 import sys
 import time
 from array import array
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -44,9 +45,12 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A Job is what one prober does: where it listens, with whom it talks, and how often (seconds)."""
+    """A Job is what one prober does: where it listens, with whom it talks, and how often (seconds).
 
-    address: str
+    `addresses` are of different IP versions; a peer is talked to from the one of its own version.
+    """
+
+    addresses: tuple[str, ...]
     interval: float
     peers: tuple[Peer, ...]
 
@@ -54,7 +58,7 @@ class Job:
     def parse(cls, line: str) -> Job:
         """Read the job from a line of JSON."""
         value = json.loads(line)
-        return cls(value["address"], value["interval"], tuple(Peer(**peer) for peer in value["peers"]))
+        return cls(tuple(value["addresses"]), value["interval"], tuple(Peer(**peer) for peer in value["peers"]))
 
 
 @dataclass(slots=True)
@@ -62,17 +66,18 @@ class _Flow:
     peer: Peer
     sent_file: BinaryIO
     received_file: BinaryIO
+    endpoint: socket.socket
     next_number: int = 0
     sent: array[float] = field(default_factory=lambda: array(TIMES))
     received: array[int] = field(default_factory=lambda: array(NUMBERS))
 
-    def send(self, endpoint: socket.socket) -> None:
+    def send(self) -> None:
         """Send the next packet; one that the own kernel refuses counts as sent, and lost."""
         packet = _DATAGRAM.pack(_MAGIC, self.peer.flow, self.next_number)
         self.sent.append(time.monotonic())
         self.next_number += 1
         with contextlib.suppress(OSError):
-            endpoint.sendto(packet, (self.peer.address, PORT))
+            self.endpoint.sendto(packet, (self.peer.address, PORT))
 
     def flush(self) -> None:
         """Append what is new to the files."""
@@ -81,8 +86,13 @@ class _Flow:
         del self.sent[:], self.received[:]
 
 
-def _open(peer: Peer) -> _Flow:
-    return _Flow(peer, _unbuffered(peer.sent_file), _unbuffered(peer.received_file))
+def _open(peer: Peer, endpoints: Mapping[socket.AddressFamily, socket.socket]) -> _Flow:
+    endpoint = endpoints[_family(peer.address)]
+    return _Flow(peer, _unbuffered(peer.sent_file), _unbuffered(peer.received_file), endpoint)
+
+
+def _family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 def _unbuffered(path: str) -> BinaryIO:
@@ -90,7 +100,7 @@ def _unbuffered(path: str) -> BinaryIO:
 
 
 def _listen(address: str) -> socket.socket:
-    endpoint = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    endpoint = socket.socket(_family(address), socket.SOCK_DGRAM)
     endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
     endpoint.setblocking(False)  # noqa: FBT003 - the name says it
     endpoint.bind((address, PORT))
@@ -109,7 +119,7 @@ def _receive(endpoint: socket.socket, flows: dict[int, _Flow]) -> None:
                 flows[number].received.append(sequence)
 
 
-def _probe(job: Job, endpoint: socket.socket, flows: dict[int, _Flow]) -> None:
+def _probe(job: Job, endpoints: Collection[socket.socket], flows: dict[int, _Flow]) -> None:
     control = sys.stdin.fileno()
     next_tick = float("inf")
     next_flush = 0.0
@@ -117,16 +127,17 @@ def _probe(job: Job, endpoint: socket.socket, flows: dict[int, _Flow]) -> None:
         now = time.monotonic()
         if now >= next_tick:
             for flow in flows.values():
-                flow.send(endpoint)
+                flow.send()
             next_tick = max(next_tick + job.interval, now)
         if now >= next_flush:
             for flow in flows.values():
                 flow.flush()
             next_flush = now + _FLUSH_EVERY
         timeout = max(0.0, min(next_tick, next_flush) - time.monotonic())
-        readable, _, _ = select.select([endpoint, control], [], [], timeout)
-        if endpoint in readable:
-            _receive(endpoint, flows)
+        readable, _, _ = select.select([*endpoints, control], [], [], timeout)
+        for endpoint in endpoints:
+            if endpoint in readable:
+                _receive(endpoint, flows)
         if control in readable:
             order = os.read(control, 64)
             if not order:
@@ -138,11 +149,11 @@ def main() -> int:
     """The process."""
     gc.disable()
     job = Job.parse(_first_line())
-    flows = {peer.flow: _open(peer) for peer in job.peers}
-    endpoint = _listen(job.address)
+    endpoints = {_family(address): _listen(address) for address in job.addresses}
+    flows = {peer.flow: _open(peer, endpoints) for peer in job.peers}
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    _probe(job, endpoint, flows)
+    _probe(job, endpoints.values(), flows)
     for flow in flows.values():
         flow.flush()
     return 0

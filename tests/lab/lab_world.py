@@ -37,13 +37,21 @@ def unique_place(what: str) -> LabPlace:
 
 @contextmanager
 def lab_of(what: str, *branches: str) -> Iterator[Lab]:
+    """A lab of some branches of the example, as `lab_without_hub`."""
+    with lab_without_hub(what, network(*branches), EXAMPLE) as lab:
+        yield lab
+
+
+@contextmanager
+def lab_without_hub(what: str, planned: Network, configuration: Path) -> Iterator[Lab]:
     """A lab that is up, without the hub's processes; the hub's routes to the branches are there by hand."""
     place = unique_place(what)
     try:
-        lab = build.up(network(*branches), place, configuration=EXAMPLE, with_hub=False)
+        lab = build.up(planned, place, configuration=configuration, with_hub=False)
         for branch in lab.network.branches:
             device = branch.tunnels[0].hub_interface
-            assert succeeds(lab, HUB, "ip", "route", "add", branch.prefixes[0], "dev", device)
+            for prefix in branch.prefixes:
+                assert succeeds(lab, HUB, "ip", "route", "add", prefix, "dev", device)
         yield lab
     finally:
         build.down(place)
