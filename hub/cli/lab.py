@@ -108,6 +108,8 @@ def run(args: argparse.Namespace) -> int:
 
     os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", ""), *_SYSTEM_DIRECTORIES])
     try:
+        if args.lab_action is _shell:
+            _take_name(args)
         place = names.lab_place(args.name)
         if rootless.needed(os.geteuid()):
             return _outside(args, place)
@@ -345,6 +347,15 @@ def _shell(args: argparse.Namespace, place: LabPlace) -> int:
     arguments = inside(place, node, command)
     sys.stdout.flush()
     os.execvpe(arguments[0], arguments, environment)  # noqa: S606 - becomes that command
+
+
+def _take_name(args: argparse.Namespace) -> None:
+    """`shell NODE --name X`: argparse gives all that is behind NODE to the command, but no command is called --name."""
+    first, *rest = args.command or [""]
+    if first == "--name" and rest:
+        args.name, args.command = rest[0], rest[1:]
+    elif first.startswith("--name="):
+        args.name, args.command = first.removeprefix("--name="), rest
 
 
 def _demo(_args: argparse.Namespace, place: LabPlace) -> int:

@@ -99,7 +99,7 @@ def _apply(lab: Lab, before: Sequence[Disturbance], wanted: Sequence[Disturbance
         run_inside(lab.place, stage.node, stage_script(lab.place, stage, netem=netem))
     with ThreadPoolExecutor(4) as pool:
         jobs = [
-            pool.submit(run_inside, lab.place, isp.node, _nft(disturbances.rules(lab.network, isp, wanted)))
+            pool.submit(_filter, lab.place, isp.node, disturbances.rules(lab.network, isp, wanted))
             for isp in lab.network.isps
             if disturbances.rules(lab.network, isp, wanted) != disturbances.rules(lab.network, isp, before)
         ]
@@ -116,8 +116,10 @@ def _encode(one: Disturbance) -> dict[str, object]:
     return {**asdict(one), "way": one.way.value}
 
 
-def _nft(text: str) -> str:
-    return f"nft -f - <<'END'\n{text}END\n"
+def _filter(place: LabPlace, node: str, rules: str) -> None:
+    if not requirements.installed("nft"):
+        raise LabError(requirements.complaint([("nft", "nftables")]))
+    run_inside(place, node, f"nft -f - <<'END'\n{rules}END\n", doing="nftables of this kernel, which a lab needs, in")
 
 
 def stage_script(place: LabPlace, stage: Stage, *, netem: bool) -> str:

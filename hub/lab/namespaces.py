@@ -27,13 +27,13 @@ def inside(place: LabPlace, node: str, command: Sequence[str]) -> list[str]:
     return ["ip", "netns", "exec", place.namespace(node), "sh", "-ec", _ENTER, *own, *command]
 
 
-def run_inside(place: LabPlace, node: str, script: str, *, timeout: float = 60) -> str:
-    """Run a shell script in a node, to its end; what it printed.
+def run_inside(place: LabPlace, node: str, script: str, *, doing: str = "setting up", timeout: float = 60) -> str:
+    """Run a shell script in a node, to its end; what it printed. `doing` is what an error says was tried on the node.
 
     Raises:
         LabError: it failed; the text has the first line that it wrote on stderr.
     """
-    return run(inside(place, node, ["sh", "-e"]), what=f"setting up {node}", text=script, timeout=timeout)
+    return run(inside(place, node, ["sh", "-e"]), what=f"{doing} {node}", text=script, timeout=timeout)
 
 
 def run(command: Sequence[str], *, what: str, text: str | None = None, timeout: float = 60) -> str:

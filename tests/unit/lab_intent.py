@@ -3,69 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network
 
-from policies.model.ids import TunnelId
-from policies.model.intent import (
-    Announce,
-    Branch,
-    Failback,
-    FailbackMode,
-    Hub,
-    HubUplink,
-    Intent,
-    Link,
-    Liveness,
-    LivenessMethod,
-    LivenessTimers,
-    Metered,
-    Policy,
-    Tunnel,
-    Uplink,
-)
+import small_network
+from small_network import a_branch, a_network, a_tunnel
 
-POLICY = Policy(
-    name="standard",
-    prefer=("fiber", "wireless", "lte"),
-    metered=Metered.WHEN_DEGRADED,
-    failback=Failback(FailbackMode.AUTOMATIC, timedelta(seconds=60)),
-    announce=Announce(first=1000, step=100, add_degraded=4000, add_drained=8000),
-)
-UPLINKS = {
-    "telkom": HubUplink("telkom", "telkom", "eth0", "vpn1.kencana.example"),
-    "biznet": HubUplink("biznet", "biznet", None, None),
-}
-HUB = Hub("hq", 65000, IPv4Address("10.0.0.1"), (IPv4Network("10.0.0.0/16"),), UPLINKS)
+from policies.model.intent import Branch, HubUplink, Intent, Liveness, LivenessMethod, Tunnel, Uplink
+
+UPLINKS = {**small_network.HUB_UPLINKS, "biznet": HubUplink("biznet", "biznet", None, None)}
+"""The second one's interface is not written."""
+HUB = replace(small_network.HUB, uplinks=UPLINKS)
 
 
 def tunnel(name: str, number: int, uplink: Uplink, method: LivenessMethod = LivenessMethod.BFD) -> Tunnel:
     """A tunnel whose link, port and interface follow from its number."""
     branch, _, own = name.partition("/")
-    timers = LivenessTimers(method, timedelta(milliseconds=50), 3)
-    return Tunnel(
-        id=TunnelId(branch, own),
-        uplink=uplink,
-        hub_uplink=UPLINKS["telkom" if uplink.isp == "telkom" else "biznet"],
-        link=Link(IPv4Address("10.255.0.0") + 2 * number, IPv4Address("10.255.0.1") + 2 * number),
-        port=51000 + number,
-        interface=f"wg{51000 + number}-{branch}"[:15],
-        liveness=Liveness(timers, timers),
-    )
+    timers = replace(small_network.FAST, method=method)
+    hub_uplink = UPLINKS["telkom" if uplink.isp == "telkom" else "biznet"]
+    made = a_tunnel(branch, own, number)
+    return replace(made, uplink=uplink, hub_uplink=hub_uplink, liveness=Liveness(timers, timers))
 
 
 def branch(name: str, number: int, *tunnels: Tunnel) -> Branch:
     """A branch with one /24."""
-    return Branch(
-        name=name,
-        asn=65000 + number,
-        router_id=IPv4Address(f"10.{number}.0.1"),
-        timezone="Asia/Jakarta",
-        prefixes=(IPv4Network(f"10.{number}.0.0/24"),),
-        prefix_limit=10,
-        tunnels=tunnels,
-        policy=POLICY,
-    )
+    return replace(a_branch(name, (), number), tunnels=tunnels)
 
 
 BANDUNG = branch(
@@ -85,7 +46,7 @@ TEGAL = branch(
 def intent(*branches: Branch) -> Intent:
     """The two branches, or others."""
     chosen = branches or (BANDUNG, TEGAL)
-    return Intent("kencana", "Asia/Jakarta", HUB, {one.name: one for one in chosen})
+    return replace(a_network(*chosen), hub=HUB)
 
 
 def both_versions(one: Branch, number: int) -> Branch:

@@ -11,7 +11,7 @@ import pytest
 from lab_intent import intent
 
 from hub.cli import lab
-from hub.lab import namespaces, rootless
+from hub.lab import disturb, namespaces, requirements, rootless
 from hub.lab.names import HOME_VARIABLE, LabError, LabPlace, labs_home
 from hub.lab.plan import plan
 from hub.lab.record import Lab, load, locked, write
@@ -105,6 +105,26 @@ def test_a_name_that_is_not_in_the_lab_is_answered_with_the_one_like_it(
 ) -> None:
     assert run(*arguments) == lab.REFUSED
     assert expected in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("written", [["--name", "second"], ["--name=second"]])
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_a_shells_lab_may_be_named_before_and_after_the_machine(
+    written: list[str], order: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("shell", *([*written, "hub"] if order == "before" else ["hub", *written])) == lab.NOT_RUNNING
+    assert 'no lab "second" is up here' in capsys.readouterr().err
+
+
+def test_a_commands_own_name_option_stays_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("shell", "hub", "--", "ls", "--name", "second") == lab.NOT_RUNNING
+    assert 'no lab "lab" is up here' in capsys.readouterr().err
+
+
+def test_a_cut_without_nft_names_the_package(recorded: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requirements, "installed", lambda program: program != "nft")
+    with pytest.raises(LabError, match="missing for a lab: nft: apt-get install nftables"):
+        disturb.cut(recorded, "bandung/fiber")
 
 
 @pytest.mark.usefixtures("recorded")
