@@ -30,7 +30,7 @@ from policies.model.view import LivenessState, SessionState, View
 from policies.moves import Move, Progress, Step, advance, blocked_until
 from policies.preference import standing_med
 from policies.ranking import present_order, session_grace_ends, standing_order
-from policies.survivor import Standing, values
+from policies.survivor import Standing, spokesman, values
 
 CLOSE_AFTER = timedelta(milliseconds=500)
 """How long after a death its session is closed: ExaBGP has announcements over the survivors to send first."""
@@ -85,11 +85,12 @@ def decide_branch(hub: Hub, branch: Branch, view: View, move: Move | None, now: 
     choice = choose(ranking, active, branch.policy.failback, view, now)
     standings = _standings(branch, view)
     planned = _plan(branch, choice, active, move, standings, view, now)
-    meds = values(standings, planned.chosen) if planned.chosen is not None else {}
+    spoken = spokesman(standings, planned.chosen) if planned.chosen is not None else None
+    meds = values(standings, spoken) if spoken is not None else {}
     classes = class_orders(branch, view, ranking, planned.carrier, planned.choice.reason.value, now)
     settled = (Reason.PREFERRED, Reason.ONLY_USABLE)
     silent = not classes and known is None and planned.choice.reason in settled
-    survivor = _is_survivor(standings, planned.chosen, meds)
+    survivor = _is_survivor(standings, spoken, meds)
     told = announced_to(hub, branch)
     verdict = Verdict(
         branch=branch.name,

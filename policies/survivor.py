@@ -9,7 +9,8 @@ The rules, each a few lines below:
 1.  While all is well every tunnel announces its standing value.
 2.  The chosen tunnel announces its standing value if that beats all others, else one below the lowest that any other
     may hold. A value that already beats them is left as it is: changing it would gain nothing.
-3.  What was lowered is given back (raised) only while the chosen tunnel is live, its session up, its set sent.
+3.  What was lowered is given back (raised) only while the chosen tunnel is live, its session up, its set sent. The
+    chosen one's own value rises once everything that the branch may hold from others is worse than its standing value.
 4.  A tunnel that is not chosen announces nothing better than the chosen one was *seen* to be sent.
 5.  Nothing is announced into a dead tunnel: TCP would deliver it after the heal.
 """
@@ -53,8 +54,20 @@ class Standing:
         return self.alive and self.session_up and self.complete
 
 
+def spokesman(standings: Sequence[Standing], chosen: TunnelId) -> TunnelId:
+    """The tunnel over which the branch is told where to go: the chosen one, unless only another can be told.
+
+    While the chosen tunnel has no session and another is dead, the branch may sit on the dead one until its hold timer
+    ends. Any live tunnel is better, so the first that has a session stands in.
+    """
+    the_chosen = next((s for s in standings if s.tunnel == chosen), None)
+    if (the_chosen is not None and _can_be_told(the_chosen)) or not any(s.dead for s in standings):
+        return chosen
+    return next((s.tunnel for s in standings if s.alive and _can_be_told(s)), chosen)
+
+
 def values(standings: Sequence[Standing], chosen: TunnelId) -> Mapping[TunnelId, int]:
-    """The MED to announce on each tunnel; a tunnel without a value is to be left alone."""
+    """The MED to announce on each tunnel; a tunnel without a value is to be left alone. `chosen` is the spokesman."""
     the_chosen = next((s for s in standings if s.tunnel == chosen), None)
     others = [s for s in standings if s.tunnel != chosen]
     wanted: dict[TunnelId, int] = {}
@@ -72,15 +85,21 @@ def _can_be_told(standing: Standing) -> bool:
 
 
 def _chosen_value(chosen: Standing, others: Sequence[Standing]) -> int:
+    held = [other.lowest_held for other in others if other.lowest_held is not None]
     rivals = [value for other in others for value in _rival_values(other, chosen)]
+    value = _value_below(rivals, chosen, others)
+    # Another that is about to rise is no rival, but its value must not be met either before it has risen.
+    return _value_below([*rivals, *held], chosen, others) if value in held else value
+
+
+def _value_below(rivals: Sequence[int], chosen: Standing, others: Sequence[Standing]) -> int:
     lowest = min(rivals, default=None)
-    # It rises only when nothing has to be seen first, or it would meet another's value on the way.
-    beaten = all(other.lowest_held is not None and other.lowest_held > chosen.med for other in others)
-    quiet = chosen.sound and beaten and all(other.sound for other in others)
     if lowest is None:
-        return chosen.med if quiet or chosen.sent is None else min(chosen.med, chosen.sent)
-    may_rise = quiet or chosen.sent is None or chosen.sent >= chosen.med
-    if chosen.med < lowest and may_rise:
+        return chosen.med
+    # It rises only when nothing has to be seen first, or it would meet another's value on the way. That holds of dead
+    # ones too: what they last were told does not become the best by it.
+    beaten = all(other.lowest_held is not None and other.lowest_held > chosen.med for other in others)
+    if chosen.med < lowest and (beaten or chosen.sent is None or chosen.sent >= chosen.med):
         return chosen.med
     if chosen.sent is not None and chosen.sent < lowest:
         return chosen.sent

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from policies.model.ids import TunnelId
-from policies.survivor import Standing, values
+from policies.survivor import Standing, spokesman, values
 
 FIBER, WIRELESS, LTE = (TunnelId("bandung", name) for name in ("fiber", "wireless", "lte"))
 
@@ -115,6 +115,24 @@ fiber, wireless, lte = sound(FIBER, 1000), sound(WIRELESS, 1100), sound(LTE, 120
             FIBER,
             {WIRELESS: 1100, FIBER: 990},
         ),
+        (
+            "a boost that is about to be given back is not met on the way either",
+            [dead(FIBER, 1000, 1000), sound(WIRELESS, 1100), sound(LTE, 1200, 990)],
+            WIRELESS,
+            {WIRELESS: 980, LTE: 990},
+        ),
+        (
+            "the chosen one rises when all that the branch may hold is worse, also from a dead tunnel",
+            [sound(FIBER, 1000, 990), dead(WIRELESS, 1100, 1100)],
+            FIBER,
+            {FIBER: 1000},
+        ),
+        (
+            "so it does while its own set is not known to be complete, or it would follow what it was last sent",
+            [replace(sound(FIBER, 1000, 990), complete=False)],
+            FIBER,
+            {FIBER: 1000},
+        ),
     ],
 )
 def test_values(case: str, standings: list[Standing], chosen: TunnelId, expected: dict[TunnelId, int]) -> None:
@@ -128,3 +146,28 @@ def test_the_value_keeps_sinking_below_what_was_sent_until_there_is_no_room() ->
         assert told < held or held == 0
         held = told
     assert held == 0
+
+
+unheard = replace(wireless, session_up=False, complete=False, sent=None)
+
+
+@pytest.mark.parametrize(
+    ("case", "standings", "expected"),
+    [
+        ("the chosen one speaks for itself", [dead(FIBER, 1000, 1000), wireless, lte], WIRELESS),
+        (
+            "without a session, while another is dead, a live one stands in",
+            [dead(FIBER, 1000, 1000), unheard, lte],
+            LTE,
+        ),
+        ("while nothing is dead it is waited for", [fiber, unheard, lte], WIRELESS),
+        ("nobody else can be told", [dead(FIBER, 1000, 1000), unheard], WIRELESS),
+        (
+            "one of which nothing is known does not stand in",
+            [dead(FIBER, 1, 1), unheard, replace(lte, alive=False)],
+            WIRELESS,
+        ),
+    ],
+)
+def test_spokesman(case: str, standings: list[Standing], expected: TunnelId) -> None:
+    assert spokesman(standings, WIRELESS) == expected, case
