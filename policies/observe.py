@@ -35,6 +35,7 @@ from policies.model.view import (
     LivenessState,
     LivenessView,
     PathSeen,
+    Replaced,
     SessionState,
     SessionView,
     View,
@@ -42,6 +43,11 @@ from policies.model.view import (
 
 STARTING = timedelta(seconds=15)
 """How long after a tunnel was first known its deaths are those of a start, not of a tunnel."""
+
+
+ARRIVES = timedelta(seconds=10)
+"""How long a tunnel must live after a change was sent, for the branch to have it for certain: the longest time until a
+death is noticed, and TCP's retransmission."""
 
 
 def observe(view: View, event: Event) -> View:
@@ -65,7 +71,8 @@ def observe(view: View, event: Event) -> View:
         case EndOfRibHeard():
             return _with_session(view, event.tunnel, _end_of_rib)
         case AnnouncementsSent():
-            return _with_session(view, event.tunnel, lambda was: _sent(was, event))
+            dead = view.liveness_of(event.tunnel).state is LivenessState.DOWN
+            return _with_session(view, event.tunnel, lambda was: _sent(was, event, dead=dead))
         case SetSent():
             return _with_session(view, event.tunnel, lambda was: replace(was, complete=True, sent_before=NOTHING))
         case RouteRefused():
@@ -94,13 +101,14 @@ def _observe_forwarder(view: View, event: _ForwarderEvent) -> View:
     match event:
         case ForwarderConnected():
             paths = {key: PathSeen(tunnel, at, at) for key, (tunnel, at) in event.paths.items()}
-            liveness = _reported(view, event.liveness)
-            return replace(view, forwarder=True, liveness=liveness, classes=event.classes, paths=paths)
+            for tunnel, liveness in _reported(view, event.liveness).items():
+                view = _lives_or_dies(view, tunnel, liveness)
+            known = {tunnel: view.liveness[tunnel] for tunnel in event.liveness}
+            return replace(view, forwarder=True, liveness=known, classes=event.classes, paths=paths)
         case ForwarderLost():
             return replace(view, forwarder=False)
         case LivenessChanged():
-            now = _with_past(view.liveness_of(event.tunnel), event.liveness)
-            return replace(view, liveness={**view.liveness, event.tunnel: now})
+            return _lives_or_dies(view, event.tunnel, _with_past(view.liveness_of(event.tunnel), event.liveness))
         case ClassChanged():
             return replace(view, classes={**view.classes, event.state.name: event.state})
         case ClassGone():
@@ -112,6 +120,19 @@ def _observe_forwarder(view: View, event: _ForwarderEvent) -> View:
             return replace(view, paths={**view.paths, key: PathSeen(event.tunnel, since, event.at)})
         case _:
             assert_never(event)
+
+
+def _lives_or_dies(view: View, tunnel: TunnelId, now: LivenessView) -> View:
+    """A tunnel's liveness, and what that means for what its branch may hold from it."""
+    was = view.liveness_of(tunnel).state
+    view = replace(view, liveness={**view.liveness, tunnel: now})
+    if now.state is was or tunnel not in view.sessions:
+        return view
+    if now.state is LivenessState.DOWN:
+        return _with_session(view, tunnel, lambda session: _may_still_hold(session, now.since))
+    if now.state is LivenessState.UP:
+        return _with_session(view, tunnel, lambda session: _will_arrive(session, now.since))
+    return view
 
 
 def _with_past(was: LivenessView, now: LivenessView) -> LivenessView:
@@ -179,6 +200,7 @@ def _session_changed(was: SessionView, event: SessionChanged) -> SessionView:
             complete=False,
             sent=NOTHING,
             sent_before=_lowest(was.sent_before, was.sent),
+            replaced={},
             heard=_held(was, event.at),
             end_of_rib=False,
         )
@@ -188,7 +210,7 @@ def _session_changed(was: SessionView, event: SessionChanged) -> SessionView:
 def _down(was: SessionView, at: Instant, reason: str) -> SessionView:
     """The branch may keep what it was sent, and we keep what it announced: as long as its tunnel lives."""
     return replace(
-        was,
+        _may_still_hold(was, at),
         state=SessionState.DOWN,
         since=at,
         reason=reason,
@@ -202,6 +224,20 @@ def _held(was: SessionView, at: Instant) -> Mapping[Prefix, Heard]:
     return {
         prefix: heard if heard.held_since is not None else Heard(heard.since, at) for prefix, heard in was.heard.items()
     }
+
+
+def _may_still_hold(was: SessionView, ended: Instant) -> SessionView:
+    """Its tunnel or its session ended: what was replaced shortly before, the branch may still hold."""
+    recent = {p: r.announcement for p, r in was.replaced.items() if ended - r.at < ARRIVES.total_seconds()}
+    return replace(was, sent_before=_lowest(was.sent_before, recent), replaced={})
+
+
+def _will_arrive(was: SessionView, at: Instant) -> SessionView:
+    """Its tunnel is back and its session stood all the while: TCP delivers what did not arrive."""
+    if was.state is not SessionState.UP or not was.complete:
+        return was
+    waiting = {prefix: Replaced(said, at) for prefix, said in was.sent_before.items()}
+    return replace(was, sent_before=NOTHING, replaced={**was.replaced, **waiting})
 
 
 def _lowest(one: Mapping[Prefix, Announcement], other: Mapping[Prefix, Announcement]) -> Mapping[Prefix, Announcement]:
@@ -226,7 +262,18 @@ def _end_of_rib(was: SessionView) -> SessionView:
     return replace(was, heard=fresh, end_of_rib=True)
 
 
-def _sent(was: SessionView, event: AnnouncementsSent) -> SessionView:
+def _sent(was: SessionView, event: AnnouncementsSent, *, dead: bool) -> SessionView:
+    taken_back = {
+        prefix: said
+        for prefix, said in was.sent.items()
+        if prefix in event.withdrawn or (prefix in event.announced and said.med < event.announced[prefix].med)
+    }
     sent = {p: said for p, said in was.sent.items() if p not in event.withdrawn}
     sent.update(event.announced)
-    return replace(was, sent=sent)
+    if not taken_back:
+        return replace(was, sent=sent)
+    if dead:
+        return replace(was, sent=sent, sent_before=_lowest(was.sent_before, taken_back))
+    recent = {p: r.announcement for p, r in was.replaced.items() if event.at - r.at < ARRIVES.total_seconds()}
+    lowest = _lowest(recent, taken_back)
+    return replace(was, sent=sent, replaced={p: Replaced(said, event.at) for p, said in lowest.items()})

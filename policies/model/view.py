@@ -53,11 +53,20 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """A Replaced is the best value of a prefix that was taken back of late, and when the last such change was sent."""
+
+    announcement: Announcement
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
 class SessionView:
     """A SessionView is what is known of the BGP session on one tunnel.
 
     `sent` is what the branch was last *seen* to be sent on this session, never what was only wanted; `sent_before` is
-    what the sessions before it sent, which the branch may hold until this session's whole set has been sent.
+    what the sessions before it sent, which the branch may hold until this session's whole set has been sent; and, when
+    the tunnel dies, what was `replaced` so shortly before that the change may not have arrived.
     `complete` says that the whole set and its End-of-RIB have been sent on the present session.
     """
 
@@ -69,6 +78,7 @@ class SessionView:
     sent_before: Mapping[Prefix, Announcement] = field(default_factory=dict)
     heard: Mapping[Prefix, Heard] = field(default_factory=dict)
     end_of_rib: bool = False
+    replaced: Mapping[Prefix, Replaced] = field(default_factory=dict)
 
     @property
     def lowest_held(self) -> int | None:

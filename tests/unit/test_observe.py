@@ -166,3 +166,53 @@ def test_a_path_counts_from_the_first_answer_on_its_tunnel() -> None:
     )
     seen = view.paths[("bandung", 4)]
     assert (seen.tunnel, seen.since, seen.at) == (FIBER, at(2), at(3))
+
+
+def liveness(state: LivenessState, when: float) -> LivenessChanged:
+    return LivenessChanged(FIBER, LivenessView(state, at(when)))
+
+
+LIVE, DEAD = LivenessState.UP, LivenessState.DOWN
+
+
+def lowest_held(*events: Event) -> int | None:
+    return after(liveness(LIVE, 1.0), session_up(2.0), *events).session_of(FIBER).lowest_held
+
+
+def test_a_value_that_was_raised_shortly_before_the_death_may_still_be_held() -> None:
+    """The raise was handed to TCP, but went into a tunnel that was dying already."""
+    assert lowest_held(sent(990, 20.0), sent(1000, 40.0), liveness(DEAD, 40.1)) == 990
+
+
+def test_so_it_is_when_the_raise_is_heard_of_after_the_death() -> None:
+    assert lowest_held(sent(990, 20.0), liveness(DEAD, 40.1), sent(1000, 40.0)) == 990
+
+
+def test_a_value_that_was_raised_long_before_the_death_is_gone() -> None:
+    assert lowest_held(sent(990, 20.0), sent(1000, 40.0), liveness(DEAD, 60.0)) == 1000
+
+
+def test_the_same_of_what_was_withdrawn() -> None:
+    withdrawn = AnnouncementsSent(FIBER, {}, (HQ,), at(40.0))
+    assert lowest_held(sent(990, 20.0), withdrawn, liveness(DEAD, 40.1)) == 990
+
+
+def test_of_two_raises_the_lowest_value_may_be_held() -> None:
+    assert lowest_held(sent(980, 20.0), sent(990, 39.0), sent(1000, 40.0), liveness(DEAD, 40.1)) == 980
+
+
+def test_the_end_of_a_session_counts_like_a_death() -> None:
+    assert lowest_held(sent(990, 20.0), sent(1000, 40.0), SessionChanged(FIBER, DOWN, at(40.1))) == 990
+
+
+def test_once_the_tunnel_is_back_on_the_same_session_what_was_sent_arrives() -> None:
+    complete = SetSent(FIBER, at(20.0))
+    back = (sent(990, 20.0), complete, sent(1000, 40.0), liveness(DEAD, 40.1), liveness(LIVE, 41.0))
+    assert lowest_held(*back) == 1000
+    assert lowest_held(*back, liveness(DEAD, 42.0)) == 990  # too soon after: it may not have arrived
+    assert lowest_held(*back, liveness(DEAD, 60.0)) == 1000
+
+
+def test_a_forwarder_that_comes_back_with_a_death_counts_like_the_news_of_it() -> None:
+    dead = ForwarderConnected({FIBER: LivenessView(DEAD, at(40.1))}, {}, {})
+    assert lowest_held(sent(990, 20.0), sent(1000, 40.0), dead) == 990
