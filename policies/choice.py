@@ -29,8 +29,11 @@ class Choice:
 
 def choose(ranking: Sequence[Ranked], current: TunnelId | None, failback: Failback, view: View, now: Instant) -> Choice:
     """The tunnel to be on. `ranking` is the present order; `current` is where the kernel is, None before the first."""
+    # Before there is a class the branch decides where it is: a forwarder that lost its memory, or a new controller, must
+    # not turn it to a tunnel of which nothing is known.
+    current = current or _already_preferred(ranking, view)
     if not view.forwarder:
-        return Choice(current or _already_preferred(ranking, view), Reason.BLIND)
+        return Choice(current, Reason.BLIND)
     if any(r.tunnel == current and r.usability is Usability.UNKNOWN for r in ranking):
         # Within seconds it is known to live or to be dead; until then nothing is held against it.
         return Choice(current, Reason.NOT_YET)

@@ -85,3 +85,19 @@ def test_a_hold_says_when_it_ends() -> None:
     believed = view(fiber_since=950.0)
     choice = choose(present_order(BRANCH, believed, NOW), WIRELESS, AUTOMATIC, believed, NOW)
     assert choice.wake_at == Instant(1010.0)
+
+
+def held(med: int) -> SessionView:
+    return SessionView(SessionState.UP, complete=True, sent={ip_network("10.0.0.0/16"): Announcement(med)})
+
+
+def test_without_a_class_it_starts_where_the_branch_was_told_to_be() -> None:
+    """A forwarder without its state file knows no class and no tunnel: the branch is left where it is."""
+    believed = replace(view(UNKNOWN, UNKNOWN), sessions={FIBER: held(1000), WIRELESS: held(990)})
+    choice = choose(present_order(BRANCH, believed, NOW), None, AUTOMATIC, believed, NOW)
+    assert (choice.tunnel, choice.reason) == (WIRELESS, Reason.NOT_YET)
+
+
+def test_without_a_class_it_does_not_start_on_a_dead_tunnel() -> None:
+    believed = replace(view(UP, DOWN), sessions={FIBER: held(1000), WIRELESS: held(990)})
+    assert choose(present_order(BRANCH, believed, NOW), None, AUTOMATIC, believed, NOW).tunnel == FIBER
