@@ -219,7 +219,9 @@ class Speaker:
                     greeted = True
                 elif not self._take(message):
                     return
-            self._say_what_is_due()
+            # After the loop has decided on what was just heard: what is wanted may follow from what was seen sent, and
+            # the two would chase each other.
+            asyncio.get_running_loop().call_soon(self._say_what_is_due)
             self._something_heard.set()
 
     def _greeted(self, message: Message) -> None:

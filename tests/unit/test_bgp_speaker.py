@@ -16,7 +16,7 @@ from bgp_network import network
 from hub.bgp import speaker as speaker_module
 from hub.bgp.speaker import NotConnectedError, Speaker
 from policies.model.announcement import Announcement
-from policies.model.events import Event, SpeakerConnected, SpeakerLost, SpeakerReady
+from policies.model.events import AnnouncementsSent, Event, SpeakerConnected, SpeakerLost, SpeakerReady
 from policies.model.ids import TunnelId
 from speaker.bgp.text import Version
 
@@ -127,6 +127,35 @@ def test_urgent_announcements_are_written_before_want_returns(tmp_path: Path) ->
         assert speaker._writer is not None
         assert speaker._writer.transport.get_write_buffer_size() == 0
         assert "med 990" in (await relay.command())["command"]
+
+    play(tmp_path, scene)
+
+
+def sent(med: int) -> dict[str, Any]:
+    """ExaBGP's event of having sent the hub's prefix with this MED."""
+    update = {"attribute": {"med": med}, "announce": {"ipv4 unicast": {"10.255.1.0": [{"nlri": str(HUB)}]}}}
+    neighbor = {"address": {"peer": "10.255.1.1"}, "direction": "send", "message": {"update": update}}
+    return {"event": {"exabgp": "5.0.0", "type": "update", "neighbor": neighbor}, "at": 1.0}
+
+
+def test_what_was_just_seen_is_decided_on_before_anything_is_said(tmp_path: Path) -> None:
+    """The wanted value may follow the one that was seen sent: said too early, the two would chase each other for ever."""
+
+    async def scene(relay: Relay, speaker: Speaker, events: list[Event]) -> None:
+        seen: dict[TunnelId, dict[Any, Announcement]] = {}
+
+        def take(event: Event) -> None:
+            if isinstance(event, AnnouncementsSent):
+                seen[FIBER] = dict(event.announced)
+                asyncio.get_running_loop().call_soon(speaker.want, seen, frozenset())
+
+        speaker._on_event = take
+        relay.say(GREETING, {"memory": MEMORY}, {"ready": True})
+        await until(lambda: speaker.ready)
+        speaker.want({FIBER: {HUB: Announcement(1000)}}, frozenset())
+        number = (await relay.command())["id"]
+        relay.say(sent(1000), {"answer": number, "result": "done"}, sent(990))
+        assert "flush" in (await relay.command())["command"]
 
     play(tmp_path, scene)
 
