@@ -209,6 +209,11 @@ class Ledger:
         """Whether the neighbor was seen to be sent exactly what is wanted."""
         return self._of(neighbor).settled
 
+    @property
+    def outstanding(self) -> int:
+        """How many commands wait for their answer."""
+        return len(self._unanswered)
+
     def is_up(self, neighbor: IPv4Address) -> bool:
         """Whether the neighbor's session is known to be up."""
         known = self._neighbors.get(neighbor)

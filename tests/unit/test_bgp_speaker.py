@@ -139,7 +139,7 @@ def sent(med: int) -> dict[str, Any]:
 
 
 def test_what_was_just_seen_is_decided_on_before_anything_is_said(tmp_path: Path) -> None:
-    """The wanted value may follow the one that was seen sent: said too early, the two would chase each other for ever."""
+    """What is wanted may follow what was seen sent: said too early, the two would chase each other for ever."""
 
     async def scene(relay: Relay, speaker: Speaker, events: list[Event]) -> None:
         seen: dict[TunnelId, dict[Any, Announcement]] = {}
