@@ -9,11 +9,11 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from hub.cli import allocate, apply, check, lab, plan, run, schema, status, why
+from hub.cli import allocate, apply, check, doctor, lab, plan, run, schema, status, why
 
 DONE, REFUSED, USAGE, NOT_RUNNING = 0, 1, 2, 3
 
-_COMMANDS = (lab, check, allocate, plan, apply, run, status, why, schema)
+_COMMANDS = (lab, check, allocate, doctor, plan, apply, run, status, why, schema)
 
 _EPILOG = """\
 first steps:

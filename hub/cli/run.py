@@ -22,9 +22,6 @@ Each process can also be started alone, as systemd does:
   python -m hub.controller --config DIR --run-dir DIR --state-dir DIR
 """
 
-_NEEDED = {"CAP_SETPCAP": 8, "CAP_NET_BIND_SERVICE": 10, "CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13}
-"""Bits of capabilities(7): what the processes need, and what it takes to give each no more than that."""
-
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the command."""
@@ -103,9 +100,9 @@ def _put_in_force(places: Places) -> None:
 
 def _missing_capabilities() -> list[str]:
     """What the processes need, and this one cannot give them."""
-    from hub.forwarder.checks import missing_capabilities
+    from hub.forwarder.checks import HUB_NEEDS, missing_capabilities
 
-    return missing_capabilities(needed=_NEEDED)
+    return missing_capabilities(needed=HUB_NEEDS)
 
 
 def _config(given: Path | None) -> Path:

@@ -11,6 +11,8 @@ from hub.forwarder.problems import Problem
 NET_ADMIN, NET_RAW = 12, 13
 """Bits of capabilities(7)."""
 FORWARDER_NEEDS = {"CAP_NET_ADMIN": NET_ADMIN, "CAP_NET_RAW": NET_RAW}
+HUB_NEEDS = {"CAP_SETPCAP": 8, "CAP_NET_BIND_SERVICE": 10, **FORWARDER_NEEDS}
+"""What the processes of the hub need, and what it takes to give each no more than that."""
 _INTERFACES_A_STEP = 40
 _UNREADABLE = {
     errno.ENOENT, errno.EACCES, errno.ENODEV, errno.EINVAL, errno.ENOTDIR, errno.EMFILE, errno.ENFILE

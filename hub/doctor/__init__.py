@@ -1,0 +1,1 @@
+"""What on this machine would spoil Pointsman: `reading` looks (thin, changes nothing), `checks` judge (pure)."""

@@ -1,0 +1,271 @@
+"""A hint, not a proof: what the nftables ruleset seems to drop that the hub needs (libnftables-json(5)).
+
+A rule that is not understood counts as one that accepts, and the conditions under which a chain is jumped to are not
+looked at; so what is said is likely, and silence proves nothing.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hub.doctor.facts import Facts, Unseen, Wanted
+from hub.doctor.findings import Finding, fine, named, unseen, warning, wrong
+from hub.forwarder.liveness.bfd import PORT as BFD_PORT
+
+PLACE = "firewall"
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """A Traffic is packets that must get through: `protocol` empty is any, no `interfaces` are any but the loopback."""
+
+    what: str
+    protocol: str = ""
+    port: int = 0
+    interfaces: frozenset[str] = frozenset()
+
+
+def needed(facts: Facts, wanted: Wanted) -> tuple[Traffic, ...]:
+    """What must be let in."""
+    inside = frozenset(tunnel.interface for tunnel in wanted.tunnels)
+    ports = sorted({tunnel.port for tunnel in wanted.tunnels})
+    return (
+        Traffic(f"tcp dport {facts.bgp_port} from the branches", "tcp", facts.bgp_port, inside),
+        Traffic(f"udp dport {BFD_PORT} from the branches", "udp", BFD_PORT, inside),
+        *(Traffic(f"udp dport {port}", "udp", port, wanted.uplinks) for port in ports),
+    )
+
+
+def dropped(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
+    """Chains that drop by default, and do not seem to accept what the hub needs."""
+    if isinstance(facts.ruleset, Unseen):
+        yield unseen(PLACE, "ruleset", "the firewall's rules", facts.ruleset.why)
+        return
+    if facts.legacy_tables:
+        where = "iptables-legacy-save shows them"
+        yield unseen(PLACE, "legacy", "there are rules of the old iptables, which are not read", where)
+    if not wanted.tunnels:
+        return
+    rules = _Ruleset(facts.ruleset)
+    refused = list(_refused(rules, facts, wanted))
+    yield from refused
+    if not refused:
+        yield fine(PLACE, "ruleset", "no nftables chain is seen to drop BGP, BFD, tunnels or what is forwarded")
+
+
+def _refused(rules: _Ruleset, facts: Facts, wanted: Wanted) -> Iterator[Finding]:
+    for chain in rules.dropping("input"):
+        lacking = [each.what for each in needed(facts, wanted) if not rules.accepts(chain, each)]
+        if lacking:
+            text = f"chain {_name(chain)} drops what it does not accept, and is not seen to accept {named(lacking)}"
+            mend = f"nft insert rule {_name(chain)} {lacking[0].removesuffix(' from the branches')} accept"
+            yield warning(PLACE, "input", text, mend)
+    inside = frozenset(tunnel.interface for tunnel in wanted.tunnels)
+    through = Traffic("between the headquarters and the branches", interfaces=inside)
+    for chain in rules.dropping("forward"):
+        if not rules.accepts(chain, through):
+            text = (
+                f"chain {_name(chain)} drops what it does not accept, and is not seen to accept new traffic of tunnels"
+            )
+            mend = f'nft insert rule {_name(chain)} iifname "wg*" accept, and oifname likewise'
+            yield warning(PLACE, "forward", text, mend)
+
+
+def reverse_path(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
+    """The firewall's own strict reverse-path filter: `fib saddr . iif` without a route is dropped."""
+    if isinstance(facts.ruleset, Unseen):
+        return
+    inside = frozenset(tunnel.interface for tunnel in wanted.tunnels)
+    for rule in _Ruleset(facts.ruleset).rules:
+        if _is_reverse_path(rule) and _version_fits(rule, wanted.versions) and _interface_fits(rule, inside):
+            text = (
+                f"a rule of chain {_name(rule, 'chain')} drops packets that come by another tunnel than it would take"
+            )
+            mend = (
+                f"nft delete rule {_name(rule, 'chain')} handle {rule.get('handle')} (firewalld: IPv6_rpfilter=loose)"
+            )
+            yield wrong(PLACE, "reverse-path", text, mend)
+
+
+class _Ruleset:
+    """A _Ruleset is the objects of a ruleset, ordered for questions."""
+
+    def __init__(self, objects: Iterable[Json]) -> None:
+        each = list(objects)
+        self.rules: list[Json] = [one["rule"] for one in each if "rule" in one]
+        self.chains: list[Json] = [one["chain"] for one in each if "chain" in one]
+        self._by_chain: dict[tuple[str, str, str], list[Json]] = {}
+        for rule in self.rules:
+            self._by_chain.setdefault(_chain_key(rule, "chain"), []).append(rule)
+
+    def dropping(self, hook: str) -> list[Json]:
+        """The IPv4 base chains of a hook that drop what no rule of theirs decides."""
+        return [
+            chain
+            for chain in self.chains
+            if chain.get("hook") == hook and chain.get("family") in ("ip", "inet") and self._drops(chain)
+        ]
+
+    def _drops(self, chain: Json) -> bool:
+        rules = self._by_chain.get(_chain_key(chain, "name"), [])
+        last = rules[-1].get("expr", []) if rules else []
+        verdicts = [each for each in last if "counter" not in each and "log" not in each]
+        at_the_end = bool(verdicts) and all(each.keys() & {"drop", "reject"} for each in verdicts)
+        return chain.get("policy") == "drop" or at_the_end
+
+    def accepts(self, chain: Json, traffic: Traffic) -> bool:
+        """Whether a rule of the chain, or of one that it leads to, may accept new packets of this kind."""
+        waiting, done = [_chain_key(chain, "name")], set()
+        while waiting:
+            key = waiting.pop()
+            if key in done:
+                continue
+            done.add(key)
+            for rule in self._by_chain.get(key, []):
+                if _may_accept(rule, traffic):
+                    return True
+                waiting += [(key[0], key[1], target) for target in _targets(rule)]
+        return False
+
+
+def _chain_key(each: Json, field: str) -> tuple[str, str, str]:
+    return (str(each.get("family")), str(each.get("table")), str(each.get(field)))
+
+
+def _name(each: Json, field: str = "name") -> str:
+    return " ".join(_chain_key(each, field))
+
+
+def _targets(rule: Json) -> Iterator[str]:
+    """The chains that a rule leads to."""
+    for expression in rule.get("expr", []):
+        for verdict in [expression, *_verdicts(expression)]:
+            for way in ("jump", "goto"):
+                if isinstance(verdict.get(way), dict):
+                    yield str(verdict[way].get("target"))
+
+
+def _verdicts(expression: Json) -> list[Json]:
+    """The verdicts of a verdict map."""
+    data = expression.get("vmap", {}).get("data", {})
+    pairs = data.get("set", []) if isinstance(data, dict) else []
+    return [pair[1] for pair in pairs if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], dict)]
+
+
+def _may_accept(rule: Json, traffic: Traffic) -> bool:
+    expressions = rule.get("expr", [])
+    if not any("accept" in each or "xt" in each or _map_accepts(each, traffic) for each in expressions):
+        return False
+    return all(_fits(each["match"], traffic) for each in expressions if "match" in each)
+
+
+def _map_accepts(expression: Json, traffic: Traffic) -> bool:
+    """Whether a verdict map has an accept for this traffic; a map by name may."""
+    vmap = expression.get("vmap")
+    if vmap is None:
+        return False
+    data = vmap.get("data")
+    if not isinstance(data, dict) or "set" not in data:
+        return True
+    return any(
+        "accept" in pair[1] and _fits({"op": "==", "left": vmap.get("key"), "right": pair[0]}, traffic)
+        for pair in data["set"]
+        if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], dict)
+    )
+
+
+def _fits(match: Json, traffic: Traffic) -> bool:
+    """Whether new packets of this kind can pass a match; one that is not understood can be passed."""
+    left, right = match.get("left"), match.get("right")
+    found = _judge(left, list(_values(right)), traffic) if isinstance(left, dict) else None
+    if found is None:
+        return True
+    return found != (match.get("op") == "!=")
+
+
+def _judge(left: Json, values: list[Any], traffic: Traffic) -> bool | None:
+    """Whether the traffic has one of these values; None when that is not known."""
+    if any(isinstance(value, str) and value.startswith("@") for value in values):
+        return None
+    key = left.get("meta", {}).get("key") or left.get("ct", {}).get("key")
+    payload = left.get("payload", {})
+    if "ct" in left and key == "state":
+        return "new" in values
+    if key in ("iifname", "iif", "oifname", "oif"):
+        return _has_interface(values, traffic.interfaces)
+    if key == "l4proto" or (payload.get("field"), payload.get("protocol")) == ("protocol", "ip"):
+        return not traffic.protocol or traffic.protocol in values
+    if payload.get("field") in ("dport", "sport"):
+        return _judge_port(payload, values, traffic)
+    if payload.get("protocol") in ("icmp", "icmpv6", "ip6") or (key == "nfproto" and values == ["ipv6"]):
+        return False
+    return None
+
+
+def _judge_port(payload: Json, values: list[Any], traffic: Traffic) -> bool | None:
+    if payload.get("protocol") not in ("th", traffic.protocol):
+        return False
+    if payload.get("field") == "sport":
+        return None
+    return any(_holds(value, traffic.port) for value in values)
+
+
+def _holds(value: Any, port: int) -> bool:
+    if isinstance(value, dict) and isinstance(value.get("range"), list) and len(value["range"]) == 2:
+        low, high = value["range"]
+        return isinstance(low, int) and isinstance(high, int) and low <= port <= high
+    return bool(value == port)
+
+
+def _values(right: Any) -> Iterator[Any]:
+    """The values of the right side of a match: one, a list or a set."""
+    if isinstance(right, dict) and "set" in right:
+        right = right["set"]
+    if isinstance(right, list):
+        yield from right
+    else:
+        yield right
+
+
+def _has_interface(values: list[Any], interfaces: frozenset[str]) -> bool:
+    patterns = [value for value in values if isinstance(value, str)]
+    if not interfaces:
+        return patterns != ["lo"]
+    return any(fnmatch.fnmatchcase(name, pattern) for name in interfaces for pattern in patterns)
+
+
+def _is_reverse_path(rule: Json) -> bool:
+    expressions = rule.get("expr", [])
+    return any("drop" in each for each in expressions) and any(_is_missing_route(each) for each in expressions)
+
+
+def _is_missing_route(expression: Json) -> bool:
+    match = expression.get("match", {})
+    left = match.get("left")
+    fib = left.get("fib", {}) if isinstance(left, dict) else {}
+    flags = fib.get("flags", [])
+    missing = match.get("right") in (False, 0, "0") and match.get("op") == "=="
+    return fib.get("result") in ("oif", "oifname") and {"saddr", "iif"} <= set(flags) and missing
+
+
+def _version_fits(rule: Json, versions: frozenset[int]) -> bool:
+    """Whether a rule is about a version of IP that is carried."""
+    ours = {"ip": {4}, "ip6": {6}}.get(str(rule.get("family")), {4, 6})
+    for expression in rule.get("expr", []):
+        match = expression.get("match", {})
+        left = match.get("left")
+        if isinstance(left, dict) and left.get("meta", {}).get("key") == "nfproto":
+            ours = ours & ({4} if match.get("right") == "ipv4" else {6})
+    return bool(ours & (versions or {4}))
+
+
+def _interface_fits(rule: Json, interfaces: frozenset[str]) -> bool:
+    traffic = Traffic("", interfaces=interfaces)
+    matches = [each["match"] for each in rule.get("expr", []) if "match" in each]
+    about = [match for match in matches if isinstance(match.get("left"), dict) and "meta" in match["left"]]
+    named_ones = [match for match in about if match["left"]["meta"].get("key") in ("iifname", "iif")]
+    return all(_fits(match, traffic) for match in named_ones)

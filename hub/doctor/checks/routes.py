@@ -1,0 +1,158 @@
+"""Would packets for a branch follow our routes? Other routes, rules before the main table, a default in a tunnel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+
+from hub.doctor.facts import Facts, Route, Rule, Unseen, Wanted
+from hub.doctor.findings import Finding, fine, named, unseen, warning, wrong
+from hub.forwarder.fib_plan import PROTOCOL, ROUTE_METRIC
+from hub.forwarder.netlink.routes import MAIN_TABLE
+from policies.model.ids import Prefix
+
+PLACE = "routes"
+_LOCAL_TABLE = 255
+
+
+def foreign(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
+    """Routes of other programs to the branches' prefixes in the main table."""
+    if isinstance(facts.routes, Unseen):
+        yield unseen(PLACE, "foreign-route", "routes of other programs", facts.routes.why)
+        return
+    prefixes = _Prefixes(wanted.prefixes)
+    found = False
+    for route in facts.routes:
+        if route.table == MAIN_TABLE and route.protocol != PROTOCOL and (prefix := prefixes.around(route.prefix)):
+            found = True
+            yield _foreign(route, prefix, wanted.prefixes[prefix], facts)
+    if wanted.prefixes and not found:
+        yield fine(PLACE, "foreign-route", f"no other program routes the branches' {len(wanted.prefixes)} prefixes")
+
+
+def _foreign(route: Route, prefix: Prefix, branch: str, facts: Facts) -> Finding:
+    whose = f"of {branch} has another route, {_described(route, facts)}"
+    mend = f"{_deletion(route)}, and keep what made it from making it again"
+    if route.prefix != prefix:
+        text = f"{prefix} {whose} to {route.prefix} in it: that part does not follow the tunnels"
+        return warning(PLACE, "foreign-route", text, mend)
+    if route.metric <= ROUTE_METRIC:
+        return wrong(PLACE, "foreign-route", f"{prefix} {whose}: it wins over Pointsman's ({ROUTE_METRIC})", mend)
+    text = f"{prefix} {whose}: with all tunnels down, packets leave by it"
+    return warning(PLACE, "foreign-route", text, mend)
+
+
+def _described(route: Route, facts: Facts) -> str:
+    owner = facts.protocols.get(route.protocol, str(route.protocol))
+    device = f", dev {route.interface}" if route.interface else ""
+    return f"protocol {owner}, metric {route.metric}{device}"
+
+
+def _deletion(route: Route) -> str:
+    device = f" dev {route.interface}" if route.interface else ""
+    metric = f" metric {route.metric}" if route.metric else ""
+    return f"ip {'-6 ' if route.prefix.version == 6 else ''}route del {route.prefix}{device}{metric}"
+
+
+def rules(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
+    """Rules that send packets for branches elsewhere before the main table is asked."""
+    if isinstance(facts.rules, Unseen) or isinstance(facts.routes, Unseen):
+        yield unseen(PLACE, "rule", "policy rules", NOT_READ)
+        return
+    before = len(facts.rules)
+    for version in sorted(wanted.versions):
+        ordered = sorted((rule for rule in facts.rules if rule.version == version), key=lambda rule: rule.priority)
+        if ordered and not any(_is_main(rule) for rule in ordered):
+            text = f"no IPv{version} rule looks the main table up, where Pointsman's routes are"
+            mend = f"ip -{version} rule add lookup main priority 32766"
+            yield wrong(PLACE, "rule", text, mend)
+        for rule in takewhile(lambda rule: not _is_main(rule), ordered):
+            if (finding := _rule(rule, facts.routes, wanted)) is not None:
+                before = -1
+                yield finding
+    if wanted.prefixes and before >= 0:
+        yield fine(PLACE, "rule", "no rule before the main table takes packets for branches")
+
+
+NOT_READ = "the kernel's tables could not be read"
+
+
+def _is_main(rule: Rule) -> bool:
+    """Whether every packet for a branch is looked up in the main table here."""
+    return rule.table == MAIN_TABLE and not rule.selector
+
+
+def _rule(rule: Rule, routes: Iterable[Route], wanted: Wanted) -> Finding | None:
+    if rule.table in (_LOCAL_TABLE, MAIN_TABLE) or rule.protocol == PROTOCOL:
+        return None
+    for_whom = f"for {rule.selector}" if rule.selector else "for all packets"
+    what = f"rule {rule.priority} ({for_whom})"
+    mend = f"ip -{rule.version} rule del priority {rule.priority}, or give it a priority above 32766"
+    if rule.table == 0:
+        text = f"{what} drops packets before the main table is asked"
+        return warning(PLACE, "rule", text, mend) if rule.selector else wrong(PLACE, "rule", text, mend)
+    taken = _taken(rule, routes, wanted)
+    if not taken:
+        return None
+    text = f"{what} looks table {rule.table} up first, which has routes for {named(taken)}"
+    return warning(PLACE, "rule", text, mend) if rule.selector else wrong(PLACE, "rule", text, mend)
+
+
+def _taken(rule: Rule, routes: Iterable[Route], wanted: Wanted) -> list[str]:
+    """The prefixes of branches that this rule's table has a route for, or for a part of."""
+    table = [
+        route.prefix
+        for route in routes
+        if route.table == rule.table and route.prefix.version == rule.version and route.prefix.prefixlen > rule.suppress
+    ]
+    return [
+        str(prefix) for prefix in wanted.prefixes if prefix.version == rule.version and _any_overlaps(prefix, table)
+    ]
+
+
+def _any_overlaps(prefix: Prefix, others: Sequence[Prefix]) -> bool:
+    low, high = int(prefix.network_address), int(prefix.broadcast_address)
+    return any(int(other.network_address) <= high and low <= int(other.broadcast_address) for other in others)
+
+
+def default_inside(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
+    """A default route through a tunnel, which also takes what carries the tunnels."""
+    if isinstance(facts.routes, Unseen):
+        return
+    tunnels = {tunnel.interface: tunnel for tunnel in wanted.tunnels}
+    for route in facts.routes:
+        if route.table == MAIN_TABLE and route.prefix.prefixlen <= 1 and route.interface in tunnels:
+            text = f"the route to {route.prefix} goes into {tunnels[route.interface].id}, and the tunnels' packets too"
+            mend = f"{_deletion(route)}; for wg-quick write Table = off"
+            yield wrong(PLACE, "default", text, mend)
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A _Key is a prefix as numbers, which compare quicker than prefixes."""
+
+    version: int
+    length: int
+    bits: int
+
+
+class _Prefixes:
+    """A _Prefixes finds the one of many prefixes that holds another."""
+
+    def __init__(self, prefixes: Iterable[Prefix]) -> None:
+        self._by_key = {_key(prefix, prefix.prefixlen): prefix for prefix in prefixes}
+        self._lengths = sorted({(key.version, key.length) for key in self._by_key}, reverse=True)
+
+    def around(self, inner: Prefix) -> Prefix | None:
+        """The longest prefix that is, or holds, this one."""
+        for version, length in self._lengths:
+            if version == inner.version and length <= inner.prefixlen:
+                found = self._by_key.get(_key(inner, length))
+                if found is not None:
+                    return found
+        return None
+
+
+def _key(prefix: Prefix, length: int) -> _Key:
+    return _Key(prefix.version, length, int(prefix.network_address) >> (prefix.max_prefixlen - length))
