@@ -29,8 +29,8 @@ class Choice:
 
 def choose(ranking: Sequence[Ranked], current: TunnelId | None, failback: Failback, view: View, now: Instant) -> Choice:
     """The tunnel to be on. `ranking` is the present order; `current` is where the kernel is, None before the first."""
-    # Before there is a class the branch decides where it is: a forwarder that lost its memory, or a new controller, must
-    # not turn it to a tunnel of which nothing is known.
+    # Before there is a class the branch decides where it is: a forwarder that lost its memory, or a new controller,
+    # must not turn it to a tunnel of which nothing is known.
     current = current or _already_preferred(ranking, view)
     if not view.forwarder:
         return Choice(current, Reason.BLIND)

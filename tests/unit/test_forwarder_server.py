@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hub.control.listener import Listener
 
 from hub.control.lock import AlreadyRunningError
 from hub.forwarder import server as server_module
@@ -19,6 +18,7 @@ from hub.forwarder.fields import FieldError
 from hub.forwarder.loop import Loop
 from hub.forwarder.orders import Command, Look
 from hub.forwarder.server import Server
+from speaker.listener import Listener
 
 
 class House:

@@ -33,7 +33,7 @@ def bgp(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
     table = [(each.address, port) for each in on_port if isinstance(each.address, IPv4Address)]
     if any(str(each.address) == "::" for each in on_port):
         table.append((IPv4Address(0), port))
-    missing = not_listening(wanted.intent, port, table)
+    missing = not_listening(wanted.intent.tunnels().values(), port, table)
     for text in missing:
         what, _, mend = text.partition(": ")
         yield wrong(PLACE, "bgp-port", what, mend)
