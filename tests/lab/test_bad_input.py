@@ -80,7 +80,7 @@ def bfd(first: int = 0x20, flags: int = 0xC0, multiplier: int = 3, length: int =
         (bfd(flags=0xC4, length=26) + b"\1\2", 255, "authenticated"),
         (bfd(mine=0), 255, "my-discriminator-zero"),
         (bfd(), 255, "no-session"),
-        (bfd(), 254, "ttl"),
+        (bfd(), 254, "by-kernel"),
     ],
 )
 def test_a_wrong_bfd_packet_is_counted_and_nothing_moves(hub: RunningHub, packet: bytes, ttl: int, name: str) -> None:
