@@ -28,13 +28,14 @@ from speaker.bgp.events import (
     EndOfRibSeen,
     Ignored,
     Notified,
+    Opened,
     ShuttingDown,
     StateChanged,
     Updated,
     parse,
 )
 from speaker.bgp.ledger import Ledger
-from speaker.bgp.text import Command, Teardown, Version, line
+from speaker.bgp.text import Announce, Command, Teardown, Version, Withdraw, line
 
 FIRST_RETRY = 0.1
 LAST_RETRY = 0.5
@@ -95,11 +96,17 @@ class Speaker:
         self._last_question = 0
         self._alive_at = 0.0
         self._notifications: dict[object, str] = {}
+        self._resync = False
 
     @property
     def counters(self) -> Counter[str]:
         """What happened how often since the start: repairs, refusals, reconnections, events that made no sense."""
         return self._counters + self._ledger.counters
+
+    @property
+    def refusals(self) -> Mapping[TunnelId, Mapping[str, int]]:
+        """How many routes of each session are refused at present, by the reason that the operator reads."""
+        return self._translator.refusals()
 
     @property
     def ready(self) -> bool:
@@ -136,8 +143,15 @@ class Speaker:
         """Take another intent: whose address is whose, and what each branch may announce."""
         self._retiring = frozenset()
         self._tunnels = frozenset(intent.tunnels())
-        for address in self._translator.reconfigure(intent):
+        changed = self._translator.reconfigure(intent, self._now())
+        for address in changed.gone:
             self._ledger.forget(address)
+        self._tell(changed.events)
+        self._look_at_versions()
+        if changed.resync and self._writer is not None:
+            # The relay remembers all: connecting anew tells it, and no session notices.
+            self._resync, self._ready = True, False
+            self._writer.close()
         for tunnel, wanted in self._wanted.items():
             self._tell_ledger(tunnel, wanted, urgent=False)
         self._say_what_is_due()
@@ -190,6 +204,10 @@ class Speaker:
             else:
                 if await self._serve(reader, writer):
                     pause = FIRST_RETRY
+            if self._resync:
+                self._resync = False
+                self._counters["resynchronised"] += 1
+                continue
             await asyncio.sleep(pause)
             pause = min(LAST_RETRY, pause * 2)
 
@@ -296,6 +314,7 @@ class Speaker:
     def _become_ready(self) -> None:
         self._ready = True
         self.problems.pop("relay", None)
+        self._look_at_versions()
         self._alive_at = self._clock()
         self._on_event(SpeakerReady(self._now(), self._process, self._tunnels))
 
@@ -309,7 +328,8 @@ class Speaker:
             self._counters["unknown_neighbors"] += 1
             return
         if remembered.up:
-            self._ledger.adopt(remembered.neighbor, remembered.sent, end_of_rib=remembered.end_of_rib)
+            versions = self._translator.versions_of(remembered.neighbor)
+            self._ledger.adopt(remembered.neighbor, remembered.sent, versions, end_of_rib=remembered.end_of_rib)
         self._tell(remembered.events)
 
     def _answered(self, number: int, answer: Answer) -> None:
@@ -336,7 +356,7 @@ class Speaker:
             return
         self._message(message, at)
 
-    def _message(self, message: StateChanged | Updated | EndOfRibSeen | Notified, at: Instant) -> None:
+    def _message(self, message: StateChanged | Updated | EndOfRibSeen | Opened | Notified, at: Instant) -> None:
         match message:
             case StateChanged():
                 self._state_changed(message, at)
@@ -344,23 +364,37 @@ class Speaker:
                 if message.direction is Direction.SENT:
                     self._ledger.sent(message.neighbor, announced(message), message.withdrawn)
                 self._tell(self._translator.updated(message, at))
-            case EndOfRibSeen(neighbor, Direction.RECEIVED):
-                self._tell(self._translator.end_of_rib_heard(neighbor, at))
-            case EndOfRibSeen(neighbor, _):
-                if self._ledger.end_of_rib_sent(neighbor):
+            case EndOfRibSeen(neighbor, Direction.RECEIVED, version):
+                self._tell(self._translator.end_of_rib_heard(neighbor, at, version))
+            case EndOfRibSeen(neighbor, _, version):
+                if self._ledger.end_of_rib_sent(neighbor, version):
                     self._tell(self._translator.set_sent(neighbor, at))
+            case Opened(neighbor, versions):
+                self._translator.opened(neighbor, versions)
             case Notified(neighbor, _, _, text):
                 self._notifications[neighbor] = text
 
     def _state_changed(self, message: StateChanged, at: Instant) -> None:
         text = self._notifications.pop(message.neighbor, "")
         if message.up:
-            self._ledger.up(message.neighbor)
+            self._ledger.up(message.neighbor, self._translator.versions_of(message.neighbor))
             self._tell(self._translator.state(message.neighbor, SessionState.UP, "", at))
         else:
             self._ledger.down(message.neighbor)
             reason = f"{message.reason}: {text}" if text else message.reason
             self._tell(self._translator.state(message.neighbor, SessionState.DOWN, reason, at))
+        self._look_at_versions()
+
+    def _look_at_versions(self) -> None:
+        """Say which sessions do not carry what they should, and no longer say it of the others."""
+        for key in [key for key in self.problems if key.startswith("version ")]:
+            del self.problems[key]
+        for tunnel, versions in self._translator.missing().items():
+            lacking = " and ".join(f"IPv{version}" for version in versions)
+            self.problems[f"version {tunnel}"] = (
+                f"the branch's session over {tunnel} carries no {lacking}, of which the branch has prefixes: "
+                f"turn {lacking} unicast on in the branch's router, for this session"
+            )
 
     # inside
 
@@ -372,22 +406,28 @@ class Speaker:
         address = self._translator.address_of(tunnel)
         if address is None:
             return
-        if wanted is not None and any(prefix.version != 4 for prefix in wanted):
-            # The sessions carry IPv4 only, so far.
-            wanted = {prefix: said for prefix, said in wanted.items() if prefix.version == 4}
         self._ledger.want(address, wanted, urgent=urgent)
 
     def _say_what_is_due(self) -> None:
         if self._ready and self._writer is not None:
             due = self._ledger.commands(self._now())
             if due:
-                self._writer.write(b"".join(encode({"command": line(said), "id": number}) for number, said in due))
+                self._writer.write(
+                    b"".join(encode({"command": self._line(said), "id": number}) for number, said in due)
+                )
 
     def _write(self, command: Command, number: int) -> bool:
         if not self._ready or self._writer is None:
             return False
-        self._writer.write(encode({"command": line(command), "id": number}))
+        self._writer.write(encode({"command": self._line(command), "id": number}))
         return True
+
+    def _line(self, command: Command) -> str:
+        match command:
+            case Announce(neighbor) | Withdraw(neighbor):
+                return line(command, self._translator.wording_of(neighbor))
+            case _:
+                return line(command)
 
     def _next_number(self) -> int:
         """Questions count downwards, the ledger's commands upwards; 0 is the sign of life."""

@@ -5,12 +5,13 @@ What a branch announces is judged here (`speaker.bgp.imports`), so the view neve
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Any
 
-from policies.model.announcement import Announcement
+from policies.model.announcement import HIGHEST_MED, Announcement
 from policies.model.clock import Instant
 from policies.model.events import (
     AnnouncementsSent,
@@ -23,13 +24,21 @@ from policies.model.events import (
     SetSent,
 )
 from policies.model.ids import Prefix, TunnelId
-from policies.model.intent import Branch, Intent, Tunnel
+from policies.model.intent import Branch, Hub, Intent, Tunnel
 from policies.model.view import SessionState
-from speaker.bgp.events import BadEventError, Direction, Updated, parse_update
-from speaker.bgp.imports import judge
+from speaker.bgp.events import BadEventError, Direction, Route, Updated, parse_update
+from speaker.bgp.imports import Refused, judge
+from speaker.bgp.text import PLAIN, Wording
 
 MOST_REFUSALS_TOLD = 20
 """Refused routes of one UPDATE that are told one by one; the rest is told as a number."""
+
+
+MOST_REFUSED_KEPT = 1000
+"""Refused routes of one session that are kept, to be judged again when the configuration changes."""
+
+FAMILIES = {"ipv4 unicast": 4, "ipv6 unicast": 6}
+_IPV4_ONLY = frozenset({4})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,17 @@ class Neighbor:
 
     branch: Branch
     tunnel: Tunnel
+
+    @property
+    def versions(self) -> frozenset[int]:
+        """The IP versions that the session carries if the branch takes all of them."""
+        linked = {4} if self.tunnel.link.hub6 is None else {4, 6}
+        return frozenset(self.branch.versions or (4,)) & linked
+
+    @property
+    def wording(self) -> Wording:
+        """How the neighbor is spoken to."""
+        return Wording(self.branch.session.kind, self.tunnel.link.hub6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +71,59 @@ class Remembered:
     end_of_rib: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Reconfigured:
+    """A Reconfigured is what another intent changes here.
+
+    `gone` are the neighbors that it no longer has, `events` what of the routes heard counts now or no longer does, and
+    `resync` whether all must be told anew: a session that stands belongs to another tunnel now, or had more refused
+    routes than are kept.
+    """
+
+    gone: frozenset[IPv4Address]
+    events: tuple[Event, ...] = ()
+    resync: bool = False
+
+
+@dataclass(slots=True)
+class _Session:
+    """What is known of one session, by the address of its neighbor."""
+
+    state: SessionState | None = None
+    versions: frozenset[int] | None = None
+    """The IP versions that the branch's OPEN offers."""
+    ended: set[int] = field(default_factory=set)
+    accepted: dict[Prefix, Route] = field(default_factory=dict)
+    refused: dict[Prefix, tuple[Route, str]] = field(default_factory=dict)
+    refusals: Counter[str] = field(default_factory=Counter)
+    """Refused routes by reason."""
+
+    def refuse(self, route: Route, why: str) -> None:
+        self.allow(route.prefix)
+        self.refusals[why] += 1
+        if len(self.refused) < MOST_REFUSED_KEPT:
+            self.refused[route.prefix] = route, why
+
+    def allow(self, prefix: Prefix) -> None:
+        """It is not refused any more, whether it was withdrawn or accepted."""
+        known = self.refused.pop(prefix, None)
+        if known is not None:
+            self.refusals[known[1]] -= 1
+
+
 class Translator:
     """A Translator knows whose address is whose, and which prefixes each session was allowed."""
 
     def __init__(self, intent: Intent) -> None:
-        self._accepted: dict[TunnelId, dict[Prefix, None]] = {}
-        self._states: dict[TunnelId, SessionState] = {}
-        self.reconfigure(intent)
+        self._hub: Hub = intent.hub
+        self._neighbors: dict[IPv4Address, Neighbor] = {}
+        self._addresses: dict[TunnelId, IPv4Address] = {}
+        self._sessions: dict[IPv4Address, _Session] = {}
+        self.reconfigure(intent, Instant(0.0))
 
-    def reconfigure(self, intent: Intent) -> frozenset[IPv4Address]:
-        """Take another intent; the neighbors that are no longer in it."""
-        before = frozenset(getattr(self, "_neighbors", {}))
+    def reconfigure(self, intent: Intent, at: Instant) -> Reconfigured:
+        """Take another intent, and judge anew what was heard: nothing has to be said again by any branch."""
+        before = self._neighbors
         self._hub = intent.hub
         self._neighbors = {
             tunnel.link.branch: Neighbor(branch, tunnel)
@@ -69,7 +131,34 @@ class Translator:
             for tunnel in branch.tunnels
         }
         self._addresses = {neighbor.tunnel.id: address for address, neighbor in self._neighbors.items()}
-        return before - frozenset(self._neighbors)
+        gone = frozenset(before) - frozenset(self._neighbors)
+        for address in gone:
+            self._sessions.pop(address, None)
+        resync, events = False, list[Event]()
+        for address, session in self._sessions.items():
+            renamed = before[address].tunnel.id != self._neighbors[address].tunnel.id
+            resync = resync or renamed or len(session.refused) >= MOST_REFUSED_KEPT
+            if not renamed:
+                events += self._judged_anew(address, at)
+        return Reconfigured(gone, tuple(events), resync)
+
+    def _judged_anew(self, address: IPv4Address, at: Instant) -> list[Event]:
+        neighbor, session = self._neighbors[address], self._sessions[address]
+        routes = (*session.accepted.values(), *(route for route, _ in session.refused.values()))
+        imported = judge(
+            self._hub, neighbor.branch, neighbor.tunnel, Updated(address, Direction.RECEIVED, routes, ()), ()
+        )
+        was_refused = {prefix: why for prefix, (_, why) in session.refused.items()}
+        withdrawn = tuple(prefix for prefix in session.accepted if prefix not in imported.accepted)
+        heard = tuple(prefix for prefix in imported.accepted if prefix not in session.accepted)
+        by_prefix = {route.prefix: route for route in routes}
+        for refused in imported.refused:
+            session.refuse(by_prefix[refused.prefix], refused.reason.value)
+        for prefix in imported.accepted:
+            session.allow(prefix)
+        session.accepted = {prefix: by_prefix[prefix] for prefix in imported.accepted}
+        fresh = [r for r in imported.refused if was_refused.get(r.prefix) != r.reason.value]
+        return _changes(neighbor.tunnel.id, withdrawn, heard, fresh, at)
 
     def address_of(self, tunnel: TunnelId) -> IPv4Address | None:
         """The branch's address on this tunnel; None when the tunnel is not in the intent."""
@@ -79,19 +168,54 @@ class Translator:
         """Whether the address is one of ours."""
         return neighbor in self._neighbors
 
+    def wording_of(self, neighbor: IPv4Address) -> Wording:
+        """How the neighbor is spoken to."""
+        known = self._neighbors.get(neighbor)
+        return PLAIN if known is None else known.wording
+
+    def versions_of(self, neighbor: IPv4Address) -> frozenset[int]:
+        """The IP versions that its session carries: those of the branch's prefixes that the branch also offers.
+
+        While its OPEN is not known it is taken for one that takes IPv4.
+        """
+        session = self._sessions.get(neighbor)
+        offered = None if session is None else session.versions
+        return self._neighbors[neighbor].versions & (_IPV4_ONLY if offered is None else offered)
+
+    def missing(self) -> Mapping[TunnelId, tuple[int, ...]]:
+        """Of each session that is up, the IP versions that it should carry and does not."""
+        found = {}
+        for address, session in self._sessions.items():
+            if session.state is SessionState.UP:
+                lacking = self._neighbors[address].versions - self.versions_of(address)
+                if lacking:
+                    found[self._neighbors[address].tunnel.id] = tuple(sorted(lacking))
+        return found
+
+    def refusals(self) -> Mapping[TunnelId, Mapping[str, int]]:
+        """How many routes each branch announces, over which tunnel, that are refused for which reason."""
+        return {
+            self._neighbors[address].tunnel.id: dict(+session.refusals)
+            for address, session in self._sessions.items()
+            if +session.refusals
+        }
+
     def forget_sessions(self) -> None:
         """Nothing is known of any session any more."""
-        self._accepted.clear()
-        self._states.clear()
+        self._sessions.clear()
+
+    def opened(self, neighbor: IPv4Address, versions: frozenset[int]) -> None:
+        """A branch offers these IP versions, on the session that is about to come up."""
+        self._session(neighbor).versions = versions
 
     def state(self, neighbor: IPv4Address, state: SessionState, reason: str, at: Instant) -> list[Event]:
         """A session came up or went down. `down` is told once: ExaBGP repeats it with every refused connection."""
-        tunnel = self._neighbors[neighbor].tunnel.id
-        if state is SessionState.DOWN and self._states.get(tunnel) is SessionState.DOWN:
+        session = self._session(neighbor)
+        if state is SessionState.DOWN and session.state is SessionState.DOWN:
             return []
-        self._states[tunnel] = state
-        self._accepted.pop(tunnel, None)
-        return [SessionChanged(tunnel, state, at, reason)]
+        offered = session.versions if state is SessionState.UP else None
+        self._sessions[neighbor] = _Session(state, offered)
+        return [SessionChanged(self._neighbors[neighbor].tunnel.id, state, at, reason)]
 
     def updated(self, update: Updated, at: Instant) -> list[Event]:
         """An UPDATE was received, or handed to TCP."""
@@ -100,13 +224,21 @@ class Translator:
             return [AnnouncementsSent(neighbor.tunnel.id, announced(update), update.withdrawn, at)]
         return self._received(neighbor, update, at)
 
-    def end_of_rib_heard(self, neighbor: IPv4Address, at: Instant) -> list[Event]:
-        """A branch has told all it has."""
+    def end_of_rib_heard(self, neighbor: IPv4Address, at: Instant, version: int = 4) -> list[Event]:
+        """A branch has told all it has of one IP version; an event once that is so of all that the session carries."""
+        session, carried = self._session(neighbor), self.versions_of(neighbor)
+        fresh = version in carried and version not in session.ended
+        session.ended.add(version)
+        if not (fresh and session.ended >= carried):
+            return []
         return [EndOfRibHeard(self._neighbors[neighbor].tunnel.id, at)]
 
     def set_sent(self, neighbor: IPv4Address, at: Instant) -> list[Event]:
         """The whole set and its End-of-RIB were sent."""
         return [SetSent(self._neighbors[neighbor].tunnel.id, at)]
+
+    def _session(self, neighbor: IPv4Address) -> _Session:
+        return self._sessions.setdefault(neighbor, _Session())
 
     def remembered(self, memory: Mapping[str, Any]) -> Remembered | None:
         """What one `memory` line of the relay says; None when its neighbor is not ours.
@@ -122,7 +254,7 @@ class Translator:
             return self._retold(address, memory, state, at)
         except BadEventError:
             raise
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BadEventError(f"not the memory of a neighbor: {str(memory)[:120]}") from error
 
     def _retold(self, address: IPv4Address, memory: Mapping[str, Any], state: SessionState, at: Instant) -> Remembered:
@@ -137,38 +269,79 @@ class Translator:
         events: list[Event] = []
         for update in (*updates("received_before", Direction.RECEIVED), *sent_before):
             events += self.updated(update, at)
-        self._states.pop(tunnel, None)
+        self._sessions.pop(address, None)
+        families = memory.get("families")
+        if families is not None:
+            self.opened(address, _versions(families))
         events += self.state(address, state, str(memory.get("reason", "")), at)
         for update in (*sent, *updates("received", Direction.RECEIVED)):
             events += self.updated(update, at)
-        if memory["received_end_of_rib"]:
-            events.append(EndOfRibHeard(tunnel, at))
-        if memory["sent_end_of_rib"]:
+        for version in sorted(_ends(memory, "received")):
+            events += self.end_of_rib_heard(address, at, version)
+        carried = self.versions_of(address)
+        complete = bool(carried) and _ends(memory, "sent") >= carried
+        if complete:
             events.append(SetSent(tunnel, at))
         all_sent = {prefix: said for update in sent for prefix, said in announced(update).items()}
-        return Remembered(address, tuple(events), state is SessionState.UP, all_sent, bool(memory["sent_end_of_rib"]))
+        return Remembered(address, tuple(events), state is SessionState.UP, all_sent, complete)
 
     def _received(self, neighbor: Neighbor, update: Updated, at: Instant) -> list[Event]:
-        tunnel = neighbor.tunnel.id
-        held = self._accepted.setdefault(tunnel, {})
-        imported = judge(self._hub, neighbor.branch, neighbor.tunnel, update, held)
+        session = self._session(update.neighbor)
+        imported = judge(self._hub, neighbor.branch, neighbor.tunnel, update, session.accepted)
         # A withdrawal counts even of what this session never announced: an earlier one may have.
         withdrawn = tuple(dict.fromkeys((*imported.withdrawn, *update.withdrawn)))
         withdrawn = tuple(prefix for prefix in withdrawn if prefix not in imported.accepted)
+        routes = {route.prefix: route for route in update.announced}
         for prefix in withdrawn:
-            held.pop(prefix, None)
-        held.update(dict.fromkeys(imported.accepted))
-        events: list[Event] = []
-        if withdrawn:
-            events.append(RoutesWithdrawn(tunnel, withdrawn, at))
-        if imported.accepted:
-            events.append(RoutesHeard(tunnel, imported.accepted, at))
-        return [*events, *_refusals(tunnel, ((str(r.prefix), r.reason.value) for r in imported.refused), at)]
+            session.accepted.pop(prefix, None)
+            session.allow(prefix)
+        for prefix in imported.accepted:
+            session.accepted[prefix] = routes[prefix]
+            session.allow(prefix)
+        for refused in imported.refused:
+            if refused.prefix not in imported.accepted:
+                session.refuse(routes[refused.prefix], refused.reason.value)
+        return _changes(neighbor.tunnel.id, withdrawn, imported.accepted, imported.refused, at)
+
+
+def _versions(families: Iterable[object]) -> frozenset[int]:
+    return frozenset(FAMILIES[family] for family in map(str, families) if family in FAMILIES)
+
+
+def _ends(memory: Mapping[str, Any], way: str) -> frozenset[int]:
+    """The IP versions whose End-of-RIB was sent or received; a relay of the release before knew of IPv4 only."""
+    if f"{way}_ends" in memory:
+        return _versions(memory[f"{way}_ends"])
+    return _IPV4_ONLY if memory[f"{way}_end_of_rib"] else frozenset()
+
+
+def _changes(
+    tunnel: TunnelId,
+    withdrawn: tuple[Prefix, ...],
+    heard: tuple[Prefix, ...],
+    refused: Iterable[Refused],
+    at: Instant,
+) -> list[Event]:
+    events: list[Event] = []
+    if withdrawn:
+        events.append(RoutesWithdrawn(tunnel, withdrawn, at))
+    if heard:
+        events.append(RoutesHeard(tunnel, heard, at))
+    return [*events, *_refusals(tunnel, ((str(r.prefix), r.reason.value) for r in refused), at)]
 
 
 def announced(update: Updated) -> dict[Prefix, Announcement]:
-    """What an UPDATE of ours announces; a missing MED counts as 0, as it does at the branch (RFC 4271 9.1.2.2)."""
-    return {route.prefix: Announcement(route.med or 0) for route in update.announced}
+    """What an UPDATE of ours announces, as MEDs: an iBGP session steers by the local preference that it carries.
+
+    Without either it is 0, as it is at the branch (RFC 4271 section 9.1.2.2).
+    """
+    return {route.prefix: Announcement(_med(route)) for route in update.announced}
+
+
+def _med(route: Route) -> int:
+    if route.local_preference is not None:
+        return HIGHEST_MED - route.local_preference
+    return route.med or 0
 
 
 def _refusals(tunnel: TunnelId, refused: Iterable[tuple[str, str]], at: Instant) -> list[Event]:

@@ -5,7 +5,7 @@ Whatever comes in, the outcome is a message or `BadEventError`: kinds that are n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Address, ip_address, ip_network
@@ -20,6 +20,11 @@ class BadEventError(ValueError):
 
 LONGEST_TEXT = 256
 """Characters kept of what a branch, or ExaBGP, says to people."""
+
+
+_VERSIONS = {"ipv4 unicast": 4, "ipv6 unicast": 6}
+_MULTIPROTOCOL = "1"
+"""The code of the capability, RFC 5492."""
 
 
 class Direction(Enum):
@@ -46,6 +51,7 @@ class Route:
     next_hop: Address | None
     as_path: tuple[int, ...] = ()
     med: int | None = None
+    local_preference: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +66,19 @@ class Updated:
 
 @dataclass(frozen=True, slots=True)
 class EndOfRibSeen:
-    """An End-of-RIB for IPv4 unicast was received, or handed to TCP."""
+    """An End-of-RIB for the unicast prefixes of one IP version was received, or handed to TCP."""
 
     neighbor: IPv4Address
     direction: Direction
+    version: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A branch has said in its OPEN of which IP versions it takes unicast prefixes (RFC 4760 section 8)."""
+
+    neighbor: IPv4Address
+    versions: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +103,7 @@ class Ignored:
     kind: str
 
 
-Message = StateChanged | Updated | EndOfRibSeen | Notified | ShuttingDown | Ignored
+Message = StateChanged | Updated | EndOfRibSeen | Opened | Notified | ShuttingDown | Ignored
 
 
 def parse(event: object) -> Message:
@@ -125,6 +140,8 @@ def _parsed(event: Mapping[str, Any]) -> Message:
             return _state(event)
         case "update":
             return _update_or_end(_object(event["neighbor"]))
+        case "open":
+            return _opened(_object(event["neighbor"]))
         case "notification":
             return _notification(event)
         case kind:
@@ -143,27 +160,37 @@ def _state(event: Mapping[str, Any]) -> Message:
             return Ignored(f"state {str(state)[:30]}")
 
 
+def _opened(neighbor: Mapping[str, Any]) -> Message:
+    if neighbor["direction"] != Direction.RECEIVED.value:
+        return Ignored("open sent")
+    capabilities = _object(_object(neighbor["open"])["capabilities"])
+    families = _list(_object(capabilities.get(_MULTIPROTOCOL, {})).get("families", []))
+    versions = (_VERSIONS.get(str(family).replace("/", " ")) for family in families)
+    return Opened(_peer(neighbor), frozenset(version for version in versions if version is not None))
+
+
 def _update_or_end(neighbor: Mapping[str, Any]) -> Message:
     direction = Direction(neighbor["direction"])
     message = _object(neighbor["message"])
     if "eor" in message:
         end = _object(message["eor"])
-        if (end.get("afi"), end.get("safi")) != ("ipv4", "unicast"):
+        version = _VERSIONS.get(f"{end.get('afi')} {end.get('safi')}")
+        if version is None:
             return Ignored("eor of another family")
-        return EndOfRibSeen(_peer(neighbor), direction)
+        return EndOfRibSeen(_peer(neighbor), direction, version)
     return _update(_peer(neighbor), direction, _object(message["update"]))
 
 
 def _update(neighbor: IPv4Address, direction: Direction, update: Mapping[str, Any]) -> Updated:
     attributes = _object(update.get("attribute", {}))
     as_path = tuple(_as_path(attributes.get("as-path", {})))
-    med = attributes.get("med")
+    med, preference = (_number_or_none(attributes.get(name)) for name in ("med", "local-preference"))
     return Updated(
         neighbor,
         direction,
         announced=tuple(
-            Route(prefix, next_hop, as_path, None if med is None else _number(med))
-            for next_hop, prefix in _announced(_object(update.get("announce", {})))
+            Route(prefix, next_hop, as_path, med, preference)
+            for next_hop, prefix in _with_one_next_hop(_announced(_object(update.get("announce", {}))))
         ),
         withdrawn=tuple(
             _prefix(entry) for entries in _object(update.get("withdraw", {})).values() for entry in _list(entries)
@@ -176,6 +203,17 @@ def _announced(families: Mapping[str, Any]) -> Iterator[tuple[Address | None, Pr
         for next_hop, entries in _object(by_next_hop).items():
             for entry in _list(entries):
                 yield _next_hop(next_hop), _prefix(entry)
+
+
+def _with_one_next_hop(
+    announced: Iterable[tuple[Address | None, Prefix]],
+) -> Iterator[tuple[Address | None, Prefix]]:
+    """An IPv6 prefix may come with a global next hop and a link-local one (RFC 2545): ExaBGP tells them as two."""
+    every = list(announced)
+    with_global = {prefix for next_hop, prefix in every if next_hop is not None and not next_hop.is_link_local}
+    for next_hop, prefix in every:
+        if next_hop is None or not next_hop.is_link_local or prefix not in with_global:
+            yield next_hop, prefix
 
 
 def _as_path(segments: object) -> Iterator[int]:
@@ -228,6 +266,10 @@ def _list(value: object) -> list[Any]:
     if not isinstance(value, list):
         raise BadEventError(f"not a JSON list: {str(value)[:60]}")
     return value
+
+
+def _number_or_none(value: object) -> int | None:
+    return None if value is None else _number(value)
 
 
 def _number(value: object) -> int:

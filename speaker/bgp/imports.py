@@ -1,7 +1,7 @@
 """What a branch may announce to the hub: its own prefixes, over its own link, and nothing else. Pure.
 
 The rule: a prefix must be one of the branch's configured prefixes, or lie inside one. At most `prefix_limit` prefixes
-are accepted from one session, more-specific ones included.
+are accepted from one session, of both IP versions together, more-specific ones included.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from policies.model.ids import Prefix
-from policies.model.intent import Branch, Hub, Tunnel
+from policies.model.intent import Branch, Hub, SessionKind, Tunnel
 from speaker.bgp.events import Route, Updated
 
 
@@ -20,9 +20,11 @@ class Reason(Enum):
 
     DEFAULT_ROUTE = "a branch may not announce the default route"
     HUB_PREFIX = "the prefix is the hub's own, or overlaps it"
+    AGGREGATE = "the prefix is an aggregate between branches, or contains one"
     ALIEN_PREFIX = "the prefix is not one of this branch's prefixes"
     OWN_AS = "our own AS is in the path"
     FOREIGN_FIRST_AS = "the path does not begin with the branch's AS"
+    FOREIGN_PATH = "the path is not empty, though the branch is of our own AS"
     FOREIGN_NEXT_HOP = "the next hop is not the branch's address on this tunnel"
     LIMIT = "the branch announces more prefixes than its limit"
 
@@ -73,16 +75,34 @@ def refusal(hub: Hub, branch: Branch, tunnel: Tunnel, route: Route) -> Reason | 
         return Reason.DEFAULT_ROUTE
     if route.prefix in hub.prefixes:
         return Reason.HUB_PREFIX
+    # A branch's own prefix lies inside an aggregate. One as wide would draw the traffic of other branches.
+    if any(_inside(aggregate, route.prefix) for aggregate in hub.between_branches):
+        return Reason.AGGREGATE
     if not any(_inside(route.prefix, own) for own in branch.prefixes):
         hubs = any(_inside(route.prefix, prefix) or _inside(prefix, route.prefix) for prefix in hub.prefixes)
         return Reason.HUB_PREFIX if hubs else Reason.ALIEN_PREFIX
+    return _path_refusal(hub, branch, route) or _next_hop_refusal(tunnel, route)
+
+
+def _path_refusal(hub: Hub, branch: Branch, route: Route) -> Reason | None:
     if hub.asn in route.as_path:
         return Reason.OWN_AS
+    if branch.session.kind is SessionKind.IBGP:
+        return Reason.FOREIGN_PATH if route.as_path else None
     if not route.as_path or route.as_path[0] != branch.asn:
         return Reason.FOREIGN_FIRST_AS
-    if route.next_hop != tunnel.link.branch:
-        return Reason.FOREIGN_NEXT_HOP
     return None
+
+
+def _next_hop_refusal(tunnel: Tunnel, route: Route) -> Reason | None:
+    """A link-local next hop alone is the tunnel's other end, whatever its address: nobody else is on the link."""
+    if route.prefix.version == 4:
+        right = route.next_hop == tunnel.link.branch
+    else:
+        right = route.next_hop is not None and (
+            route.next_hop == tunnel.link.branch6 or (route.next_hop.version == 6 and route.next_hop.is_link_local)
+        )
+    return None if right else Reason.FOREIGN_NEXT_HOP
 
 
 def _inside(inner: Prefix, outer: Prefix) -> bool:

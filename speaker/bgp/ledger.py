@@ -6,7 +6,14 @@ it, so a change that became obsolete is never said, and urgent neighbors go firs
 - nothing to a neighbor that is not up; on every `up` the whole set, and then End-of-RIB;
 - one outstanding change a prefix: the next one waits until ExaBGP was *seen* to send the last one;
 - few unanswered commands, and of ordinary ones few prefixes, so that an urgent one never waits long;
-- what is not seen to be sent in time, or is seen otherwise, is said again, and ExaBGP made to send what it has.
+- what is not seen to be sent in time, or is seen otherwise, is said again, and ExaBGP made to send what it has;
+- of an IP version that the session does not carry nothing is said, and nothing is waited for.
+
+When a session comes up ExaBGP sends by itself what the last one announced (its adj-rib-out, which also serves branches
+while no controller is there), so for milliseconds a branch may hold values from before. No packet is lost by them: a
+session that is up has just carried TCP over its tunnel both ways, so where an old value draws the traffic, it lives.
+And seldom do they draw any: a tunnel is told a value that beats all that the branch may hold from the others, those of
+sessions that are down included (`SessionView.lowest_held`), and that is forgotten only when a whole set was sent.
 
 Deterministic: no clock and no I/O of its own.
 """
@@ -14,7 +21,7 @@ Deterministic: no clock and no I/O of its own.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import IPv4Address
@@ -43,6 +50,9 @@ SHORT_FIRST_LINE = 50
 """From so many prefixes on, the first goes alone, so that it does not wait for the rest to be read."""
 
 
+IPV4_ONLY = (4,)
+
+
 class EndOfRibState(Enum):
     """How far the End-of-RIB of the present session is."""
 
@@ -61,23 +71,39 @@ class _Change:
 
 
 @dataclass(slots=True)
+class _End:
+    """The End-of-RIB of one IP version."""
+
+    state: EndOfRibState = EndOfRibState.DUE
+    asked_at: Instant = NEVER
+
+
+@dataclass(slots=True)
 class _Neighbor:
+    asked_for: Announcements | None = None
+    """All that was wanted; `wanted` is what of it the session carries."""
     wanted: Announcements | None = None
     urgent: bool = False
     up: bool = False
     sent: dict[Prefix, Announcement] = field(default_factory=dict)
     said: dict[Prefix, Announcement | None] = field(default_factory=dict)
     changes: dict[Prefix, _Change] = field(default_factory=dict)
-    end_of_rib: EndOfRibState = EndOfRibState.DUE
-    end_of_rib_asked_at: Instant = NEVER
+    ends: dict[int, _End] = field(default_factory=lambda: _due_ends(IPV4_ONLY))
+    """The End-of-RIB of each IP version that the session carries."""
     flush: bool = False
     equal: bool | None = None
     """Whether `sent` is what is `wanted`; None when one of them changed since it was found out."""
 
-    def new_session(self) -> None:
-        self.equal = None
+    def new_session(self, versions: Collection[int]) -> None:
         self.sent, self.said, self.changes = {}, {}, {}
-        self.end_of_rib, self.flush = EndOfRibState.DUE, False
+        self.ends, self.flush = _due_ends(versions), False
+        self.want(self.asked_for)
+
+    def want(self, announcements: Announcements | None) -> None:
+        self.asked_for = self.wanted = announcements
+        self.equal = None
+        if announcements is not None and any(prefix.version not in self.ends for prefix in announcements):
+            self.wanted = {prefix: said for prefix, said in announcements.items() if prefix.version in self.ends}
 
     @property
     def settled(self) -> bool:
@@ -91,7 +117,12 @@ class _Neighbor:
     @property
     def idle(self) -> bool:
         """Whether there is nothing to say."""
-        return self.wanted is None or (self.settled and self.end_of_rib is EndOfRibState.SENT and not self.flush)
+        return self.wanted is None or (self.settled and self.ended and not self.flush)
+
+    @property
+    def ended(self) -> bool:
+        """Whether End-of-RIB was sent for all that the session carries."""
+        return all(end.state is EndOfRibState.SENT for end in self.ends.values())
 
 
 @dataclass(slots=True)
@@ -123,7 +154,7 @@ class Ledger:
         Until it is settled an urgent neighbor is served before all others.
         """
         known = self._of(neighbor)
-        known.wanted, known.equal = announcements, None
+        known.want(announcements)
         known.urgent = urgent
 
     def forget(self, neighbor: IPv4Address) -> None:
@@ -132,24 +163,32 @@ class Ledger:
 
     # what is seen
 
-    def up(self, neighbor: IPv4Address) -> None:
-        """Its session came up: it holds nothing of this session yet."""
+    def up(self, neighbor: IPv4Address, versions: Collection[int] = IPV4_ONLY) -> None:
+        """Its session came up, and carries prefixes of these IP versions: it holds nothing of this session yet."""
         known = self._of(neighbor)
-        known.new_session()
+        known.new_session(versions)
         known.up = True
 
     def down(self, neighbor: IPv4Address) -> None:
         """Its session is gone."""
         known = self._of(neighbor)
-        known.new_session()
+        known.new_session(tuple(known.ends))
         known.up = False
 
-    def adopt(self, neighbor: IPv4Address, sent: Announcements, *, end_of_rib: bool) -> None:
-        """Its session has been up for a while, and this was sent on it."""
-        self.up(neighbor)
+    def adopt(
+        self,
+        neighbor: IPv4Address,
+        sent: Announcements,
+        versions: Collection[int] = IPV4_ONLY,
+        *,
+        end_of_rib: bool,
+    ) -> None:
+        """Its session has been up for a while, carries these IP versions, and this was sent on it."""
+        self.up(neighbor, versions)
         known = self._of(neighbor)
         known.sent, known.equal = dict(sent), None
-        known.end_of_rib = EndOfRibState.SENT if end_of_rib else EndOfRibState.DUE
+        for end in known.ends.values():
+            end.state = EndOfRibState.SENT if end_of_rib else EndOfRibState.DUE
 
     def sent(self, neighbor: IPv4Address, announced: Announcements, withdrawn: Iterable[Prefix]) -> None:
         """ExaBGP handed an update to TCP."""
@@ -162,13 +201,14 @@ class Ledger:
             known.sent[prefix] = announcement
             self._seen(known, prefix, announcement)
 
-    def end_of_rib_sent(self, neighbor: IPv4Address) -> bool:
+    def end_of_rib_sent(self, neighbor: IPv4Address, version: int = 4) -> bool:
         """ExaBGP handed an End-of-RIB to TCP; whether it is the one that completes the set of this session."""
         known = self._of(neighbor)
-        completes = known.end_of_rib is EndOfRibState.ASKED
-        if completes:
-            known.end_of_rib = EndOfRibState.SENT
-        return completes
+        end = known.ends.get(version)
+        if end is None or end.state is not EndOfRibState.ASKED:
+            return False
+        end.state = EndOfRibState.SENT
+        return known.ended
 
     def answered(self, number: int, *, done: bool, now: Instant) -> None:
         """ExaBGP answered a command: it is in its queue, or was refused."""
@@ -189,7 +229,7 @@ class Ledger:
         """The relay is gone: nothing is on its way, and no neighbor's state is known."""
         self._unanswered.clear()
         for known in self._neighbors.values():
-            known.new_session()
+            known.new_session(tuple(known.ends))
             known.up = False
 
     # what to say
@@ -249,8 +289,9 @@ class Ledger:
         commands += [Withdraw(address, part) for part in _parts(surplus)]
         if known.flush and not differing and not surplus:
             commands.append(Flush(address))
-        elif known.settled and known.end_of_rib is EndOfRibState.DUE:
-            commands.append(EndOfRib(address))
+        elif known.settled:
+            due = (version for version, end in known.ends.items() if end.state is EndOfRibState.DUE)
+            commands += [EndOfRib(address, version) for version in due]
         return commands
 
     def _has_room(self, known: _Neighbor, command: Command) -> bool:
@@ -270,7 +311,7 @@ class Ledger:
             known.changes[prefix] = _Change(announcement, now)
             known.said[prefix] = announcement
         if isinstance(command, EndOfRib):
-            known.end_of_rib, known.end_of_rib_asked_at = EndOfRibState.ASKED, now
+            known.ends[command.version] = _End(EndOfRibState.ASKED, now)
         elif isinstance(command, Flush):
             known.flush = False
         return self._last_number
@@ -300,8 +341,13 @@ class Ledger:
                     known.equal = None
                 known.flush = True
                 self.counters["said_again"] += 1
-            if known.end_of_rib is EndOfRibState.ASKED and now >= known.end_of_rib_asked_at + ANSWERED_WITHIN:
-                known.end_of_rib = EndOfRibState.DUE
+            for end in known.ends.values():
+                if end.state is EndOfRibState.ASKED and now >= end.asked_at + ANSWERED_WITHIN:
+                    end.state = EndOfRibState.DUE
+
+
+def _due_ends(versions: Collection[int]) -> dict[int, _End]:
+    return {version: _End() for version in sorted(versions)}
 
 
 def _deadline(change: _Change) -> float:
@@ -317,10 +363,11 @@ def _prefixes(command: Command) -> tuple[Prefix, ...]:
 def _runs(
     prefixes: list[Prefix], wanted: Mapping[Prefix, Announcement], *, alone: bool
 ) -> Iterator[tuple[Announcement, tuple[Prefix, ...]]]:
-    """The prefixes in their order, those in a row with the same announcement together; the first one `alone`."""
+    """The prefixes in their order, those in a row of one IP version and announcement together; the first `alone`."""
     run: list[Prefix] = []
     for position, prefix in enumerate(prefixes):
-        if run and (wanted[prefix] != wanted[run[0]] or len(run) == LONGEST_LINE_PREFIXES or (alone and position == 1)):
+        alike = not run or (wanted[prefix] == wanted[run[0]] and prefix.version == run[0].version)
+        if run and (not alike or len(run) == LONGEST_LINE_PREFIXES or (alone and position == 1)):
             yield wanted[run[0]], tuple(run)
             run = []
         run.append(prefix)
@@ -329,5 +376,7 @@ def _runs(
 
 
 def _parts(prefixes: list[Prefix]) -> Iterator[tuple[Prefix, ...]]:
-    for start in range(0, len(prefixes), LONGEST_LINE_PREFIXES):
-        yield tuple(prefixes[start : start + LONGEST_LINE_PREFIXES])
+    for version in (4, 6):
+        same = [prefix for prefix in prefixes if prefix.version == version]
+        for start in range(0, len(same), LONGEST_LINE_PREFIXES):
+            yield tuple(same[start : start + LONGEST_LINE_PREFIXES])

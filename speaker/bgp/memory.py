@@ -17,13 +17,19 @@ MOST_PREFIXES = 20_000
 Said = tuple[str, str]
 """A next hop, and the attributes as canonical JSON."""
 
+IPV4, IPV6 = "ipv4 unicast", "ipv6 unicast"
+LINK_LOCAL = "fe80:"
+"""How the second next hop of an IPv6 prefix (RFC 2545) begins: ExaBGP tells it as one more announcement."""
+_MULTIPROTOCOL = "1"
+"""The capability's code (RFC 5492), under which ExaBGP writes what a neighbor's OPEN says of its families."""
+
 
 @dataclass(slots=True)
 class Neighbor:
     """A Neighbor is what is remembered of one session and of the sessions before it.
 
     `sent_before` and `received_before` come from earlier sessions and were not yet replaced: the branch may still hold
-    the one, and the hub the other.
+    the one, and the hub the other. `families` are those that the neighbor's OPEN offered, None while no session has.
     """
 
     state: str = "unknown"
@@ -33,8 +39,9 @@ class Neighbor:
     received: dict[str, Said] = field(default_factory=dict)
     sent_before: dict[str, Said] = field(default_factory=dict)
     received_before: dict[str, Said] = field(default_factory=dict)
-    sent_end_of_rib: bool = False
-    received_end_of_rib: bool = False
+    families: list[str] | None = None
+    sent_ends: set[str] = field(default_factory=set)
+    received_ends: set[str] = field(default_factory=set)
 
 
 class Memory:
@@ -51,15 +58,16 @@ class Memory:
         except (KeyError, TypeError, AttributeError, ValueError):
             return
 
-    def presume(self, address: str, *, up: bool, since: float, settled: bool) -> None:
+    def presume(self, address: str, *, up: bool, since: float, settled: bool, families: list[str]) -> None:
         """Take in a state that ExaBGP was asked for, unless an event said something about it already.
 
-        `settled`: the session is so old that its neighbor has long told all that it has.
+        `settled`: the session is so old that its neighbor has long told all that it has, of all its `families`.
         """
         neighbor = self._of(address)
         if neighbor.state == "unknown":
             neighbor.state, neighbor.at = "up" if up else "down", since
-            neighbor.received_end_of_rib = up and settled
+            neighbor.families = families if up else None
+            neighbor.received_ends = set(families) if up and settled else set()
 
     def adopt_received(self, address: str, prefix: str, next_hop: str, attributes: Mapping[str, Any]) -> None:
         """Take in a route that ExaBGP was asked for, unless an event said something about its prefix already."""
@@ -80,8 +88,9 @@ class Memory:
                     "received": list(_updates(neighbor.received)),
                     "sent_before": list(_updates(neighbor.sent_before)),
                     "received_before": list(_updates(neighbor.received_before)),
-                    "sent_end_of_rib": neighbor.sent_end_of_rib,
-                    "received_end_of_rib": neighbor.received_end_of_rib,
+                    "families": neighbor.families,
+                    "sent_ends": sorted(neighbor.sent_ends),
+                    "received_ends": sorted(neighbor.received_ends),
                 }
             }
 
@@ -93,10 +102,12 @@ class Memory:
         address = described["address"]["peer"]
         if event["type"] == "state":
             self._state(address, described["state"], str(described.get("reason", "")), at)
+        elif event["type"] == "open" and described["direction"] == "receive":
+            self._of(address).families = _offered(described["open"]["capabilities"])
         elif event["type"] == "update":
             message, sent = described["message"], described["direction"] == "send"
             if "eor" in message:
-                _end_of_rib(self._of(address), sent=sent)
+                _end_of_rib(self._of(address), f"{message['eor']['afi']} {message['eor']['safi']}", sent=sent)
             else:
                 self._update(self._of(address), message["update"], sent=sent)
 
@@ -107,6 +118,8 @@ class Memory:
             neighbor = self._of(address)
             _end_session(neighbor)
             neighbor.state, neighbor.at, neighbor.reason = state, at, reason
+            if state == "down":
+                neighbor.families = None
 
     def _update(self, neighbor: Neighbor, update: Mapping[str, Any], *, sent: bool) -> None:
         # What an earlier session sent stands until this one's whole set is sent: the branch may hold it till then.
@@ -115,11 +128,15 @@ class Memory:
             now.pop(prefix, None)
             before.pop(prefix, None)
         attributes = self._share(update.get("attribute", {}))
+        told: set[str] = set()
         for by_next_hop in update.get("announce", {}).values():
             for next_hop, entries in by_next_hop.items():
                 for entry in entries:
                     prefix = _prefix(entry)
                     before.pop(prefix, None)
+                    if next_hop.startswith(LINK_LOCAL) and prefix in told:
+                        continue
+                    told.add(prefix)
                     if prefix in now or len(now) < MOST_PREFIXES:
                         now[prefix] = (next_hop, attributes)
 
@@ -137,28 +154,42 @@ def withdrawn(update: Mapping[str, Any]) -> Iterator[str]:
             yield _prefix(entry)
 
 
+def _offered(capabilities: Mapping[str, Any]) -> list[str]:
+    """The families of a neighbor's OPEN, by the names that they have in updates."""
+    families = capabilities.get(_MULTIPROTOCOL, {}).get("families", [])
+    return [str(family).replace("/", " ") for family in families]
+
+
 def _end_session(neighbor: Neighbor) -> None:
     for prefix, said in neighbor.sent.items():
         known = neighbor.sent_before.get(prefix)
-        # Of two values that the branch may hold, the lower MED is the one that must be beaten.
-        if known is None or _med(said) < _med(known):
+        # Of two values that the branch may hold, the one that wins there is the one that must be beaten.
+        if known is None or _loses(said) < _loses(known):
             neighbor.sent_before[prefix] = said
     neighbor.received_before |= neighbor.received
     neighbor.sent, neighbor.received = {}, {}
-    neighbor.sent_end_of_rib = neighbor.received_end_of_rib = False
+    neighbor.sent_ends, neighbor.received_ends = set(), set()
 
 
-def _med(said: Said) -> int:
-    med = json.loads(said[1]).get("med", 0)
+def _loses(said: Said) -> int:
+    """The lower, the better at the branch: by the local preference, else by the MED (RFC 4271 section 9.1)."""
+    attributes = json.loads(said[1])
+    preference, med = attributes.get("local-preference"), attributes.get("med", 0)
+    if isinstance(preference, int):
+        return -preference
     return med if isinstance(med, int) else 0
 
 
-def _end_of_rib(neighbor: Neighbor, *, sent: bool) -> None:
-    """RFC 4724: what was not said again before the End-of-RIB is not there any more."""
-    if sent:
-        neighbor.sent_end_of_rib, neighbor.sent_before = True, {}
-    else:
-        neighbor.received_end_of_rib, neighbor.received_before = True, {}
+def _end_of_rib(neighbor: Neighbor, family: str, *, sent: bool) -> None:
+    """RFC 4724: what was not said again before the End-of-RIB of its family is not there any more."""
+    (neighbor.sent_ends if sent else neighbor.received_ends).add(family)
+    before = neighbor.sent_before if sent else neighbor.received_before
+    for prefix in [prefix for prefix in before if _family(prefix) == family]:
+        del before[prefix]
+
+
+def _family(prefix: str) -> str:
+    return IPV6 if ":" in prefix else IPV4
 
 
 def _prefix(entry: Any) -> str:
@@ -169,15 +200,15 @@ def _prefix(entry: Any) -> str:
 
 
 def _updates(routes: Mapping[str, Said]) -> Iterator[dict[str, Any]]:
-    """The routes as updates of ExaBGP's own shape, one for each set of attributes."""
-    grouped: dict[Said, list[str]] = {}
+    """The routes as updates of ExaBGP's own shape, one for each family and set of attributes."""
+    grouped: dict[tuple[str, Said], list[str]] = {}
     for prefix, said in routes.items():
-        grouped.setdefault(said, []).append(prefix)
-    for (next_hop, attributes), prefixes in grouped.items():
+        grouped.setdefault((_family(prefix), said), []).append(prefix)
+    for (family, (next_hop, attributes)), prefixes in grouped.items():
         for part in _parts(prefixes):
             yield {
                 "attribute": json.loads(attributes),
-                "announce": {"ipv4 unicast": {next_hop: [{"nlri": prefix} for prefix in part]}},
+                "announce": {family: {next_hop: [{"nlri": prefix} for prefix in part]}},
             }
 
 

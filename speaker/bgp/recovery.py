@@ -63,7 +63,7 @@ class Recovery:
             self._touched.update((address, prefix) for prefix in withdrawn(neighbor["message"].get("update", {})))
         elif event["type"] == "update" and address in self._awaiting_end and "eor" in neighbor["message"]:
             self._awaiting_end.discard(address)
-            self._memory.neighbors[address].sent_end_of_rib = False
+            self._memory.neighbors[address].sent_ends.clear()
             return True
         return False
 
@@ -78,13 +78,16 @@ class Recovery:
 
     def _told_neighbors(self, _result: str, lines: list[str]) -> None:
         neighbors = _neighbors(lines)
-        for address, up, seconds in neighbors:
-            self._memory.presume(address, up=up, since=self._started - seconds, settled=seconds >= SETTLED)
-        established = [address for address, up, _ in neighbors if up]
-        for address in established:
+        for address, up, seconds, families in neighbors:
+            since, settled = self._started - seconds, seconds >= SETTLED
+            self._memory.presume(address, up=up, since=since, settled=settled, families=families)
+        established = {address: families for address, up, _, families in neighbors if up}
+        for address, families in established.items():
+            if not families:
+                continue
             self._awaiting_end.add(address)
             self._question(f"neighbor {address} flush adj-rib out", _nothing)
-            self._question(f"neighbor {address} announce eor ipv4 unicast", self._told_end(address))
+            self._question(f"neighbor {address} announce eor {families[0]}", self._told_end(address))
         self._awaiting_routes |= set(established)
         if established:
             self._question("show adj-rib in json", self._told_received)
@@ -114,14 +117,16 @@ def _nothing(_result: str, _lines: list[str]) -> None:
     """The answer does not matter: what was sent is seen, or it was not sent."""
 
 
-def _neighbors(lines: list[str]) -> list[tuple[str, bool, float]]:
-    """Each neighbor's address, whether it is established, and since how many seconds."""
+def _neighbors(lines: list[str]) -> list[tuple[str, bool, float, list[str]]]:
+    """Each neighbor's address, whether it is established, since how many seconds, and the families that it carries."""
     for line in lines:
         try:
-            return [
-                (str(said["peer"]["address"]), said["fsm"].lower() == "established", float(said["duration"] or 0))
-                for said in json.loads(line)
-            ]
+            return [_neighbor(said) for said in json.loads(line)]
         except (ValueError, TypeError, KeyError, AttributeError):
             continue
     return []
+
+
+def _neighbor(said: Mapping[str, Any]) -> tuple[str, bool, float, list[str]]:
+    up = said["fsm"].lower() == "established"
+    return str(said["peer"]["address"]), up, float(said["duration"] or 0), [str(f) for f in said["families"]]

@@ -6,10 +6,11 @@ The words are those of ExaBGP 5.0's `help`; a single byte beyond ASCII would mak
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
-from policies.model.announcement import Announcement
+from policies.model.announcement import HIGHEST_MED, Announcement
 from policies.model.ids import Prefix
+from policies.model.intent import SessionKind
 
 LONGEST_LINE_PREFIXES = 50
 """Prefixes in one command: more would hold up what comes behind it, some 10 ms by 50."""
@@ -20,7 +21,7 @@ ADMINISTRATIVE_RESET = 4
 
 @dataclass(frozen=True, slots=True)
 class Announce:
-    """An Announce makes a neighbor hear these IPv4 prefixes under one set of attributes."""
+    """An Announce makes a neighbor hear these prefixes, all of one IP version, under one set of attributes."""
 
     neighbor: IPv4Address
     announcement: Announcement
@@ -29,7 +30,7 @@ class Announce:
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """A Withdraw takes these prefixes back from a neighbor."""
+    """A Withdraw takes these prefixes, all of one IP version, back from a neighbor."""
 
     neighbor: IPv4Address
     prefixes: tuple[Prefix, ...]
@@ -37,9 +38,10 @@ class Withdraw:
 
 @dataclass(frozen=True, slots=True)
 class EndOfRib:
-    """An EndOfRib tells a neighbor that it has heard all there is (RFC 4724 section 2)."""
+    """An EndOfRib tells a neighbor that it has heard all there is of one IP version (RFC 4724 section 2)."""
 
     neighbor: IPv4Address
+    version: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +77,35 @@ class ShowNeighbors:
 Command = Announce | Withdraw | EndOfRib | Flush | Teardown | Version | Reload | ShowNeighbors
 
 
-def line(command: Command) -> str:
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """A Wording is how a neighbor is spoken to: as what kind of session, and with which next hop of IPv6 prefixes.
+
+    Without `next_hop6` no IPv6 prefix can be announced: on a session over IPv4, ExaBGP knows none by itself.
+    """
+
+    kind: SessionKind = SessionKind.EBGP
+    next_hop6: IPv6Address | None = None
+
+
+PLAIN = Wording()
+
+
+def line(command: Command, wording: Wording = PLAIN) -> str:
     """The API line of a command, without its newline.
 
     Raises:
-        ValueError: there are no prefixes, too many, or one that is not IPv4.
+        ValueError: there are no prefixes, too many, of two IP versions, or IPv6 ones without a next hop.
     """
     match command:
         case Announce(neighbor, announcement, prefixes):
-            said = f"announce attributes next-hop self med {announcement.med} nlri {_listed(prefixes)}"
-            return f"neighbor {neighbor} {said}"
+            said = f"{_next_hop(prefixes, wording)} {_preference(announcement, wording.kind)} nlri {_listed(prefixes)}"
+            return f"neighbor {neighbor} announce attributes {said}"
         case Withdraw(neighbor, prefixes):
-            return f"neighbor {neighbor} withdraw attributes next-hop self nlri {_listed(prefixes)}"
-        case EndOfRib(neighbor):
-            return f"neighbor {neighbor} announce eor ipv4 unicast"
+            said = f"{_next_hop(prefixes, wording)} nlri {_listed(prefixes)}"
+            return f"neighbor {neighbor} withdraw attributes {said}"
+        case EndOfRib(neighbor, version):
+            return f"neighbor {neighbor} announce eor ipv{version} unicast"
         case Flush(neighbor):
             return f"neighbor {neighbor} flush adj-rib out"
         case Teardown(neighbor, subcode):
@@ -101,10 +118,24 @@ def line(command: Command) -> str:
             return "show neighbor json"
 
 
+def _preference(announcement: Announcement, kind: SessionKind) -> str:
+    """What steers. An iBGP session carries the MED too: no two are equal, whatever the branch does to preferences."""
+    med = f"med {announcement.med}"
+    return f"local-preference {HIGHEST_MED - announcement.med} {med}" if kind is SessionKind.IBGP else med
+
+
+def _next_hop(prefixes: tuple[Prefix, ...], wording: Wording) -> str:
+    versions = {prefix.version for prefix in prefixes}
+    if len(versions) > 1:
+        raise ValueError("prefixes of two IP versions in one command")
+    if versions != {6}:
+        return "next-hop self"
+    if wording.next_hop6 is None:
+        raise ValueError(f"{prefixes[0]} has no next hop: the tunnel has no IPv6 link")
+    return f"next-hop {wording.next_hop6}"
+
+
 def _listed(prefixes: tuple[Prefix, ...]) -> str:
     if not 0 < len(prefixes) <= LONGEST_LINE_PREFIXES:
         raise ValueError(f"{len(prefixes)} prefixes in one command: between 1 and {LONGEST_LINE_PREFIXES} fit")
-    for prefix in prefixes:
-        if prefix.version != 4:
-            raise ValueError(f"{prefix} is not IPv4: the sessions carry IPv4 only")
     return " ".join(str(prefix) for prefix in prefixes)

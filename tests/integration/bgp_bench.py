@@ -20,13 +20,15 @@ import time
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 from bgp_network import network
 
 from hub.bgp.reload import Site
 from hub.bgp.speakers import part_of
 from hub.control.places import Places
-from policies.model.intent import Branch, Intent, Tunnel
+from policies.model.announcement import HIGHEST_MED
+from policies.model.intent import Branch, Intent, SessionKind, Tunnel
 from speaker.bgp.configuration import Rendering, render
 
 
@@ -44,6 +46,11 @@ class Bench:
         self.exabgps: dict[int, subprocess.Popen[bytes]] = {}
         self.bird: subprocess.Popen[bytes] | None = None
         self.extra: dict[str, str] = {}
+        self.passwords: dict[str, str] = {}
+        self.bird_session = ""
+        """More lines for each of BIRD's BGP protocols."""
+        self.bird_versions: tuple[int, ...] = (4, 6)
+        """The IP versions that BIRD offers, where its branch has them."""
 
     @property
     def exabgp(self) -> subprocess.Popen[bytes] | None:
@@ -52,7 +59,8 @@ class Bench:
 
     def rendered(self, intent: Intent, process: int = 1) -> str:
         """The configuration of an ExaBGP for this intent, here."""
-        return render(part_of(intent, process), Rendering(sys.executable, str(self.places.relay_socket(process))))
+        rendering = Rendering(sys.executable, str(self.places.relay_socket(process)))
+        return render(part_of(intent, process), rendering, passwords=self.passwords)
 
     def site(self) -> Site:
         """Where the processes are, for who changes their neighbors."""
@@ -76,6 +84,9 @@ class Bench:
         links = [tunnel.link for branch_ in branches for tunnel in branch_.tunnels]
         _add_addresses(self.hub, [(link.hub, link.branch) for link in links])
         _add_addresses(self.far, [(link.branch, link.hub) for link in links])
+        ends = [link for link in links if link.hub6 is not None]
+        _add_addresses6(self.hub, [str(link.hub6) for link in ends])
+        _add_addresses6(self.far, [str(link.branch6) for link in ends])
 
     def start_exabgp(self, process: int = 1, *, mended: bool = True) -> None:
         """Start an ExaBGP through the launcher."""
@@ -110,22 +121,39 @@ class Bench:
         return _run("birdc", "-s", str(self._birdc), *words)
 
     def meds(self, tunnel: str) -> dict[str, int]:
-        """The prefixes that the branch holds from this tunnel (`b1/fiber`), with their MEDs."""
-        shown = self.birdc("show", "route", "all", "protocol", _protocol(tunnel), "table", _table(tunnel))
-        found: dict[str, int] = {}
+        """The prefixes that the branch holds from this tunnel (`b1/fiber`), by what steers it, as MEDs."""
+        ibgp = any(branch_.session.kind is SessionKind.IBGP for branch_ in self.intent.branches.values())
+        attribute = r"BGP.local_pref: (\d+)" if ibgp else r"BGP.med: (\d+)"
+        return {prefix: HIGHEST_MED - value if ibgp else value for prefix, value in self._attributes(tunnel, attribute)}
+
+    def next_hops(self, tunnel: str) -> dict[str, str]:
+        """The next hop of each prefix that the branch holds from this tunnel."""
+        return dict(self._texts(tunnel, r"BGP.next_hop: (\S+)"))
+
+    def _attributes(self, tunnel: str, pattern: str) -> Iterator[tuple[str, int]]:
+        return ((prefix, int(text)) for prefix, text in self._texts(tunnel, pattern))
+
+    def _texts(self, tunnel: str, pattern: str) -> Iterator[tuple[str, str]]:
         prefix = ""
-        for line in shown.splitlines():
-            if match := re.match(r"(\d+\.\d+\.\d+\.\d+/\d+)", line):
-                prefix = match[1]
-            if match := re.search(r"BGP.med: (\d+)", line):
-                found[prefix] = int(match[1])
-        return found
+        for table in (_table(tunnel), f"{_table(tunnel)}_6"):
+            shown = self.birdc("show", "route", "all", "protocol", _protocol(tunnel), "table", table)
+            for line in shown.splitlines():
+                if match := re.match(r"([0-9a-f.:]+/\d+)", line):
+                    prefix = match[1]
+                if match := re.search(pattern, line):
+                    yield prefix, match[1]
 
     def up_since(self, tunnel: str) -> float | None:
         """When the session came up, in seconds of the day (it wavers by milliseconds); None if it is not."""
         line = self.birdc("show", "protocols", _protocol(tunnel)).splitlines()[-1]
         found = re.search(r"(\d+):(\d+):(\d+\.\d+)\s+Established", line)
         return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3]) if found else None
+
+    def kernel_counter(self, name: str) -> int:
+        """A counter of the hub's kernel (/proc/net/netstat): a line of names, and a line of values."""
+        rows = _run("ip", "netns", "exec", self.hub, "cat", "/proc/net/netstat").splitlines()
+        names, values = next((a.split(), b.split()) for a, b in zip(rows[::2], rows[1::2], strict=True) if name in a)
+        return int(values[names.index(name)])
 
     def spawn(self, namespace: str, log: str, *command: str) -> subprocess.Popen[bytes]:
         """Start a program in a namespace."""
@@ -185,23 +213,35 @@ class Bench:
 
     def _bird_tunnel(self, intent: Intent, branch_: Branch, tunnel: Tunnel) -> str:
         name, table = _protocol(str(tunnel.id)), _table(str(tunnel.id))
-        own = self.extra.get(str(tunnel.id), "".join(f"route {p} unreachable; " for p in branch_.prefixes))
+        own4 = "".join(f"route {p} unreachable; " for p in branch_.prefixes if p.version == 4)
+        own6 = "".join(f"route {p} unreachable; " for p in branch_.prefixes if p.version == 6)
+        own4 = self.extra.get(str(tunnel.id), own4)
+        channels = f"ipv4 {{ table {table}; {_FILTERS} }};" if 4 in self.bird_versions else ""
+        if tunnel.link.branch6 is not None and 6 in self.bird_versions:
+            channels += f" ipv6 {{ table {table}_6; {_FILTERS} next hop address {tunnel.link.branch6}; }};"
         return f"""
 ipv4 table {table};
-protocol static lan_{name} {{ ipv4 {{ table {table}; }}; {own} }}
+ipv6 table {table}_6;
+protocol static lan_{name} {{ ipv4 {{ table {table}; }}; {own4} }}
+protocol static lan_{name}_6 {{ ipv6 {{ table {table}_6; }}; {own6} }}
 protocol bgp {name} {{
     local {tunnel.link.branch} as {branch_.asn};
     neighbor {tunnel.link.hub} as {intent.hub.asn};
-    multihop 2; router id {branch_.router_id};
+    multihop 2; router id {branch_.router_id}; {self.bird_session}
     hold time 9; connect delay time 1; connect retry time 1; error wait time 1,2; error forget time 5;
-    ipv4 {{ table {table}; import all; export where source = RTS_STATIC; next hop self; }};
+    {channels}
 }}"""
 
 
+_FILTERS = "import all; export where source = RTS_STATIC; next hop self;"
+
+
 @contextlib.contextmanager
-def bench(branches: int | Intent = 1, *, mended: bool = True) -> Iterator[Bench]:
-    """A bench with ExaBGP and BIRD running."""
-    made = Bench(network(branches) if isinstance(branches, int) else branches)
+def bench(intent: Intent | int = 1, *, mended: bool = True, **settings: Any) -> Iterator[Bench]:
+    """A bench with ExaBGP and BIRD running, for this intent or a plain one of so many branches."""
+    made = Bench(network(intent) if isinstance(intent, int) else intent)
+    for name, value in settings.items():
+        setattr(made, name, value)
     try:
         made.set_up()
         for process in made.intent.processes():
@@ -226,6 +266,11 @@ def _add_addresses(namespace: str, pairs: list[tuple[IPv4Address, IPv4Address]])
         for mine, other in pairs
         for line in (f"addr add {mine}/32 dev v", f"route add {other}/32 dev v src {mine}")
     ]
+    _run("ip", "-n", namespace, "-batch", "-", said="\n".join(lines))
+
+
+def _add_addresses6(namespace: str, addresses: list[str]) -> None:
+    lines = [f"addr add {address}/127 dev v nodad" for address in addresses]
     _run("ip", "-n", namespace, "-batch", "-", said="\n".join(lines))
 
 

@@ -9,12 +9,12 @@ import signal
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 import pytest
 from bgp_bench import Bench, bench
-from bgp_network import branch, network
+from bgp_network import HUB6, branch, network
 
 from hub.bgp.reload import reconfigure
 from hub.bgp.speakers import Speakers
@@ -33,14 +33,14 @@ from policies.model.events import (
     SpeakerReady,
 )
 from policies.model.ids import TunnelId
-from policies.model.intent import Intent
+from policies.model.intent import Intent, Session, SessionKind
 from policies.model.view import SessionState
 
 pytestmark = pytest.mark.integration
 
 FIBER, WIRELESS = TunnelId("b1", "fiber"), TunnelId("b1", "wireless")
 HUB = IPv4Network("10.0.0.0/16")
-OWN = IPv4Network("10.1.0.0/24")
+OWN, OWN6 = IPv4Network("10.1.0.0/24"), IPv6Network("2001:db8:1::/48")
 
 
 class Controller:
@@ -79,10 +79,20 @@ class Controller:
         await asyncio.gather(self._task, return_exceptions=True)
 
 
+KINDS = [SessionKind.EBGP, SessionKind.IBGP]
+
+
+@pytest.fixture(params=KINDS, ids=[kind.value for kind in KINDS])
+def kind(request: pytest.FixtureRequest) -> SessionKind:
+    """Every test with this fixture, also through `lab`, is made for both kinds of session."""
+    found: SessionKind = request.param
+    return found
+
+
 @pytest.fixture
-def lab() -> Iterator[Bench]:
+def lab(kind: SessionKind) -> Iterator[Bench]:
     """One branch with two tunnels."""
-    with bench(1) as made:
+    with bench(network(1, session=Session(kind))) as made:
         yield made
 
 
@@ -232,9 +242,9 @@ def test_a_closed_session_comes_back_with_its_set(lab: Bench) -> None:
     play(scene())
 
 
-def test_alien_routes_are_refused_and_the_good_ones_count() -> None:
+def test_alien_routes_are_refused_and_the_good_ones_count(kind: SessionKind) -> None:
     with bench(0) as made:
-        intent = network(1)
+        intent = network(1, session=Session(kind))
         made.add_links(intent.branches["b1"])
         made.configuration.write_text(made.rendered(intent))
         made.stop(made.exabgp)
@@ -260,9 +270,9 @@ def test_alien_routes_are_refused_and_the_good_ones_count() -> None:
         play(scene())
 
 
-def test_a_branch_is_added_and_removed_without_touching_the_other(lab: Bench) -> None:
+def test_a_branch_is_added_and_removed_without_touching_the_other(lab: Bench, kind: SessionKind) -> None:
     async def scene() -> None:
-        both = replace(lab.intent, branches={**lab.intent.branches, "b2": branch(2)})
+        both = replace(lab.intent, branches={**lab.intent.branches, "b2": branch(2, session=Session(kind))})
         site = lab.site()
         controller = Controller(lab)
         controller.want(1000, 1100)
@@ -307,3 +317,114 @@ def test_an_address_that_comes_late_is_listened_on_all_the_same() -> None:
         made.wait(lambda: made.up_since("b1/fiber"), "the other sessions")
     finally:
         made.tear_down()
+
+
+def test_one_session_carries_ipv4_and_ipv6(kind: SessionKind) -> None:
+    with bench(network(1, versions=(4, 6), session=Session(kind))) as made:
+
+        async def scene() -> None:
+            controller = Controller(made)
+            wanted = {HUB: Announcement(1000), HUB6: Announcement(1000)}
+            controller.speaker.want({FIBER: wanted, WIRELESS: {p: Announcement(1100) for p in wanted}}, frozenset())
+            await controller.until_told(SetSent, 2)
+            await controller.until_told(EndOfRibHeard, 2)
+            assert made.meds("b1/fiber") == {str(HUB): 1000, str(HUB6): 1000}
+            assert made.next_hops("b1/fiber") == {str(HUB): "10.255.1.0", str(HUB6): "fd00:1::"}
+            heard = {prefix for event in controller.told(RoutesHeard) for prefix in event.prefixes}
+            assert heard == {OWN, OWN6}
+            assert not controller.told(RouteRefused)
+
+            made.birdc("disable", "lan_b1_fiber_6")
+            await controller.until_told(RoutesWithdrawn)
+            assert controller.told(RoutesWithdrawn)[0].prefixes == (OWN6,)
+
+            mark = len(controller.events)
+            os.kill(made.relay_pid(), signal.SIGKILL)
+            await controller.until_told(SpeakerReady, after=mark)
+            await controller.until_told(SetSent, 2, after=mark)
+            sent = {p: a for e in controller.told(AnnouncementsSent, after=mark) for p, a in e.announced.items()}
+            assert sent.keys() == {HUB, HUB6}
+            heard = {(e.tunnel, p) for e in controller.told(RoutesHeard, after=mark) for p in e.prefixes}
+            assert heard == {(FIBER, OWN), (WIRELESS, OWN), (WIRELESS, OWN6)}
+
+            controller.speaker.want({FIBER: {HUB: Announcement(1000)}, WIRELESS: wanted}, frozenset())
+            await controller.until(lambda: made.meds("b1/fiber") == {str(HUB): 1000}, "IPv6 withdrawn")
+            await controller.until(lambda: made.meds("b1/wireless")[str(HUB6)] == 1000, "IPv6 on the other tunnel")
+            assert controller.speaker.problems == {}
+            assert controller.speaker.counters["said_again"] == 0
+            await controller.stop()
+
+        play(scene())
+
+
+def test_a_branch_of_ipv6_only_is_told_ipv6_only() -> None:
+    with bench(network(1, versions=(6,))) as made:
+
+        async def scene() -> None:
+            controller = Controller(made)
+            wanted = {HUB: Announcement(1000), HUB6: Announcement(1000)}
+            controller.speaker.want({FIBER: wanted}, frozenset())
+            await controller.until_told(SetSent)
+            await controller.until_told(EndOfRibHeard, 2)
+            assert made.meds("b1/fiber") == {str(HUB6): 1000}
+            assert controller.speaker.problems == {}
+            await controller.stop()
+
+        play(scene())
+
+
+def test_a_branch_without_ipv6_on_its_session_gets_ipv4_and_is_a_problem() -> None:
+    with bench(network(1, versions=(4, 6)), bird_versions=(4,)) as made:
+
+        async def scene() -> None:
+            controller = Controller(made)
+            wanted = {HUB: Announcement(1000), HUB6: Announcement(1000)}
+            controller.speaker.want({FIBER: wanted, WIRELESS: wanted}, frozenset())
+            await controller.until_told(SetSent, 2)
+            await controller.until_told(EndOfRibHeard, 2)
+            assert made.meds("b1/fiber") == {str(HUB): 1000}
+            assert "carries no IPv6" in controller.speaker.problems[f"version {FIBER}"]
+            await controller.stop()
+            second = Controller(made)
+            await second.until_told(SetSent, 2)
+            assert "carries no IPv6" in second.speaker.problems[f"version {WIRELESS}"]
+            await second.stop()
+
+        play(scene())
+
+
+SHARED = "correct,horse[7];{#}"
+"""With signs that ExaBGP's configuration would take for its own."""
+SIGNED = Session(password_file="/secret")  # noqa: S106
+
+
+def test_sessions_with_password_and_ttl_security_come_up() -> None:
+    lines = f'password "{SHARED}"; ttl security on; multihop 1;'
+    intent = network(1, session=replace(SIGNED, ttl_security=True))
+    with bench(intent, passwords={"/secret": SHARED}, bird_session=lines) as made:
+
+        async def scene() -> None:
+            controller = Controller(made)
+            controller.want(1000, 1100)
+            await controller.until_told(SetSent, 2)
+            assert made.meds("b1/fiber") == {str(HUB): 1000}
+            await controller.stop()
+
+        play(scene())
+
+
+@pytest.mark.parametrize(
+    ("session", "lines", "counter"),
+    [
+        (SIGNED, 'password "another";', "TCPMD5Failure"),
+        (SIGNED, "", "TCPMD5NotFound"),
+        (Session(), 'password "another";', "TCPMD5Unexpected"),
+        (Session(ttl_security=True), "", "TCPMinTTLDrop"),
+    ],
+    ids=["another password", "no password", "a password too many", "too low a TTL"],
+)
+def test_a_session_that_is_not_secured_as_agreed_never_comes_up(session: Session, lines: str, counter: str) -> None:
+    with bench(network(1, session=session), passwords={"/secret": SHARED}, bird_session=lines) as made:
+        made.wait(lambda: made.kernel_counter(counter) >= 4, "the kernel refuses some attempts", 40)
+        assert made.up_since("b1/fiber") is None
+        assert made.up_since("b1/wireless") is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from speaker.bgp.events import (
     Ignored,
     Message,
     Notified,
+    Opened,
     Route,
     ShuttingDown,
     StateChanged,
@@ -97,8 +98,43 @@ CASES: list[tuple[str, Any, Message]] = [
         EndOfRibSeen(BRANCH, Direction.SENT),
     ),
     (
-        "End-of-RIB of another family",
+        "an OPEN of a branch",
+        said(
+            "open",
+            '"direction": "receive", "open": { "version": 4, "asn": 65001, "hold_time": 9, "router_id": "10.1.0.1", '
+            '"capabilities": { "1": { "name": "multiprotocol", "families": [ "ipv4/unicast", "ipv6/unicast", '
+            '"ipv4/flow" ] }, "65": { "name": "asn4", "asn4": 65001 } } }',
+        ),
+        Opened(BRANCH, frozenset({4, 6})),
+    ),
+    (
+        "an OPEN without families",
+        said("open", '"direction": "receive", "open": { "version": 4, "capabilities": { } }'),
+        Opened(BRANCH, frozenset()),
+    ),
+    (
+        "IPv6 with a global and a link-local next hop",
+        said(
+            "update",
+            '"direction": "receive", "message": { "update": { "attribute": { "origin": "igp", "local-preference": 100 '
+            '}, "announce": { "ipv6 unicast": { "fd00:1::1": [ { "nlri": "2001:db8:1::/48" } ], "fe80::1": [ { "nlri": '
+            '"2001:db8:1::/48" } ] } } } }',
+        ),
+        Updated(
+            BRANCH,
+            Direction.RECEIVED,
+            (Route(IPv6Network("2001:db8:1::/48"), IPv6Address("fd00:1::1"), local_preference=100),),
+            (),
+        ),
+    ),
+    (
+        "End-of-RIB of IPv6",
         said("update", '"direction": "send", "message": { "eor": { "afi" : "ipv6", "safi" : "unicast" } }'),
+        EndOfRibSeen(BRANCH, Direction.SENT, 6),
+    ),
+    (
+        "End-of-RIB of another family",
+        said("update", '"direction": "send", "message": { "eor": { "afi" : "ipv6", "safi" : "multicast" } }'),
         Ignored("eor of another family"),
     ),
     (

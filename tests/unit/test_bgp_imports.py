@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 import pytest
 from bgp_network import network
 
 from policies.model.ids import Prefix
+from policies.model.intent import Session, SessionKind
 from speaker.bgp.events import Direction, Route, Updated
 from speaker.bgp.imports import Imported, Reason, Refused, judge, refusal
 
@@ -40,6 +41,60 @@ REFUSALS: list[tuple[str, Route, Reason | None]] = [
 @pytest.mark.parametrize(("route", "reason"), [row[1:] for row in REFUSALS], ids=[row[0] for row in REFUSALS])
 def test_a_route_is_accepted_or_refused_for_a_reason(route: Route, reason: Reason | None) -> None:
     assert refusal(INTENT.hub, BRANCH, TUNNEL, route) is reason
+
+
+DUAL = network(1, versions=(4, 6))
+GOOD6 = Route(IPv6Network("2001:db8:1::/48"), IPv6Address("fd00:1::1"), (65001,))
+REFUSALS6: list[tuple[str, Route, Reason | None]] = [
+    ("its own prefix", GOOD6, None),
+    ("a part of it", replace(GOOD6, prefix=IPv6Network("2001:db8:1:7::/64")), None),
+    ("the default route", replace(GOOD6, prefix=IPv6Network("::/0")), Reason.DEFAULT_ROUTE),
+    ("the hub's", replace(GOOD6, prefix=IPv6Network("2001:db8::/64")), Reason.HUB_PREFIX),
+    ("another branch's", replace(GOOD6, prefix=IPv6Network("2001:db8:2::/48")), Reason.ALIEN_PREFIX),
+    ("the other tunnel's next hop", replace(GOOD6, next_hop=IPv6Address("fd00:1::3")), Reason.FOREIGN_NEXT_HOP),
+    ("an IPv4 next hop", replace(GOOD6, next_hop=IPv4Address("10.255.1.1")), Reason.FOREIGN_NEXT_HOP),
+    ("no next hop", replace(GOOD6, next_hop=None), Reason.FOREIGN_NEXT_HOP),
+    ("the link itself", replace(GOOD6, next_hop=IPv6Address("fe80::1")), None),
+    ("IPv4 behind IPv6", replace(GOOD, next_hop=IPv6Address("fd00:1::1")), Reason.FOREIGN_NEXT_HOP),
+]
+
+
+@pytest.mark.parametrize(("route", "reason"), [row[1:] for row in REFUSALS6], ids=[row[0] for row in REFUSALS6])
+def test_ipv6_is_judged_alike(route: Route, reason: Reason | None) -> None:
+    branch = DUAL.branches["b1"]
+    assert refusal(DUAL.hub, branch, branch.tunnels[0], route) is reason
+
+
+@pytest.mark.parametrize(
+    ("as_path", "reason"), [((), None), ((65000,), Reason.OWN_AS), ((65001,), Reason.FOREIGN_PATH)]
+)
+def test_inside_our_own_as_the_path_is_empty(as_path: tuple[int, ...], reason: Reason | None) -> None:
+    branch = network(1, session=Session(SessionKind.IBGP)).branches["b1"]
+    assert refusal(INTENT.hub, branch, TUNNEL, replace(GOOD, as_path=as_path)) is reason
+
+
+@pytest.mark.parametrize(
+    ("prefix", "reason"),
+    [
+        ("10.1.0.0/24", None),
+        ("10.1.0.128/25", None),
+        ("10.1.0.0/16", Reason.AGGREGATE),
+        ("10.0.0.0/12", Reason.AGGREGATE),
+        ("10.2.0.0/24", Reason.ALIEN_PREFIX),
+    ],
+)
+def test_no_branch_announces_an_aggregate_between_branches(prefix: str, reason: Reason | None) -> None:
+    hub = replace(INTENT.hub, between_branches=(IPv4Network("10.1.0.0/16"),))
+    # Even if the aggregate is configured as the branch's own.
+    branch = replace(BRANCH, prefixes=(OWN, IPv4Network("10.1.0.0/16")))
+    assert refusal(hub, branch, TUNNEL, replace(GOOD, prefix=IPv4Network(prefix))) is reason
+
+
+def test_the_limit_counts_both_ip_versions() -> None:
+    branch = replace(DUAL.branches["b1"], prefix_limit=1)
+    update = Updated(IPv4Address("10.255.1.1"), Direction.RECEIVED, (GOOD, GOOD6), ())
+    imported = judge(DUAL.hub, branch, branch.tunnels[0], update, ())
+    assert imported == Imported((OWN,), (), (Refused(GOOD6.prefix, Reason.LIMIT),))
 
 
 def heard(*routes: Route, withdrawn: tuple[Prefix, ...] = (), held: tuple[Prefix, ...] = ()) -> Imported:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
 from policies.model.announcement import Announcement
 from policies.model.clock import Instant
@@ -37,8 +37,8 @@ def obey(ledger: Ledger, now: Instant = START) -> list[Command]:
                     ledger.sent(neighbor, dict.fromkeys(prefixes, announcement), ())
                 case Withdraw(neighbor, prefixes):
                     ledger.sent(neighbor, {}, prefixes)
-                case EndOfRib(neighbor):
-                    ledger.end_of_rib_sent(neighbor)
+                case EndOfRib(neighbor, version):
+                    ledger.end_of_rib_sent(neighbor, version)
     return heard
 
 
@@ -59,6 +59,49 @@ def test_on_up_the_whole_set_and_then_end_of_rib() -> None:
     ledger.up(A)
     assert obey(ledger) == [Announce(A, Announcement(1000), (P, Q)), EndOfRib(A)]
     assert said(ledger) == []
+
+
+SIX = IPv6Network("2001:db8::/48")
+
+
+def test_each_ip_version_has_its_lines_and_its_end_of_rib() -> None:
+    ledger = Ledger()
+    ledger.want(A, wanting(P, SIX, Q))
+    ledger.up(A, {4, 6})
+    med = Announcement(1000)
+    told = [Announce(A, med, (P,)), Announce(A, med, (SIX,)), Announce(A, med, (Q,)), EndOfRib(A, 4), EndOfRib(A, 6)]
+    assert obey(ledger) == told
+    ledger.want(A, {})
+    assert obey(ledger) == [Withdraw(A, (P, Q)), Withdraw(A, (SIX,))]
+
+
+def test_the_set_is_complete_with_the_last_end_of_rib() -> None:
+    ledger = Ledger()
+    ledger.want(A, {})
+    ledger.up(A, {4, 6})
+    said(ledger)
+    assert not ledger.end_of_rib_sent(A, 6)
+    assert ledger.end_of_rib_sent(A, 4)
+    assert not ledger.end_of_rib_sent(A, 4)
+
+
+def test_what_the_session_does_not_carry_is_not_said_and_not_waited_for() -> None:
+    ledger = Ledger()
+    ledger.want(A, wanting(P, SIX))
+    ledger.up(A, {4})
+    assert obey(ledger) == [Announce(A, Announcement(1000), (P,)), EndOfRib(A, 4)]
+    assert ledger.settled(A)
+    ledger.down(A)
+    ledger.up(A, {4, 6})
+    assert Announce(A, Announcement(1000), (SIX,)) in obey(ledger)
+
+
+def test_on_a_session_that_carries_nothing_nothing_is_said() -> None:
+    ledger = Ledger()
+    ledger.want(A, wanting(P, SIX))
+    ledger.up(A, ())
+    assert said(ledger) == []
+    assert not ledger.end_of_rib_sent(A, 4)
 
 
 def test_an_empty_set_is_just_end_of_rib() -> None:

@@ -280,10 +280,13 @@ def test_a_controller_that_does_not_read_holds_nothing_up(rig: Rig, client: Clie
     assert client.until("dropped")[-1] == {"dropped": True}
 
 
+CARRIED = {"families": ["ipv4 unicast"]}
+
+
 def test_a_respawned_relay_finds_out_what_went_before(rig: Rig) -> None:
     assert rig.hear() == "show neighbor json"
     peer, local = {"address": "10.255.1.1", "as": 65001}, {"address": "10.255.1.0"}
-    rig.say(json.dumps([{"fsm": "ESTABLISHED", "duration": 60, "peer": peer, "local": local}]), "done")
+    rig.say(json.dumps([{"fsm": "ESTABLISHED", "duration": 60, "peer": peer, "local": local, **CARRIED}]), "done")
     client = Client(rig.path)
     assert rig.hear() == "neighbor 10.255.1.1 flush adj-rib out"
     rig.say("done", SENT)
@@ -299,7 +302,7 @@ def test_a_respawned_relay_finds_out_what_went_before(rig: Rig) -> None:
     assert memory["state"] == "up"
     assert memory["sent"][0]["attribute"] == {"med": 1000}
     assert memory["received"][0]["announce"] == {"ipv4 unicast": {"10.255.1.1": [{"nlri": "10.1.0.0/24"}]}}
-    assert (memory["sent_end_of_rib"], memory["received_end_of_rib"]) == (False, True)
+    assert (memory["sent_ends"], memory["received_ends"]) == ([], ["ipv4 unicast"])
     client.close()
 
 

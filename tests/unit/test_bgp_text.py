@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 import pytest
 
 from policies.model.announcement import Announcement
+from policies.model.intent import SessionKind
 from speaker.bgp.commands import allowed
 from speaker.bgp.text import (
     Announce,
@@ -18,6 +19,7 @@ from speaker.bgp.text import (
     Teardown,
     Version,
     Withdraw,
+    Wording,
     line,
 )
 
@@ -44,6 +46,35 @@ def test_a_command_becomes_one_line(command: Command, text: str) -> None:
     assert line(command) == text
 
 
+SIX = IPv6Network("2001:db8::/48")
+DUAL, IBGP = Wording(next_hop6=IPv6Address("fd00::")), Wording(SessionKind.IBGP)
+WORDED: list[tuple[Command, Wording, str]] = [
+    (
+        Announce(BRANCH, Announcement(990), (SIX,)),
+        DUAL,
+        "neighbor 10.255.0.1 announce attributes next-hop fd00:: med 990 nlri 2001:db8::/48",
+    ),
+    (Withdraw(BRANCH, (SIX,)), DUAL, "neighbor 10.255.0.1 withdraw attributes next-hop fd00:: nlri 2001:db8::/48"),
+    (EndOfRib(BRANCH, 6), DUAL, "neighbor 10.255.0.1 announce eor ipv6 unicast"),
+    (
+        Announce(BRANCH, Announcement(990), (ONE,)),
+        IBGP,
+        "neighbor 10.255.0.1 announce attributes next-hop self local-preference 999010 med 990 nlri 10.0.0.0/16",
+    ),
+]
+
+
+@pytest.mark.parametrize(("command", "wording", "text"), WORDED)
+def test_a_neighbor_is_spoken_to_in_its_own_way(command: Command, wording: Wording, text: str) -> None:
+    assert line(command, wording) == text
+    assert allowed(text)
+
+
+def test_prefixes_of_two_ip_versions_do_not_go_into_one_line() -> None:
+    with pytest.raises(ValueError, match="two IP versions"):
+        line(Announce(BRANCH, Announcement(1), (ONE, SIX)), DUAL)
+
+
 @pytest.mark.parametrize(("command", "text"), LINES)
 def test_the_relay_lets_every_command_of_ours_pass(command: Command, text: str) -> None:
     assert allowed(text)
@@ -68,5 +99,5 @@ def test_the_relay_lets_nothing_else_pass(text: str) -> None:
 
 @pytest.mark.parametrize("prefixes", [(), (ONE,) * 101, (IPv6Network("2001:db8::/48"),)])
 def test_prefixes_that_do_not_fit_are_refused(prefixes: tuple[IPv4Network, ...]) -> None:
-    with pytest.raises(ValueError, match=r"fit|IPv4"):
+    with pytest.raises(ValueError, match=r"fit|IPv6"):
         line(Announce(BRANCH, Announcement(1), prefixes))

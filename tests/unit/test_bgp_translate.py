@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 import pytest
 from bgp_network import network
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.bgp.translate import MOST_REFUSALS_TOLD, Translator
-from policies.model.announcement import Announcement
+from hub.bgp.translate import MOST_REFUSALS_TOLD, Reconfigured, Translator, announced
+from policies.model.announcement import HIGHEST_MED, Announcement
 from policies.model.clock import Instant
 from policies.model.events import (
     AnnouncementsSent,
+    EndOfRibHeard,
     Event,
     RouteRefused,
     RoutesHeard,
@@ -81,8 +83,115 @@ def test_a_missing_med_is_the_lowest() -> None:
 
 def test_another_intent_tells_which_neighbors_went() -> None:
     translator = Translator(network(2))
-    assert translator.reconfigure(network(1)) == {IPv4Address("10.255.2.1"), IPv4Address("10.255.2.3")}
+    assert translator.reconfigure(network(1), NOW).gone == {IPv4Address("10.255.2.1"), IPv4Address("10.255.2.3")}
     assert translator.address_of(TunnelId("b2", "fiber")) is None
+
+
+def test_a_prefix_that_a_new_intent_allows_counts_at_once() -> None:
+    translator, intent = Translator(network(1)), network(1)
+    new = IPv4Network("10.7.0.0/24")
+    translator.state(BRANCH, SessionState.UP, "", NOW)
+    translator.updated(heard(OWN, new), NOW)
+    assert translator.refusals() == {FIBER: {"the prefix is not one of this branch's prefixes": 1}}
+    wider = replace(intent.branches["b1"], prefixes=(OWN, new))
+    assert translator.reconfigure(replace(intent, branches={"b1": wider}), NOW).events == (
+        RoutesHeard(FIBER, (new,), NOW),
+    )
+    assert translator.refusals() == {}
+    taken_back = translator.reconfigure(intent, NOW).events
+    assert taken_back == (
+        RoutesWithdrawn(FIBER, (new,), NOW),
+        RouteRefused(FIBER, "10.7.0.0/24", "the prefix is not one of this branch's prefixes", NOW),
+    )
+    assert translator.reconfigure(intent, NOW) == Reconfigured(frozenset())
+
+
+def test_a_renamed_tunnel_of_the_same_addresses_must_be_told_anew() -> None:
+    translator, intent = Translator(network(1)), network(1)
+    branch = intent.branches["b1"]
+    fiber = replace(branch.tunnels[0], id=TunnelId("b1", "glass"))
+    renamed = replace(intent, branches={"b1": replace(branch, tunnels=(fiber, *branch.tunnels[1:]))})
+    assert not translator.reconfigure(renamed, NOW).resync
+    translator.state(BRANCH, SessionState.UP, "", NOW)
+    assert translator.reconfigure(intent, NOW).resync
+
+
+def test_refused_routes_are_counted_until_they_are_withdrawn() -> None:
+    translator = Translator(network(1))
+    translator.updated(heard(HUB, IPv4Network("10.2.0.0/24"), IPv4Network("10.3.0.0/24")), NOW)
+    translator.updated(heard(HUB), NOW)
+    alien, hubs = "the prefix is not one of this branch's prefixes", "the prefix is the hub's own, or overlaps it"
+    assert translator.refusals() == {FIBER: {hubs: 1, alien: 2}}
+    translator.updated(Updated(BRANCH, Direction.RECEIVED, (), (HUB, IPv4Network("10.3.0.0/24"))), NOW)
+    assert translator.refusals() == {FIBER: {alien: 1}}
+    translator.state(BRANCH, SessionState.UP, "", NOW)
+    assert translator.refusals() == {}
+
+
+def test_the_end_of_rib_is_heard_when_all_that_the_session_carries_ended() -> None:
+    translator = Translator(network(1, versions=(4, 6)))
+    translator.opened(BRANCH, frozenset({4, 6}))
+    translator.state(BRANCH, SessionState.UP, "", NOW)
+    assert translator.missing() == {}
+    assert translator.end_of_rib_heard(BRANCH, NOW, 6) == []
+    assert translator.end_of_rib_heard(BRANCH, NOW, 4) == [EndOfRibHeard(FIBER, NOW)]
+
+
+def test_a_version_that_the_branch_does_not_offer_is_missing_and_not_waited_for() -> None:
+    translator = Translator(network(1, versions=(4, 6)))
+    translator.opened(BRANCH, frozenset({4}))
+    translator.state(BRANCH, SessionState.UP, "", NOW)
+    assert translator.missing() == {FIBER: (6,)}
+    assert translator.end_of_rib_heard(BRANCH, NOW, 4) == [EndOfRibHeard(FIBER, NOW)]
+    translator.state(BRANCH, SessionState.DOWN, "", NOW)
+    assert translator.missing() == {}
+
+
+def test_what_an_ibgp_session_sent_is_read_back_from_its_local_preference() -> None:
+    update = Updated(BRANCH, Direction.SENT, (Route(HUB, None, med=990, local_preference=HIGHEST_MED - 980),), ())
+    assert announced(update) == {HUB: Announcement(980)}
+
+
+def test_the_memory_of_both_ip_versions_comes_back() -> None:
+    memory = Memory()
+    memory.observe(
+        said(
+            '"direction": "receive", "open": {"capabilities": {"1": {"families": ["ipv4/unicast", "ipv6/unicast"]}}}',
+            "open",
+        ),
+        1.0,
+    )
+    memory.observe(said('"state": "up"', "state"), 1.0)
+    nlri = '[{"nlri": "2001:db8:1::/48"}]'
+    six = f'"announce": {{"ipv6 unicast": {{"fd00:1::1": {nlri}, "fe80::1": {nlri}}}}}'
+    path = '"as-path": {"0": {"element": "as-sequence", "value": [65001]}}'
+    memory.observe(update("receive", f'"attribute": {{ {path} }}, {six}'), 1.0)
+    memory.observe(announcing("receive", OWN, 0), 1.0)
+    memory.observe(ending("receive"), 1.0)
+    memory.observe(ending("send"), 1.0)
+    (line,) = json.loads(json.dumps(list(memory.lines())))
+    translator = Translator(network(1, versions=(4, 6)))
+    remembered = translator.remembered(line["memory"])
+    assert remembered is not None
+    assert not remembered.end_of_rib
+    assert translator.versions_of(BRANCH) == {4, 6}
+    heard_prefixes = {str(p) for event in remembered.events if isinstance(event, RoutesHeard) for p in event.prefixes}
+    assert heard_prefixes == {"10.1.0.0/24", "2001:db8:1::/48"}
+    assert not any(isinstance(event, EndOfRibHeard | RouteRefused) for event in remembered.events)
+
+
+def test_of_two_local_preferences_the_higher_must_be_beaten() -> None:
+    memory = Memory()
+    for preference in (999_000, 999_010, 999_005):
+        memory.observe(said('"state": "up"', "state"), 1.0)
+        sent = f'"attribute": {{"med": 5, "local-preference": {preference}}}'
+        nlri = '"announce": {"ipv4 unicast": {"10.255.1.0": [{"nlri": "10.0.0.0/16"}]}}'
+        memory.observe(update("send", f"{sent}, {nlri}"), 1.0)
+    memory.observe(said('"state": "down"', "state"), 1.0)
+    (line,) = json.loads(json.dumps(list(memory.lines())))
+    remembered = Translator(network(1)).remembered(line["memory"])
+    assert remembered is not None
+    assert believed(list(remembered.events)).session_of(FIBER).lowest_held == 990
 
 
 @pytest.mark.parametrize("damage", [{"neighbor": "x"}, {"at": None}, {"state": "?"}, {"sent": 7}, {"received": [[]]}])
@@ -161,6 +270,7 @@ def comparable(session: SessionView) -> object:
     return session.state, session.complete, session.end_of_rib, session.sent, held
 
 
+@settings(deadline=None)
 @given(st.lists(happenings, max_size=25))
 def test_a_controller_that_comes_late_believes_the_same(history: list[Any]) -> None:
     # Nothing is sent or heard outside of a session.
