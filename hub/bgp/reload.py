@@ -19,6 +19,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from hub.bgp.listening import listening, not_listening
+from hub.bgp.passwords import PasswordError, read_passwords
 from hub.bgp.speaker import NotConnectedError
 from hub.bgp.speakers import Speakers, part_of
 from hub.control.places import Places
@@ -35,6 +36,9 @@ LOOK_EVERY = 0.1
 VALIDATED_WITHIN = 30.0
 
 TCP_TABLE = Path("/proc/net/tcp")
+
+PUBLIC, SECRET = 0o644, 0o600
+"""The configuration's modes: without and with passwords."""
 
 Peer = tuple[IPv4Address, IPv4Address, int]
 """The branch's address, the hub's address and the branch's AS: what ExaBGP knows a neighbor by."""
@@ -57,27 +61,44 @@ class Outcome:
     unanswered: tuple[int, ...] = ()
 
 
-def prepare(path: Path, intent: Intent, rendering: Rendering) -> Path | None:
+def prepare(path: Path, intent: Intent, rendering: Rendering, secrets: Path) -> Path | None:
     """Write the configuration beside its place, if it differs and ExaBGP accepts it; None when it is there already.
+
+    `secrets` is the directory of the password files that are not named in full.
 
     Raises:
         InvalidConfigurationError: ExaBGP refuses it; nothing is left of it.
+        PasswordError: a session's password cannot be had.
         OSError: the directory cannot be written.
     """
-    text = render(intent, rendering)
-    if path.exists() and path.read_text(encoding="ascii", errors="replace") == text:
+    text = render(intent, rendering, passwords=read_passwords(intent, secrets))
+    mode = SECRET if any(branch.session.password_file for branch in intent.branches.values()) else PUBLIC
+    if _holds(path, text, mode):
         return None
     fresh = path.with_name(f"{path.name}.new")
     try:
-        # It may hold passwords.
-        fresh.touch(0o640)
-        fresh.write_text(text, encoding="ascii")
-        fresh.chmod(0o640)
+        _write(fresh, text, mode)
         validate(fresh)
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise
     return fresh
+
+
+def _holds(path: Path, text: str, mode: int) -> bool:
+    try:
+        same = path.read_text(encoding="ascii", errors="replace") == text
+    except FileNotFoundError:
+        return False
+    return same and (mode != SECRET or path.stat().st_mode & 0o077 == 0)
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    """Write a fresh file that has its mode before it has anything to hide."""
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "w") as file:
+        os.fchmod(file.fileno(), mode)
+        file.write(text)
 
 
 def validate(path: Path) -> None:
@@ -136,7 +157,7 @@ async def reconfigure(
     processes = sorted({*speakers.processes, *intent.processes()})
     try:
         fresh = await _prepare_all(processes, intent, site)
-    except (InvalidConfigurationError, OSError) as error:
+    except (InvalidConfigurationError, PasswordError, OSError) as error:
         return _refused(error)
     on_valid()
     ending = ends(before, intent)
@@ -172,7 +193,7 @@ async def _prepare_all(processes: list[int], intent: Intent, site: Site) -> Mapp
     try:
         for process in processes:
             path, rendering = site.places.exabgp_config(process), site.rendering(process)
-            prepared = await asyncio.to_thread(prepare, path, part_of(intent, process), rendering)
+            prepared = await asyncio.to_thread(prepare, path, part_of(intent, process), rendering, site.places.secrets)
             if prepared is not None:
                 fresh[process] = prepared
     except BaseException:
@@ -213,7 +234,7 @@ def _clear_away(speakers: Speakers, intent: Intent, site: Site) -> None:
                 file.unlink(missing_ok=True)
 
 
-def _refused(error: InvalidConfigurationError | OSError) -> Outcome:
+def _refused(error: InvalidConfigurationError | PasswordError | OSError) -> Outcome:
     if isinstance(error, OSError):
         text = f"{error.filename}: {error.strerror}: make room there, or make it readable and writable"
         return Outcome((text,), taken=False)

@@ -1,0 +1,78 @@
+"""Passwords come from their files, and are never in a message."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+from bgp_network import network
+
+from hub.bgp.passwords import PasswordError, read_passwords
+from hub.bgp.reload import Site, reconfigure
+from hub.control.places import Places
+from policies.model.intent import Session
+
+
+def secret(directory: Path, content: bytes) -> Path:
+    file = directory / "secret"
+    file.touch(0o600)
+    file.write_bytes(content)
+    return file
+
+
+def test_a_password_is_the_line_of_its_file(tmp_path: Path) -> None:
+    file = secret(tmp_path, b"correct,horse[7]\n")
+    for name in ("secret", str(file)):
+        intent = network(2, session=Session(password_file=name))
+        assert read_passwords(intent, tmp_path) == {name: "correct,horse[7]"}
+
+
+def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    file = secret(tmp_path, b"hidden-horse")
+    file.chmod(0o640)
+    with pytest.raises(PasswordError, match=f"can be read by others: chmod 600 {file}"):
+        read_passwords(network(1, session=Session(password_file=str(file))), tmp_path)
+
+
+def test_without_files_there_are_no_passwords() -> None:
+    assert read_passwords(network(2), Path()) == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "cannot be read (No such file or directory): write it there"),
+        (b"", "is empty: write it there"),
+        (b"\n", "is empty"),
+        (b"x" * 81, "has 81 characters: at most 80"),
+        ("h\u00e9mlig".encode(), "has characters beyond ASCII"),
+        (b"hidden horse", "has spaces or line breaks: use one word"),
+        (b"hidden\nhorse\n", "has spaces or line breaks"),
+        (b'hidden"horse', "has a quote or a backslash"),
+        (b"hidden\\horse", "has a quote or a backslash"),
+    ],
+)
+def test_a_password_that_cannot_be_used_is_told_by_its_file_only(
+    tmp_path: Path, content: bytes | None, why: str
+) -> None:
+    file = tmp_path / "secret" if content is None else secret(tmp_path, content)
+    with pytest.raises(PasswordError) as caught:
+        read_passwords(network(1, session=Session(password_file=str(file))), tmp_path)
+    told = str(caught.value)
+    assert told.startswith(f"{file}: the password of b1's BGP sessions {why}")
+    assert "horse" not in told
+    assert "mlig" not in told
+    assert "\n" not in told
+
+
+def test_a_password_that_is_missing_changes_nothing_at_a_reload(tmp_path: Path) -> None:
+    wanted = network(1, session=Session(password_file="secret"))  # noqa: S106 - the name of a file
+    speakers = Mock(processes=(1,))
+    site = Site(Places(run=tmp_path, state=tmp_path))
+    outcome = asyncio.run(reconfigure(speakers, network(1), wanted, site))
+    assert not outcome.taken
+    assert "cannot be read" in outcome.problems[0]
+    assert not site.places.exabgp_config(1).exists()
+    speakers.reconfigure.assert_not_called()
