@@ -118,6 +118,7 @@ class Session:
         self._desired_in_effect = min(memory.desired_min_tx or SLOW_INTERVAL, timers.desired_min_tx)
         self._required_in_effect = max(memory.required_min_rx, timers.required_min_rx)
         self._start_poll(now)
+        self._reschedule(now)
 
     def remember(self) -> Memory:
         """What `restore` needs."""
