@@ -116,7 +116,7 @@ def parse(event: object) -> Message:
         return _parsed(_object(event))
     except BadEventError:
         raise
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise BadEventError(f"an event that ExaBGP 5.0 does not write: {str(event)[:120]}") from error
 
 
@@ -130,7 +130,7 @@ def parse_update(neighbor: IPv4Address, direction: Direction, update: object) ->
         return _update(neighbor, direction, _object(update))
     except BadEventError:
         raise
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise BadEventError(f"an update that ExaBGP 5.0 does not write: {str(update)[:120]}") from error
 
 
@@ -154,7 +154,7 @@ def _state(event: Mapping[str, Any]) -> Message:
         case "up":
             return StateChanged(_peer(neighbor), up=True)
         case "down":
-            return StateChanged(_peer(neighbor), up=False, reason=_printable(neighbor.get("reason", "")))
+            return StateChanged(_peer(neighbor), up=False, reason=printable(neighbor.get("reason", "")))
         case state:
             # "connected" also comes before a refused connection, so it says nothing.
             return Ignored(f"state {str(state)[:30]}")
@@ -228,12 +228,12 @@ def _notification(event: Mapping[str, Any]) -> Message:
         return ShuttingDown()
     neighbor = _object(event["neighbor"])
     said = _object(neighbor["notification"])
-    text = _printable(said.get("message", ""))
+    text = printable(said.get("message", ""))
     return Notified(_peer(neighbor), _number(said["code"]), _number(said["subcode"]), text)
 
 
-def _printable(text: object) -> str:
-    """A branch writes what it likes into its NOTIFICATION; no line break or terminal code of it may reach the log."""
+def printable(text: object) -> str:
+    """What somebody else wrote, fit for the log: a branch puts what it likes into its NOTIFICATION."""
     return "".join(char if char.isprintable() else "?" for char in str(text)[:LONGEST_TEXT])
 
 

@@ -55,7 +55,7 @@ class Memory:
         """Fold one event in; `at` is when it was read."""
         try:
             self._observe(event, at)
-        except (KeyError, TypeError, AttributeError, ValueError):
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError):
             return
 
     def presume(self, address: str, *, up: bool, since: float, settled: bool, families: list[str]) -> None:
@@ -70,7 +70,13 @@ class Memory:
             neighbor.received_ends = set(families) if up and settled else set()
 
     def adopt_received(self, address: str, prefix: str, next_hop: str, attributes: Mapping[str, Any]) -> None:
-        """Take in a route that ExaBGP was asked for, unless an event said something about its prefix already."""
+        """Take in a route that ExaBGP was asked for, unless an event said something about its prefix already.
+
+        Raises:
+            TypeError: it is no route.
+        """
+        if not isinstance(prefix, str) or not isinstance(next_hop, str):
+            raise TypeError("a prefix and a next hop are strings")
         neighbor = self._of(address)
         if prefix not in neighbor.received and len(neighbor.received) < MOST_PREFIXES:
             neighbor.received[prefix] = (next_hop, self._share(attributes))
@@ -100,16 +106,18 @@ class Memory:
     def _observe(self, event: Mapping[str, Any], at: float) -> None:
         described = event["neighbor"]
         address = described["address"]["peer"]
+        if not isinstance(address, str):
+            raise TypeError("an address is a string")
         if event["type"] == "state":
             self._state(address, described["state"], str(described.get("reason", "")), at)
         elif event["type"] == "open" and described["direction"] == "receive":
             self._of(address).families = _offered(described["open"]["capabilities"])
         elif event["type"] == "update":
-            message, sent = described["message"], described["direction"] == "send"
+            message, sent = described["message"], _is_sent(described["direction"])
             if "eor" in message:
                 _end_of_rib(self._of(address), f"{message['eor']['afi']} {message['eor']['safi']}", sent=sent)
             else:
-                self._update(self._of(address), message["update"], sent=sent)
+                self._update(address, message["update"], sent=sent)
 
     def _state(self, address: str, state: str, reason: str, at: float) -> None:
         if "[removed]" in reason:
@@ -121,26 +129,28 @@ class Memory:
             if state == "down":
                 neighbor.families = None
 
-    def _update(self, neighbor: Neighbor, update: Mapping[str, Any], *, sent: bool) -> None:
+    def _update(self, address: str, update: Mapping[str, Any], *, sent: bool) -> None:
+        # All is read before any of it is taken.
+        taken_back, said = list(withdrawn(update)), list(_announced(update))
+        attributes = self._share(update.get("attribute", {}))
+        neighbor = self._of(address)
         # What an earlier session sent stands until this one's whole set is sent: the branch may hold it till then.
         now, before = (neighbor.sent, {}) if sent else (neighbor.received, neighbor.received_before)
-        for prefix in withdrawn(update):
+        for prefix in taken_back:
             now.pop(prefix, None)
             before.pop(prefix, None)
-        attributes = self._share(update.get("attribute", {}))
         told: set[str] = set()
-        for by_next_hop in update.get("announce", {}).values():
-            for next_hop, entries in by_next_hop.items():
-                for entry in entries:
-                    prefix = _prefix(entry)
-                    before.pop(prefix, None)
-                    if next_hop.startswith(LINK_LOCAL) and prefix in told:
-                        continue
-                    told.add(prefix)
-                    if prefix in now or len(now) < MOST_PREFIXES:
-                        now[prefix] = (next_hop, attributes)
+        for prefix, next_hop in said:
+            before.pop(prefix, None)
+            if next_hop.startswith(LINK_LOCAL) and prefix in told:
+                continue
+            told.add(prefix)
+            if prefix in now or len(now) < MOST_PREFIXES:
+                now[prefix] = (next_hop, attributes)
 
     def _share(self, attributes: Mapping[str, Any]) -> str:
+        if not isinstance(attributes, dict):
+            raise TypeError("attributes are an object")
         if len(self._shared) > MOST_PREFIXES:
             self._shared.clear()
         text = json.dumps(attributes, sort_keys=True)
@@ -158,6 +168,19 @@ def _offered(capabilities: Mapping[str, Any]) -> list[str]:
     """The families of a neighbor's OPEN, by the names that they have in updates."""
     families = capabilities.get(_MULTIPROTOCOL, {}).get("families", [])
     return [str(family).replace("/", " ") for family in families]
+
+
+def _announced(update: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for by_next_hop in update.get("announce", {}).values():
+        for next_hop, entries in by_next_hop.items():
+            for entry in entries:
+                yield _prefix(entry), next_hop
+
+
+def _is_sent(direction: object) -> bool:
+    if direction not in ("send", "receive"):
+        raise ValueError("an update is sent or received")
+    return direction == "send"
 
 
 def _end_session(neighbor: Neighbor) -> None:

@@ -8,6 +8,8 @@ End-of-RIB of our own marks the end of it for each neighbor; it is not passed on
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,6 +20,8 @@ DEADLINE = 5.0
 
 SETTLED = 10.0
 """Seconds after which a session's first announcements are over. ExaBGP does not tell whether an End-of-RIB came."""
+
+_ADDRESS = re.compile(r"[0-9A-Fa-f.:]{2,45}")
 
 Ask = Callable[[str, Callable[[str, list[str]], None]], None]
 
@@ -51,7 +55,7 @@ class Recovery:
             return False
         try:
             return self._saw(event, neighbor)
-        except (KeyError, TypeError, AttributeError):
+        except (KeyError, TypeError, AttributeError, RecursionError):
             return False
 
     def _saw(self, event: Mapping[str, Any], neighbor: Mapping[str, Any]) -> bool:
@@ -105,10 +109,10 @@ class Recovery:
                 said = json.loads(line)
                 address, nlri = said["peer"]["address"], said["route"]["nlri"]
                 prefix, next_hop, attributes = nlri["prefix"], nlri["nexthop"], said["route"]["attributes"]
-            except (ValueError, TypeError, KeyError):
+                if address in self._awaiting_routes and (address, prefix) not in self._touched:
+                    self._memory.adopt_received(address, prefix, next_hop, attributes)
+            except (ValueError, TypeError, KeyError, RecursionError):
                 continue
-            if address in self._awaiting_routes and (address, prefix) not in self._touched:
-                self._memory.adopt_received(address, prefix, next_hop, attributes)
         self._awaiting_routes.clear()
         self._touched.clear()
 
@@ -122,11 +126,23 @@ def _neighbors(lines: list[str]) -> list[tuple[str, bool, float, list[str]]]:
     for line in lines:
         try:
             return [_neighbor(said) for said in json.loads(line)]
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             continue
     return []
 
 
 def _neighbor(said: Mapping[str, Any]) -> tuple[str, bool, float, list[str]]:
     up = said["fsm"].lower() == "established"
-    return str(said["peer"]["address"]), up, float(said["duration"] or 0), [str(f) for f in said["families"]]
+    return _address(said["peer"]["address"]), up, _seconds(said["duration"]), [str(f) for f in said["families"]]
+
+
+def _address(text: str) -> str:
+    """An address, which becomes part of a command."""
+    if not _ADDRESS.fullmatch(text):
+        raise ValueError("not an address")
+    return text
+
+
+def _seconds(duration: Any) -> float:
+    seconds = float(duration or 0)
+    return seconds if math.isfinite(seconds) else 0.0

@@ -250,7 +250,8 @@ class Relay:
                 self._tell_memory(connection)
 
     def _command(self, connection: Connection, message: dict[str, Any]) -> None:
-        number, line = message.get("id"), message.get("command")
+        given, line = message.get("id"), message.get("command")
+        number = given if isinstance(given, int) else None
         if not isinstance(line, str) or not allowed(line):
             connection.say(
                 {"answer": number, "result": "error", "why": "not one line of ASCII that ExaBGP may be told"}
