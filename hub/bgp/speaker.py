@@ -33,6 +33,7 @@ from speaker.bgp.events import (
     StateChanged,
     Updated,
     parse,
+    printable,
 )
 from speaker.bgp.ledger import Ledger
 from speaker.bgp.text import Announce, Command, Teardown, Version, Withdraw, line
@@ -220,7 +221,7 @@ class Speaker:
         try:
             await self._listen(reader)
         except (OSError, BadLineError, BadEventError) as error:
-            self.problems["relay"] = f"the relay of ExaBGP was given up: {error}"
+            self.problems["relay"] = f"the relay of ExaBGP was given up: {printable(error)}"
         finally:
             watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -291,10 +292,12 @@ class Speaker:
     def _take(self, message: Message) -> bool:
         """Act on one message; False when the connection is of no more use."""
         match message:
-            case {"event": dict(event), "at": float() | int() as at}:
-                self._event(event, Instant(float(at)))
+            case {"event": dict(event), "at": float() as at}:
+                self._event(event, Instant(at))
             case {"answer": int(number), "result": str(result)}:
-                self._answered(number, Answer(result == "done", tuple(map(str, message.get("lines", ())))))
+                lines = message.get("lines")
+                said = tuple(map(str, lines)) if isinstance(lines, list) else ()
+                self._answered(number, Answer(result == "done", said))
             case {"memory": dict(memory)}:
                 self._remember(memory)
             case {"ready": True}:
@@ -305,7 +308,7 @@ class Speaker:
                 self._counters["dropped"] += 1
                 return False
             case {"error": str(error)}:
-                self.problems["relay"] = f"the relay of ExaBGP refuses: {error}"
+                self.problems["relay"] = f"the relay of ExaBGP refuses: {printable(error)}"
                 return False
             case _:
                 self._counters["unknown_lines"] += 1

@@ -254,7 +254,7 @@ class Translator:
             return self._retold(address, memory, state, at)
         except BadEventError:
             raise
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
             raise BadEventError(f"not the memory of a neighbor: {str(memory)[:120]}") from error
 
     def _retold(self, address: IPv4Address, memory: Mapping[str, Any], state: SessionState, at: Instant) -> Remembered:

@@ -30,7 +30,7 @@ def events_of(message: Message) -> Iterator[Event]:
     """
     try:
         yield from _events_of(message)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise BadLineError(
             f"a line of the forwarder that cannot be understood ({error!r}): {str(message)[:200]}"
         ) from error
