@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from hub.control.lines import Message
 from hub.forwarder.classes import Order
-from hub.forwarder.fib_plan import destination
+from hub.forwarder.fib_plan import destination, prefix_text
 from hub.forwarder.fields import FieldError, Fields, unique
 from hub.forwarder.liveness.model import Method, Timers, TunnelSpec
 
@@ -216,7 +216,7 @@ def parse_probe(value: object, place: str) -> Probe:
 
 
 def parse_prefix(value: object, place: str) -> str:
-    """A prefix, as it is written.
+    """A prefix in its one spelling, so that texts can be compared.
 
     Raises:
         FieldError: it is none.
@@ -224,10 +224,10 @@ def parse_prefix(value: object, place: str) -> str:
     if not isinstance(value, str):
         raise FieldError(f"{place}: a prefix is needed, such as 10.1.0.0/24")
     try:
-        destination(value)
+        network, length = destination(value)
     except ValueError as error:
         raise FieldError(f"{place}: {error}") from error
-    return value
+    return prefix_text((network, length, 0)) if ":" in value else value
 
 
 def parse_prefixes(fields: Fields, key: str) -> tuple[str, ...]:

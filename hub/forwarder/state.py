@@ -15,7 +15,7 @@ from threading import Condition, Thread
 
 from hub.forwarder import messages
 from hub.forwarder.classes import ForwardingClass
-from hub.forwarder.fields import FieldError, Fields
+from hub.forwarder.fields import LONGEST_TEXT, FieldError, Fields
 from hub.forwarder.liveness.model import SessionMemory, TunnelSpec
 from hub.forwarder.orders import (
     LARGEST_EPOCH,
@@ -89,18 +89,23 @@ def decode(content: bytes) -> SavedState:
     """
     try:
         fields = Fields(json.loads(content), "")
-        version = fields.raw("pointsman")
-        if type(version) is not int or version not in READABLE:
-            known = " and ".join(map(str, READABLE))
-            raise StateFileError(f"it is of version {str(version)[:20]}, and this forwarder reads {known}")
+        _check_version(fields.raw("pointsman"))
         return _decode(fields)
     except FieldError as error:
-        # It may name a key of the file, and a damaged file has any.
-        raise StateFileError("".join(char if char.isprintable() else "?" for char in str(error))) from error
+        raise StateFileError(_plain(str(error))) from error
     except (ValueError, RecursionError) as error:
-        if isinstance(error, StateFileError):
-            raise
-        raise StateFileError(f"it is damaged ({str(error)[:80]})") from error
+        raise StateFileError(_plain(f"it is damaged ({str(error)[:80]})")) from error
+
+
+def _check_version(version: object) -> None:
+    if type(version) is not int or version not in READABLE:
+        known = " and ".join(map(str, READABLE))
+        raise FieldError(f"it is of version {str(version)[:20]}, and this forwarder reads {known}")
+
+
+def _plain(text: str) -> str:
+    """One short line: it may name a key of the file, and a damaged file has any."""
+    return "".join(char if char.isprintable() else "?" for char in text[:LONGEST_TEXT])
 
 
 def _decode(fields: Fields) -> SavedState:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import struct
 from dataclasses import dataclass
 
@@ -65,7 +66,10 @@ def decode(body: bytes) -> Route | None:
     if flags & _CLONED:
         return None
     found = wire.attributes(body, _HEADER.size)
-    destination = found.get(_DESTINATION, b"\0" * (4 if family == 2 else 16))
+    size = 4 if family == socket.AF_INET else 16
+    destination = found.get(_DESTINATION, bytes(size))
+    if len(destination) != size or length > 8 * size:
+        return None
     return Route(
         destination=destination,
         length=length,
