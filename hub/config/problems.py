@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 
+LONGEST_TEXT = 600
+"""Characters of what is wrong, and of its mend."""
+
+
 class Severity(Enum):
     """Whether a configuration with this problem can be used."""
 
@@ -48,12 +52,24 @@ class Problem:
 
 def error(place: Place, text: str, mend: str | None = None) -> Problem:
     """A problem that must be mended before the configuration can be used."""
-    return Problem(Severity.ERROR, place.file, place.line, place.column, text, mend)
+    return _problem(Severity.ERROR, place, text, mend)
 
 
 def warning(place: Place, text: str, mend: str | None = None) -> Problem:
     """A problem that one may live with."""
-    return Problem(Severity.WARNING, place.file, place.line, place.column, text, mend)
+    return _problem(Severity.WARNING, place, text, mend)
+
+
+def _problem(severity: Severity, place: Place, text: str, mend: str | None) -> Problem:
+    mend = _plain(mend) if mend else mend
+    return Problem(severity, _plain(place.file), place.line, place.column, _plain(text), mend)
+
+
+def _plain(text: str) -> str:
+    """One line of a bearable length: texts repeat what stands in a file, and there anything may stand."""
+    if len(text) > LONGEST_TEXT:
+        text = text[: LONGEST_TEXT - 1] + "…"
+    return text if text.isprintable() else "".join(char if char.isprintable() else "?" for char in text)
 
 
 def has_errors(problems: Iterable[Problem]) -> bool:
