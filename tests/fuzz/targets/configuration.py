@@ -1,0 +1,122 @@
+"""A configuration directory in which anything is spoilt: it is read, or every problem names a file and a line in it."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+from config_directories import ALLOCATIONS, BANDUNG, NETWORK
+from draw import Draw, check_message
+
+from hub.config import Configuration, read
+from hub.config.allocation import RefusedError, plan_allocations
+from hub.config.problems import Problem, has_errors
+
+_FILES = {
+    "network.yaml": NETWORK,
+    "branches/bandung.yaml": BANDUNG + "liveness: {active: fast, idle: {interval: 1s}}\ntunnels: {fiber: {port: 5}}\n",
+    "allocations.yaml": ALLOCATIONS,
+    "policies/night.yaml": (
+        "extends: standard\nprefer: [fiber]\nmetered: allowed\nfailback: {mode: automatic, hold: 60s}\n"
+        "announce: {first: 1000, step: 10}\n"
+    ),
+}
+_NAMES = sorted(_FILES)
+_VALUES: list[Any] = [
+    "as", "prefixes", "uplinks", "tunnels", "liveness", "prefer", "policy", "hub", "hubs", "pools", "extends", "to",
+    "announce", "fiber", "wireless", "telkom", "biznet", "standard", "night", "bandung/fiber", "active", "interval",
+    "60s", "50ms", "fast", "icmp", "51000-54999", "10.255.0.0/31", "Asia/Jakarta", "timezone", "kind", "metered",
+    "link", "port", "bgp", "ibgp", "router", "endpoint", "interface", "eth0", "multiplier", "method", "hq", 65000,
+    4294967295,
+]  # fmt: skip
+_SCRAPS = (
+    "", "null", "[]", "{}", "yes", "-1", "1e999", ".inf", "0/0", "::", "*a", "&a ", "? ", "\t", "x: y", "\n", "- ", "#",
+    "'", '"', "|\n", ">-\n", "!!str ", "---\n", "...\n", "%YAML 1.1\n", "<<: ", "\x85", "\u2028", "\x1b[2J", "\x00",
+    "\ufeff", "{a: [", "]}", ": ", ", ", "018", "18:00", "2001:db8::/32", '"a\\nb"', "fe80::1%\"x\"", "9" * 30,
+)  # fmt: skip
+WORDS = tuple(str(word).encode() for word in (*_VALUES, *_SCRAPS))
+
+_directory = Path(tempfile.mkdtemp(prefix="fuzz-configuration-"))
+atexit.register(shutil.rmtree, _directory, ignore_errors=True)
+
+
+def fuzz(data: bytes) -> None:
+    """One run."""
+    draw = Draw(data)
+    files = {name: text.encode() for name, text in _FILES.items()}
+    for _ in range(draw.number(1, 3)):
+        name = draw.choice(_NAMES)
+        files[name] = spoilt(files[name], draw)
+    for name, content in files.items():
+        path = _directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    configuration = read(_directory)
+    check(configuration, files)
+    if draw.flag():
+        check_allocation(files)
+
+
+def spoilt(content: bytes, draw: Draw) -> bytes:
+    """A file in which something is different."""
+    match draw.byte() % 8:
+        case 0:
+            return draw.raw(draw.number(0, 300))
+        case 1 | 2:
+            return tree(content, draw)
+        case 3:
+            lines = content.split(b"\n")
+            at, other = draw.number(0, len(lines) - 1), draw.number(0, len(lines) - 1)
+            return b"\n".join([*lines[:at], lines[other], *lines[at + draw.number(0, 1) :]])
+        case _:
+            at, length = draw.number(0, len(content)), draw.number(0, 12)
+            scrap = draw.choice(_SCRAPS).encode() if draw.flag() else draw.text(30).encode()
+            return content[:at] + scrap + content[at + length :]
+
+
+def tree(content: bytes, draw: Draw) -> bytes:
+    """The file's values with a few places spoilt, written anew."""
+    try:
+        value = draw.spoilt(yaml.safe_load(content), _VALUES)
+        return yaml.safe_dump(value, allow_unicode=True, default_flow_style=draw.flag()).encode("utf-8", "replace")
+    except (yaml.YAMLError, TypeError, ValueError, RecursionError):
+        return b""
+
+
+def check(configuration: Configuration, files: dict[str, bytes]) -> None:
+    """An intent or errors, not both and not neither; and every problem is one that a user can act on."""
+    assert (configuration.intent is None) == has_errors(configuration.problems)
+    for problem in configuration.problems:
+        check_problem(problem, files)
+    if configuration.intent is not None:
+        tunnels = configuration.intent.tunnels()
+        assert len({tunnel.link.hub for tunnel in tunnels.values()}) == len(tunnels)
+        assert len({tunnel.port for tunnel in tunnels.values()}) == len(tunnels)
+        assert all(branch.tunnels and branch.prefixes for branch in configuration.intent.branches.values())
+
+
+def check_problem(problem: Problem, files: dict[str, bytes]) -> None:
+    """It names a file and a line of it, in one printable line, and its mend is one too."""
+    assert problem.file in files or problem.file in ("branches", "policies"), problem
+    lines = files.get(problem.file, b"").decode("utf-8", "replace")
+    assert problem.line <= len(lines.splitlines()) + 1, f"there is no such line: {problem}"
+    check_message(problem.text)
+    if problem.mend is not None:
+        check_message(problem.mend)
+
+
+def check_allocation(files: dict[str, bytes]) -> None:
+    """Allocating refuses with problems, or makes a file in which nothing is missing."""
+    try:
+        plan = plan_allocations(_directory)
+    except RefusedError as refused:
+        for problem in refused.problems:
+            check_problem(problem, files)
+        return
+    (_directory / "allocations.yaml").write_text(plan.text, encoding="utf-8")
+    again = plan_allocations(_directory)
+    assert not again.new, f"allocated anew: {again.new} after {plan.text}"
