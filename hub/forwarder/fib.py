@@ -7,6 +7,7 @@ for all classes of one death together. Everything else is done in slices, so tha
 from __future__ import annotations
 
 import errno
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
@@ -103,7 +104,9 @@ class Fib:
         """Before adoption: believe that the nexthops of the state file are there, so that a death that comes first is
         answered at once. Should one be missing, the kernel says so and the adoption mends it."""
         first, last = fib_plan.FIRST_NEXTHOP_ID, fib_plan.LAST_NEXTHOP_ID
-        self.ids = {name: pair for name, pair in ids.items() if first <= pair <= last and name in classes}
+        times = Counter(ids.values())  # a number that two classes have is neither's: the kernel's routes will tell
+        mine = {name: pair for name, pair in ids.items() if name in classes and times[pair] == 1}
+        self.ids = {name: pair for name, pair in mine.items() if first <= pair <= last}
         pairs = [fib_plan.nexthop_ids(pair, classes[name].prefixes) for name, pair in self.ids.items()]
         self.have.nexthops = {number: 0 for pair in pairs for number in pair}
 
