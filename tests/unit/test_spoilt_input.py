@@ -8,17 +8,20 @@ from typing import Any
 
 import pytest
 from bgp_network import network
+from forwarder_fakes import World, an_order
 
 from hub.bgp.speaker import Speaker
 from hub.bgp.translate import Translator
 from hub.config.problems import LONGEST_TEXT, Place, error
 from hub.control.lines import BadLineError
 from hub.controller.forwarder_lines import events_of
+from hub.forwarder.classes import ForwardingClass, obey
+from hub.forwarder.fib_plan import FIRST_NEXTHOP_ID
 from hub.forwarder.fields import FieldError
 from hub.forwarder.netlink import routes
 from hub.forwarder.netlink.routes import Route
 from hub.forwarder.orders import parse
-from hub.forwarder.state import StateFileError, decode
+from hub.forwarder.state import SavedState, StateFileError, decode
 from speaker.bfd.memory import Memory as BfdMemory
 from speaker.bfd.session import Session
 from speaker.bfd.timing import NEVER, SessionTimers
@@ -148,6 +151,16 @@ def test_two_spellings_of_a_prefix_are_one_prefix() -> None:
     second = first | {"name": "b", "prefixes": ["2001:DB8:0::/32"]}
     with pytest.raises(FieldError, match="is also in class a"):
         parse({"set": "classes", "classes": [first, second], "unreachable": []})
+
+
+def test_classes_never_share_a_nexthop_whatever_the_state_file_says() -> None:
+    orders = (an_order("bandung"), an_order("bogor", ("10.2.0.0/24",)))
+    classes = tuple(each for order in orders if isinstance(each := obey(order, None, {}, 7), ForwardingClass))
+    world = World()
+    world.forwarder.restore(SavedState(classes=classes, ids={"bandung": FIRST_NEXTHOP_ID, "bogor": FIRST_NEXTHOP_ID}))
+    world.forwarder.adopt(lambda: None)
+    world.clock.run(1)
+    assert len(set(world.forwarder.fib.ids.values())) == 2
 
 
 def test_a_restarted_session_stays_silent_where_the_branch_wants_silence() -> None:

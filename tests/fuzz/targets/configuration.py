@@ -17,9 +17,20 @@ from hub.config.allocation import RefusedError, plan_allocations
 from hub.config.problems import Problem, has_errors
 
 _FILES = {
-    "network.yaml": NETWORK,
-    "branches/bandung.yaml": BANDUNG + "liveness: {active: fast, idle: {interval: 1s}}\ntunnels: {fiber: {port: 5}}\n",
-    "allocations.yaml": ALLOCATIONS,
+    "network.yaml": NETWORK.replace("ports:", 'links-ipv6: "fd00:255::/64", ports:')
+    .replace("10.0.0.0/16]", '10.0.0.0/16, "fd00:a::/48"]')
+    .replace("  uplinks:", "  session: {password-file: all.password}\n  between-branches: [10.0.0.0/8]\n  uplinks:"),
+    "branches/bandung.yaml": BANDUNG.replace("/24]", '/24, "fd00:1::/64"]')
+    + "liveness: {active: fast, idle: {interval: 1s}}\ntunnels: {fiber: {port: 51000}}\nrouter: {kind: routeros}\n",
+    "branches/bogor.yaml": (
+        "bgp: ibgp\nprefixes: [10.2.0.0/24]\nuplinks: {fiber: {isp: telkom}, backup: {isp: biznet}}\n"
+        "session: {password-file: false, ttl-security: true}\npolicy: night\n"
+    ),
+    "allocations.yaml": ALLOCATIONS.replace("port: 51000", 'link-ipv6: "fd00:255::/127", port: 51000').replace(
+        "port: 51001", 'link-ipv6: "fd00:255::2/127", port: 51001'
+    )
+    + "bogor/fiber: {to: telkom, link: 10.255.0.4/31, port: 51002, process: 2}\n"
+    + "bogor/backup: {to: biznet, link: 10.255.0.6/31, port: 51003}\n",
     "policies/night.yaml": (
         "extends: standard\nprefer: [fiber]\nmetered: allowed\nfailback: {mode: automatic, hold: 60s}\n"
         "announce: {first: 1000, step: 10}\n"
@@ -31,7 +42,10 @@ _VALUES: list[Any] = [
     "announce", "fiber", "wireless", "telkom", "biznet", "standard", "night", "bandung/fiber", "active", "interval",
     "60s", "50ms", "fast", "icmp", "51000-54999", "10.255.0.0/31", "Asia/Jakarta", "timezone", "kind", "metered",
     "link", "port", "bgp", "ibgp", "router", "endpoint", "interface", "eth0", "multiplier", "method", "hq", 65000,
-    4294967295,
+    4294967295, "ibgp", "session", "password-file", "ttl-security", "router", "routeros", "process",
+    "links-ipv6", "bogor",
+    "link-ipv6",
+    "between-branches", "fd00:1::/64", "fd00:255::/127", "bogor/fiber", "password", "backup",
 ]  # fmt: skip
 _SCRAPS = (
     "", "null", "[]", "{}", "yes", "-1", "1e999", ".inf", "0/0", "::", "*a", "&a ", "? ", "\t", "x: y", "\n", "- ", "#",
