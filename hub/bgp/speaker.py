@@ -295,9 +295,8 @@ class Speaker:
             case {"event": dict(event), "at": float() as at}:
                 self._event(event, Instant(at))
             case {"answer": int(number), "result": str(result)}:
-                lines = message.get("lines")
-                said = tuple(map(str, lines)) if isinstance(lines, list) else ()
-                self._answered(number, Answer(result == "done", said))
+                lines = message["lines"] if isinstance(message.get("lines"), list) else ()
+                self._answered(number, Answer(result == "done", tuple(map(str, lines))))
             case {"memory": dict(memory)}:
                 self._remember(memory)
             case {"ready": True}:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hub.control.lines import Message
 from hub.forwarder.classes import Order
@@ -224,10 +225,15 @@ def parse_prefix(value: object, place: str) -> str:
     if not isinstance(value, str):
         raise FieldError(f"{place}: a prefix is needed, such as 10.1.0.0/24")
     try:
-        network, length = destination(value)
+        return _spelling(value)
     except ValueError as error:
         raise FieldError(f"{place}: {error}") from error
-    return prefix_text((network, length, 0)) if ":" in value else value
+
+
+@lru_cache(maxsize=65_536)
+def _spelling(prefix: str) -> str:
+    network, length = destination(prefix)
+    return prefix_text((network, length, 0)) if ":" in prefix else prefix
 
 
 def parse_prefixes(fields: Fields, key: str) -> tuple[str, ...]:
@@ -240,11 +246,9 @@ def parse_prefixes(fields: Fields, key: str) -> tuple[str, ...]:
     if not isinstance(value, list):
         return fields.each(key, parse_prefix)
     try:
-        for prefix in value:
-            destination(prefix)
+        return tuple([_spelling(prefix) for prefix in value])
     except (ValueError, TypeError, AttributeError):
         return fields.each(key, parse_prefix)
-    return tuple(value)
 
 
 def parse_interface(fields: Fields, key: str) -> str:

@@ -11,7 +11,7 @@ from forwarder_fakes import World
 from hub.control.lines import BadLineError, LineReader, encode
 from hub.controller.forwarder_lines import events_of
 from hub.forwarder import state
-from hub.forwarder.fib_plan import destination
+from hub.forwarder.fib_plan import destination, nexthop_ids
 from hub.forwarder.fields import FieldError
 from hub.forwarder.orders import parse
 
@@ -157,5 +157,5 @@ def check_kernel(world: World) -> None:
     """Every class that is told to be installed is."""
     for each in world.forwarder.snapshot()["classes"]:
         if each["installed"]:
-            number = world.kernel.nexthops[each["nexthop"]][0]
-            assert number == world.forwarder.interface_index(each["active"])
+            for number in nexthop_ids(each["nexthop"], each["prefixes"]):
+                assert world.kernel.nexthops[number][0] == world.forwarder.interface_index(each["active"])
