@@ -139,7 +139,7 @@ def check_history(draw: Draw) -> None:
         message = check_event(event)
         if isinstance(event, dict):
             memory.observe(event, float(number))
-        clean = clean and message is not None
+        clean = clean and message is not None and not isinstance(message, Ignored)
         if isinstance(message, Updated) and translator.knows(message.neighbor):
             for told in translator.updated(message, Instant(float(number))):
                 if isinstance(told, RoutesHeard):
