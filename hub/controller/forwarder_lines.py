@@ -32,7 +32,7 @@ def events_of(message: Message) -> Iterator[Event]:
         yield from _events_of(message)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise BadLineError(
-            f"a line of the forwarder that cannot be understood ({error!r}): {str(message)[:200]}"
+            f"a line of the forwarder that cannot be understood ({error!r:.200}): {str(message)[:200]}"
         ) from error
 
 

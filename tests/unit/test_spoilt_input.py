@@ -107,6 +107,12 @@ def test_instants_beyond_every_clock_are_refused() -> None:
         list(events_of({"path": {"branch": "b1", "tunnel": "b1/fiber", "at": HUGE}}))
 
 
+def test_a_bad_line_of_the_forwarder_is_told_in_few_words() -> None:
+    with pytest.raises(BadLineError) as refused:
+        list(events_of({"liveness": {"tunnel": "b1/fiber", "state": "x" * 9999}}))
+    assert len(str(refused.value)) < 600
+
+
 @pytest.mark.parametrize(
     "line",
     [{"event": event("state", state="up"), "at": HUGE}, {"answer": -1, "result": "done", "lines": 7}],
