@@ -21,6 +21,7 @@ from speaker.bgp.mends import (
     MendError,
     free_bind,
     leave_out_report_of_broken_headers,
+    let_go_of_ttl_security,
     mend_outgoing_queue,
     test_outgoing_queue,
 )
@@ -50,6 +51,7 @@ def start(configuration: Path, *, mended: bool = True) -> NoReturn:
     check_version(_release())
     try:
         free_bind()
+        let_go_of_ttl_security()
         leave_out_report_of_broken_headers()
         if mended:
             mend_outgoing_queue()

@@ -5,6 +5,8 @@ A (MED 20), A (MED 10) in one batch the branch ends with 20, for ever. The mend 
 
 The listening sockets also get IP_FREEBIND: one tunnel whose address comes late must not keep all others from BGP.
 
+They also forget TTL security when a reload takes it away: the kernel would go on refusing the branch.
+
 A message with a broken header makes ExaBGP fail in its own report of it, with a traceback and without a NOTIFICATION to
 the branch. The report is left out; the session's end is reported all the same.
 
@@ -19,6 +21,9 @@ from typing import Any
 
 IP_FREEBIND = 15
 """ip(7); Python 3.11 has no name for it."""
+
+IP_MINTTL = 21
+"""ip(7); Python 3.11 has no name for it either."""
 
 
 class MendError(Exception):
@@ -129,6 +134,29 @@ def free_bind() -> None:
         sock.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
 
     listener.set_listener_options = set_listener_options
+
+
+def let_go_of_ttl_security() -> None:
+    """Let a reload that takes TTL security away from a neighbor take it from its listening socket too.
+
+    Raises:
+        MendError: ExaBGP's listener is another.
+    """
+    try:
+        from exabgp.reactor.listener import Listener
+
+        original = Listener.listen_on
+    except (ImportError, AttributeError) as error:
+        raise MendError(f"ExaBGP's listener is not the one that we know ({error})") from error
+
+    def listen_on(self: Any, local: Any, remote: Any, port: int, md5: Any, base64: Any, ttl: int | None) -> Any:
+        listening = original(self, local, remote, port, md5, base64, ttl)
+        for sock, (address, its_port, *_) in self._sockets.items():
+            if not ttl and (address, its_port) == (local.top(), port):
+                sock.setsockopt(socket.IPPROTO_IP, IP_MINTTL, 0)
+        return listening
+
+    Listener.listen_on = listen_on
 
 
 def leave_out_report_of_broken_headers() -> None:
