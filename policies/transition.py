@@ -41,8 +41,10 @@ def _interim(before: Branch, after: Branch) -> Branch:
     stays = any(tunnel.id not in {gone.id for gone in going} for tunnel in before.tunnels)
     if not going or not stays:
         return after
-    old = {tunnel.id: tunnel for tunnel in going}
-    kept = tuple(old.pop(tunnel.id, tunnel) for tunnel in after.tunnels)
+    old, ways = {tunnel.id: tunnel for tunnel in going}, {_way(tunnel) for tunnel in going}
+    # What takes over the addresses of one that goes, a new name for instance, comes when that is gone.
+    coming = (tunnel for tunnel in after.tunnels if tunnel.id in old or _way(tunnel) not in ways)
+    kept = tuple(old.pop(tunnel.id, tunnel) for tunnel in coming)
     return replace(after, tunnels=(*kept, *old.values()), leaving=frozenset(tunnel.id for tunnel in going))
 
 

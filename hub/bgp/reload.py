@@ -174,9 +174,9 @@ async def reconfigure(
 
 
 def ends(before: Intent, intent: Intent) -> frozenset[TunnelId]:
-    """The tunnels whose neighbors go: they are no longer there, or have another address, AS or process."""
-    after = _neighbors(intent)
-    return frozenset(tunnel for tunnel, neighbor in _neighbors(before).items() if after.get(tunnel) != neighbor)
+    """The tunnels whose neighbors go, or get another address, AS or process; one that is only renamed stays."""
+    after = set(_neighbors(intent).values())
+    return frozenset(tunnel for tunnel, neighbor in _neighbors(before).items() if neighbor not in after)
 
 
 def _neighbors(intent: Intent) -> dict[TunnelId, tuple[Peer, int]]:
@@ -274,6 +274,17 @@ def peers(intent: Intent) -> frozenset[Peer]:
         (tunnel.link.branch, tunnel.link.hub, branch.asn)
         for branch in intent.branches.values()
         for tunnel in branch.tunnels
+    )
+
+
+def going(before: Intent, intent: Intent) -> frozenset[TunnelId]:
+    """The tunnels whose neighbors go; one that is only called otherwise now keeps its session, and what it was told."""
+    stay = peers(intent)
+    return frozenset(
+        tunnel.id
+        for branch in before.branches.values()
+        for tunnel in branch.tunnels
+        if (tunnel.link.branch, tunnel.link.hub, branch.asn) not in stay
     )
 
 

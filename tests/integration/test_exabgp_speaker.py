@@ -298,6 +298,7 @@ def test_a_branch_is_added_and_removed_without_touching_the_other(lab: Bench, ki
         await controller.until(lambda: not lab.up_since("b2/fiber"), "the removed branch's session gone")
         log = lab.log("bird.log")
         assert re.search(r"b2_fiber.ipv4 > removed \S+ 10.0.0.0/16.*b2_fiber: Received: Admin", log, re.DOTALL)
+        assert controller.speaker.counters["dropped"] == 0
         assert (lab.up_since("b1/fiber"), lab.up_since("b1/wireless")) == pytest.approx(before, abs=0.5)
         await controller.stop()
 
@@ -428,3 +429,78 @@ def test_a_session_that_is_not_secured_as_agreed_never_comes_up(session: Session
         made.wait(lambda: made.kernel_counter(counter) >= 4, "the kernel refuses some attempts", 40)
         assert made.up_since("b1/fiber") is None
         assert made.up_since("b1/wireless") is None
+
+
+def test_what_a_reload_allows_counts_at_once_and_a_new_name_is_told(lab: Bench) -> None:
+    new = IPv4Network("10.7.0.0/24")
+    for tunnel in ("b1/fiber", "b1/wireless"):
+        lab.extra[tunnel] = f"route {OWN} unreachable; route {new} unreachable;"
+    lab.reconfigure_bird(lab.intent)
+    rendering = Rendering(sys.executable, str(lab.socket))
+    assert lab.exabgp is not None
+    table = Path(f"/proc/{lab.exabgp.pid}/net/tcp")
+    b1 = lab.intent.branches["b1"]
+    wider = replace(lab.intent, branches={"b1": replace(b1, prefixes=(OWN, new))})
+    glass = TunnelId("b1", "glass")
+    tunnels = (replace(b1.tunnels[0], id=glass), b1.tunnels[1])
+    renamed = replace(lab.intent, branches={"b1": replace(b1, prefixes=(OWN, new), tunnels=tunnels)})
+
+    async def scene() -> None:
+        controller = Controller(lab)
+        controller.want(1000, 1100)
+        await controller.until_told(SetSent, 2)
+        await controller.until_told(RouteRefused, 2)
+        alien = {"the prefix is not one of this branch's prefixes": 1}
+        assert controller.speaker.refusals == {FIBER: alien, WIRELESS: alien}
+        before = lab.up_since("b1/fiber"), lab.up_since("b1/wireless")
+
+        mark = len(controller.events)
+        outcome = await reconfigure(controller.speaker, lab.intent, wider, rendering, lab.configuration, table)
+        assert outcome.problems == ()
+        assert {(e.tunnel, e.prefixes) for e in controller.told(RoutesHeard, after=mark)} == {
+            (FIBER, (new,)),
+            (WIRELESS, (new,)),
+        }
+        assert controller.speaker.refusals == {}
+        assert not controller.told(SpeakerLost, after=mark)
+
+        mark = len(controller.events)
+        outcome = await reconfigure(controller.speaker, wider, renamed, rendering, lab.configuration, table)
+        assert outcome.problems == ()
+        await controller.until_told(SpeakerReady, after=mark)
+        states = {e.tunnel: e.state for e in controller.told(SessionChanged, after=mark)}
+        assert states == {glass: SessionState.UP, WIRELESS: SessionState.UP}
+        assert {e.tunnel for e in controller.told(SetSent, after=mark)} == {glass, WIRELESS}
+        assert not [e for e in controller.told(AnnouncementsSent, after=mark) if e.withdrawn]
+        assert (lab.up_since("b1/fiber"), lab.up_since("b1/wireless")) == pytest.approx(before, abs=0.5)
+        assert controller.speaker.counters["dropped"] == 0
+        await controller.stop()
+
+    play(scene())
+
+
+def test_security_that_a_reload_takes_away_is_gone(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(SHARED)
+    file = str(secret)
+    secured = network(1, session=Session(password_file=file, ttl_security=True))
+    lines = f'password "{SHARED}"; ttl security on; multihop 1;'
+    with bench(secured, passwords={file: SHARED}, bird_session=lines) as made:
+        rendering = Rendering(sys.executable, str(made.socket))
+        assert made.exabgp is not None
+        table = Path(f"/proc/{made.exabgp.pid}/net/tcp")
+
+        async def scene() -> None:
+            controller = Controller(made)
+            controller.want(1000, 1100)
+            await controller.until_told(SetSent, 2)
+            mark = len(controller.events)
+            outcome = await reconfigure(controller.speaker, secured, network(1), rendering, made.configuration, table)
+            assert outcome.problems == ()
+            made.bird_session = ""
+            made.reconfigure_bird(network(1))
+            await controller.until_told(SetSent, 2, after=mark)
+            assert made.configuration.stat().st_mode & 0o777 == 0o644
+            await controller.stop()
+
+        play(scene())

@@ -52,6 +52,14 @@ def test_a_tunnel_with_other_addresses_keeps_its_old_ones_until_it_is_free() -> 
     assert interim.leaving == {FIBER}
 
 
+def test_a_new_name_for_a_tunnel_comes_when_the_old_one_is_gone() -> None:
+    fiber, wireless = BRANCH.tunnels
+    renamed = replace(fiber, id=TunnelId("bandung", "main"))
+    change = transition(BEFORE, replace(BEFORE, branches={"bandung": replace(BRANCH, tunnels=(renamed, wireless))}))
+    assert [tunnel.id.name for tunnel in change.interim.branches["bandung"].tunnels] == ["wireless", "fiber"]
+    assert [tunnel.id.name for tunnel in change.final.branches["bandung"].tunnels] == ["main", "wireless"]
+
+
 def test_where_no_tunnel_stays_there_is_nothing_to_move_to() -> None:
     after = replace(BEFORE, branches={"bandung": relinked(BRANCH, "fiber", "wireless")})
     change = transition(BEFORE, after)
