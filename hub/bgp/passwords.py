@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from policies.model.intent import Intent
@@ -30,6 +31,19 @@ def read_passwords(intent: Intent, secrets: Path) -> Mapping[str, str]:
     """
     named = {branch.session.password_file: branch.name for branch in intent.branches.values()}
     return {file: _read(secrets / file, branch) for file, branch in named.items() if file is not None}
+
+
+def with_passwords(intent: Intent, secrets: Path) -> tuple[Intent, tuple[str, ...]]:
+    """The intent without the branches whose password cannot be had, and why that is so."""
+    left, problems = {}, []
+    for name, branch in intent.branches.items():
+        try:
+            read_passwords(replace(intent, branches={name: branch}), secrets)
+        except PasswordError as error:
+            problems.append(str(error))
+        else:
+            left[name] = branch
+    return replace(intent, branches=left), tuple(problems)
 
 
 def _read(file: Path, branch: str) -> str:

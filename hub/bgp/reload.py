@@ -14,12 +14,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
 from hub.bgp.listening import listening, not_listening
-from hub.bgp.passwords import PasswordError, read_passwords
+from hub.bgp.passwords import PasswordError, read_passwords, with_passwords
 from hub.bgp.speaker import NotConnectedError
 from hub.bgp.speakers import Speakers, part_of
 from hub.control.places import Places
@@ -155,8 +155,9 @@ async def reconfigure(
     themselves are given the new intent on the way. When one is refused, nothing changes.
     """
     processes = sorted({*speakers.processes, *intent.processes()})
+    usable, problems = await asyncio.to_thread(_usable, intent, site)
     try:
-        fresh = await _prepare_all(processes, intent, site)
+        fresh = await _prepare_all(processes, usable, site)
     except (InvalidConfigurationError, PasswordError, OSError) as error:
         return _refused(error)
     on_valid()
@@ -170,7 +171,13 @@ async def reconfigure(
         return _refused(error)
     speakers.reconfigure(intent)
     losing = {before.tunnels()[tunnel].process for tunnel in ending}
-    return await _all_taken(speakers, intent, site, processes, losing)
+    outcome = await _all_taken(speakers, usable, site, processes, losing)
+    return replace(outcome, problems=(*problems, *outcome.problems))
+
+
+def _usable(intent: Intent, site: Site) -> tuple[Intent, tuple[str, ...]]:
+    """At a start there is nothing to keep: a branch without its password must not keep the others from BGP."""
+    return (intent, ()) if site.places.configured_processes() else with_passwords(intent, site.places.secrets)
 
 
 def ends(before: Intent, intent: Intent) -> frozenset[TunnelId]:

@@ -76,6 +76,11 @@ class Speakers:
         return sum((speaker.counters for speaker in self._speakers.values()), Counter(self._past))
 
     @property
+    def refusals(self) -> dict[TunnelId, Mapping[str, int]]:
+        """How many routes of each tunnel are refused now, by the reason."""
+        return {tunnel: why for speaker in self._speakers.values() for tunnel, why in speaker.refusals.items()}
+
+    @property
     def problems(self) -> dict[str, str]:
         """Texts for the operator by a stable key; of several processes each text names its own."""
         if len(self._speakers) == 1:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -436,9 +437,7 @@ def test_what_a_reload_allows_counts_at_once_and_a_new_name_is_told(lab: Bench) 
     for tunnel in ("b1/fiber", "b1/wireless"):
         lab.extra[tunnel] = f"route {OWN} unreachable; route {new} unreachable;"
     lab.reconfigure_bird(lab.intent)
-    rendering = Rendering(sys.executable, str(lab.socket))
-    assert lab.exabgp is not None
-    table = Path(f"/proc/{lab.exabgp.pid}/net/tcp")
+    site = lab.site()
     b1 = lab.intent.branches["b1"]
     wider = replace(lab.intent, branches={"b1": replace(b1, prefixes=(OWN, new))})
     glass = TunnelId("b1", "glass")
@@ -455,7 +454,7 @@ def test_what_a_reload_allows_counts_at_once_and_a_new_name_is_told(lab: Bench) 
         before = lab.up_since("b1/fiber"), lab.up_since("b1/wireless")
 
         mark = len(controller.events)
-        outcome = await reconfigure(controller.speaker, lab.intent, wider, rendering, lab.configuration, table)
+        outcome = await reconfigure(controller.speaker, lab.intent, wider, site)
         assert outcome.problems == ()
         assert {(e.tunnel, e.prefixes) for e in controller.told(RoutesHeard, after=mark)} == {
             (FIBER, (new,)),
@@ -465,7 +464,7 @@ def test_what_a_reload_allows_counts_at_once_and_a_new_name_is_told(lab: Bench) 
         assert not controller.told(SpeakerLost, after=mark)
 
         mark = len(controller.events)
-        outcome = await reconfigure(controller.speaker, wider, renamed, rendering, lab.configuration, table)
+        outcome = await reconfigure(controller.speaker, wider, renamed, site)
         assert outcome.problems == ()
         await controller.until_told(SpeakerReady, after=mark)
         states = {e.tunnel: e.state for e in controller.told(SessionChanged, after=mark)}
@@ -481,21 +480,20 @@ def test_what_a_reload_allows_counts_at_once_and_a_new_name_is_told(lab: Bench) 
 
 def test_security_that_a_reload_takes_away_is_gone(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
+    secret.touch(0o600)
     secret.write_text(SHARED)
     file = str(secret)
     secured = network(1, session=Session(password_file=file, ttl_security=True))
     lines = f'password "{SHARED}"; ttl security on; multihop 1;'
     with bench(secured, passwords={file: SHARED}, bird_session=lines) as made:
-        rendering = Rendering(sys.executable, str(made.socket))
-        assert made.exabgp is not None
-        table = Path(f"/proc/{made.exabgp.pid}/net/tcp")
+        site = made.site()
 
         async def scene() -> None:
             controller = Controller(made)
             controller.want(1000, 1100)
             await controller.until_told(SetSent, 2)
             mark = len(controller.events)
-            outcome = await reconfigure(controller.speaker, secured, network(1), rendering, made.configuration, table)
+            outcome = await reconfigure(controller.speaker, secured, network(1), site)
             assert outcome.problems == ()
             made.bird_session = ""
             made.reconfigure_bird(network(1))

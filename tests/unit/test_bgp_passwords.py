@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
-from unittest.mock import Mock
+from typing import Any
 
 import pytest
 from bgp_network import network
 
+from hub.bgp import reload
 from hub.bgp.passwords import PasswordError, read_passwords
 from hub.bgp.reload import Site, reconfigure
+from hub.bgp.speaker import NotConnectedError
 from hub.control.places import Places
-from policies.model.intent import Session
+from policies.model.intent import Intent, Session
 
 
 def secret(directory: Path, content: bytes) -> Path:
@@ -67,12 +70,57 @@ def test_a_password_that_cannot_be_used_is_told_by_its_file_only(
     assert "\n" not in told
 
 
-def test_a_password_that_is_missing_changes_nothing_at_a_reload(tmp_path: Path) -> None:
+class NobodyThere:
+    """A client of one ExaBGP without a relay."""
+
+    processes = (1,)
+
+    def __init__(self) -> None:
+        self.intents: list[Intent] = []
+
+    def reconfigure(self, intent: Intent) -> None:
+        """Note it."""
+        self.intents.append(intent)
+
+    async def retire(self, _tunnels: object, _leaving: object) -> None:
+        """There is nobody to withdraw from."""
+
+    async def ask(self, _process: int, _command: object) -> None:
+        """There is nobody to answer."""
+        raise NotConnectedError
+
+
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A client without a relay, for which is not waited long."""
+    monkeypatch.setattr(reload, "TAKEN_WITHIN", 0.01)
+    return NobodyThere()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """Where ExaBGP's files are."""
+    return Site(Places(run=tmp_path, state=tmp_path))
+
+
+def test_a_password_that_goes_missing_changes_nothing_at_a_reload(site: Site, nobody: Any) -> None:
+    path = site.places.exabgp_config(1)
+    path.write_text("as it was")
     wanted = network(1, session=Session(password_file="secret"))  # noqa: S106 - the name of a file
-    speakers = Mock(processes=(1,))
-    site = Site(Places(run=tmp_path, state=tmp_path))
-    outcome = asyncio.run(reconfigure(speakers, network(1), wanted, site))
+    outcome = asyncio.run(reconfigure(nobody, network(1), wanted, site))
     assert not outcome.taken
     assert "cannot be read" in outcome.problems[0]
-    assert not site.places.exabgp_config(1).exists()
-    speakers.reconfigure.assert_not_called()
+    assert path.read_text() == "as it was"
+    assert nobody.intents == []
+
+
+def test_at_a_start_a_branch_without_its_password_does_not_keep_the_others_from_bgp(site: Site, nobody: Any) -> None:
+    plain = network(2)
+    lacking = replace(plain.branches["b2"], session=Session(password_file="secret"))  # noqa: S106 - a file's name
+    wanted = replace(plain, branches={**plain.branches, "b2": lacking})
+    outcome = asyncio.run(reconfigure(nobody, wanted, wanted, site))
+    assert outcome.taken
+    assert "cannot be read" in outcome.problems[0]
+    text = site.places.exabgp_config(1).read_text()
+    assert "neighbor 10.255.1.1 {" in text
+    assert "neighbor 10.255.2.1 {" not in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 from bgp_network import network
 
 from hub.bgp.listening import listening, not_listening
-from hub.bgp.reload import InvalidConfigurationError, peers, shown_peers, validate
+from hub.bgp.reload import InvalidConfigurationError, going, peers, shown_peers, validate
+from policies.model.ids import TunnelId
 
 TABLE = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -64,3 +66,14 @@ def test_a_refusal_is_one_line_and_never_a_traceback(monkeypatch: pytest.MonkeyP
         validate(Path("e.conf"))
     assert str(refused.value).startswith(expected)
     assert "\n" not in str(refused.value)
+
+
+def test_a_tunnel_with_another_name_only_does_not_go() -> None:
+    intent = network(1)
+    branch = intent.branches["b1"]
+    glass = replace(branch.tunnels[0], id=TunnelId("b1", "glass"))
+    renamed = replace(intent, branches={"b1": replace(branch, tunnels=(glass, branch.tunnels[1]))})
+    moved = replace(intent, branches={"b1": replace(branch, asn=65009)})
+    assert going(intent, renamed) == frozenset()
+    assert going(intent, moved) == set(intent.tunnels())
+    assert going(network(2), intent) == {TunnelId("b2", "fiber"), TunnelId("b2", "wireless")}
