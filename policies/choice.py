@@ -78,7 +78,7 @@ def _better_one(better: Sequence[Ranked], present: Ranked, failback: Failback, v
     waiting: list[Choice] = []
     for candidate in better:
         # Out of a tunnel that is about to go there is no waiting.
-        held_until = NEVER if present.usability is Usability.LEAVING else _held_until(candidate, failback, view)
+        held_until = NEVER if present.usability is Usability.LEAVING else may_return_at(candidate, failback, view)
         if held_until > now:
             waiting.append(Choice(present.tunnel, Reason.HELD_BACK, candidate.tunnel.name, held_until))
         elif not _told_all(candidate.tunnel, view):
@@ -88,7 +88,8 @@ def _better_one(better: Sequence[Ranked], present: Ranked, failback: Failback, v
     return waiting[0]
 
 
-def _held_until(candidate: Ranked, failback: Failback, view: View) -> Instant:
+def may_return_at(candidate: Ranked, failback: Failback, view: View) -> Instant:
+    """When a tunnel that was dead may be returned to."""
     liveness = view.liveness_of(candidate.tunnel)
     hold = failback.hold.total_seconds() if liveness.after_death else 0.0
     return Instant(liveness.since + hold)

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+from policies.choice import may_return_at
 from policies.model.clock import Instant
 from policies.model.desired import ClassOrder
 from policies.model.ids import Prefix, TunnelId, lies_within
-from policies.model.intent import Branch
+from policies.model.intent import Branch, Failback, FailbackMode
 from policies.model.view import ClassView, SessionState, SessionView, View
 from policies.ranking import Ranked, Usability
 
@@ -80,20 +81,28 @@ def class_orders(
             branch=branch.name,
             prefixes=tuple(sorted(prefixes, key=lambda p: (p.version, p))),
             order=tuple(r.tunnel for r in ranked),
-            active=_active(ranked, known, carrier),
+            active=carrier if carrier in _usable(ranked) else _active(ranked, known, branch.policy.failback, view, now),
             reason=reason,
             based_on_epoch=known.epoch if known is not None else 0,
         )
     return orders
 
 
-def _active(ranked: Sequence[Ranked], known: ClassView | None, carrier: TunnelId | None) -> TunnelId | None:
-    usable = [r.tunnel for r in ranked if r.usability is not Usability.DOWN]
-    if carrier in usable:
-        return carrier
-    if known is not None and known.active in usable:
-        return known.active
-    return usable[0] if usable else (known.active if known is not None else None)
+def _usable(ranked: Sequence[Ranked]) -> list[TunnelId]:
+    return [r.tunnel for r in ranked if r.usability is not Usability.DOWN]
+
+
+def _active(
+    ranked: Sequence[Ranked], known: ClassView | None, failback: Failback, view: View, now: Instant
+) -> TunnelId | None:
+    """Where a class goes that is not heard over the branch's own tunnel: the first that it may go (back) to now."""
+    usable = _usable(ranked)
+    if known is None or known.active not in usable:
+        return usable[0] if usable else (known.active if known is not None else None)
+    better = [] if failback.mode is FailbackMode.NEVER else ranked[: usable.index(known.active)]
+    return next(
+        (r.tunnel for r in better if r.usability is Usability.UP and may_return_at(r, failback, view) <= now), known.active
+    )
 
 
 def carrying(branch: Branch, view: View) -> ClassView | None:

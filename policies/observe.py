@@ -74,6 +74,9 @@ def observe(view: View, event: Event) -> View:
             dead = view.liveness_of(event.tunnel).state is LivenessState.DOWN
             return _with_session(view, event.tunnel, lambda was: _sent(was, event, dead=dead))
         case SetSent():
+            if view.liveness_of(event.tunnel).state is LivenessState.DOWN:
+                # Sent, but not received: what the branch holds is still what it held.
+                return _with_session(view, event.tunnel, lambda was: replace(was, complete=True))
             return _with_session(view, event.tunnel, lambda was: replace(was, complete=True, sent_before=NOTHING))
         case RouteRefused():
             return view

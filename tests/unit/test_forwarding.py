@@ -69,3 +69,24 @@ def test_an_order_is_based_on_the_epoch_that_is_known() -> None:
     believed = view(session(LAN, OTHER), session(LAN, OTHER), bandung=known)
     ranking = present_order(BRANCH, believed, NOW)
     assert class_orders(BRANCH, believed, ranking, FIBER, "test", NOW)["bandung"].based_on_epoch == 7
+
+
+def away_from(carrier: TunnelId, *, fiber_since: float, after_death: bool = True) -> TunnelId | None:
+    """Where a class goes that sits on lte and is not heard over the branch's own tunnel (here: wireless)."""
+    branch = replace(a_branch(tunnels=("fiber", "lte", "wireless")), prefixes=(LAN,))
+    lte = next(tunnel.id for tunnel in branch.tunnels if tunnel.id.name == "lte")
+    up = LivenessView(LivenessState.UP, after_death=False)
+    known = ClassView("bandung:fiber+lte", "bandung", lte, (FIBER, lte), (LAN,), 1, NOW, "before")
+    believed = View(
+        liveness={FIBER: replace(up, since=Instant(fiber_since), after_death=after_death), lte: up, WIRELESS: up},
+        sessions={FIBER: session(LAN), lte: session(LAN), WIRELESS: session()},
+        classes={"bandung:fiber+lte": known},
+    )
+    ranking = present_order(branch, believed, NOW)
+    return class_orders(branch, believed, ranking, carrier, "test", NOW)["bandung:fiber+lte"].active
+
+
+def test_a_class_without_the_branchs_tunnel_goes_back_to_its_own_better_one_after_the_hold() -> None:
+    assert away_from(WIRELESS, fiber_since=10.0) == FIBER
+    assert away_from(WIRELESS, fiber_since=90.0) == TunnelId("bandung", "lte")
+    assert away_from(WIRELESS, fiber_since=90.0, after_death=False) == FIBER

@@ -201,6 +201,10 @@ def test_of_two_raises_the_lowest_value_may_be_held() -> None:
     assert lowest_held(sent(980, 20.0), sent(990, 39.0), sent(1000, 40.0), liveness(DEAD, 40.1)) == 980
 
 
+def test_a_set_that_was_completed_into_a_dead_tunnel_replaces_nothing() -> None:
+    assert lowest_held(sent(990, 20.0), liveness(DEAD, 40.1), sent(1000, 40.0), SetSent(FIBER, at(40.2))) == 990
+
+
 def test_the_end_of_a_session_counts_like_a_death() -> None:
     assert lowest_held(sent(990, 20.0), sent(1000, 40.0), SessionChanged(FIBER, DOWN, at(40.1))) == 990
 

@@ -1,0 +1,157 @@
+"""By when a broken direction must work again, given what is dead: the bounds, exactly.
+
+hub -> branch
+    The forwarder lives: the detection time after the tunnel died, or after the forwarder could know of another one (it
+    started; the other tunnel returned; the class became known to it). It alone moves; nobody else is needed.
+    The forwarder is dead: nothing is promised before it is back. The kernel goes on as it is.
+
+branch -> hub, whichever comes first
+    the hub's way: the forwarder's detection, and then the chain forwarder, controller, relay, ExaBGP, branch, all of
+        them alive, connected and not stalled since, over a tunnel whose session stands at both ends;
+    the branch's own BFD: its detection time, to another tunnel of which it holds a route, or to its guarded floor;
+    the hold timer: 9 s, to another tunnel of which it holds a route.
+
+Two equal best values: the hub's way.
+
+The hub's way is not promised of a dead tunnel of which the branch holds what no process of the hub remembers.
+"""
+
+from __future__ import annotations
+
+from histories.forwarder import ADOPTING
+from histories.situation import HOLD_TIME
+from histories.world import World
+from policies.model.ids import Prefix, TunnelId
+
+NO_PROMISE = float("inf")
+ROUNDING = 0.002
+CONFIGURING = 3.0
+"""Seconds that a change of configuration may take: withdrawing, reloading, connecting."""
+
+
+def hub_to_branch(world: World, prefix: Prefix) -> float:
+    """By when packets to this prefix must reach the branch again."""
+    forwarder, lines = world.forwarder, world.lines
+    name = world.kernel.routes.get(str(prefix), "")
+    known = forwarder.classes.get(name)
+    if not forwarder.running or known is None or known.active is None:
+        return NO_PROMISE
+    on = TunnelId.parse(known.active)
+    number = world.every.index(on)
+    began = max(lines[on].since, forwarder.running_since + ADOPTING, forwarder.known_since.get(name, 0.0))
+    began = max(began, world.configured_since)
+    began = max(began, forwarder.unknown_until.get(known.active, 0.0))
+    by = NO_PROMISE
+    for other in known.order:
+        tunnel = TunnelId.parse(other)
+        if other == known.active or not lines[tunnel].live or other not in forwarder.watched:
+            continue
+        back = lines[tunnel].since + world.situation.returning[world.every.index(tunnel)]
+        detection = world.situation.detection[number]
+        by = min(by, max(began, back, forwarder.stalled_until) + detection + ROUNDING)
+    return by
+
+
+def branch_to_hub(world: World, prefix: Prefix) -> float:
+    """By when packets of the branch to this prefix must reach the hub again."""
+    return min(_by_the_hub(world, prefix), _by_its_own_bfd(world, prefix), _by_its_hold_timer(world, prefix))
+
+
+def untied(world: World, prefix: Prefix, since: float) -> float:
+    """By when two equal best values of the branch must differ again.
+
+    They are told apart as soon as both are seen to be sent: a value that is on its way is not known to be held.
+    """
+    if any(_forgotten(world, tunnel, prefix) for tunnel in world.branch.best(prefix)):
+        return NO_PROMISE
+    return max(since + 3 * world.situation.chain + ROUNDING, _by_the_hub(world, prefix))
+
+
+def _by_the_hub(world: World, prefix: Prefix) -> float:
+    forwarder, controller, lines = world.forwarder, world.controller, world.lines
+    if not forwarder.running or controller is None or not controller.view.forwarder:
+        return NO_PROMISE
+    configured = set(world.intent.tunnels())
+    holding = [tunnel for tunnel, held in world.branch.holds.items() if prefix in held]
+    if not configured.issuperset(holding) or prefix not in world.announced():
+        return NO_PROMISE
+    if any(not lines[tunnel].live and _forgotten(world, tunnel, prefix) for tunnel in holding):
+        return NO_PROMISE
+    began = max(
+        [lines[t].since for t in holding if not lines[t].live]
+        + [world.configured_since + CONFIGURING, controller.view_forwarder_since]
+    )
+    if any(str(tunnel) not in forwarder.states for tunnel in holding):
+        return NO_PROMISE
+    unknown = [forwarder.unknown_until[str(tunnel)] for tunnel in holding if not lines[tunnel].live]
+    known = max([began, forwarder.running_since, forwarder.stalled_until, *unknown]) + max(world.situation.detection)
+    known = max(known, controller.from_forwarder.stalled_until)
+    return max(known, _can_be_told_since(world, prefix)) + 3 * world.situation.chain + ROUNDING
+
+
+def _forgotten(world: World, tunnel: TunnelId, prefix: Prefix) -> bool:
+    """Whether the branch holds a better value than the hub can know of, because the controller came after it.
+
+    The relay remembers what was sent, but not if ExaBGP died too, and not what was replaced a moment before a death.
+    """
+    controller, branch = world.controller, world.branch
+    if controller is None or branch.heard_at[tunnel] >= controller.started:
+        return False
+    known = controller.view.session_of(tunnel).lowest_held
+    return known is None or known > branch.holds[tunnel][prefix]
+
+
+def _can_be_told_since(world: World, prefix: Prefix) -> float:
+    """Since when the hub could tell the branch of a live tunnel; the earliest of them."""
+    controller = world.controller
+    since = NO_PROMISE
+    for tunnel in world.intent.tunnels():
+        line, ends = world.lines[tunnel], world.sessions.ends[tunnel]
+        speaker = controller.speakers[world.process_of(tunnel)] if controller is not None else None
+        relay, exabgp = world.relays[world.process_of(tunnel)], world.exabgps[world.process_of(tunnel)]
+        connected = speaker is not None and speaker.ready and exabgp.running and relay.running
+        if speaker is None or not (line.live and ends.hub is not None and ends.hub == ends.branch and connected):
+            continue
+        stalls = [p.stalled_until for p in (speaker.to_relay, speaker.from_relay, relay.to_exabgp, relay.from_exabgp)]
+        # A session that is older than the heal has TCP's retransmission to wait for.
+        passes = line.since + world.sessions.retransmission if ends.hub_since < line.since else 0.0
+        back = max(passes, line.since + world.situation.returning[world.every.index(tunnel)])
+        since = min(since, max(*stalls, back, ends.hub_since, speaker.ready_since))
+    return since
+
+
+def _by_its_own_bfd(world: World, prefix: Prefix) -> float:
+    detection = world.situation.branch_detection
+    if detection is None:
+        return NO_PROMISE
+    for tunnel, line in world.lines.lines.items():
+        if not line.live and world.branch.holds[tunnel] and not world.branch.guarded[tunnel]:
+            return NO_PROMISE  # BFD never came up since, so nothing tells it that the tunnel is gone again
+    dead = [line.since + detection for line in world.lines.lines.values() if not line.live]
+    return max([*dead, _elsewhere_since(world, prefix, guarded=world.situation.floor == "bfd")]) + ROUNDING
+
+
+def _by_its_hold_timer(world: World, prefix: Prefix) -> float:
+    dead = [
+        max(line.since, world.sessions.ends[tunnel].branch_since) + HOLD_TIME
+        for tunnel, line in world.lines.lines.items()
+        if not line.live and world.branch.holds[tunnel]
+    ]
+    told = world.situation.wire + world.situation.router
+    return max([*dead, _elsewhere_since(world, prefix, guarded=False)]) + told + ROUNDING
+
+
+def _elsewhere_since(world: World, prefix: Prefix, *, guarded: bool) -> float:
+    """Since when the branch has a live tunnel to fall to by itself: one that it holds, or a guarded floor."""
+    branch = world.branch
+    by_bgp = [
+        max(line.since, world.sessions.ends[tunnel].branch_since)
+        for tunnel, line in world.lines.lines.items()
+        if line.live and prefix in branch.holds[tunnel]
+    ]
+    by_floor = [
+        max(line.since, branch.guarded_since[tunnel])
+        for tunnel, line in world.lines.lines.items()
+        if guarded and line.live and branch.guarded[tunnel]
+    ]
+    return min([*by_bgp, *by_floor], default=NO_PROMISE)
