@@ -13,7 +13,7 @@ from policies.model.clock import NEVER, Instant
 from policies.model.ids import TunnelId
 from policies.model.intent import Failback, FailbackMode
 from policies.model.verdicts import Reason
-from policies.model.view import SessionState, View
+from policies.model.view import ARRIVES, SessionState, View
 from policies.ranking import Ranked, Usability
 
 
@@ -89,10 +89,17 @@ def _better_one(better: Sequence[Ranked], present: Ranked, failback: Failback, v
 
 
 def may_return_at(candidate: Ranked, failback: Failback, view: View) -> Instant:
-    """When a tunnel that was dead may be returned to."""
-    liveness = view.liveness_of(candidate.tunnel)
-    hold = failback.hold.total_seconds() if liveness.after_death else 0.0
-    return Instant(liveness.since + hold)
+    """When a tunnel that was dead may be returned to.
+
+    After the hold; and where its session is older than its return, not before TCP has sent again what was sent into the
+    dead tunnel: the branch may not have it yet, and the boost of another would be given back too soon.
+    """
+    liveness, session = view.liveness_of(candidate.tunnel), view.session_of(candidate.tunnel)
+    if not liveness.after_death:
+        return liveness.since
+    stood = session.state is SessionState.UP and session.since < liveness.since
+    wait = max(failback.hold, ARRIVES) if stood else failback.hold
+    return Instant(liveness.since + wait.total_seconds())
 
 
 def _told_all(tunnel: TunnelId, view: View) -> bool:

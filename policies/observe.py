@@ -30,6 +30,7 @@ from policies.model.events import (
 )
 from policies.model.ids import Prefix, TunnelId
 from policies.model.view import (
+    ARRIVES,
     NOTHING,
     Heard,
     LivenessState,
@@ -43,11 +44,6 @@ from policies.model.view import (
 
 STARTING = timedelta(seconds=15)
 """How long after a tunnel was first known its deaths are those of a start, not of a tunnel."""
-
-
-ARRIVES = timedelta(seconds=10)
-"""How long a tunnel must live after a change was sent, for the branch to have it for certain: the longest time until a
-death is noticed, and TCP's retransmission."""
 
 
 def observe(view: View, event: Event) -> View:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import Enum
 from types import MappingProxyType
 
 from policies.model.announcement import Announcement
 from policies.model.clock import NEVER, Instant
 from policies.model.ids import Prefix, TunnelId
+
+ARRIVES = timedelta(seconds=10)
+"""How long a tunnel must live after a change was sent, for the branch to have it for certain: the longest time until a
+death is noticed, and TCP's retransmission."""
 
 NOTHING: Mapping[Prefix, Announcement] = MappingProxyType({})
 

@@ -12,6 +12,7 @@ from histories.situation import HUB_PREFIXES, LANS, NAMES, Situation, draw
 from histories.timeline import START
 from histories.world import Parts, World
 
+from policies.model.view import ARRIVES
 
 SETTLED_WITHIN = 260.0
 """Seconds of quiet after which everything must be right: several moves taken back, and tried again after a minute."""
@@ -70,7 +71,8 @@ def _scene(rng: random.Random, situation: Situation) -> list[Step]:
     if rng.random() < 0.5:
         late = [Step(0.0, "stall", "to forwarder", 1.5), Step(soon, "cut", other), Step(soon, "heal", other)]
         return [Step(rng.choice(WAITS), "cut", one), *late]
-    back = situation.failback_hold + situation.returning[NAMES.index(one)] + rng.choice((-0.1, 0.0, 0.02, 0.1, 0.3))
+    hold = rng.choice((situation.failback_hold, max(situation.failback_hold, ARRIVES.total_seconds())))
+    back = hold + situation.returning[NAMES.index(one)] + rng.choice((-0.1, 0.0, 0.02, 0.1, 0.3))
     return [Step(rng.choice(WAITS), "cut", one), Step(3.0, "heal", one), Step(back, "cut", other)]
 
 

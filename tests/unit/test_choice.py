@@ -101,3 +101,20 @@ def test_without_a_class_it_starts_where_the_branch_was_told_to_be() -> None:
 def test_without_a_class_it_does_not_start_on_a_dead_tunnel() -> None:
     believed = replace(view(UP, DOWN), sessions={FIBER: held(1000), WIRELESS: held(990)})
     assert choose(present_order(BRANCH, believed, NOW), None, AUTOMATIC, believed, NOW).tunnel == FIBER
+
+
+@pytest.mark.parametrize(
+    ("case", "session_since", "tunnel"),
+    [
+        ("TCP may still have to send again what was sent into the dead tunnel", 900.0, WIRELESS),
+        ("a session that is younger than the return has nothing to send again", 996.0, FIBER),
+    ],
+)
+def test_a_short_hold_waits_for_what_a_session_sent_into_the_dead_tunnel(
+    case: str, session_since: float, tunnel: TunnelId
+) -> None:
+    believed = view(fiber_since=995.0)
+    young = SessionView(SessionState.UP, since=Instant(session_since), complete=True)
+    believed = replace(believed, sessions={**believed.sessions, FIBER: young})
+    short = Failback(FailbackMode.AUTOMATIC, timedelta(seconds=1))
+    assert choose(present_order(BRANCH, believed, NOW), WIRELESS, short, believed, NOW).tunnel == tunnel, case
