@@ -95,11 +95,10 @@ def may_return_at(candidate: Ranked, failback: Failback, view: View) -> Instant:
     dead tunnel: the branch may not have it yet, and the boost of another would be given back too soon.
     """
     liveness, session = view.liveness_of(candidate.tunnel), view.session_of(candidate.tunnel)
-    if not liveness.after_death:
-        return liveness.since
-    stood = session.state is SessionState.UP and session.since < liveness.since
-    wait = max(failback.hold, ARRIVES) if stood else failback.hold
-    return Instant(liveness.since + wait.total_seconds())
+    hold = failback.hold.total_seconds() if liveness.after_death else 0.0
+    # Also a death while everything started, for which there is no hold, may have swallowed what was sent.
+    stood = session.state is SessionState.UP and max(session.since, liveness.known_since) < liveness.since
+    return Instant(liveness.since + (max(hold, ARRIVES.total_seconds()) if stood else hold))
 
 
 def _told_all(tunnel: TunnelId, view: View) -> bool:

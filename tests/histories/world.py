@@ -71,6 +71,7 @@ class World:
         self.forwarder.obey = self.parts.obey
         self.sessions = Sessions(timeline, situation, self.lines)
         self.heard = {LANS[i]: set(situation.heard[i]) for i in situation.lans}
+        self._router_lans = frozenset(situation.lans)
         self.exabgps = {
             number: Exabgp(
                 timeline, situation, self.sessions, self.branch, self._links.__getitem__, mended=self.parts.mended
@@ -111,7 +112,8 @@ class World:
     def lans_over(self, tunnel: TunnelId) -> tuple[Prefix, ...]:
         """What the branch announces over this tunnel."""
         number = self.every.index(tunnel)
-        return tuple(prefix for prefix, over in self.heard.items() if number in over)
+        own = {LANS[lan] for lan in self._router_lans}
+        return tuple(prefix for prefix, over in self.heard.items() if number in over and prefix in own)
 
     def _branch_announces(self, tunnel: TunnelId) -> None:
         announced = self.lans_over(tunnel)
@@ -131,8 +133,22 @@ class World:
         else:
             over.add(number)
             said = partial(self._exabgp_of(tunnel).heard, tunnel, (lan,), ())
-        if self.sessions.ends[tunnel].branch is not None:
+        if self.sessions.ends[tunnel].branch is not None and LANS.index(lan) in self._router_lans:
             self.sessions.say_to_hub(tunnel, said)
+
+    def _configure_router(self, lans: tuple[int, ...]) -> None:
+        """The branch's router gets the prefixes that the hub has taken: it announces the new ones, ends the others."""
+        before, self._router_lans = self._router_lans, frozenset(lans)
+        come = {LANS[lan] for lan in self._router_lans - before}
+        gone = {LANS[lan] for lan in before - self._router_lans}
+        for lan in come:
+            self.heard.setdefault(lan, set(range(self.situation.tunnels)))
+        for number, tunnel in enumerate(self.every):
+            announced = tuple(lan for lan in come if number in self.heard[lan])
+            withdrawn = tuple(lan for lan in gone if number in self.heard[lan])
+            if self.sessions.ends[tunnel].branch is not None and (announced or withdrawn):
+                said = partial(self._exabgp_of(tunnel).heard, tunnel, announced, withdrawn)
+                self.sessions.say_to_hub(tunnel, said)
 
     def _answers_over(self, version: int) -> list[str]:
         probed = [p for p in self.intent.hub.prefixes if p.version == version]
@@ -175,6 +191,7 @@ class World:
             self.timeline, self.situation, self.intent, self.forwarder, self.relays, self.parts.ledger
         )
         self.on_controller(self.controller)
+        self._configure_router(self.configuration.lans)
         self.controller.connect_forwarder()
         for speaker in self.controller.speakers.values():
             speaker.connect()
@@ -281,6 +298,7 @@ class World:
             if not controller.alive:
                 return
             self._applying = None
+            self._configure_router(applied.lans)
             if self.configuration != applied:
                 self._apply()
 
