@@ -24,7 +24,7 @@ from policies.model.announcement import Announcement, Announcements
 from policies.model.clock import Instant, Now
 from policies.model.desired import ClassOrder, Desired
 from policies.model.ids import Prefix, TunnelId, lies_within
-from policies.model.intent import Branch, Hub, Intent, LivenessMethod
+from policies.model.intent import Branch, Hub, Intent, LivenessMethod, Tunnel
 from policies.model.verdicts import Decision, Place, Reason, Verdict
 from policies.model.view import LivenessState, SessionState, View
 from policies.moves import Move, Progress, Step, advance, blocked_until
@@ -170,16 +170,17 @@ def _unless_expired(move: Move | None, now: Instant) -> Move | None:
 
 def _standings(branch: Branch, view: View) -> list[Standing]:
     return [
-        _standing(tunnel.id, standing_med(branch.policy.announce, place), view)
+        _standing(tunnel, standing_med(branch.policy.announce, place), view)
         for place, tunnel in enumerate(standing_order(branch))
     ]
 
 
-def _standing(tunnel: TunnelId, med: int, view: View) -> Standing:
-    liveness, session = view.liveness_of(tunnel), view.session_of(tunnel)
-    up = session.state is SessionState.UP
+def _standing(tunnel: Tunnel, med: int, view: View) -> Standing:
+    liveness, session = view.liveness_of(tunnel.id), view.session_of(tunnel.id)
+    # A session whose ExaBGP nobody can talk to stands, but says nothing new.
+    up = session.state is SessionState.UP and tunnel.process in view.speakers
     return Standing(
-        tunnel=tunnel,
+        tunnel=tunnel.id,
         med=med,
         alive=view.forwarder and liveness.state is LivenessState.UP,
         dead=liveness.state is LivenessState.DOWN,

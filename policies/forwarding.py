@@ -101,7 +101,8 @@ def _active(
         return usable[0] if usable else (known.active if known is not None else None)
     better = [] if failback.mode is FailbackMode.NEVER else ranked[: usable.index(known.active)]
     return next(
-        (r.tunnel for r in better if r.usability is Usability.UP and may_return_at(r, failback, view) <= now), known.active
+        (r.tunnel for r in better if r.usability is Usability.UP and may_return_at(r, failback, view) <= now),
+        known.active,
     )
 
 

@@ -70,10 +70,8 @@ def observe(view: View, event: Event) -> View:
             dead = view.liveness_of(event.tunnel).state is LivenessState.DOWN
             return _with_session(view, event.tunnel, lambda was: _sent(was, event, dead=dead))
         case SetSent():
-            if view.liveness_of(event.tunnel).state is LivenessState.DOWN:
-                # Sent, but not received: what the branch holds is still what it held.
-                return _with_session(view, event.tunnel, lambda was: replace(was, complete=True))
-            return _with_session(view, event.tunnel, lambda was: replace(was, complete=True, sent_before=NOTHING))
+            dead = view.liveness_of(event.tunnel).state is LivenessState.DOWN
+            return _with_session(view, event.tunnel, lambda was: _set_sent(was, dead=dead))
         case RouteRefused():
             return view
         case _:
@@ -259,6 +257,11 @@ def _end_of_rib(was: SessionView) -> SessionView:
     """What the branch did not announce again on this session, it no longer has."""
     fresh = {prefix: heard for prefix, heard in was.heard.items() if heard.held_since is None}
     return replace(was, heard=fresh, end_of_rib=True)
+
+
+def _set_sent(was: SessionView, *, dead: bool) -> SessionView:
+    """Into a dead tunnel it was sent, but not received: what the branch holds is still what it held."""
+    return replace(was, complete=True, sent_before=was.sent_before if dead else NOTHING)
 
 
 def _sent(was: SessionView, event: AnnouncementsSent, *, dead: bool) -> SessionView:

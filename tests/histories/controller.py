@@ -187,7 +187,7 @@ class Controller:
         session = self.view.session_of(tunnel)
         if self._closed.get(tunnel, NEVER) == session.since:
             return
-        if any([speaker.close(tunnel) for speaker in self.speakers.values()]):
+        if any(speaker.close(tunnel) for speaker in self.speakers.values()):
             self._closed[tunnel] = session.since
 
     def _wake(self, wake_at: Instant | None) -> None:

@@ -55,7 +55,7 @@ def _kernel(world: World) -> list[str]:
 
 
 def _values(world: World) -> list[str]:
-    """While all is well every tunnel has its standing value; else the leader's is the lowest, the others' are standing."""
+    """While all is well every tunnel has its standing value; else all but the leader, whose may be lower."""
     (branch,) = world.intent.branches.values()
     wanted = set(announced_to(world.intent.hub, branch))
     standing = {t.id: standing_med(branch.policy.announce, n) for n, t in enumerate(standing_order(branch))}

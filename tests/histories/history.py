@@ -11,7 +11,6 @@ from histories.invariants import Invariants, ViolationError
 from histories.situation import HUB_PREFIXES, LANS, NAMES, Situation, draw
 from histories.timeline import START
 from histories.world import Parts, World
-
 from policies.model.view import ARRIVES
 
 SETTLED_WITHIN = 260.0

@@ -190,7 +190,9 @@ class Invariants:
 
     def one_change_at_a_time(self, tunnel: TunnelId, prefix: Prefix) -> None:
         """A prefix has one change on its way: ExaBGP's queue as it comes would send two in the wrong order."""
-        raise ViolationError("one change at a time", f"{prefix} of {tunnel} was changed before its last change was sent")
+        raise ViolationError(
+            "one change at a time", f"{prefix} of {tunnel} was changed before its last change was sent"
+        )
 
     def no_lasting_tie(self, prefix: Prefix) -> None:
         """The branch holds two equal best values for longer than it takes to see that both were sent."""

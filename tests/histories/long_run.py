@@ -1,7 +1,7 @@
 """The long run: as many histories as asked for, on as many processes; each failure is shrunk and told.
 
-    scripts/histories [--count 100000] [--seed N] [--jobs 2]
-    scripts/histories --replay SEED
+scripts/histories [--count 100000] [--seed N] [--jobs 2]
+scripts/histories --replay SEED
 """
 
 from __future__ import annotations
@@ -82,7 +82,9 @@ def account(history: History) -> str:
 
 def main() -> int:
     """Read the arguments, and play."""
-    parser = argparse.ArgumentParser(prog="scripts/histories", description="Random histories of the core; see the docs.")
+    parser = argparse.ArgumentParser(
+        prog="scripts/histories", description="Random histories of the core; see the docs."
+    )
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--seed", type=int, help="the first seed; a random one if not given, and printed")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)

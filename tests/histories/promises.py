@@ -64,6 +64,10 @@ def untied(world: World, prefix: Prefix, since: float) -> float:
     """
     if any(_forgotten(world, tunnel, prefix) for tunnel in world.branch.best(prefix)):
         return NO_PROMISE
+    for tunnel in world.branch.best(prefix):
+        line = world.lines[tunnel]
+        if world.sessions.ends[tunnel].hub_since < line.since:
+            since = max(since, line.since + world.sessions.retransmission)
     return max(since + 3 * world.situation.chain + ROUNDING, _by_the_hub(world, prefix))
 
 
@@ -81,9 +85,10 @@ def _by_the_hub(world: World, prefix: Prefix) -> float:
         [lines[t].since for t in holding if not lines[t].live]
         + [world.configured_since + CONFIGURING, controller.view_forwarder_since]
     )
-    if any(str(tunnel) not in forwarder.states for tunnel in holding):
+    if any(str(tunnel) not in forwarder.states for tunnel in configured):
         return NO_PROMISE
-    unknown = [forwarder.unknown_until[str(tunnel)] for tunnel in holding if not lines[tunnel].live]
+    # A dead tunnel of which nothing is known yet may be chosen, until it is known to be dead.
+    unknown = [forwarder.unknown_until[str(tunnel)] for tunnel in configured if not lines[tunnel].live]
     known = max([began, forwarder.running_since, forwarder.stalled_until, *unknown]) + max(world.situation.detection)
     known = max(known, controller.from_forwarder.stalled_until)
     return max(known, _can_be_told_since(world, prefix)) + 3 * world.situation.chain + ROUNDING
@@ -133,7 +138,8 @@ def _by_its_own_bfd(world: World, prefix: Prefix) -> float:
 
 def _by_its_hold_timer(world: World, prefix: Prefix) -> float:
     dead = [
-        max(line.since, world.sessions.ends[tunnel].branch_since) + HOLD_TIME
+        max(line.since, 0.0 if line.to_branch else line.to_branch_since, world.sessions.ends[tunnel].branch_since)
+        + HOLD_TIME
         for tunnel, line in world.lines.lines.items()
         if not line.live and world.branch.holds[tunnel]
     ]

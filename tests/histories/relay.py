@@ -104,9 +104,9 @@ class Relay:
 
         def told() -> None:
             self._of(tunnel).received |= received
-            self._found_out(tunnel)
 
-        self._timeline.after(self._situation.sending, lambda: self.from_exabgp.then(told))
+        self.from_exabgp.then(told)
+        self._timeline.after(self._situation.sending, lambda: self.from_exabgp.then(lambda: self._found_out(tunnel)))
 
     def _found_out(self, tunnel: TunnelId) -> None:
         self._awaiting.discard(tunnel)

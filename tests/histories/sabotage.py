@@ -14,7 +14,6 @@ from policies.survivor import Standing
 from speaker.bgp.ledger import Ledger, _Neighbor
 
 
-
 @contextmanager
 def fixed_survivor_value() -> Iterator[Parts]:
     """Every survivor is announced with the same value."""

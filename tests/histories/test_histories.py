@@ -9,13 +9,13 @@ import random
 from dataclasses import replace
 
 import pytest
+
 from histories.history import History, Step, drawn, play
 from histories.invariants import ViolationError
 from histories.sabotage import SABOTAGES, Sabotage
 from histories.shrink import failure, shrunk
 from histories.telling import outline
 from histories.timeline import Timeline
-
 from policies.preference import standing_med
 from policies.ranking import standing_order
 

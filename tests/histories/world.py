@@ -66,7 +66,7 @@ class World:
         self.on_change: Callable[[], None] = lambda: None
         self.lines = Lines(timeline, {tunnel: Line() for tunnel in tunnels})
         self.branch = Branch(timeline, situation, self.lines)
-        self.kernel = Kernel(lambda: self.on_change())
+        self.kernel = Kernel(self._changed)
         self.forwarder = Forwarder(timeline, situation, self.lines, self.kernel, self._answers_over)
         self.forwarder.obey = self.parts.obey
         self.sessions = Sessions(timeline, situation, self.lines)
@@ -84,10 +84,13 @@ class World:
         self.on_controller: Callable[[Controller], None] = lambda _: None
         self._wire_up()
 
+    def _changed(self) -> None:
+        self.on_change()
+
     def _wire_up(self) -> None:
-        self.branch.changed = lambda: self.on_change()
+        self.branch.changed = self._changed
         self.branch.down = self.sessions.end_branch
-        self.lines.watchers.append(lambda _: self.on_change())
+        self.lines.watchers.append(lambda _: self._changed())
         sessions = self.sessions
         sessions.accepts = lambda tunnel: self._exabgp_of(tunnel).accepts(tunnel)
         sessions.hub_up = lambda tunnel: self._exabgp_of(tunnel).session_up(tunnel)

@@ -140,3 +140,24 @@ def test_every_branch_prefix_is_unreachable_below_its_routes() -> None:
 
 def test_the_same_belief_gives_the_same_decision() -> None:
     assert decided(view(on="wireless")) == decided(view(on="wireless"))
+
+
+def test_a_tunnel_whose_exabgp_nobody_can_talk_to_is_spoken_for_by_another() -> None:
+    branch = a_branch(tunnels=("fiber", "wireless", "lte"))
+    fiber, *others = branch.tunnels
+    lte, wireless = sorted(others, key=lambda tunnel: tunnel.id.name)
+    split = replace(branch, tunnels=(fiber, replace(wireless, process=2), lte))
+    believed = View(
+        liveness={
+            fiber.id: LivenessView(DOWN, Instant(999.0)),
+            wireless.id: LivenessView(UP, Instant(1.0)),
+            lte.id: LivenessView(UP, Instant(1.0)),
+        },
+        sessions={fiber.id: session(1000), wireless.id: session(1100), lte.id: session(1200)},
+        forwarder=True,
+        speakers=frozenset({1}),
+    )
+    decision = decide_branch(HUB, split, believed, None, NOW)
+    assert decision.verdict.chosen == wireless.id
+    assert meds(decision) == {"lte": 990}
+    assert decision.urgent
