@@ -235,6 +235,7 @@ class Forwarder:
         gone = [name for name in self.classes if name not in wanted]
         for name in gone:
             del self.classes[name]
+            self.own_moves.pop(name, None)
         self._sweep = True
         self._obey(orders, ghosts, whole=True)
         for name in gone:
