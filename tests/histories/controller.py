@@ -119,7 +119,7 @@ class Controller:
         self.link.connect()
 
     def _greet(self) -> None:
-        if self._forwarder.running:
+        if self.alive and self._forwarder.running:
             self._forwarder.greet(self.from_forwarder)
 
     def forwarder_died(self) -> None:

@@ -27,7 +27,7 @@ class Neighbor:
     received: set[Prefix] = field(default_factory=set)
     asked: dict[Prefix, int] = field(default_factory=dict)
     """Of what is in the queue, what a command of this connection asked for."""
-    end_of_rib: bool = False
+    end_of_rib: set[int] = field(default_factory=set)
     sending: bool = False
 
 
@@ -90,7 +90,7 @@ class Exabgp:
     def session_up(self, tunnel: TunnelId) -> None:
         """What it announced before is announced again, and the branch's routes begin anew."""
         neighbor = self.neighbors[tunnel]
-        neighbor.queue, neighbor.received, neighbor.end_of_rib = list(neighbor.cache.items()), set(), False
+        neighbor.queue, neighbor.received, neighbor.end_of_rib = list(neighbor.cache.items()), set(), set()
         neighbor.asked = {}
         self._tell({"state": "up", "tunnel": tunnel})
         self._send_soon(tunnel)
@@ -100,7 +100,7 @@ class Exabgp:
         neighbor = self.neighbors.get(tunnel)
         if neighbor is None:
             return
-        neighbor.queue, neighbor.end_of_rib = [], False
+        neighbor.queue, neighbor.end_of_rib = [], set()
         self._tell({"state": "down", "tunnel": tunnel, "reason": why})
 
     def heard(self, tunnel: TunnelId, announced: tuple[Prefix, ...], withdrawn: tuple[Prefix, ...]) -> None:
@@ -136,8 +136,8 @@ class Exabgp:
                 for prefix in prefixes:
                     neighbor.cache.pop(prefix, None)
                     self._enqueue(neighbor, prefix, None)
-            case EndOfRib():
-                neighbor.end_of_rib = up
+            case EndOfRib(_, version) if up:
+                neighbor.end_of_rib.add(version)
             case Flush() if up:
                 queued = {prefix for prefix, _ in neighbor.queue}
                 neighbor.queue += [(p, med) for p, med in neighbor.cache.items() if p not in queued]
@@ -185,9 +185,9 @@ class Exabgp:
             said = {p: Announcement(m) for p, m in announced.items()}
             self._tell({"sent": said, "withdrawn": withdrawn, "tunnel": tunnel})
         neighbor.queue, neighbor.asked = [], {}
-        if neighbor.end_of_rib:
-            neighbor.end_of_rib = False
-            self._tell({"sent end": True, "tunnel": tunnel})
+        for version in sorted(neighbor.end_of_rib):
+            self._tell({"sent end": version, "tunnel": tunnel})
+        neighbor.end_of_rib = set()
 
     def _tell(self, event: dict[str, Any]) -> None:
         if self.relay is not None:

@@ -32,6 +32,8 @@ CONFIGURING = 3.0
 def hub_to_branch(world: World, prefix: Prefix) -> float:
     """By when packets to this prefix must reach the branch again."""
     forwarder, lines = world.forwarder, world.lines
+    if world.controller is None and not forwarder.watched.issuperset(forwarder.known):
+        return NO_PROMISE  # it died between setting the tunnels and the classes: one that is not watched may be dead
     name = world.kernel.routes.get(str(prefix), "")
     known = forwarder.classes.get(name)
     if not forwarder.running or known is None or known.active is None:
@@ -110,6 +112,7 @@ def _can_be_told_since(world: World, prefix: Prefix) -> float:
     """Since when the hub could tell the branch of a live tunnel; the earliest of them."""
     controller = world.controller
     since = NO_PROMISE
+    leaving = bool(world.configuration.leaving)
     for tunnel in world.intent.tunnels():
         line, ends = world.lines[tunnel], world.sessions.ends[tunnel]
         speaker = controller.speakers[world.process_of(tunnel)] if controller is not None else None
@@ -121,7 +124,9 @@ def _can_be_told_since(world: World, prefix: Prefix) -> float:
         # A session that is older than the heal has TCP's retransmission to wait for.
         passes = line.since + world.sessions.retransmission if ends.hub_since < line.since else 0.0
         back = max(passes, line.since + world.situation.returning[world.every.index(tunnel)])
-        since = min(since, max(*stalls, back, ends.hub_since, speaker.ready_since))
+        told = max(*stalls, back, ends.hub_since, speaker.ready_since)
+        # Out of a tunnel that is about to go there is no waiting, also not for one that TCP has yet to catch up on.
+        since = max(0.0 if since == NO_PROMISE else since, told) if leaving else min(since, told)
     return since
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from histories.exabgp import Exabgp
 from histories.pipe import Pipe
-from histories.session import Sessions
+from histories.session import VERSIONS, Sessions
 from histories.situation import Situation
 from histories.timeline import Timeline
 from policies.model.announcement import Announcement
@@ -29,7 +29,7 @@ class Remembered:
     sent_before: dict[Prefix, Announcement] = field(default_factory=dict)
     received: set[Prefix] = field(default_factory=set)
     received_before: set[Prefix] = field(default_factory=set)
-    sent_end: bool = False
+    sent_ends: set[int] = field(default_factory=set)
     received_end: bool = False
 
     def session(self, at: float, *, up: bool) -> None:
@@ -39,7 +39,7 @@ class Remembered:
             if known is None or said.med < known.med:
                 self.sent_before[prefix] = said
         self.received_before |= self.received
-        self.sent, self.received, self.sent_end, self.received_end = {}, set(), False, False
+        self.sent, self.received, self.sent_ends, self.received_end = {}, set(), set(), False
         self.up, self.at = up, at
 
 
@@ -165,7 +165,7 @@ class Relay:
                     "sent_before": dict(known.sent_before),
                     "received": tuple(sorted(known.received, key=str)),
                     "received_before": tuple(sorted(known.received_before, key=str)),
-                    "sent_end": known.sent_end,
+                    "sent_end": known.sent_ends.issuperset(VERSIONS),
                     "received_end": known.received_end,
                 }
             )
@@ -216,8 +216,9 @@ class Relay:
                 for prefix in withdrawn:
                     known.sent.pop(prefix, None)
                 known.sent.update(sent)
-            case {"sent end": True}:
-                known.sent_end, known.sent_before = True, {}
+            case {"sent end": version}:
+                known.sent_ends.add(version)
+                known.sent_before = {p: said for p, said in known.sent_before.items() if p.version != version}
             case {"heard": heard, "withdrawn": withdrawn}:
                 known.received = (known.received | set(heard)) - set(withdrawn)
                 known.received_before -= set(heard) | set(withdrawn)

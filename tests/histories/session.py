@@ -14,6 +14,9 @@ from histories.situation import HOLD_TIME, Situation
 from histories.timeline import Timeline
 from policies.model.ids import TunnelId
 
+VERSIONS = (4, 6)
+"""The IP versions that every session carries."""
+
 SHORTEST_RETRANSMISSION = 0.2
 LONGEST_RETRANSMISSION = 3.0
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from histories.pipe import Pipe
 from histories.relay import Relay
+from histories.session import VERSIONS
 from histories.situation import Situation
 from histories.timeline import Timeline
 from policies.model.announcement import Announcements
@@ -227,7 +228,7 @@ class Speaker:
             return
         at, tell = memory["at"], self._on_event
         if memory["up"]:
-            self.ledger.adopt(self._addresses[tunnel], memory["sent"], end_of_rib=memory["sent_end"])
+            self.ledger.adopt(self._addresses[tunnel], memory["sent"], VERSIONS, end_of_rib=memory["sent_end"])
         self._received(tunnel, memory["received_before"], (), at)
         if memory["sent_before"]:
             tell(AnnouncementsSent(tunnel, memory["sent_before"], (), at))
@@ -249,13 +250,16 @@ class Speaker:
         match event:
             case {"state": state}:
                 up = state == "up"
-                (self.ledger.up if up else self.ledger.down)(address)
+                if up:
+                    self.ledger.up(address, VERSIONS)
+                else:
+                    self.ledger.down(address)
                 self._state(tunnel, at, up=up)
             case {"sent": sent, "withdrawn": withdrawn}:
                 self.ledger.sent(address, sent, withdrawn)
                 self._on_event(AnnouncementsSent(tunnel, sent, tuple(withdrawn), at))
-            case {"sent end": True}:
-                if self.ledger.end_of_rib_sent(address):
+            case {"sent end": version}:
+                if self.ledger.end_of_rib_sent(address, version):
                     self._on_event(SetSent(tunnel, at))
             case {"heard": heard, "withdrawn": withdrawn}:
                 self._received(tunnel, heard, withdrawn, at)
