@@ -95,6 +95,7 @@ class Route:
 class Rule:
     """A Rule is one policy rule (ip-rule(8)): `selector` is empty when it is for every packet, `table` 0 when it drops.
 
+    `source` and `destination` are those of the selector, None for any; `marked` when it is for one firewall mark only.
     `suppress` is the length up to which the prefixes of found routes do not count, -1 for none.
     """
 
@@ -104,6 +105,9 @@ class Rule:
     selector: str = ""
     protocol: int = 0
     suppress: int = -1
+    source: Prefix | None = None
+    destination: Prefix | None = None
+    marked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,9 @@ class PidFile:
     program: str
     pid: int | None
     process: Process | None = None
+
+    def __str__(self) -> str:
+        return f"{self.program} (pid {self.pid})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,9 +248,9 @@ class Facts:
         return int(text) if text.isdigit() else None
 
     def running(self, program: str) -> Process | None:
-        """The process of a program of the hub (forwarder, controller, exabgp), if its pid file is true."""
+        """The process of a program of the hub (forwarder, controller, exabgp), if it runs in this network namespace."""
         for each in self.pid_files:
-            if each.program.split("-")[0] == program and each.process is not None:
+            if each.program.split("-")[0] == program and each.process is not None and not each.process.elsewhere:
                 return each.process
         return None
 

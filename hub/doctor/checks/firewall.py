@@ -206,11 +206,10 @@ def _judge(left: Json, values: list[Any], traffic: Traffic) -> bool | None:
     return None
 
 
-def _judge_port(payload: Json, values: list[Any], traffic: Traffic) -> bool | None:
-    if payload.get("protocol") not in ("th", traffic.protocol):
+def _judge_port(payload: Json, values: list[Any], traffic: Traffic) -> bool:
+    """Whether a match of ports is about this traffic; its source ports are any."""
+    if payload.get("protocol") not in ("th", traffic.protocol) or payload.get("field") == "sport":
         return False
-    if payload.get("field") == "sport":
-        return None
     return any(_holds(value, traffic.port) for value in values)
 
 

@@ -34,11 +34,11 @@ def pid_files(facts: Facts, _wanted: Wanted) -> Iterator[Finding]:
 
 def namespaces(facts: Facts, _wanted: Wanted) -> Iterator[Finding]:
     """A hub that runs in another network namespace than the one that was looked at."""
-    away = [str(each.process) for each in facts.pid_files if each.process and each.process.elsewhere]
+    away = [str(each) for each in facts.pid_files if each.process and each.process.elsewhere]
     if away:
         text = f"{', '.join(away)} run in another network namespace: what is said here is of this one"
-        mend = "ask there: ip netns exec NAME pointsman doctor, or pointsman lab shell hub"
-        yield warning(PLACE, "namespace", text, mend)
+        mend = "ask there: ip netns exec NAME pointsman doctor, or with pointsman lab shell hub"
+        yield wrong(PLACE, "namespace", text, mend)
 
 
 def sockets(facts: Facts, _wanted: Wanted) -> Iterator[Finding]:
@@ -52,7 +52,7 @@ def sockets(facts: Facts, _wanted: Wanted) -> Iterator[Finding]:
         elif state is None:
             yield fine(PLACE, "socket", f"{name} is answered at")
         elif process is not None:
-            text = f"{process} runs, and {name} {state}"
+            text = f"{program} (pid {process.pid}) runs, and {name} {state}"
             yield wrong(PLACE, "socket", text, f"look at its log; if it hangs, kill {process.pid}: it is started again")
 
 
@@ -74,13 +74,13 @@ def _capabilities(each: PidFile, bgp_port: int) -> Iterator[Finding]:
     missing = [name for name, bit in needed.items() if not held >> bit & 1]
     more = held & ~sum(1 << bit for bit in needed.values())
     if missing:
-        text, mend = f"{each.process} lacks {', '.join(missing)}", "start it as root, or by its systemd unit"
+        text, mend = f"{each} lacks {', '.join(missing)}", "start it as root, or by its systemd unit"
         yield wrong(PLACE, "capability", text, mend)
     elif more:
-        text = f"{each.process} has {more.bit_count()} capabilities that it does not need"
+        text = f"{each} has {more.bit_count()} capabilities that it does not need"
         yield warning(PLACE, "capability", text, 'start it by "pointsman run" with setpriv there, or by systemd')
     else:
-        yield fine(PLACE, "capability", f"{each.process} may do what it needs, and no more")
+        yield fine(PLACE, "capability", f"{each} may do what it needs, and no more")
 
 
 def needs(program: str, bgp_port: int) -> Mapping[str, int]:
@@ -94,7 +94,7 @@ def needs(program: str, bgp_port: int) -> Mapping[str, int]:
 
 def real_time(facts: Facts, _wanted: Wanted) -> Iterator[Finding]:
     """Real-time priority, without which a busy machine finds a dead tunnel late."""
-    without = [str(each.process) for each in facts.pid_files if each.process and not each.process.real_time]
+    without = [str(each) for each in facts.pid_files if each.process and not each.process.real_time]
     mend = "give the hub CAP_SYS_NICE (systemd: LimitRTPRIO=10)"
     if without:
         text = f"{', '.join(without)} without real-time priority: late when the machine is busy"
@@ -106,11 +106,11 @@ def real_time(facts: Facts, _wanted: Wanted) -> Iterator[Finding]:
 
 def open_files(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
     """File descriptors, which many tunnels need many of."""
-    alive = [each.process for each in facts.pid_files if each.process and each.process.open_files is not None]
-    limits = {str(process): process.open_files or 0 for process in alive} or {"this shell": facts.account.open_files}
+    known = {str(each): each.process.open_files for each in facts.pid_files if each.process}
+    limits = known or {"this shell": facts.account.open_files}
     needed = _FILES_A_TUNNEL * len(wanted.tunnels) + _FILES_BESIDE
     for who, limit in limits.items():
-        if limit < needed:
+        if limit is not None and limit < needed:
             text = f"{who} may open {limit} files, and {len(wanted.tunnels)} tunnels need some {needed}"
             yield wrong(PLACE, "open-files", text, f"ulimit -n {2 * needed} (systemd: LimitNOFILE={2 * needed})")
 

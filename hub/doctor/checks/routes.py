@@ -28,18 +28,18 @@ def foreign(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
             found = True
             yield _foreign(route, prefix, wanted.prefixes[prefix], facts)
     if wanted.prefixes and not found:
-        yield fine(PLACE, "foreign-route", f"no other program routes the branches' {len(wanted.prefixes)} prefixes")
+        yield fine(PLACE, "foreign-route", f"no other program routes any of the {len(wanted.prefixes)} prefixes")
 
 
 def _foreign(route: Route, prefix: Prefix, branch: str, facts: Facts) -> Finding:
-    whose = f"of {branch} has another route, {_described(route, facts)}"
+    whose = f"{prefix} of {branch} has a route of another program ({_described(route, facts)})"
     mend = f"{_deletion(route)}, and keep what made it from making it again"
     if route.prefix != prefix:
-        text = f"{prefix} {whose} to {route.prefix} in it: that part does not follow the tunnels"
+        text = f"{route.prefix} in {whose}: that part does not follow the tunnels"
         return warning(PLACE, "foreign-route", text, mend)
     if route.metric <= ROUTE_METRIC:
-        return wrong(PLACE, "foreign-route", f"{prefix} {whose}: it wins over Pointsman's ({ROUTE_METRIC})", mend)
-    text = f"{prefix} {whose}: with all tunnels down, packets leave by it"
+        return wrong(PLACE, "foreign-route", f"{whose}, which wins over Pointsman's ({ROUTE_METRIC})", mend)
+    text = f"{whose}: with all tunnels down, packets leave by it"
     return warning(PLACE, "foreign-route", text, mend)
 
 
@@ -86,8 +86,7 @@ def _is_main(rule: Rule) -> bool:
 def _rule(rule: Rule, routes: Iterable[Route], wanted: Wanted) -> Finding | None:
     if rule.table in (_LOCAL_TABLE, MAIN_TABLE) or rule.protocol == PROTOCOL:
         return None
-    for_whom = f"for {rule.selector}" if rule.selector else "for all packets"
-    what = f"rule {rule.priority} ({for_whom})"
+    what = f"rule {rule.priority} ({rule.selector or 'for all packets'})"
     mend = f"ip -{rule.version} rule del priority {rule.priority}, or give it a priority above 32766"
     if rule.table == 0:
         text = f"{what} drops packets before the main table is asked"
@@ -100,15 +99,33 @@ def _rule(rule: Rule, routes: Iterable[Route], wanted: Wanted) -> Finding | None
 
 
 def _taken(rule: Rule, routes: Iterable[Route], wanted: Wanted) -> list[str]:
-    """The prefixes of branches that this rule's table has a route for, or for a part of."""
+    """The prefixes of branches that this rule's table has a route for, or for a part of.
+
+    A default route alone does not count for packets that are not between headquarters and branches: marked ones, or
+    from elsewhere. Such rules pin what carries the tunnels to its uplink, as they should.
+    """
+    shortest = max(rule.suppress, 0 if _is_for_others(rule, wanted) else -1)
     table = [
         route.prefix
         for route in routes
-        if route.table == rule.table and route.prefix.version == rule.version and route.prefix.prefixlen > rule.suppress
+        if route.table == rule.table and route.prefix.version == rule.version and route.prefix.prefixlen > shortest
     ]
     return [
-        str(prefix) for prefix in wanted.prefixes if prefix.version == rule.version and _any_overlaps(prefix, table)
+        str(prefix)
+        for prefix in wanted.prefixes
+        if prefix.version == rule.version
+        and _any_overlaps(prefix, table)
+        and (rule.destination is None or _any_overlaps(prefix, [rule.destination]))
     ]
+
+
+def _is_for_others(rule: Rule, wanted: Wanted) -> bool:
+    """Whether a rule is for packets which are not of the headquarters and the branches themselves."""
+    if rule.marked:
+        return True
+    own = wanted.intent.hub.prefixes if wanted.intent is not None else ()
+    same = [prefix for prefix in (*own, *wanted.prefixes) if prefix.version == rule.version]
+    return rule.source is not None and not _any_overlaps(rule.source, same)
 
 
 def _any_overlaps(prefix: Prefix, others: Sequence[Prefix]) -> bool:

@@ -97,7 +97,7 @@ def _directory(each: Directory) -> Iterator[Finding]:
         yield wrong(_DISK, "writable", f"{each.path} {how}: nothing is remembered over a restart", mend)
     elif isinstance(each.writable, Unseen):
         yield unseen(_DISK, "writable", f"whether the hub may write in {each.path}", each.writable.why)
-    full = (each.free_bytes or _FEW_BYTES) < _LEAST_BYTES or each.free_bytes == 0 or each.free_files == 0
+    full = each.free_files == 0 or (each.free_bytes is not None and each.free_bytes < _LEAST_BYTES)
     few = each.free_files is not None and each.free_files < _FEW_FILES
     if full:
         yield wrong(_DISK, "room", f"the disk of {each.path} is full", f"make room: df -h {each.path}")

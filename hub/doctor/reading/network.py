@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hub.doctor.facts import Address, Interface, Route, Rule
 from hub.forwarder.netlink import links, routes, wire
 from hub.forwarder.netlink.sockets import Requests
+from policies.model.ids import Prefix
 
 PATIENCE_SECONDS = 1.0
 """A hub with the whole internet's routes has more than can be read by the way."""
@@ -30,7 +31,8 @@ _THAT_FORWARD_OR_REFUSE = frozenset({1, 6, 7, 8})
 NEW_RULE, GET_RULE = 32, 34
 _RULE_HEADER = struct.Struct("=BBBBBBBBI")
 """Family, destination and source lengths, TOS, table, two reserved, action, flags."""
-_RULE_SELECTORS = {1: "to", 2: "from", 3: "iif", 10: "fwmark", 17: "oif", 20: "uidrange", 22: "ipproto"}
+_RULE_SELECTORS = {3: "iif", 10: "fwmark", 17: "oif", 20: "uidrange", 22: "ipproto"}
+_RULE_MARK = 10
 _RULE_PRIORITY, _RULE_SUPPRESS, _RULE_TABLE, _RULE_VRF, _RULE_PROTOCOL = 6, 14, 15, 19, 21
 _LOOK_UP, _FIRST_REFUSAL = 1, 6
 _INVERTED = 0x2
@@ -153,7 +155,8 @@ def decode_rule(body: bytes) -> Rule | None:
         or not (action == _LOOK_UP or action >= _FIRST_REFUSAL)
     ):
         return None
-    selectors = [_selector(kind, data, {1: to_length, 2: from_length}) for kind, data in found.items()]
+    destination, source = _prefix(found.get(1), to_length), _prefix(found.get(2), from_length)
+    selectors = [*_ends(source, destination), *(_selector(kind, data) for kind, data in sorted(found.items()))]
     selector = " ".join([*(["not"] if flags & _INVERTED else []), *filter(None, selectors), *(["tos"] if tos else [])])
     suppress = wire.read_u32(found.get(_RULE_SUPPRESS), _NOTHING)
     return Rule(
@@ -163,15 +166,26 @@ def decode_rule(body: bytes) -> Rule | None:
         selector=selector,
         protocol=(found.get(_RULE_PROTOCOL) or b"\0")[0],
         suppress=-1 if suppress == _NOTHING else suppress,
+        source=source,
+        destination=destination,
+        marked=_RULE_MARK in found and not flags & _INVERTED,
     )
 
 
-def _selector(kind: int, data: bytes, lengths: dict[int, int]) -> str:
+def _prefix(address: bytes | None, length: int) -> Prefix | None:
+    if address is None or len(address) not in (4, 16) or length > 8 * len(address):
+        return None
+    return ipaddress.ip_network((address, length), strict=False)
+
+
+def _ends(source: Prefix | None, destination: Prefix | None) -> list[str]:
+    return [f"{word} {prefix}" for word, prefix in (("from", source), ("to", destination)) if prefix is not None]
+
+
+def _selector(kind: int, data: bytes) -> str:
     word = _RULE_SELECTORS.get(kind)
     if word is None:
         return ""
-    if kind in lengths:
-        return f"{word} {ipaddress.ip_address(data)}/{lengths[kind]}" if len(data) in (4, 16) else word
     if word in ("iif", "oif"):
         return f"{word} {wire.read_text(data)}"
     return f"{word} {wire.read_u32(data):#x}" if word == "fwmark" else word

@@ -74,8 +74,12 @@ def managed_by_network_manager(interfaces: Iterable[Interface]) -> frozenset[str
 
 def learning() -> tuple[str, ...]:
     """Configuration files of routing daemons that say to take up the routes of others."""
-    texts = ((path, pattern, _text(Path(path))) for path, pattern in _LEARNING.items())
-    return tuple(path for path, pattern, text in texts if text and pattern.search(text))
+    return tuple(path for path in _LEARNING if takes_up_others(path, _text(Path(path)) or ""))
+
+
+def takes_up_others(path: str, text: str) -> bool:
+    """Whether a configuration file of this name, with this text, says so. Pure."""
+    return _LEARNING[path].search(text) is not None
 
 
 def protocol_names() -> Mapping[int, str]:
