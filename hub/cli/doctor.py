@@ -62,9 +62,10 @@ def run(options: argparse.Namespace) -> int:
     from hub.doctor.findings import Severity
     from hub.doctor.reading.machine import look
 
-    configuration = read(find_directory(options.config, Path.cwd()))
+    directory = find_directory(options.config, Path.cwd())
+    places = Places(directory, options.run_dir.absolute(), options.state_dir.absolute())
+    configuration = read(directory, secrets=places.secrets)
     wanted = wanted_by(configuration.intent)
-    places = Places(configuration.directory, options.run_dir.absolute(), options.state_dir.absolute())
     findings = examine(look(places, configuration, wanted), wanted)
     if options.json:
         print(json.dumps(as_json(str(configuration.directory), findings), indent=2))

@@ -62,7 +62,7 @@ class Configured:
     errors: int = 0
     warnings: int = 0
     first: str | None = None
-    """The first error, as `pointsman check` says it."""
+    """The first error, or else the first warning, as `pointsman check` says it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ def test_a_conntrack_table_that_is_nearly_full_is_a_warning() -> None:
 
 @pytest.mark.parametrize(
     ("setting", "value", "key"),
-    [("ipv6__conf__all__forwarding", "0", "forwarding-6"), ("ipv6__conf__IF__disable_ipv6", "1", "ipv6")],
+    [("ipv6__conf__all__forwarding", "0", "forwarding"), ("ipv6__conf__IF__disable_ipv6", "1", "ipv6")],
 )
 def test_ipv6_counts_where_it_is_configured(setting: str, value: str, key: str) -> None:
     assert kinds(bad(with_settings(**{setting: value}), dual_stack())) == [("wrong", key)]
@@ -268,6 +268,13 @@ def test_a_configuration_that_cannot_be_used_is_one_line_and_what_depends_on_it_
         "    mend: pointsman check /etc/pointsman",
     ]
     assert unseen.severity is Severity.UNSEEN
+
+
+def test_warnings_of_the_configuration_are_one_line_too() -> None:
+    warned = machine(configured=Configured("/etc/pointsman", warnings=1, first="network.yaml:1:1: warning: odd"))
+    finding = the_one(warned)
+    assert finding.severity is Severity.WARNING
+    assert finding.text == "/etc/pointsman can be used, with 1 warning: network.yaml:1:1: warning: odd"
 
 
 def test_a_network_without_branches_is_well() -> None:

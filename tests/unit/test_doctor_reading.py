@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.control.places import Places
 from hub.doctor.facts import Process, Route, Rule
 from hub.doctor.findings import fine, in_order, named, unseen, warning, wrong
 from hub.doctor.reading import directories, network, processes, sockets, surroundings
@@ -125,6 +126,18 @@ def test_a_pid_file_counts_while_its_process_is_that_program(tmp_path: Path) -> 
         ("forwarder", 1, None),
     ]
     assert processes.pid_files(tmp_path / "absent") == ()
+
+
+def test_a_socket_is_answered_at_or_not(tmp_path: Path) -> None:
+    places = Places(run=tmp_path)
+    assert sockets.answering(places) == {}
+    with socket.socket(socket.AF_UNIX) as silent, socket.socket(socket.AF_UNIX) as closing:
+        for listener, path in ((silent, places.forwarder_socket), (closing, places.control_socket)):
+            listener.bind(str(path))
+            listener.listen()
+        assert sockets.answering(places) == {"forwarder.sock": "does not answer", "control.sock": "does not answer"}
+    refused = "does not answer (Connection refused)"
+    assert sockets.answering(places) == {"forwarder.sock": refused, "control.sock": refused}
 
 
 def test_a_directory_that_is_not_there_and_one_that_is(tmp_path: Path) -> None:

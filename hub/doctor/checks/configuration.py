@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hub.doctor.facts import Facts, Wanted
-from hub.doctor.findings import Finding, fine, unseen, wrong
+from hub.doctor.findings import Finding, fine, unseen, warning, wrong
 
 PLACE = "configuration"
 
@@ -19,6 +19,9 @@ def configuration(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
         yield wrong(PLACE, "errors", text, f"pointsman check {read.directory}")
         what = "tunnels, routes, ports and what depends on the configuration"
         yield unseen(PLACE, "dependent", what, "needs a configuration without errors")
+    elif read.warnings:
+        count = f"{read.warnings} warning{'' if read.warnings == 1 else 's'}"
+        text = f"{read.directory} can be used, with {count}: {read.first}"
+        yield warning(PLACE, "warnings", text, f"pointsman check {read.directory}")
     else:
-        warnings = f", {read.warnings} warnings (pointsman check)" if read.warnings else ""
-        yield fine(PLACE, "errors", f"{read.directory} can be used{warnings}")
+        yield fine(PLACE, "errors", f"{read.directory} can be used")

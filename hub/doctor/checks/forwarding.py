@@ -14,10 +14,10 @@ _CONNTRACK = "/proc/sys/net/netfilter/"
 _NEARLY_FULL = 0.9
 
 
-def ipv4(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
-    """IPv4 forwarding, for all and on each tunnel."""
-    off = list(checks.forwarding(facts.settings.get).values())
-    for problem in off:
+def forwarding(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
+    """Forwarding, for all and for IPv4 on each tunnel too (for IPv6 only the setting for all counts)."""
+    off = checks.forwarding(facts.settings.get, ipv6=6 in wanted.versions)
+    for problem in off.values():
         yield wrong(PLACE, "forwarding", problem.text, problem.mend)
     closed = [
         tunnel.interface
@@ -28,18 +28,7 @@ def ipv4(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
         text = f"IPv4 forwarding is off on {named(closed)}: what branches send there goes nowhere"
         yield wrong(PLACE, "forwarding", text, f"sysctl -w net.ipv4.conf.{closed[0]}.forwarding=1")
     if not closed and not off:
-        yield fine(PLACE, "forwarding", "IPv4 forwarding is on")
-
-
-def ipv6(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
-    """IPv6 forwarding: in Linux only the setting for all counts (ip-sysctl, conf/all/forwarding)."""
-    if 6 not in wanted.versions:
-        return
-    if facts.number("/proc/sys/net/ipv6/conf/all/forwarding") == 0:
-        text = "IPv6 forwarding is off: no IPv6 packet goes from the headquarters to a branch"
-        yield wrong(PLACE, "forwarding-6", text, "sysctl -w net.ipv6.conf.all.forwarding=1")
-    else:
-        yield fine(PLACE, "forwarding-6", "IPv6 forwarding is on")
+        yield fine(PLACE, "forwarding", "forwarding is on")
 
 
 def reverse_path(facts: Facts, wanted: Wanted) -> Iterator[Finding]:

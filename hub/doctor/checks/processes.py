@@ -112,7 +112,7 @@ def open_files(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
     for who, limit in limits.items():
         if limit is not None and limit < needed:
             text = f"{who} may open {limit} files, and {len(wanted.tunnels)} tunnels need some {needed}"
-            yield wrong(PLACE, "open-files", text, f"ulimit -n {2 * needed} (systemd: LimitNOFILE={2 * needed})")
+            yield wrong(PLACE, "open-files", text, f"ulimit -Hn {2 * needed} (systemd: LimitNOFILE={2 * needed})")
 
 
 def is_ours(program: str, command: str) -> bool:

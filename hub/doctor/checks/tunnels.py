@@ -78,14 +78,9 @@ def ipv6(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
         text = "this kernel has no IPv6, and the configuration has"
         yield wrong(PLACE, "ipv6", text, "boot without ipv6.disable=1, or leave the IPv6 prefixes out")
         return
-    off = [
-        tunnel.interface
-        for tunnel in wanted.tunnels
-        if facts.number(f"/proc/sys/net/ipv6/conf/{tunnel.interface}/disable_ipv6") == 1
-    ]
-    if off:
-        text = f"IPv6 is disabled on {named(off)}, and the configuration has IPv6 prefixes"
-        yield wrong(PLACE, "ipv6", text, f"sysctl -w net.ipv6.conf.{off[0]}.disable_ipv6=0")
+    for step in checks.disabled_ipv6((tunnel.interface for tunnel in wanted.tunnels), facts.settings.get):
+        for problem in (step or {}).values():
+            yield wrong(PLACE, "ipv6", problem.text, problem.mend)
 
 
 def neighbor_table(facts: Facts, wanted: Wanted) -> Iterator[Finding]:

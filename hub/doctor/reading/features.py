@@ -36,8 +36,7 @@ def _nexthops() -> bool:
     except OSError:
         return False
     try:
-        for _ in kernel.dump(nexthops.dump()):
-            pass
+        kernel.whole(nexthops.dump())
     except OSError:
         return False
     finally:

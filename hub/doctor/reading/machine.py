@@ -95,17 +95,18 @@ def _settings(tunnels: set[str]) -> Iterator[tuple[str, str]]:
 
 def _configured(configuration: Configuration) -> Configured:
     errors = [problem for problem in configuration.problems if problem.severity is Severity.ERROR]
-    first = str(errors[0]).partition("\n")[0] if errors else None
-    return Configured(str(configuration.directory), len(errors), len(configuration.problems) - len(errors), first)
+    listed = [str(problem).partition("\n")[0] for problem in (*errors, *configuration.problems)]
+    warnings = len(configuration.problems) - len(errors)
+    return Configured(str(configuration.directory), len(errors), warnings, listed[0] if listed else None)
 
 
 def _account(*, root: bool) -> Account:
-    soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return Account(
         root=root,
         missing_capabilities=tuple(missing_capabilities(needed=HUB_NEEDS)),
         real_time=processes.may_be_real_time(),
-        open_files=soft if soft != resource.RLIM_INFINITY else 1 << 30,
+        open_files=hard if hard != resource.RLIM_INFINITY else 1 << 30,
     )
 
 

@@ -7,11 +7,12 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from hub.doctor.facts import Address, Interface, Route, Rule
 from hub.forwarder.netlink import links, routes, wire
-from hub.forwarder.netlink.sockets import Requests
+from hub.forwarder.netlink.sockets import DumpInterruptedError, Requests
 from policies.model.ids import Prefix
 
 PATIENCE_SECONDS = 1.0
@@ -71,9 +72,8 @@ def read(kernel: Requests) -> Picture:
 
 
 def _bodies(kernel: Requests, request: bytes) -> Iterator[bytes]:
-    for piece in kernel.dump(request):
-        for _kind, body in piece:
-            yield body
+    for _kind, body in kernel.whole(request):
+        yield body
 
 
 def decode_interface(body: bytes) -> Interface | None:
@@ -105,12 +105,13 @@ def _addresses(kernel: Requests, family: int, names: dict[int, str]) -> Iterator
 
 def _routes(kernel: Requests, family: int, names: dict[int, str]) -> Iterator[Route]:
     end = time.monotonic() + PATIENCE_SECONDS
-    for piece in kernel.dump(routes.dump(family, table=0)):
-        if time.monotonic() > end:
-            raise TooMuchError(f"there are too many to read them in {PATIENCE_SECONDS:g} s")
-        for kind, body in piece:
-            if kind == routes.NEW and (route := decode_route(body, names)) is not None:
-                yield route
+    with suppress(DumpInterruptedError):  # others changed some meanwhile; for what is said here that does not matter
+        for piece in kernel.dump(routes.dump(family, table=0)):
+            if time.monotonic() > end:
+                raise TooMuchError(f"there are too many to read them in {PATIENCE_SECONDS:g} s")
+            for kind, body in piece:
+                if kind == routes.NEW and (route := decode_route(body, names)) is not None:
+                    yield route
 
 
 def decode_route(body: bytes, names: dict[int, str]) -> Route | None:
