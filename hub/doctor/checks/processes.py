@@ -53,7 +53,9 @@ def sockets(facts: Facts, _wanted: Wanted) -> Iterator[Finding]:
             yield fine(PLACE, "socket", f"{name} is answered at")
         elif process is not None:
             text = f"{program} (pid {process.pid}) runs, and {name} {state}"
-            yield wrong(PLACE, "socket", text, f"look at its log; if it hangs, kill {process.pid}: it is started again")
+            yield wrong(
+                PLACE, "socket", text, f"look at its log; if it hangs, kill -9 {process.pid}: it is started again"
+            )
 
 
 def capabilities(facts: Facts, _wanted: Wanted) -> Iterator[Finding]:

@@ -57,10 +57,14 @@ def _deletion(route: Route) -> str:
 
 def rules(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
     """Rules that send packets for branches elsewhere before the main table is asked."""
-    if isinstance(facts.rules, Unseen) or isinstance(facts.routes, Unseen):
-        yield unseen(PLACE, "rule", "policy rules", NOT_READ)
+    if isinstance(facts.rules, Unseen):
+        yield unseen(PLACE, "rule", "policy rules", facts.rules.why)
+        return
+    if isinstance(facts.routes, Unseen):
+        yield unseen(PLACE, "rule", "policy rules and the routes of their tables", facts.routes.why)
         return
     before = len(facts.rules)
+    tables = _tables(facts.routes)
     for version in sorted(wanted.versions):
         ordered = sorted((rule for rule in facts.rules if rule.version == version), key=lambda rule: rule.priority)
         if ordered and not any(_is_main(rule) for rule in ordered):
@@ -68,14 +72,11 @@ def rules(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
             mend = f"ip -{version} rule add lookup main priority 32766"
             yield wrong(PLACE, "rule", text, mend)
         for rule in takewhile(lambda rule: not _is_main(rule), ordered):
-            if (finding := _rule(rule, facts.routes, wanted)) is not None:
+            if (finding := _rule(rule, tables.get((rule.version, rule.table), []), wanted)) is not None:
                 before = -1
                 yield finding
     if wanted.prefixes and before >= 0:
         yield fine(PLACE, "rule", "no rule before the main table takes packets for branches")
-
-
-NOT_READ = "the kernel's tables could not be read"
 
 
 def _is_main(rule: Rule) -> bool:
@@ -83,7 +84,15 @@ def _is_main(rule: Rule) -> bool:
     return rule.table == MAIN_TABLE and not rule.selector
 
 
-def _rule(rule: Rule, routes: Iterable[Route], wanted: Wanted) -> Finding | None:
+def _tables(routes: Iterable[Route]) -> dict[tuple[int, int], list[Prefix]]:
+    """The prefixes of each table, by version and number."""
+    found: dict[tuple[int, int], list[Prefix]] = {}
+    for route in routes:
+        found.setdefault((route.prefix.version, route.table), []).append(route.prefix)
+    return found
+
+
+def _rule(rule: Rule, table: Sequence[Prefix], wanted: Wanted) -> Finding | None:
     if rule.table in (_LOCAL_TABLE, MAIN_TABLE) or rule.protocol == PROTOCOL:
         return None
     what = f"rule {rule.priority} ({rule.selector or 'for all packets'})"
@@ -91,30 +100,27 @@ def _rule(rule: Rule, routes: Iterable[Route], wanted: Wanted) -> Finding | None
     if rule.table == 0:
         text = f"{what} drops packets before the main table is asked"
         return warning(PLACE, "rule", text, mend) if rule.selector else wrong(PLACE, "rule", text, mend)
-    taken = _taken(rule, routes, wanted)
+    taken = _taken(rule, table, wanted)
     if not taken:
         return None
     text = f"{what} looks table {rule.table} up first, which has routes for {named(taken)}"
     return warning(PLACE, "rule", text, mend) if rule.selector else wrong(PLACE, "rule", text, mend)
 
 
-def _taken(rule: Rule, routes: Iterable[Route], wanted: Wanted) -> list[str]:
+def _taken(rule: Rule, table: Sequence[Prefix], wanted: Wanted) -> list[str]:
     """The prefixes of branches that this rule's table has a route for, or for a part of.
 
     A default route alone does not count for packets that are not between headquarters and branches: marked ones, or
     from elsewhere. Such rules pin what carries the tunnels to its uplink, as they should.
     """
     shortest = max(rule.suppress, 0 if _is_for_others(rule, wanted) else -1)
-    table = [
-        route.prefix
-        for route in routes
-        if route.table == rule.table and route.prefix.version == rule.version and route.prefix.prefixlen > shortest
-    ]
+    counting = [prefix for prefix in table if prefix.prefixlen > shortest]
+    branches, above = _Prefixes(wanted.prefixes), _Prefixes(counting)
+    within = {branches.around(prefix) for prefix in counting}
     return [
         str(prefix)
         for prefix in wanted.prefixes
-        if prefix.version == rule.version
-        and _any_overlaps(prefix, table)
+        if (prefix in within or above.around(prefix) is not None)
         and (rule.destination is None or _any_overlaps(prefix, [rule.destination]))
     ]
 

@@ -79,7 +79,7 @@ def _network() -> network.Picture | Unseen:
         return Unseen(f"netlink cannot be opened ({error.strerror})")
     try:
         return network.read(kernel)
-    except (OSError, network.TooMuchError) as error:
+    except OSError as error:
         return Unseen(str(error))
     finally:
         kernel.close()

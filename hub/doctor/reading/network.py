@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from hub.doctor.facts import Address, Interface, Route, Rule
+from hub.doctor.facts import Address, Interface, Route, Rule, Unseen
 from hub.forwarder.netlink import links, routes, wire
 from hub.forwarder.netlink.sockets import DumpInterruptedError, Requests
 from policies.model.ids import Prefix
@@ -40,17 +40,14 @@ _INVERTED = 0x2
 _NOTHING = 0xFFFFFFFF
 
 
-class TooMuchError(Exception):
-    """There is more than can be read in time."""
-
-
 @dataclass(frozen=True, slots=True)
 class Picture:
     """A Picture is the network of this namespace at one time."""
 
     interfaces: tuple[Interface, ...]
     addresses: tuple[tuple[str, Address], ...]
-    routes: tuple[Route, ...]
+    routes: tuple[Route, ...] | Unseen
+    """Unseen when reading them would take too long."""
     rules: tuple[Rule, ...]
 
 
@@ -59,16 +56,13 @@ def read(kernel: Requests) -> Picture:
 
     Raises:
         OSError: the kernel refused.
-        TooMuchError: reading the routes would take too long.
     """
     interfaces = tuple(each for body in _bodies(kernel, links.dump_links()) if (each := decode_interface(body)))
     names = {each.index: each.name for each in interfaces}
-    return Picture(
-        interfaces,
-        tuple(each for family in _FAMILIES for each in _addresses(kernel, family, names)),
-        tuple(each for family in _FAMILIES for each in _routes(kernel, family, names)),
-        tuple(each for family in _FAMILIES for each in _rules(kernel, family)),
-    )
+    addresses = tuple(each for family in _FAMILIES for each in _addresses(kernel, family, names))
+    rules = tuple(each for family in _FAMILIES for each in _rules(kernel, family))
+    # The routes come last: a dump that is broken off leaves its answers on the socket.
+    return Picture(interfaces, addresses, _all_routes(kernel, names), rules)
 
 
 def _bodies(kernel: Requests, request: bytes) -> Iterator[bytes]:
@@ -103,12 +97,22 @@ def _addresses(kernel: Requests, family: int, names: dict[int, str]) -> Iterator
             yield names.get(found.interface, str(found.interface)), ipaddress.ip_address(found.address)
 
 
-def _routes(kernel: Requests, family: int, names: dict[int, str]) -> Iterator[Route]:
+def _all_routes(kernel: Requests, names: dict[int, str]) -> tuple[Route, ...] | Unseen:
     end = time.monotonic() + PATIENCE_SECONDS
+    found: list[Route] = []
+    try:
+        for family in _FAMILIES:
+            found += _routes(kernel, family, names, end)
+    except TimeoutError:
+        return Unseen(f"there are too many to read them in {PATIENCE_SECONDS:g} s")
+    return tuple(found)
+
+
+def _routes(kernel: Requests, family: int, names: dict[int, str], end: float) -> Iterator[Route]:
     with suppress(DumpInterruptedError):  # others changed some meanwhile; for what is said here that does not matter
         for piece in kernel.dump(routes.dump(family, table=0)):
             if time.monotonic() > end:
-                raise TooMuchError(f"there are too many to read them in {PATIENCE_SECONDS:g} s")
+                raise TimeoutError
             for kind, body in piece:
                 if kind == routes.NEW and (route := decode_route(body, names)) is not None:
                     yield route
