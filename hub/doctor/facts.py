@@ -245,7 +245,7 @@ class Facts:
     def number(self, path: str) -> int | None:
         """The number in a file under /proc; None when it is not there or holds something else."""
         text = self.settings.get(path, "").strip()
-        return int(text) if text.isdigit() else None
+        return int(text) if text.isdecimal() else None
 
     def running(self, program: str) -> Process | None:
         """The process of a program of the hub (forwarder, controller, exabgp), if it runs in this network namespace."""

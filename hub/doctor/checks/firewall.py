@@ -16,6 +16,9 @@ from hub.doctor.findings import Finding, fine, named, unseen, warning, wrong
 from hub.forwarder.liveness.bfd import PORT as BFD_PORT
 
 PLACE = "firewall"
+_PORTS_AT_AN_END = 4
+_SOURCE_HERE = {"saddr", "iif"}
+"""What is looked up: the way back to the source by the interface on which the packet came."""
 Json = Mapping[str, Any]
 
 
@@ -30,9 +33,10 @@ class Traffic:
 
 
 def needed(facts: Facts, wanted: Wanted) -> tuple[Traffic, ...]:
-    """What must be let in."""
+    """What must be let in; of many ports the outermost few stand for all."""
     inside = frozenset(tunnel.interface for tunnel in wanted.tunnels)
-    ports = sorted({tunnel.port for tunnel in wanted.tunnels})
+    every = sorted({tunnel.port for tunnel in wanted.tunnels})
+    ports = sorted({*every[:_PORTS_AT_AN_END], *every[-_PORTS_AT_AN_END:]})
     return (
         Traffic(f"tcp dport {facts.bgp_port} from the branches", "tcp", facts.bgp_port, inside),
         Traffic(f"udp dport {BFD_PORT} from the branches", "udp", BFD_PORT, inside),
@@ -96,8 +100,8 @@ class _Ruleset:
 
     def __init__(self, objects: Iterable[Json]) -> None:
         each = list(objects)
-        self.rules: list[Json] = [one["rule"] for one in each if "rule" in one]
-        self.chains: list[Json] = [one["chain"] for one in each if "chain" in one]
+        self.rules = [_part(one, "rule") for one in each if "rule" in one]
+        self.chains = [_part(one, "chain") for one in each if "chain" in one]
         self._by_chain: dict[tuple[str, str, str], list[Json]] = {}
         for rule in self.rules:
             self._by_chain.setdefault(_chain_key(rule, "chain"), []).append(rule)
@@ -112,7 +116,7 @@ class _Ruleset:
 
     def _drops(self, chain: Json) -> bool:
         rules = self._by_chain.get(_chain_key(chain, "name"), [])
-        last = rules[-1].get("expr", []) if rules else []
+        last = _expressions(rules[-1]) if rules else []
         verdicts = [each for each in last if "counter" not in each and "log" not in each]
         at_the_end = bool(verdicts) and all(each.keys() & {"drop", "reject"} for each in verdicts)
         return chain.get("policy") == "drop" or at_the_end
@@ -132,6 +136,18 @@ class _Ruleset:
         return False
 
 
+def _part(each: Any, key: str) -> Json:
+    """A part that is itself an object; empty when there is none."""
+    found = each.get(key) if isinstance(each, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _expressions(rule: Json) -> list[Json]:
+    """What a rule is made of."""
+    found = rule.get("expr")
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
 def _chain_key(each: Json, field: str) -> tuple[str, str, str]:
     return (str(each.get("family")), str(each.get("table")), str(each.get(field)))
 
@@ -142,7 +158,7 @@ def _name(each: Json, field: str = "name") -> str:
 
 def _targets(rule: Json) -> Iterator[str]:
     """The chains that a rule leads to."""
-    for expression in rule.get("expr", []):
+    for expression in _expressions(rule):
         for verdict in [expression, *_verdicts(expression)]:
             for way in ("jump", "goto"):
                 if isinstance(verdict.get(way), dict):
@@ -151,30 +167,35 @@ def _targets(rule: Json) -> Iterator[str]:
 
 def _verdicts(expression: Json) -> list[Json]:
     """The verdicts of a verdict map."""
-    data = expression.get("vmap", {}).get("data", {})
-    pairs = data.get("set", []) if isinstance(data, dict) else []
-    return [pair[1] for pair in pairs if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], dict)]
+    return [verdict for _, verdict in _pairs(expression)]
+
+
+def _pairs(expression: Json) -> list[tuple[Any, Json]]:
+    """The values of a verdict map, each with its verdict."""
+    found = _part(_part(expression, "vmap"), "data").get("set")
+    pairs = found if isinstance(found, list) else []
+    return [
+        (pair[0], pair[1]) for pair in pairs if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], dict)
+    ]
 
 
 def _may_accept(rule: Json, traffic: Traffic) -> bool:
-    expressions = rule.get("expr", [])
+    expressions = _expressions(rule)
     if not any("accept" in each or "xt" in each or _map_accepts(each, traffic) for each in expressions):
         return False
-    return all(_fits(each["match"], traffic) for each in expressions if "match" in each)
+    return all(_fits(_part(each, "match"), traffic) for each in expressions if "match" in each)
 
 
 def _map_accepts(expression: Json, traffic: Traffic) -> bool:
     """Whether a verdict map has an accept for this traffic; a map by name may."""
-    vmap = expression.get("vmap")
-    if vmap is None:
+    if "vmap" not in expression:
         return False
-    data = vmap.get("data")
-    if not isinstance(data, dict) or "set" not in data:
+    vmap = _part(expression, "vmap")
+    if "set" not in _part(vmap, "data"):
         return True
     return any(
-        "accept" in pair[1] and _fits({"op": "==", "left": vmap.get("key"), "right": pair[0]}, traffic)
-        for pair in data["set"]
-        if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], dict)
+        "accept" in verdict and _fits({"op": "==", "left": vmap.get("key"), "right": value}, traffic)
+        for value, verdict in _pairs(expression)
     )
 
 
@@ -191,8 +212,8 @@ def _judge(left: Json, values: list[Any], traffic: Traffic) -> bool | None:
     """Whether the traffic has one of these values; None when that is not known."""
     if any(isinstance(value, str) and value.startswith("@") for value in values):
         return None
-    key = left.get("meta", {}).get("key") or left.get("ct", {}).get("key")
-    payload = left.get("payload", {})
+    key = _part(left, "meta").get("key") or _part(left, "ct").get("key")
+    payload = _part(left, "payload")
     if "ct" in left and key == "state":
         return "new" in values
     if key in ("iifname", "iif", "oifname", "oif"):
@@ -238,33 +259,39 @@ def _has_interface(values: list[Any], interfaces: frozenset[str]) -> bool:
 
 
 def _is_reverse_path(rule: Json) -> bool:
-    expressions = rule.get("expr", [])
+    expressions = _expressions(rule)
     return any("drop" in each for each in expressions) and any(_is_missing_route(each) for each in expressions)
 
 
 def _is_missing_route(expression: Json) -> bool:
-    match = expression.get("match", {})
-    left = match.get("left")
-    fib = left.get("fib", {}) if isinstance(left, dict) else {}
-    flags = fib.get("flags", [])
+    match = _part(expression, "match")
+    fib = _part(_part(match, "left"), "fib")
+    flags = fib.get("flags")
     missing = match.get("right") in (False, 0, "0") and match.get("op") == "=="
-    return fib.get("result") in ("oif", "oifname") and {"saddr", "iif"} <= set(flags) and missing
+    return (
+        fib.get("result") in ("oif", "oifname")
+        and missing
+        and isinstance(flags, list)
+        and _texts(flags) >= _SOURCE_HERE
+    )
+
+
+def _texts(values: list[Any]) -> set[str]:
+    return {value for value in values if isinstance(value, str)}
 
 
 def _version_fits(rule: Json, versions: frozenset[int]) -> bool:
     """Whether a rule is about a version of IP that is carried."""
     ours = {"ip": {4}, "ip6": {6}}.get(str(rule.get("family")), {4, 6})
-    for expression in rule.get("expr", []):
-        match = expression.get("match", {})
-        left = match.get("left")
-        if isinstance(left, dict) and left.get("meta", {}).get("key") == "nfproto":
+    for expression in _expressions(rule):
+        match = _part(expression, "match")
+        if _part(_part(match, "left"), "meta").get("key") == "nfproto":
             ours = ours & ({4} if match.get("right") == "ipv4" else {6})
     return bool(ours & (versions or {4}))
 
 
 def _interface_fits(rule: Json, interfaces: frozenset[str]) -> bool:
     traffic = Traffic("", interfaces=interfaces)
-    matches = [each["match"] for each in rule.get("expr", []) if "match" in each]
-    about = [match for match in matches if isinstance(match.get("left"), dict) and "meta" in match["left"]]
-    named_ones = [match for match in about if match["left"]["meta"].get("key") in ("iifname", "iif")]
-    return all(_fits(match, traffic) for match in named_ones)
+    matches = [_part(each, "match") for each in _expressions(rule)]
+    about = [match for match in matches if _part(_part(match, "left"), "meta").get("key") in ("iifname", "iif")]
+    return all(_fits(match, traffic) for match in about)
