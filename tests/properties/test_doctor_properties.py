@@ -14,9 +14,48 @@ from hub.doctor.reading.network import decode_interface, decode_route, decode_ru
 from hub.doctor.reading.sockets import rows
 
 WORDS = st.sampled_from(
-    ["rule", "chain", "expr", "match", "left", "right", "meta", "key", "iifname", "payload", "dport", "protocol", "tcp"]
-    + ["vmap", "data", "set", "accept", "drop", "jump", "target", "fib", "flags", "result", "oif", "saddr", "iif", "op"]
-    + ["hook", "input", "forward", "policy", "family", "inet", "table", "name", "ct", "state", "new", "range", "=="]
+    [
+        "rule",
+        "chain",
+        "expr",
+        "match",
+        "left",
+        "right",
+        "meta",
+        "key",
+        "iifname",
+        "payload",
+        "dport",
+        "protocol",
+        "tcp",
+        "vmap",
+        "data",
+        "set",
+        "accept",
+        "drop",
+        "jump",
+        "target",
+        "fib",
+        "flags",
+        "result",
+        "oif",
+        "saddr",
+        "iif",
+        "op",
+        "hook",
+        "input",
+        "forward",
+        "policy",
+        "family",
+        "inet",
+        "table",
+        "name",
+        "ct",
+        "state",
+        "new",
+        "range",
+        "==",
+    ]
 )
 LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), WORDS)
 JSON = st.recursive(
