@@ -20,7 +20,7 @@ from policies.preference import standing_med
 from policies.ranking import standing_order
 
 FIXED = range(300)
-ENOUGH = 400
+ENOUGH = 500
 """Histories within which a fault must be found."""
 KNOWN = (30, 73, 116, 158, 424, 2274)
 """Seeds that once showed a fault."""
