@@ -54,15 +54,16 @@ WORDS = st.sampled_from(
         "state",
         "new",
         "range",
-        "==",
     ]
 )
 LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), WORDS)
-JSON = st.recursive(
-    LEAVES,
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(WORDS, inner, max_size=4)),
-    max_leaves=30,
-)
+
+
+def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.one_of(st.lists(inner, max_size=4), st.dictionaries(WORDS, inner, max_size=4))
+
+
+JSON = st.recursive(LEAVES, nested, max_leaves=30)
 EXPRESSIONS = st.lists(
     st.one_of(
         JSON,

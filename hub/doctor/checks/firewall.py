@@ -17,7 +17,7 @@ from hub.forwarder.liveness.bfd import PORT as BFD_PORT
 
 PLACE = "firewall"
 _PORTS_AT_AN_END = 4
-_SOURCE_HERE = {"saddr", "iif"}
+_SOURCE_HERE = ("saddr", "iif")
 """What is looked up: the way back to the source by the interface on which the packet came."""
 Json = Mapping[str, Any]
 
@@ -268,16 +268,8 @@ def _is_missing_route(expression: Json) -> bool:
     fib = _part(_part(match, "left"), "fib")
     flags = fib.get("flags")
     missing = match.get("right") in (False, 0, "0") and match.get("op") == "=="
-    return (
-        fib.get("result") in ("oif", "oifname")
-        and missing
-        and isinstance(flags, list)
-        and _texts(flags) >= _SOURCE_HERE
-    )
-
-
-def _texts(values: list[Any]) -> set[str]:
-    return {value for value in values if isinstance(value, str)}
+    strict = isinstance(flags, list) and all(flag in flags for flag in _SOURCE_HERE)
+    return fib.get("result") in ("oif", "oifname") and missing and strict
 
 
 def _version_fits(rule: Json, versions: frozenset[int]) -> bool:

@@ -130,9 +130,12 @@ def decode_route(body: bytes, names: dict[int, str]) -> Route | None:
     if table == _LOCAL_TABLE:
         return None
     address = found.get(_DESTINATION, bytes(4 if family == socket.AF_INET else 16))
+    prefix = _prefix(address, length)
+    if prefix is None:
+        return None
     index = wire.read_u32(found.get(_OUTPUT_INTERFACE))
     return Route(
-        prefix=ipaddress.ip_network((address, length)),
+        prefix=prefix,
         metric=wire.read_u32(found.get(_PRIORITY)),
         protocol=protocol,
         table=table,
