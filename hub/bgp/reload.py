@@ -20,7 +20,7 @@ from pathlib import Path
 
 from hub.bgp.listening import listening, not_listening
 from hub.bgp.passwords import PasswordError, read_passwords, with_passwords
-from hub.bgp.speaker import NotConnectedError
+from hub.bgp.questions import NotConnectedError
 from hub.bgp.speakers import Speakers, part_of
 from hub.control.places import Places
 from policies.model.ids import TunnelId
@@ -281,17 +281,6 @@ def peers(intent: Intent) -> frozenset[Peer]:
         (tunnel.link.branch, tunnel.link.hub, branch.asn)
         for branch in intent.branches.values()
         for tunnel in branch.tunnels
-    )
-
-
-def going(before: Intent, intent: Intent) -> frozenset[TunnelId]:
-    """The tunnels whose neighbors go; one that is only called otherwise now keeps its session, and what it was told."""
-    stay = peers(intent)
-    return frozenset(
-        tunnel.id
-        for branch in before.branches.values()
-        for tunnel in branch.tunnels
-        if (tunnel.link.branch, tunnel.link.hub, branch.asn) not in stay
     )
 
 

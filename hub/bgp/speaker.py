@@ -10,11 +10,11 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hub.bgp.translate import Translator, announced
+from hub.bgp.questions import Answer, Questions
+from hub.bgp.translate import Translator, announced, not_carried
 from hub.control.lines import BadLineError, LineReader, Message, check_greeting, encode, greeting
 from policies.model.announcement import Announcements
 from policies.model.clock import Instant
@@ -50,18 +50,6 @@ ALIVE_WITHIN = 3.0
 """Seconds between signs of life that ExaBGP is asked for, and until a missing one is a problem."""
 
 
-class NotConnectedError(Exception):
-    """The relay is not there, or went away before it answered."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An Answer is ExaBGP's reply to one command: whether it was obeyed, and the lines that came with it."""
-
-    done: bool
-    lines: tuple[str, ...]
-
-
 class Speaker:
     """The Speaker keeps what each session announces equal to what is wanted, and tells all that it sees.
 
@@ -93,8 +81,7 @@ class Speaker:
         self._something_heard = asyncio.Event()
         self._exabgp: tuple[object, object] | None = None
         self._exabgp_gone = False
-        self._questions: dict[int, asyncio.Future[Answer]] = {}
-        self._last_question = 0
+        self._questions = Questions()
         self._alive_at = 0.0
         self._notifications: dict[object, str] = {}
         self._resync = False
@@ -136,7 +123,7 @@ class Speaker:
         address = self._translator.address_of(tunnel)
         if address is None or not self._ledger.is_up(address):
             return False
-        asked = self._write(Teardown(address), self._next_number())
+        asked = self._write(Teardown(address), self._questions.next_number())
         self._counters["closed"] += asked
         return asked
 
@@ -179,17 +166,7 @@ class Speaker:
         Raises:
             NotConnectedError: the relay is not there, or no answer came within `timeout` seconds.
         """
-        number = self._next_number()
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._questions[number] = answer
-        try:
-            if not self._write(command, number):
-                raise NotConnectedError("the relay of ExaBGP is not connected")
-            return await asyncio.wait_for(answer, timeout)
-        except TimeoutError as error:
-            raise NotConnectedError(f"ExaBGP did not answer within {timeout:g} s") from error
-        finally:
-            self._questions.pop(number, None)
+        return await self._questions.ask(lambda number: self._write(command, number), timeout)
 
     # the connection
 
@@ -261,9 +238,7 @@ class Speaker:
         was_ready, self._ready, self._writer = self._ready, False, None
         writer.close()
         self._ledger.lost()
-        for question in self._questions.values():
-            if not question.done():
-                question.set_exception(NotConnectedError("the relay of ExaBGP went away"))
+        self._questions.lost()
         if self._met:
             gone = self._exabgp_gone
             self._on_event(SpeakerLost(self._now(), exabgp_gone=gone, process=self._process, tunnels=self._tunnels))
@@ -339,9 +314,7 @@ class Speaker:
             self._alive_at = self._clock()
             self.problems.pop("exabgp", None)
         elif number < 0:
-            question = self._questions.get(number)
-            if question is not None and not question.done():
-                question.set_result(answer)
+            self._questions.answered(number, answer)
         else:
             self._ledger.answered(number, done=answer.done, now=self._now())
 
@@ -391,12 +364,7 @@ class Speaker:
         """Say which sessions do not carry what they should, and no longer say it of the others."""
         for key in [key for key in self.problems if key.startswith("version ")]:
             del self.problems[key]
-        for tunnel, versions in self._translator.missing().items():
-            lacking = " and ".join(f"IPv{version}" for version in versions)
-            self.problems[f"version {tunnel}"] = (
-                f"the branch's session over {tunnel} carries no {lacking}, of which the branch has prefixes: "
-                f"turn {lacking} unicast on in the branch's router, for this session"
-            )
+        self.problems.update(not_carried(self._translator.missing()))
 
     # inside
 
@@ -425,16 +393,9 @@ class Speaker:
         return True
 
     def _line(self, command: Command) -> str:
-        match command:
-            case Announce(neighbor) | Withdraw(neighbor):
-                return line(command, self._translator.wording_of(neighbor))
-            case _:
-                return line(command)
-
-    def _next_number(self) -> int:
-        """Questions count downwards, the ledger's commands upwards; 0 is the sign of life."""
-        self._last_question -= 1
-        return self._last_question
+        if isinstance(command, Announce | Withdraw):
+            return line(command, self._translator.wording_of(command.neighbor))
+        return line(command)
 
     def _now(self) -> Instant:
         return Instant(self._clock())

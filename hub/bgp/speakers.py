@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from hub.bgp.speaker import Answer, NotConnectedError, Speaker
+from hub.bgp.questions import Answer, NotConnectedError
+from hub.bgp.speaker import Speaker
 from policies.model.announcement import Announcements
 from policies.model.events import Event, SessionChanged, SpeakerConnected, SpeakerLost, SpeakerReady
 from policies.model.ids import TunnelId

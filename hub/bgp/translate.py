@@ -330,6 +330,18 @@ def _changes(
     return [*events, *_refusals(tunnel, ((str(r.prefix), r.reason.value) for r in refused), at)]
 
 
+def not_carried(missing: Mapping[TunnelId, tuple[int, ...]]) -> dict[str, str]:
+    """What the operator reads of sessions that lack IP versions, by a key that begins with `version `."""
+    texts = {}
+    for tunnel, versions in missing.items():
+        lacking = " and ".join(f"IPv{version}" for version in versions)
+        texts[f"version {tunnel}"] = (
+            f"the branch's session over {tunnel} carries no {lacking}, of which the branch has prefixes: "
+            f"turn {lacking} unicast on in the branch's router, for this session"
+        )
+    return texts
+
+
 def announced(update: Updated) -> dict[Prefix, Announcement]:
     """What an UPDATE of ours announces, as MEDs: an iBGP session steers by the local preference that it carries.
 

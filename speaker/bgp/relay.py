@@ -25,6 +25,7 @@ from speaker.bgp.commands import Commands, allowed
 from speaker.bgp.connection import Connection
 from speaker.bgp.memory import Memory
 from speaker.bgp.recovery import Recovery
+from speaker.bgp.started import started
 from speaker.listener import Listener, listen_at
 
 PROTOCOL_VERSION = 1
@@ -219,7 +220,7 @@ class Relay:
                 "pointsman": PROTOCOL_VERSION,
                 "role": "relay",
                 "exabgp_pid": os.getppid(),
-                "exabgp_started": _started(os.getppid()),
+                "exabgp_started": started(os.getppid()),
             }
         )
 
@@ -379,15 +380,6 @@ def _hung_up(sock: socket.socket) -> bool:
     poll = select.poll()
     poll.register(sock, select.POLLRDHUP)
     return bool(poll.poll(0))
-
-
-def _started(pid: int) -> int:
-    """When a process started, in the kernel's ticks (proc(5), field 22): together with its number it is unique."""
-    try:
-        after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
-        return int(after_name.split()[19])
-    except (OSError, ValueError, IndexError):
-        return 0
 
 
 def _complain(text: str) -> None:

@@ -12,8 +12,8 @@ from bgp_network import network
 
 from hub.bgp import reload
 from hub.bgp.passwords import PasswordError, read_passwords
+from hub.bgp.questions import NotConnectedError
 from hub.bgp.reload import Site, reconfigure
-from hub.bgp.speaker import NotConnectedError
 from hub.control.places import Places
 from policies.model.intent import Intent, Session
 

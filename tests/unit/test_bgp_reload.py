@@ -12,7 +12,7 @@ import pytest
 from bgp_network import network
 
 from hub.bgp.listening import listening, not_listening
-from hub.bgp.reload import InvalidConfigurationError, going, peers, shown_peers, validate
+from hub.bgp.reload import InvalidConfigurationError, ends, peers, shown_peers, validate
 from policies.model.ids import TunnelId
 
 TABLE = """\
@@ -74,6 +74,6 @@ def test_a_tunnel_with_another_name_only_does_not_go() -> None:
     glass = replace(branch.tunnels[0], id=TunnelId("b1", "glass"))
     renamed = replace(intent, branches={"b1": replace(branch, tunnels=(glass, branch.tunnels[1]))})
     moved = replace(intent, branches={"b1": replace(branch, asn=65009)})
-    assert going(intent, renamed) == frozenset()
-    assert going(intent, moved) == set(intent.tunnels())
-    assert going(network(2), intent) == {TunnelId("b2", "fiber"), TunnelId("b2", "wireless")}
+    assert ends(intent, renamed) == frozenset()
+    assert ends(intent, moved) == set(intent.tunnels())
+    assert ends(network(2), intent) == {TunnelId("b2", "fiber"), TunnelId("b2", "wireless")}

@@ -14,7 +14,8 @@ import pytest
 from bgp_network import network
 
 from hub.bgp import speaker as speaker_module
-from hub.bgp.speaker import NotConnectedError, Speaker
+from hub.bgp.questions import NotConnectedError
+from hub.bgp.speaker import Speaker
 from policies.model.announcement import Announcement
 from policies.model.events import AnnouncementsSent, Event, SpeakerConnected, SpeakerLost, SpeakerReady
 from policies.model.ids import TunnelId

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from bgp_network import in_processes, network
 
+from hub.bgp.questions import NotConnectedError
 from hub.bgp.reload import ends
-from hub.bgp.speaker import NotConnectedError
 from hub.bgp.speakers import Speakers, part_of
 from policies.model.announcement import Announcement
 from policies.model.events import Event, SessionChanged, SpeakerConnected, SpeakerLost, SpeakerReady
