@@ -36,6 +36,7 @@ TO = wire.attribute(1, bytes((10, 1, 0, 0)))
         (a_route(length=0), Route(ip_network("0.0.0.0/0"), 0, 4, 254, "")),
         (a_route(TO, kind=7), Route(ip_network("10.1.0.0/24"), 0, 4, 254, "")),
         (a_route(TO, kind=9), None),
+        (a_route(TO, length=33), None),
         (a_route(TO, table=255), None),
         (a_route(TO, flags=0x200), None),
         (b"\2", None),
