@@ -374,9 +374,8 @@ class Speaker:
 
     def _tell_ledger(self, tunnel: TunnelId, wanted: Announcements | None, *, urgent: bool) -> None:
         address = self._translator.address_of(tunnel)
-        if address is None:
-            return
-        self._ledger.want(address, wanted, urgent=urgent)
+        if address is not None:
+            self._ledger.want(address, wanted, urgent=urgent)
 
     def _say_what_is_due(self) -> None:
         if self._ready and self._writer is not None:
