@@ -50,25 +50,6 @@ class Memory:
     def __init__(self) -> None:
         self.neighbors: dict[str, Neighbor] = {}
         self._shared: dict[str, str] = {}
-        self._counters: dict[str, int] = {}
-
-    def fresh(self) -> Memory:
-        """A memory that knows only what branches may still hold: what else was believed may be wrong."""
-        memory = Memory()
-        for address, neighbor in self.neighbors.items():
-            _end_session(neighbor)
-            memory.neighbors[address] = Neighbor(sent_before=neighbor.sent_before)
-        return memory
-
-    def misses(self, event: Mapping[str, Any]) -> bool:
-        """Whether an event before this one got lost: ExaBGP counts those of each neighbor, from 1 when it is made."""
-        try:
-            address, counter = event["neighbor"]["address"]["peer"], event["counter"]
-            last = self._counters.get(address)
-            self._counters[address] = counter
-            return last is not None and counter not in {1, last + 1}
-        except (KeyError, TypeError):
-            return False
 
     def observe(self, event: Mapping[str, Any], at: float) -> None:
         """Fold one event in; `at` is when it was read."""

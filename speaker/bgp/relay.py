@@ -33,8 +33,6 @@ MOST_CONNECTIONS = 8
 LOOK_EVERY = 1.0
 """Seconds between looks at the socket's file; as long nobody is accepted when there are no descriptors left."""
 _NEIGHBORS = "show neighbor json"
-START_OVER_EVERY = 30.0
-"""Seconds at least between two times that everything is asked for because an event was lost."""
 
 
 class Relay:
@@ -52,7 +50,6 @@ class Relay:
         self._connections: dict[socket.socket, Connection] = {}
         self._from_exabgp = bytearray()
         self._looked_at_path = 0.0
-        self._started_over = -START_OVER_EVERY
         self._complained = False
         self._ready = False
         self._asked_to_end = False
@@ -130,22 +127,12 @@ class Relay:
     def _heard(self, line: bytes, now: float) -> None:
         event = _json(line)
         if isinstance(event, dict) and "exabgp" in event:
-            if self._memory.misses(event) and self._ready and now - self._started_over > START_OVER_EVERY:
-                self._start_over(now)
             self._memory.observe(event, now)
             hidden = self._recovery.saw(event)
             if self._ready and not hidden:
                 self._tell(b'{"event":' + line + b',"at":' + repr(now).encode() + b"}\n")
         elif line:
             self._commands.heard(line.decode("ascii", "replace"))
-
-    def _start_over(self, now: float) -> None:
-        """An event of ExaBGP's was lost: ask for everything, as after a death, and let the controller ask us."""
-        self._started_over, self._ready = now, False
-        self._tell(b'{"dropped":true}\n')
-        self._memory = self._memory.fresh()
-        self._recovery = Recovery(self._memory, self._commands.ask, now)
-        self._recovery.start()
 
     def _write_commands(self) -> None:
         output = self._commands.output

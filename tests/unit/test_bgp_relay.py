@@ -421,23 +421,3 @@ def test_a_neighbor_that_exabgp_has_no_more_is_forgotten(rig: Rig, client: Clien
     remembered = [message["memory"]["neighbor"] for message in second.until("ready") if "memory" in message]
     assert remembered == ["10.255.2.1"]
     second.close()
-
-
-def test_when_an_event_got_lost_everything_is_asked_for_again(rig: Rig, client: Client) -> None:
-    def counted(event: str, counter: int) -> str:
-        return json.dumps({**json.loads(event), "counter": counter})
-
-    rig.say(counted(UP, 7), counted(SENT, 8))
-    client.until("event")
-    assert client.read()["event"]["type"] == "update"
-    rig.say(counted(SENT, 10))
-    assert client.until("dropped")[-1] == {"dropped": True}
-    assert rig.hear() == "show neighbor json"
-    peer, local = {"address": "10.255.1.1", "as": 65001}, {"address": "10.255.1.0"}
-    rig.say(json.dumps([{"fsm": "IDLE", "duration": 60, "peer": peer, "local": local, **CARRIED}]), "done")
-    client.close()
-    again = Client(rig.path)
-    memory = again.until("memory")[-1]["memory"]
-    assert memory["state"] == "down"
-    assert memory["sent_before"][0]["attribute"] == {"med": 1000}
-    again.close()
