@@ -33,7 +33,7 @@ def _lines(network: Network, branch: Branch, password: str | None) -> Iterator[s
     for version in branch.versions:
         yield from _own_prefixes(branch, version)
     yield "!"
-    yield from _bfd(branch)
+    yield from _bfd(network, branch)
     yield f"router bgp {branch.asn}"
     yield f" bgp router-id {branch.router_id}"
     yield " bgp graceful-restart-disable"
@@ -60,7 +60,7 @@ def _own_prefixes(branch: Branch, version: int) -> Iterator[str]:
         yield f"{_SPELLING[version]} prefix-list {_OWN} seq {5 * number} permit {prefix}"
 
 
-def _bfd(branch: Branch) -> Iterator[str]:
+def _bfd(network: Network, branch: Branch) -> Iterator[str]:
     """One profile a tunnel; FRR's intervals are whole milliseconds, so others are rounded up."""
     guarded = [tunnel for tunnel in branch.tunnels if tunnel.bfd]
     if not guarded:
@@ -73,8 +73,21 @@ def _bfd(branch: Branch) -> Iterator[str]:
         yield f"  receive-interval {milliseconds}"
         yield f"  detect-multiplier {tunnel.multiplier}"
         yield " exit"
+        if not _bgp_starts_bfd(network, branch):
+            yield f" peer {tunnel.hub_link} local-address {tunnel.branch_link} interface {tunnel.branch_interface}"
+            yield f"  profile {tunnel.branch_interface}"
+            yield " exit"
     yield "exit"
     yield "!"
+
+
+def _bgp_starts_bfd(network: Network, branch: Branch) -> bool:
+    """Whether BFD can be left to `neighbor … bfd`.
+
+    For an eBGP neighbor with TTL security FRR starts BFD over several hops (RFC 5883), which the hub does not speak:
+    there BFD is by itself, and BGP does not know of it.
+    """
+    return not branch.ttl_security or branch.asn == network.hub.asn
 
 
 def _neighbor(network: Network, branch: Branch, tunnel: Tunnel, password: str | None) -> Iterator[str]:
@@ -89,7 +102,7 @@ def _neighbor(network: Network, branch: Branch, tunnel: Tunnel, password: str | 
     yield f"{neighbor} timers 3 9"
     yield f"{neighbor} timers connect 1"
     yield f"{neighbor} advertisement-interval 0"
-    if tunnel.bfd:
+    if tunnel.bfd and _bgp_starts_bfd(network, branch):
         yield f"{neighbor} bfd"
         yield f"{neighbor} bfd profile {tunnel.branch_interface}"
 

@@ -61,6 +61,15 @@ def test_frr_itself_accepts_the_golden_file(name: str) -> None:
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "")
 
 
+def test_frr_is_told_of_bfd_by_itself_where_ttl_security_would_make_it_cross_several_hops() -> None:
+    session = Session(ttl_security=True)
+    (branch,) = plan(intent(replace(BANDUNG, session=session))).branches
+    text = frr_config(NETWORK, branch)
+    assert " peer 10.255.0.0 local-address 10.255.0.1 interface fiber\n  profile fiber\n exit\n" in text
+    assert "neighbor 10.255.0.0 ttl-security hops 1\n" in text
+    assert "neighbor 10.255.0.0 bfd" not in text
+
+
 def test_frr_intervals_that_are_no_whole_milliseconds_are_rounded_up() -> None:
     branch = NETWORK.branches[0]
     odd = replace(branch, tunnels=(replace(branch.tunnels[0], interval_us=33_300),))
