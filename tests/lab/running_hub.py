@@ -25,6 +25,7 @@ from hub.lab.network import HUB
 from hub.lab.outages import Direction
 from hub.lab.plan import plan
 from hub.lab.probe import Probe, ProbeReport
+from hub.lab.readiness import hub_report, missing
 from hub.lab.record import Lab
 from hub.overrides import TIMERS, Overrides, overridden
 
@@ -59,8 +60,11 @@ class RunningHub:
     def wait_for(self, condition: Callable[[Report], bool], what: str, patience: float = 40.0) -> None:
         deadline = time.monotonic() + patience
         while not self._holds(condition):
-            assert time.monotonic() < deadline, f"not in time: {what}\n{self.log()[-4000:]}"
+            assert time.monotonic() < deadline, f"not in time: {what}; {self._lacking()}\n{self.log()[-4000:]}"
             time.sleep(0.05)
+
+    def _lacking(self) -> list[str]:
+        return missing(hub_report(self.lab.place))
 
     def _holds(self, condition: Callable[[Report], bool]) -> bool:
         try:
@@ -101,9 +105,9 @@ class RunningHub:
         return (self.lab.place.logs / "hub.log").read_text()
 
     @contextmanager
-    def probing(self, *branches: str) -> Iterator[Probe]:
+    def probing(self, *branches: str, interval: float = INTERVAL) -> Iterator[Probe]:
         probe = Probe()
-        probe.start(self.lab, branches, INTERVAL)
+        probe.start(self.lab, branches, interval)
         try:
             yield probe
         finally:
