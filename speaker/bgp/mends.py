@@ -4,6 +4,7 @@ ExaBGP files a pending change under its attributes and forgets to take away the 
 A (MED 20), A (MED 10) in one batch the branch ends with 20, for ever. The mend keeps one pending change a prefix.
 
 The listening sockets also get IP_FREEBIND: one tunnel whose address comes late must not keep all others from BGP.
+And they answer with TTL 255: a branch with TTL security (RFC 5082) drops a SYN-ACK with less, and never gets a session.
 
 They also forget TTL security when a reload takes it away: the kernel would go on refusing the branch.
 
@@ -24,6 +25,9 @@ IP_FREEBIND = 15
 
 IP_MINTTL = 21
 """ip(7); Python 3.11 has no name for it either."""
+
+
+HIGHEST_TTL = 255
 
 
 class MendError(Exception):
@@ -132,6 +136,8 @@ def free_bind() -> None:
     def set_listener_options(sock: socket.socket, ipv6: bool) -> None:  # noqa: FBT001  ExaBGP's signature
         original(sock, ipv6)
         sock.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
+        if not ipv6:
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, HIGHEST_TTL)
 
     listener.set_listener_options = set_listener_options
 
