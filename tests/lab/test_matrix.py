@@ -26,8 +26,8 @@ pytestmark = [pytest.mark.lab, pytest.mark.skipif(os.geteuid() != 0, reason="nee
 SITES = (
     Site("bird", "bird"),
     Site("frr", "frr"),
-    Site("bird-ibgp", "bird", kind="ibgp"),
-    Site("frr-ibgp", "frr", kind="ibgp"),
+    Site("bird-ibgp", "bird", kind="ibgp", secured=True),
+    Site("frr-ibgp", "frr", kind="ibgp", secured=True),
     Site("frr-icmp", "frr", bfd=False),
 )
 INTERVAL = 0.01
@@ -44,7 +44,7 @@ def both(request: pytest.FixtureRequest) -> bool:
 def hub(tmp_path_factory: pytest.TempPathFactory, both: bool) -> Iterator[RunningHub]:
     """One lab for all tests of one set of versions."""
     configuration = write(tmp_path_factory.mktemp("matrix") / "config", *SITES, both=both)
-    with running_hub(f"matrix{6 if both else 4}", configuration, timers="normal") as built:
+    with running_hub(f"matrix{6 if both else 4}", configuration, timers="relaxed") as built:
         yield built
 
 
