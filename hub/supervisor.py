@@ -266,6 +266,8 @@ def _hasten(pid: int, program: Program) -> None:
     policy = os.SCHED_RR if program.inherit else os.SCHED_RR | os.SCHED_RESET_ON_FORK
     with contextlib.suppress(PermissionError, ProcessLookupError):  # an ordinary user's lab has to do without
         resource.prlimit(pid, resource.RLIMIT_RTTIME, (LONGEST_RUN_MICROSECONDS, LONGEST_RUN_MICROSECONDS))
+        # With this limit a process that gave way may take its priority back (speaker.priority).
+        resource.prlimit(pid, resource.RLIMIT_RTPRIO, (program.priority, program.priority))
         os.sched_setscheduler(pid, policy, os.sched_param(program.priority))
 
 

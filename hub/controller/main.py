@@ -25,11 +25,13 @@ from hub.controller.record import Record
 from hub.controller.server import ControlServer
 from hub.overrides import Overrides, add_arguments, from_options, overridden
 from policies.model.intent import Intent
+from speaker.priority import give_way_when_busy
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run until a signal; 0 when asked to stop, 1 when the configuration is wrong."""
     options = _parser().parse_args(arguments)
+    give_way_when_busy()
     places = Places(options.config, options.run_dir, options.state_dir)
     overrides = from_options(options)
     intent = _first(places, overrides)

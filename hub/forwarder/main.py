@@ -30,6 +30,7 @@ from hub.forwarder.orders import Command
 from hub.forwarder.problems import Problem
 from hub.forwarder.server import Server
 from hub.forwarder.state import SavedState, StateFileError, Writer, after_reboot, read
+from speaker.priority import give_way_when_busy
 
 SAVE_AFTER_NS = 100_000_000
 """How long changes are gathered before the state file is written."""
@@ -84,6 +85,7 @@ class Process:
     def run(self) -> None:
         """Work until a planned stop."""
         self._watch_signals()
+        give_way_when_busy()
         self._loop.watch(self._notifications.fileno(), self._notified)
         self._loop.watch(self._results, self._saved)
         self._look_at_links()

@@ -25,6 +25,7 @@ from speaker.bgp.mends import (
     mend_outgoing_queue,
     test_outgoing_queue,
 )
+from speaker.priority import give_way_when_busy
 
 OLDEST = (5, 0, 15)
 TOO_NEW = (5, 1)
@@ -168,6 +169,7 @@ def main(arguments: list[str]) -> None:
     """Run the launcher as a program."""
     if len(arguments) != 1 or arguments[0].startswith("-"):
         sys.exit("usage: python -m speaker.bgp.launcher CONFIG")
+    give_way_when_busy()
     try:
         start(Path(arguments[0]))
     except CannotStartError as error:

@@ -27,6 +27,7 @@ from speaker.bgp.memory import Memory
 from speaker.bgp.recovery import Recovery
 from speaker.bgp.started import started
 from speaker.listener import Listener, listen_at
+from speaker.priority import give_way_when_busy
 
 PROTOCOL_VERSION = 1
 MOST_CONNECTIONS = 8
@@ -61,6 +62,7 @@ class Relay:
             os.set_blocking(stream.fileno(), False)
         self._selector.register(sys.stdin.fileno(), selectors.EVENT_READ)
         signal.signal(signal.SIGTERM, self._end)
+        give_way_when_busy()
         self._recovery.start()
         with contextlib.suppress(EOFError):
             while not self._asked_to_end:
