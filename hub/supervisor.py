@@ -31,6 +31,8 @@ STEADY_SECONDS = 2.0
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0
 LONGEST_RUN_MICROSECONDS = 5_000_000
 """Processor time without once waiting for anything, after which a process is ended (RLIMIT_RTTIME)."""
+ORDINARY_SECONDS = 5.0
+"""How often to look whether a process has given up its priority, which it then gets again."""
 STOP_SECONDS = 5.0
 """How long a process may take to stop before it is ended."""
 LOOK_SECONDS = 0.25
@@ -67,6 +69,7 @@ class Running:
     process: subprocess.Popen[bytes] | None = None
     pidfd: int = -1
     started: float = 0.0
+    hastened: float = 0.0
     wait: float = 0.0
     due: float = field(default=0.0)
     unwanted_since: float | None = None
@@ -172,6 +175,10 @@ class Supervisor:
             one.process.terminate()
         elif one.stopped_at is not None and now - one.stopped_at >= STOP_SECONDS:
             one.process.kill()
+        elif now - one.hastened >= ORDINARY_SECONDS:
+            # One that was busy for long has given its priority up (speaker.priority).
+            one.hastened = now
+            _hasten(one.process.pid, one.program)
 
     def _forget(self, one: Running) -> None:
         self._running.remove(one)
@@ -199,7 +206,7 @@ class Supervisor:
             one.due = time.monotonic() + one.wait
             return
         _hasten(one.process.pid, one.program)
-        one.started = time.monotonic()
+        one.started = one.hastened = time.monotonic()
         one.pidfd = os.pidfd_open(one.process.pid)
         self._selector.register(one.pidfd, selectors.EVENT_READ, one)
         self._note(one)
@@ -263,11 +270,12 @@ class Supervisor:
 
 def _hasten(pid: int, program: Program) -> None:
     """Real-time priority, with a limit that ends a process gone mad before it starves the machine."""
+    with contextlib.suppress(ProcessLookupError):
+        if os.sched_getscheduler(pid) != os.SCHED_OTHER:
+            return
     policy = os.SCHED_RR if program.inherit else os.SCHED_RR | os.SCHED_RESET_ON_FORK
     with contextlib.suppress(PermissionError, ProcessLookupError):  # an ordinary user's lab has to do without
         resource.prlimit(pid, resource.RLIMIT_RTTIME, (LONGEST_RUN_MICROSECONDS, LONGEST_RUN_MICROSECONDS))
-        # With this limit a process that gave way may take its priority back (speaker.priority).
-        resource.prlimit(pid, resource.RLIMIT_RTPRIO, (program.priority, program.priority))
         os.sched_setscheduler(pid, policy, os.sched_param(program.priority))
 
 

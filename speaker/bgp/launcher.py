@@ -19,6 +19,7 @@ from typing import NoReturn
 from speaker.bgp.mends import (
     IP_FREEBIND,
     MendError,
+    bear_a_reload_while_a_session_comes_up,
     free_bind,
     leave_out_report_of_broken_headers,
     let_go_of_ttl_security,
@@ -53,6 +54,7 @@ def start(configuration: Path, *, mended: bool = True) -> NoReturn:
     try:
         free_bind()
         let_go_of_ttl_security()
+        bear_a_reload_while_a_session_comes_up()
         leave_out_report_of_broken_headers()
         if mended:
             mend_outgoing_queue()

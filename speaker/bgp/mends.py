@@ -11,6 +11,9 @@ They also forget TTL security when a reload takes it away: the kernel would go o
 A message with a broken header makes ExaBGP fail in its own report of it, with a traceback and without a NOTIFICATION to
 the branch. The report is left out; the session's end is reported all the same.
 
+A reload while a session is just coming up makes ExaBGP ask for the configured routes of a neighbor that has no earlier
+definition, and the session is closed with a traceback. There are none, and that is what it is told.
+
 ExaBGP is imported inside the functions, because it reads its settings from the environment when it is imported.
 """
 
@@ -163,6 +166,37 @@ def let_go_of_ttl_security() -> None:
         return listening
 
     Listener.listen_on = listen_on
+
+
+class _NoEarlier:
+    """In place of the earlier definition of a neighbor that has none: false, and without routes."""
+
+    changes: tuple[object, ...] = ()
+
+    def __bool__(self) -> bool:
+        return False
+
+
+def bear_a_reload_while_a_session_comes_up() -> None:
+    """Let a neighbor without an earlier definition have one without routes.
+
+    Raises:
+        MendError: ExaBGP's neighbors are others.
+    """
+    try:
+        from exabgp.bgp.neighbor import Neighbor
+    except ImportError as error:
+        raise MendError(f"ExaBGP's neighbors are not those that we know ({error})") from error
+    if Neighbor().previous is not None:
+        raise MendError("ExaBGP's neighbors are not those that we know")
+
+    def previous(self: Any) -> Any:
+        return self.__dict__.get("_earlier") or _NoEarlier()
+
+    def remember(self: Any, earlier: Any) -> None:
+        self.__dict__["_earlier"] = earlier
+
+    Neighbor.previous = property(previous, remember)
 
 
 def leave_out_report_of_broken_headers() -> None:

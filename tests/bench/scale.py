@@ -162,7 +162,9 @@ def _ask(network: ScaleNetwork, question: dict[str, Any], timeout: float) -> Rep
 
 
 def _downs(network: ScaleNetwork) -> int:
-    return len(re.findall(rb"BGP session down", (network.directory / "hub.log").read_bytes()))
+    """How often a session of the first branches was lost."""
+    lines = re.findall(r" b(\d+)/\w+: BGP session down", (network.directory / "hub.log").read_text())
+    return sum(int(number) <= network.first for number in lines)
 
 
 def _pid(network: ScaleNetwork) -> int:

@@ -34,6 +34,27 @@ def test_the_self_test_fails_without_the_mend_and_holds_with_it() -> None:
     assert done.stdout == "before: ExaBGP's outgoing queue sends [10, 20] where 10 is meant\nafter: good\n"
 
 
+NO_EARLIER = """
+import os
+from speaker.bgp import launcher, mends
+os.environ.update(launcher.settings())
+from exabgp.bgp.neighbor import Neighbor
+mends.bear_a_reload_while_a_session_comes_up()
+neighbor, earlier = Neighbor(), Neighbor()
+print(list(neighbor.previous.changes), bool(neighbor.previous))
+neighbor.previous = earlier
+print(neighbor.previous is earlier)
+neighbor.previous = None
+print(list(neighbor.previous.changes))
+"""
+
+
+def test_a_neighbor_without_an_earlier_definition_has_no_earlier_routes() -> None:
+    done = subprocess.run([sys.executable, "-c", NO_EARLIER], capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    assert done.stdout == "[] False\nTrue\n[]\n"
+
+
 @pytest.mark.parametrize("release", ["5.0.15", "5.0.99"])
 def test_a_known_version_is_started(release: str) -> None:
     check_version(release)

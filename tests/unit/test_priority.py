@@ -6,36 +6,30 @@ import os
 import resource
 import subprocess
 import sys
-import textwrap
 
 import pytest
 
-BUSY = textwrap.dedent("""
-    import os, time
-    from speaker import priority
-    priority.ORDINARY_FOR = 0.2
-    priority.give_way_when_busy()
-    while os.sched_getscheduler(0) != os.SCHED_OTHER:
-        pass
-    print("gave way", flush=True)
-    while os.sched_getscheduler(0) == os.SCHED_OTHER:
-        time.sleep(0.01)
-    print("took it back", os.sched_getparam(0).sched_priority, flush=True)
-""")
+BUSY = """
+import os
+from speaker.priority import give_way_when_busy
+give_way_when_busy()
+while os.sched_getscheduler(0) != os.SCHED_OTHER:
+    pass
+print("gave way")
+"""
 
 
 def in_real_time() -> None:
     resource.setrlimit(resource.RLIMIT_RTTIME, (5_000_000, 5_000_000))
-    resource.setrlimit(resource.RLIMIT_RTPRIO, (2, 2))
     os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(2))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-def test_a_busy_process_becomes_an_ordinary_one_for_a_while() -> None:
+def test_a_busy_process_becomes_an_ordinary_one() -> None:
     done = subprocess.run(
         [sys.executable, "-c", BUSY], preexec_fn=in_real_time, capture_output=True, text=True, timeout=30
     )
-    assert done.stdout.splitlines() == ["gave way", "took it back 2"], done.stderr
+    assert done.stdout == "gave way\n", done.stderr
 
 
 def test_a_process_without_such_a_priority_is_not_disturbed() -> None:
