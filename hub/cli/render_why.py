@@ -11,6 +11,7 @@ from rich.tree import Tree
 
 from hub.cli.durations import ago, round_trip
 from hub.cli.screen import Parts
+from policies.model.announcement import HIGHEST_MED
 
 Report = Mapping[str, Any]
 
@@ -29,6 +30,10 @@ def why_view(report: Report) -> Tree:
     tree.add(_line("uses", _uses(report)))
     for heard in report["hears"]:
         tree.add(_line("hears", f"{heard['prefix']} by {'; by '.join(_by(one) for one in heard['by'])}"))
+    for tunnel in report["tunnels"]:
+        for reason, count in tunnel.get("refused", {}).items():
+            routes = "1 route" if count == 1 else f"{count} routes"
+            tree.add(_line("refuses", f"{routes} by {tunnel['tunnel']}: {reason}"))
     if not report["hears"]:
         tree.add(_line("hears", "nothing yet"))
     for forwarding in report["kernel"]:
@@ -60,9 +65,18 @@ def _told(report: Report) -> str:
         if tunnel["med"] is None:
             continue
         mark = " (survivor)" if report["survivor"] and tunnel["tunnel"] == report["chosen"] else ""
-        changing = "" if tunnel["med_wanted"] in (None, tunnel["med"]) else f", to be {tunnel['med_wanted']}"
-        said.append(f"{tunnel['tunnel']}: {', '.join(tunnel['announced'])} med {tunnel['med']}{mark}{changing}")
+        changing = (
+            "" if tunnel["med_wanted"] in (None, tunnel["med"]) else f", to be {_value(report, tunnel['med_wanted'])}"
+        )
+        said.append(
+            f"{tunnel['tunnel']}: {', '.join(tunnel['announced'])} {_value(report, tunnel['med'])}{mark}{changing}"
+        )
     return "; ".join(said) or "nothing: no session is up"
+
+
+def _value(report: Report, med: int) -> str:
+    """What the branch compares: the lowest MED wins, or with iBGP the highest local preference."""
+    return f"local preference {HIGHEST_MED - med}" if report.get("bgp") == "ibgp" else f"med {med}"
 
 
 def _uses(report: Report) -> str:

@@ -243,6 +243,7 @@ class Loop:
             counters=counters,
             refused=tuple(self._record.refusals),
             measured=link.measured if link is not None else {},
+            refusals=speaker.refusals if speaker is not None else {},
         )
 
     def _tell(self, event: Event) -> None:

@@ -18,6 +18,10 @@ from policies.ranking import standing_order
 Report = dict[str, Any]
 
 
+STALE_SECONDS = 5.0
+"""Every branch is asked once a second: an answer this old says nothing of where it sends now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """A Surroundings is what the adapters know beside the view: what troubles them, what they counted and measured."""
@@ -28,6 +32,7 @@ class Surroundings:
     counters: Mapping[str, int] = field(default_factory=dict)
     refused: tuple[Mapping[str, str], ...] = ()
     measured: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    refusals: Mapping[TunnelId, Mapping[str, int]] = field(default_factory=dict)
 
 
 def network_report(
@@ -54,7 +59,11 @@ def network_report(
 def branch_report(branch: Branch, view: View, verdict: Verdict | None, around: Surroundings, now: Now) -> Report:
     """The state of one branch, for `status` and `why`."""
     forwarding = carrying(branch, view)
-    seen = [path for version in branch.versions if (path := view.paths.get((branch.name, version))) is not None]
+    seen = [
+        path
+        for version in branch.versions
+        if (path := view.paths.get((branch.name, version))) is not None and now.monotonic - path.at <= STALE_SECONDS
+    ]
     # Of both IP versions the one that was asked last without an answer; during a move they may differ.
     uses = min(seen, key=lambda path: path.at, default=None)
     active = forwarding.active if forwarding is not None else None
@@ -62,6 +71,7 @@ def branch_report(branch: Branch, view: View, verdict: Verdict | None, around: S
     return {
         "branch": branch.name,
         "as": branch.asn,
+        "bgp": branch.session.kind.value,
         "policy": branch.policy.name,
         "on": active.name if active is not None and reachable else None,
         "reachable": reachable,
@@ -106,6 +116,8 @@ def _tunnel_report(tunnel: Tunnel, view: View, verdict: Verdict | None, around: 
         "metered": tunnel.uplink.metered,
         "hub_uplink": tunnel.hub_uplink.name,
         "link": f"{tunnel.link.hub} - {tunnel.link.branch}",
+        "link_ipv6": f"{tunnel.link.hub6} - {tunnel.link.branch6}" if tunnel.link.hub6 is not None else None,
+        "exabgp": tunnel.process,
         "liveness": liveness.state.value,
         "method": tunnel.liveness.active.method.value,
         "since": _moment(liveness.since, now) if liveness.since else None,
@@ -117,6 +129,7 @@ def _tunnel_report(tunnel: Tunnel, view: View, verdict: Verdict | None, around: 
         "med": _sent_med(session.sent.values()) if session.state is SessionState.UP else None,
         "med_wanted": verdict.told.get(tunnel.id) if verdict is not None else None,
         "announced": [str(prefix) for prefix in session.sent] if session.state is SessionState.UP else [],
+        "refused": dict(around.refusals.get(tunnel.id, {})),
     }
 
 

@@ -24,6 +24,7 @@ from policies.decide import decide
 from policies.model.announcement import Announcement
 from policies.model.clock import Instant, Now
 from policies.model.ids import TunnelId
+from policies.model.intent import Session, SessionKind
 from policies.model.view import (
     ClassView,
     Heard,
@@ -215,3 +216,16 @@ def test_a_tunnel_has_one_name() -> None:
     assert TunnelId.parse(str(FIBER)) == FIBER
     with pytest.raises(ValueError, match="write branch/tunnel"):
         TunnelId.parse("bandung")
+
+
+def test_why_says_local_preferences_where_they_steer_and_what_is_refused() -> None:
+    branch = replace(BRANCH, session=Session(SessionKind.IBGP))
+    around = Surroundings("/", Instant(0.0), refusals={WIRELESS: {"our own AS is in the path": 2}})
+    text = shown(why_view(branch_report(branch, moved(), None, around, NOW)))
+    assert "local preference 999010" in text
+    assert "2 routes by wireless: our own AS is in the path" in text
+
+
+def test_an_answer_of_long_ago_does_not_say_where_the_branch_sends_now() -> None:
+    later = replace(NOW, monotonic=Instant(NOW.monotonic + 60))
+    assert branch_report(BRANCH, moved(), None, Surroundings("/", Instant(0.0)), later)["uses"] is None
