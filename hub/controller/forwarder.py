@@ -86,6 +86,8 @@ class ForwarderLink:
                     self.error = str(message["error"])
                     if self._writer is None:
                         raise BadLineError(self.error)
+                    mend = "if it is of another version than the controller, restart it (pointsman run)"
+                    self.problems["forwarder refuses"] = (f"the forwarder refuses an order: {self.error}", mend)
                     continue
                 if not greeted:
                     if check_greeting(message) != "forwarder":
