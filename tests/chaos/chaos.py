@@ -119,7 +119,9 @@ def _episode(hub: RunningHub, configuration: Path, probe: Probe, faults: tuple[F
 
 def _judge(hub: RunningHub, seen: Mapping[str, ProbeReport], intervals: list[Interval], account: Account) -> None:
     for branch in hub.lab.network.branches:
-        site = Site(branch.name, tuple(t.name for t in branch.tunnels), all(t.bfd for t in branch.tunnels))
+        # FRR has BFD for its sessions, but not for its floor: without ExaBGP it is told by nobody.
+        own_bfd = branch.router == "bird" and all(tunnel.bfd for tunnel in branch.tunnels)
+        site = Site(branch.name, tuple(tunnel.name for tunnel in branch.tunnels), own_bfd)
         report = seen[branch.name]
         for direction, way in (("to_branch", report.to_branch), ("to_hub", report.to_hub)):
             account.sent += way.sent
@@ -252,12 +254,16 @@ def _lab(configuration: Path | None) -> Iterator[tuple[RunningHub, Path]]:
 
 
 def _copy(source: Path, target: Path) -> None:
-    branches = (
-        ("bandung", "tegal") if source == EXAMPLE else tuple(p.stem for p in (source / "branches").glob("*.yaml"))
-    )
+    """A configuration; of the example three branches: one with BFD, one without, and one whose router is FRR."""
+    branches = tuple(file.stem for file in (source / "branches").glob("*.yaml"))
+    if source == EXAMPLE:
+        branches = ("bandung", "tegal", "garut")
     (target / "branches").mkdir(parents=True)
     for name in ("network.yaml", "allocations.yaml", *(f"branches/{branch}.yaml" for branch in branches)):
         (target / name).write_bytes((source / name).read_bytes())
+    if source == EXAMPLE:
+        with (target / "branches" / "garut.yaml").open("a") as file:
+            file.write("router: {kind: frr}\n")
 
 
 def _tell(account: Account) -> None:
