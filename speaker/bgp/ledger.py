@@ -20,7 +20,7 @@ Deterministic: no clock and no I/O of its own.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -145,6 +145,7 @@ class Ledger:
         self._neighbors: dict[IPv4Address, _Neighbor] = {}
         self._unanswered: dict[int, _Unanswered] = {}
         self._last_number = 0
+        self._next: IPv4Address | None = None
 
     # what is wanted
 
@@ -237,13 +238,8 @@ class Ledger:
     def commands(self, now: Instant) -> list[tuple[int, Command]]:
         """The commands to write now, with the numbers under which their answers are expected."""
         self._overdue(now)
-        written: list[tuple[int, Command]] = []
-        for address, known in list(self._in_turn()):
-            if known.idle:
-                known.urgent = False
-            elif len(self._unanswered) < (URGENT_WINDOW if known.urgent else WINDOW):
-                written += self._said(address, known, now)
-        return written
+        urgent, ordinary = self._waiting()
+        return [*self._in_turn(urgent, now), *self._in_turn(ordinary, now)]
 
     def settled(self, neighbor: IPv4Address) -> bool:
         """Whether the neighbor was seen to be sent exactly what is wanted."""
@@ -264,18 +260,36 @@ class Ledger:
     def _of(self, neighbor: IPv4Address) -> _Neighbor:
         return self._neighbors.setdefault(neighbor, _Neighbor())
 
-    def _in_turn(self) -> Iterator[tuple[IPv4Address, _Neighbor]]:
-        ready = [
-            (address, known) for address, known in self._neighbors.items() if known.up and known.wanted is not None
-        ]
-        yield from (entry for entry in ready if entry[1].urgent)
-        yield from (entry for entry in ready if not entry[1].urgent)
+    def _waiting(self) -> tuple[list[IPv4Address], list[IPv4Address]]:
+        """The neighbors to which there is something to say: the urgent ones, and the others."""
+        urgent: list[IPv4Address] = []
+        ordinary: list[IPv4Address] = []
+        for address, known in self._neighbors.items():
+            if not known.up or known.wanted is None:
+                continue
+            if known.idle:
+                known.urgent = False
+            else:
+                (urgent if known.urgent else ordinary).append(address)
+        return urgent, ordinary
 
-    def _said(self, address: IPv4Address, known: _Neighbor, now: Instant) -> Iterator[tuple[int, Command]]:
-        for command in self._due(address, known):
+    def _in_turn(self, neighbors: list[IPv4Address], now: Instant) -> Iterator[tuple[int, Command]]:
+        """One command a neighbor and again, while there is room: a large set must not make the others wait for its end.
+
+        The one for which there was no room is the first the next time.
+        """
+        start = neighbors.index(self._next) if self._next in neighbors else 0
+        turn = deque((each, iter(self._due(each, self._of(each)))) for each in (*neighbors[start:], *neighbors[:start]))
+        while turn:
+            address, due = turn.popleft()
+            command, known = next(due, None), self._of(address)
+            if command is None:
+                continue
             if not self._has_room(known, command):
+                self._next = address
                 return
             yield self._say(address, known, command, now), command
+            turn.append((address, due))
 
     def _due(self, address: IPv4Address, known: _Neighbor) -> list[Command]:
         """All that there is to say to a neighbor now, most useful first."""

@@ -285,3 +285,18 @@ def test_a_refused_command_is_counted_and_tried_again() -> None:
     ledger.answered(number, done=False, now=START)
     assert ledger.counters["refused"] == 1
     assert said(ledger, at(SEEN_WITHIN)) == [Announce(A, Announcement(1000), (P,))]
+
+
+def test_a_large_set_does_not_make_the_others_wait_for_its_end() -> None:
+    ledger = Ledger()
+    many = [IPv4Network(f"10.{n // 250}.{n % 250}.0/24") for n in range(2000)]
+    ledger.want(A, wanting(*many))
+    ledger.want(B, wanting(P))
+    ledger.up(A)
+    ledger.up(B)
+    to_others = 0
+    for _ in range(3):
+        for number, command in ledger.commands(START):
+            to_others += command.neighbor == B
+            ledger.answered(number, done=True, now=START)
+    assert to_others == 1
