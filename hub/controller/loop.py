@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 from hub.controller.record import Record
 from hub.controller.report import Surroundings, branch_report, network_report
+from hub.controller.stalls import TICK_SECONDS, Stalls
 from hub.controller.wording import sentence
 from policies.decide import BranchDecision, combine, decide_branch
 from policies.faults import faults
@@ -58,6 +59,7 @@ class Loop:
         self._config = config
         self._started = Instant(time.monotonic())
         self._zone = ZoneInfo(intent.timezone)
+        self._stalls = Stalls(time.monotonic)
         self._view = View()
         self._decisions: dict[str, BranchDecision] = {}
         self._dirty: set[str] = set(intent.branches)
@@ -85,12 +87,19 @@ class Loop:
 
     async def run(self) -> None:
         """Look at everything again from time to time; events are decided as they come."""
+        look_again = 0.0
         while True:
-            self._dirty |= set(self._intent.branches)
-            self._decide()
-            if self._forwarder is not None:
-                self._forwarder.refresh()
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            slept = self._stalls.count
+            self._stalls.look()
+            if self._stalls.count > slept:
+                self._record.counters["stalls of the controller"] += 1
+            if time.monotonic() >= look_again:
+                look_again = time.monotonic() + LOOK_AGAIN_SECONDS
+                self._dirty |= set(self._intent.branches)
+                self._decide()
+                if self._forwarder is not None:
+                    self._forwarder.refresh()
+            await asyncio.sleep(TICK_SECONDS)
 
     def reconfigure(self, intent: Intent) -> None:
         """Decide by this configuration from now on."""
@@ -137,7 +146,7 @@ class Loop:
 
     def _decide(self) -> None:
         self._pass = None
-        now = Instant(time.monotonic())
+        now = self._stalls.now()
         dirty, self._dirty = self._dirty & self._intent.branches.keys(), set()
         before = {name: self._decisions.get(name) for name in sorted(dirty)}
         for name, was in before.items():
