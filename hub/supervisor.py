@@ -275,7 +275,11 @@ def _hasten(pid: int, program: Program) -> None:
             return
     policy = os.SCHED_RR if program.inherit else os.SCHED_RR | os.SCHED_RESET_ON_FORK
     with contextlib.suppress(PermissionError, ProcessLookupError):  # an ordinary user's lab has to do without
-        resource.prlimit(pid, resource.RLIMIT_RTTIME, (LONGEST_RUN_MICROSECONDS, LONGEST_RUN_MICROSECONDS))
+        # The soft limit is the process's own: it has set it, and sets it again when it gives way (speaker.priority).
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_RTTIME)
+        if hard != LONGEST_RUN_MICROSECONDS:
+            soft = LONGEST_RUN_MICROSECONDS
+        resource.prlimit(pid, resource.RLIMIT_RTTIME, (soft, LONGEST_RUN_MICROSECONDS))
         os.sched_setscheduler(pid, policy, os.sched_param(program.priority))
 
 

@@ -50,8 +50,12 @@ def _interim(before: Branch, after: Branch) -> Branch:
 
 def leaving_tunnels(before: Branch, after: Branch) -> tuple[Tunnel, ...]:
     """The tunnels of a branch that go, or that become other tunnels of the same name."""
-    wanted = {tunnel.id: _way(tunnel) for tunnel in after.tunnels}
-    return tuple(tunnel for tunnel in before.tunnels if wanted.get(tunnel.id) != _way(tunnel))
+    wanted = {tunnel.id: tunnel for tunnel in after.tunnels}
+    return tuple(tunnel for tunnel in before.tunnels if not _goes_on(tunnel, wanted.get(tunnel.id)))
+
+
+def _goes_on(tunnel: Tunnel, wanted: Tunnel | None) -> bool:
+    return wanted is not None and _way(wanted) == _way(tunnel) and not tunnel.link.differs_in_ipv6(wanted.link)
 
 
 def _way(tunnel: Tunnel) -> tuple[object, ...]:

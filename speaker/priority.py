@@ -19,6 +19,10 @@ BUSY_MICROSECONDS = 300_000
 def give_way_when_busy() -> None:
     """Let SIGXCPU make this process an ordinary one. To be called in the main thread."""
     signal.signal(signal.SIGXCPU, _give_way)
+    _arm()
+
+
+def _arm() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_RTTIME)
     if most == resource.RLIM_INFINITY or most > BUSY_MICROSECONDS:
         resource.setrlimit(resource.RLIMIT_RTTIME, (BUSY_MICROSECONDS, most))
@@ -26,3 +30,5 @@ def give_way_when_busy() -> None:
 
 def _give_way(_number: int, _frame: object) -> None:
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    # The kernel has raised the soft limit by a second, so that it does not signal at once again.
+    _arm()

@@ -155,24 +155,32 @@ async def reconfigure(
     themselves are given the new intent on the way. When one is refused, nothing changes.
     """
     processes = sorted({*speakers.processes, *intent.processes()})
-    usable, problems = await asyncio.to_thread(_usable, intent, site)
     try:
+        usable, problems = await asyncio.to_thread(_usable, intent, site)
         fresh = await _prepare_all(processes, usable, site)
-    except (InvalidConfigurationError, PasswordError, OSError) as error:
+        for process in fresh:
+            site.untaken(process).touch()
+    except (InvalidConfigurationError, PasswordError, OSError, ValueError) as error:
         return _refused(error)
     on_valid()
     ending = ends(before, intent)
     await speakers.retire(ending, ending - frozenset(intent.tunnels()))
-    try:
-        for process, path in fresh.items():
-            site.untaken(process).touch()
-            path.replace(site.places.exabgp_config(process))
-    except OSError as error:
-        return _refused(error)
+    unwritten = _put_in_place(fresh, site)
     speakers.reconfigure(intent)
     losing = {before.tunnels()[tunnel].process for tunnel in ending}
     outcome = await _all_taken(speakers, usable, site, processes, losing)
-    return replace(outcome, problems=(*problems, *outcome.problems))
+    return replace(outcome, problems=(*problems, *unwritten, *outcome.problems))
+
+
+def _put_in_place(fresh: Mapping[int, Path], site: Site) -> tuple[str, ...]:
+    """Replace the files. What fails now is a problem and no refusal: the rest of the hub has taken the intent."""
+    problems = []
+    for process, path in fresh.items():
+        try:
+            path.replace(site.places.exabgp_config(process))
+        except OSError as error:
+            problems.append(f"{path}: {error.strerror}: make room there, or make it writable")
+    return tuple(problems)
 
 
 def _usable(intent: Intent, site: Site) -> tuple[Intent, tuple[str, ...]]:
@@ -181,9 +189,14 @@ def _usable(intent: Intent, site: Site) -> tuple[Intent, tuple[str, ...]]:
 
 
 def ends(before: Intent, intent: Intent) -> frozenset[TunnelId]:
-    """The tunnels whose neighbors go, or get another address, AS or process; one that is only renamed stays."""
-    after = set(_neighbors(intent).values())
-    return frozenset(tunnel for tunnel, neighbor in _neighbors(before).items() if neighbor not in after)
+    """The tunnels whose neighbors go, or get another address, AS or process; one that is only renamed stays.
+
+    So do those with another IPv6 link: what was announced with the old next hop must be said anew.
+    """
+    after, had, has = set(_neighbors(intent).values()), before.tunnels(), intent.tunnels()
+    gone = {tunnel for tunnel, neighbor in _neighbors(before).items() if neighbor not in after}
+    other = {tunnel for tunnel in had.keys() & has.keys() if had[tunnel].link.differs_in_ipv6(has[tunnel].link)}
+    return frozenset(gone | other)
 
 
 def _neighbors(intent: Intent) -> dict[TunnelId, tuple[Peer, int]]:
@@ -241,7 +254,7 @@ def _clear_away(speakers: Speakers, intent: Intent, site: Site) -> None:
                 file.unlink(missing_ok=True)
 
 
-def _refused(error: InvalidConfigurationError | PasswordError | OSError) -> Outcome:
+def _refused(error: InvalidConfigurationError | PasswordError | OSError | ValueError) -> Outcome:
     if isinstance(error, OSError):
         text = f"{error.filename}: {error.strerror}: make room there, or make it readable and writable"
         return Outcome((text,), taken=False)

@@ -27,7 +27,7 @@ def stage(directory: Path, state: Path) -> Path:
     for file in _files(directory):
         target = fresh / file.relative_to(directory)
         target.parent.mkdir(exist_ok=True)
-        shutil.copyfile(file, target)
+        shutil.copy(file, target)  # with its mode
     (fresh / _ORIGIN).write_text(f"{directory.absolute()}\n", encoding="utf-8")
     return fresh
 

@@ -27,6 +27,7 @@ _PROBLEM = "configuration"
 LEAVE_WITHIN = 30.0
 """Seconds that an apply waits for traffic to leave the tunnels that go; it goes on in the background after that."""
 LOOK_EVERY = 0.1
+AGAIN_SECONDS = 5.0
 
 
 class NotAppliedError(Exception):
@@ -63,6 +64,7 @@ class Changing:
         self._asked = asyncio.Event()
         self._turn = asyncio.Lock()
         self._finishing: asyncio.Task[None] | None = None
+        self._unfinished: Transition | None = None
         self._goal: Intent | None = None
 
     @property
@@ -116,38 +118,52 @@ class Changing:
         return plan(self._present, intent, self._loop.view, Instant(time.monotonic()))
 
     async def _carry_out(self, planned: Plan, intent: Intent, staged: Path) -> Applied:
-        await self._abandon()
+        unfinished = await self._abandon()
         change = transition(self._loop.intent, intent)
-        outcome = await self._neighbors.take(change.interim)
+        kept: list[str] = []
+        outcome = await self._neighbors.take(change.interim, lambda: kept.extend(_kept(staged)))
         if not outcome.taken:
+            self._begin_to_finish(unfinished)
             raise NotAppliedError("; ".join(outcome.problems))
         self._loop.problems.pop(_PROBLEM, None)
         self._goal = intent
-        problems = list(outcome.problems) + await asyncio.to_thread(_kept, staged)
+        problems = (*outcome.problems, *kept)
         self._record.say(f"configuration {planned.id} is in force")
         if not change.leaving:
-            return Applied(planned, (), tuple(problems))
-        self._finishing = asyncio.create_task(self._finish(change), name="leaving tunnels")
-        await asyncio.wait([self._finishing], timeout=LEAVE_WITHIN)
-        waiting = () if self._finishing.done() else tuple(sorted(map(str, self._still(change))))
-        return Applied(planned, waiting, tuple(problems))
+            return Applied(planned, (), problems)
+        finishing = self._begin_to_finish(change)
+        await asyncio.wait([finishing], timeout=LEAVE_WITHIN)
+        waiting = () if finishing.done() else tuple(sorted(map(str, self._still(change))))
+        return Applied(planned, waiting, problems)
 
-    async def _finish(self, change: Transition) -> None:
-        """Remove the tunnels that go once nothing uses them."""
+    def _begin_to_finish(self, change: Transition | None) -> asyncio.Task[None]:
+        self._unfinished = change
+        self._finishing = asyncio.create_task(self._finish(change), name="leaving tunnels")
+        return self._finishing
+
+    async def _finish(self, change: Transition | None) -> None:
+        """Remove the tunnels that go once nothing uses them, and again until it was taken."""
+        if change is None:
+            return
         while self._still(change):  # noqa: ASYNC110 - what is seen has no one event
             await asyncio.sleep(LOOK_EVERY)
-        await self._neighbors.take(change.final)
+        while not (outcome := await self._neighbors.take(change.final)).taken:
+            self._record.say(f"not removed yet: {'; '.join(outcome.problems)}")
+            await asyncio.sleep(AGAIN_SECONDS)
+        self._unfinished = None
         self._record.say(f"removed: {', '.join(sorted(map(str, change.leaving)))}")
 
     def _still(self, change: Transition) -> frozenset[object]:
         return frozenset(still_carrying(change, self._loop.view, Instant(time.monotonic())))
 
-    async def _abandon(self) -> None:
-        """An unfinished change gives way to the next one, which begins where that one is."""
+    async def _abandon(self) -> Transition | None:
+        """An unfinished change gives way to the next one, which begins where that one is; None if there was none."""
+        unfinished, self._unfinished = self._unfinished, None
         if self._finishing is not None and not self._finishing.done():
             self._finishing.cancel()
             await asyncio.wait([self._finishing])
         self._finishing = None
+        return unfinished
 
 
 def _intent_of(configuration: Configuration) -> Intent:

@@ -32,10 +32,15 @@ class Neighbors:
         self._wanted = intent
         self._changed = asyncio.Event()
         self._changed.set()
+        self._on_valid: Callable[[], None] = lambda: None
         self._taking: list[tuple[Intent, asyncio.Future[Outcome]]] = []
 
-    async def take(self, intent: Intent) -> Outcome:
-        """Make the tunnels of this intent ExaBGP's neighbors; how that ended."""
+    async def take(self, intent: Intent, on_valid: Callable[[], None] = lambda: None) -> Outcome:
+        """Make the tunnels of this intent ExaBGP's neighbors; how that ended.
+
+        `on_valid` is called when ExaBGP has accepted it and nothing has changed yet.
+        """
+        self._on_valid = on_valid
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._taking.append((intent, outcome))
         self._wanted = intent
@@ -53,6 +58,9 @@ class Neighbors:
             )
             if outcome.taken:
                 self._present = wanted
+            elif self._wanted is wanted:
+                # What was refused does not come into force later by itself.
+                self._wanted = self._present
             self._report(outcome)
             self._answer(wanted, outcome)
             if outcome.problems or outcome.unanswered:
@@ -73,7 +81,15 @@ class Neighbors:
 
     def _accept(self, wanted: Intent) -> Callable[[], None]:
         """What follows once ExaBGP accepts it: forwarder and policy take it too, and not before."""
-        return (lambda: None) if wanted is self._present else (lambda: self._loop.reconfigure(wanted))
+        if wanted is self._present:
+            return lambda: None
+        first, self._on_valid = self._on_valid, lambda: None
+
+        def accept() -> None:
+            first()
+            self._loop.reconfigure(wanted)
+
+        return accept
 
     def _report(self, outcome: Outcome) -> None:
         """Say what changed. That a process does not answer is its speaker's problem, and here only said."""

@@ -52,6 +52,10 @@ class Link:
     hub6: IPv6Address | None = None
     branch6: IPv6Address | None = None
 
+    def differs_in_ipv6(self, other: Link) -> bool:
+        """Whether both have IPv6, and not the same: IPv6 that comes or goes is another matter."""
+        return None not in (self.hub6, other.hub6) and (self.hub6, self.branch6) != (other.hub6, other.branch6)
+
 
 @dataclass(frozen=True, slots=True)
 class Uplink:

@@ -22,7 +22,8 @@ _IN_ORDER = re.compile(r"neighbor \S+ (announce|withdraw) (attributes|route) ")
 _AT_ONCE = {"version": "exabgp ", "reload": "reload in progress"}
 
 _ALLOWED = re.compile(
-    r"(neighbor [!-~]+ (announce|withdraw|flush|teardown) [ -~]+|show (neighbor|adj-rib) [ -~]+|version|reload)"
+    r"(neighbor [!-~]+ (announce|withdraw|flush|teardown) [ -~]+"
+    r"|show neighbor json|show adj-rib (in|out) json|version|reload)"
 )
 
 

@@ -77,3 +77,31 @@ def test_a_configuration_that_somebody_removes_is_written_again(
     monkeypatch.setattr(neighbors_module, "LOOK_SECONDS", 0.01)
     said, _ = outcomes(monkeypatch, tmp_path, [Outcome(), Outcome()])
     assert said == []
+
+
+def test_what_an_apply_was_refused_does_not_come_into_force_later_by_itself(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(neighbors_module, "AGAIN_SECONDS", 0.01)
+    present, proposed = network(1), network(2)
+    asked: list[Any] = []
+    refused = Outcome(("the password cannot be read",), taken=False)
+
+    async def reconfigure(_speakers: object, _before: object, wanted: object, *_: object, **__: object) -> Outcome:
+        asked.append(wanted)
+        return refused if wanted is proposed else Outcome()
+
+    async def scene() -> None:
+        monkeypatch.setattr(neighbors_module, "reconfigure", reconfigure)
+        loop = SimpleNamespace(problems={})
+        parts = (cast("Any", None), Site(Places(run=tmp_path)), cast("Any", loop), present, [].append)
+        neighbors = Neighbors(*parts)
+        task = asyncio.create_task(neighbors.run())
+        assert not (await asyncio.wait_for(neighbors.take(proposed), 20)).taken
+        while asked[-1] is proposed:  # noqa: ASYNC110 - what it does next has no event
+            await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(asyncio.wait_for(scene(), 20))
+    assert asked.count(proposed) == 1

@@ -13,9 +13,11 @@ BUSY = """
 import os
 from speaker.priority import give_way_when_busy
 give_way_when_busy()
-while os.sched_getscheduler(0) != os.SCHED_OTHER:
-    pass
-print("gave way")
+for turn in range(2):
+    while os.sched_getscheduler(0) != os.SCHED_OTHER:
+        pass
+    print("gave way")
+    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(2))
 """
 
 
@@ -25,11 +27,11 @@ def in_real_time() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-def test_a_busy_process_becomes_an_ordinary_one() -> None:
+def test_a_busy_process_becomes_an_ordinary_one_each_time() -> None:
     done = subprocess.run(
         [sys.executable, "-c", BUSY], preexec_fn=in_real_time, capture_output=True, text=True, timeout=30
     )
-    assert done.stdout == "gave way\n", done.stderr
+    assert done.stdout == "gave way\n" * 2, done.stderr
 
 
 def test_a_process_without_such_a_priority_is_not_disturbed() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 from small_network import HUB, a_branch, a_network
@@ -58,6 +58,22 @@ def test_a_new_name_for_a_tunnel_comes_when_the_old_one_is_gone() -> None:
     change = transition(BEFORE, replace(BEFORE, branches={"bandung": replace(BRANCH, tunnels=(renamed, wireless))}))
     assert [tunnel.id.name for tunnel in change.interim.branches["bandung"].tunnels] == ["wireless", "fiber"]
     assert [tunnel.id.name for tunnel in change.final.branches["bandung"].tunnels] == ["main", "wireless"]
+
+
+def with_ipv6(branch: Branch, number: int, *names: str) -> Branch:
+    def changed(link: Link) -> Link:
+        return replace(link, hub6=IPv6Address(f"fd00::{number}0"), branch6=IPv6Address(f"fd00::{number}1"))
+
+    return replace(
+        branch, tunnels=tuple(replace(t, link=changed(t.link)) if t.id.name in names else t for t in branch.tunnels)
+    )
+
+
+def test_a_tunnel_with_another_ipv6_link_is_left_first_and_one_that_gets_its_first_is_not() -> None:
+    with_one = replace(BEFORE, branches={"bandung": with_ipv6(BRANCH, 1, "fiber")})
+    with_another = replace(BEFORE, branches={"bandung": with_ipv6(BRANCH, 2, "fiber")})
+    assert transition(BEFORE, with_one).leaving == frozenset()
+    assert transition(with_one, with_another).leaving == {FIBER}
 
 
 def test_where_no_tunnel_stays_there_is_nothing_to_move_to() -> None:
