@@ -196,7 +196,7 @@ def _session_changed(was: SessionView, event: SessionChanged) -> SessionView:
             reason=event.reason,
             complete=False,
             sent=NOTHING,
-            sent_before=_lowest(was.sent_before, was.sent),
+            sent_before=_lowest(_may_still_hold(was, event.at).sent_before, was.sent),
             replaced={},
             heard=_held(was, event.at),
             end_of_rib=False,

@@ -274,6 +274,7 @@ class Translator:
         if families is not None:
             self.opened(address, _versions(families))
         events += self.state(address, state, str(memory.get("reason", "")), at)
+        events += self._replaced(address, memory)
         for update in (*sent, *updates("received", Direction.RECEIVED)):
             events += self.updated(update, at)
         for version in sorted(_ends(memory, "received")):
@@ -284,6 +285,16 @@ class Translator:
             events.append(SetSent(tunnel, at))
         all_sent = {prefix: said for update in sent for prefix, said in announced(update).items()}
         return Remembered(address, tuple(events), state is SessionState.UP, all_sent, complete)
+
+    def _replaced(self, address: IPv4Address, memory: Mapping[str, Any]) -> list[Event]:
+        """What was taken back on the present session, and when; a relay of the release before does not tell it."""
+        replaced: dict[Prefix, Announcement] = {}
+        for update in memory.get("replaced", ()):
+            replaced |= announced(parse_update(address, Direction.SENT, update))
+        if not replaced:
+            return []
+        tunnel, at = self._neighbors[address].tunnel.id, Instant(float(memory["replaced_at"]))
+        return [AnnouncementsSent(tunnel, replaced, (), at), AnnouncementsSent(tunnel, {}, tuple(replaced), at)]
 
     def _received(self, neighbor: Neighbor, update: Updated, at: Instant) -> list[Event]:
         session = self._session(update.neighbor)

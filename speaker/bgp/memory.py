@@ -14,6 +14,9 @@ from typing import Any
 MOST_PREFIXES = 20_000
 """Prefixes remembered of one neighbor in one direction: a branch that goes mad must not fill the hub's memory."""
 
+ARRIVES = 10.0
+"""Seconds that a tunnel must live after a change was sent for its branch to have it (policies.model.view)."""
+
 Said = tuple[str, str]
 """A next hop, and the attributes as canonical JSON."""
 
@@ -30,6 +33,8 @@ class Neighbor:
 
     `sent_before` and `received_before` come from earlier sessions and were not yet replaced: the branch may still hold
     the one, and the hub the other. `families` are those that the neighbor's OPEN offered, None while no session has.
+    `replaced` is what was withdrawn or made worse on the present session, the last time at `replaced_at`: if its tunnel
+    dies shortly after, the branch may still hold it.
     """
 
     state: str = "unknown"
@@ -42,6 +47,8 @@ class Neighbor:
     families: list[str] | None = None
     sent_ends: set[str] = field(default_factory=set)
     received_ends: set[str] = field(default_factory=set)
+    replaced: dict[str, Said] = field(default_factory=dict)
+    replaced_at: float = 0.0
 
 
 class Memory:
@@ -97,6 +104,8 @@ class Memory:
                     "families": neighbor.families,
                     "sent_ends": sorted(neighbor.sent_ends),
                     "received_ends": sorted(neighbor.received_ends),
+                    "replaced": list(_updates(neighbor.replaced)),
+                    "replaced_at": neighbor.replaced_at,
                 }
             }
 
@@ -117,23 +126,25 @@ class Memory:
             if "eor" in message:
                 _end_of_rib(self._of(address), f"{message['eor']['afi']} {message['eor']['safi']}", sent=sent)
             else:
-                self._update(address, message["update"], sent=sent)
+                self._update(address, message["update"], at, sent=sent)
 
     def _state(self, address: str, state: str, reason: str, at: float) -> None:
         if "[removed]" in reason:
             self.neighbors.pop(address, None)
         elif state in {"up", "down"}:
             neighbor = self._of(address)
-            _end_session(neighbor)
+            _end_session(neighbor, at)
             neighbor.state, neighbor.at, neighbor.reason = state, at, reason
             if state == "down":
                 neighbor.families = None
 
-    def _update(self, address: str, update: Mapping[str, Any], *, sent: bool) -> None:
+    def _update(self, address: str, update: Mapping[str, Any], at: float, *, sent: bool) -> None:
         # All is read before any of it is taken.
         taken_back, said = list(withdrawn(update)), list(_announced(update))
         attributes = self._share(update.get("attribute", {}))
         neighbor = self._of(address)
+        if sent:
+            _replace(neighbor, taken_back, [prefix for prefix, _ in said], attributes, at)
         # What an earlier session sent stands until this one's whole set is sent: the branch may hold it till then.
         now, before = (neighbor.sent, {}) if sent else (neighbor.received, neighbor.received_before)
         for prefix in taken_back:
@@ -183,12 +194,31 @@ def _is_sent(direction: object) -> bool:
     return direction == "send"
 
 
-def _end_session(neighbor: Neighbor) -> None:
-    for prefix, said in neighbor.sent.items():
-        known = neighbor.sent_before.get(prefix)
-        # Of two values that the branch may hold, the one that wins there is the one that must be beaten.
+def _replace(neighbor: Neighbor, withdrawn: list[str], announced: list[str], attributes: str, at: float) -> None:
+    """Keep what an update that is sent takes back, beside what was taken back so lately that it may not be gone yet."""
+    sent = neighbor.sent
+    worse = (p for p in announced if p in sent and _loses(sent[p]) < _loses(("", attributes)))
+    taken_back = {prefix: sent[prefix] for prefix in (*withdrawn, *worse) if prefix in sent}
+    if not taken_back:
+        return
+    recent = neighbor.replaced if at - neighbor.replaced_at < ARRIVES else {}
+    _keep_best(recent, taken_back)
+    neighbor.replaced, neighbor.replaced_at = recent, at
+
+
+def _keep_best(kept: dict[str, Said], more: Mapping[str, Said]) -> None:
+    """Of two values that the branch may hold, the one that wins there is the one that must be beaten."""
+    for prefix, said in more.items():
+        known = kept.get(prefix)
         if known is None or _loses(said) < _loses(known):
-            neighbor.sent_before[prefix] = said
+            kept[prefix] = said
+
+
+def _end_session(neighbor: Neighbor, at: float) -> None:
+    _keep_best(neighbor.sent_before, neighbor.sent)
+    if at - neighbor.replaced_at < ARRIVES:
+        _keep_best(neighbor.sent_before, neighbor.replaced)
+    neighbor.replaced = {}
     neighbor.received_before |= neighbor.received
     neighbor.sent, neighbor.received = {}, {}
     neighbor.sent_ends, neighbor.received_ends = set(), set()

@@ -13,6 +13,7 @@ from histories.situation import Situation
 from histories.timeline import Timeline
 from policies.model.announcement import Announcement
 from policies.model.ids import Prefix, TunnelId
+from policies.model.view import ARRIVES
 from speaker.bgp.text import Command
 
 SETTLED = 10.0
@@ -31,16 +32,35 @@ class Remembered:
     received_before: set[Prefix] = field(default_factory=set)
     sent_ends: set[int] = field(default_factory=set)
     received_end: bool = False
+    replaced: dict[Prefix, Announcement] = field(default_factory=dict)
+    replaced_at: float = 0.0
+
+    def tell(self, sent: dict[Prefix, Announcement], withdrawn: tuple[Prefix, ...], at: float) -> None:
+        """What was sent on the present session; what it takes back is kept for a while."""
+        back = {
+            prefix: said
+            for prefix, said in self.sent.items()
+            if prefix in withdrawn or (prefix in sent and said.med < sent[prefix].med)
+        }
+        if back:
+            recent = self.replaced if at - self.replaced_at < ARRIVES.total_seconds() else {}
+            self.replaced, self.replaced_at = _lowest(recent, back), at
+        self.sent = {prefix: said for prefix, said in self.sent.items() if prefix not in withdrawn} | sent
 
     def session(self, at: float, *, up: bool) -> None:
         """Another session, or none."""
-        for prefix, said in self.sent.items():
-            known = self.sent_before.get(prefix)
-            if known is None or said.med < known.med:
-                self.sent_before[prefix] = said
+        self.sent_before = _lowest(self.sent_before, self.sent)
+        if at - self.replaced_at < ARRIVES.total_seconds():
+            self.sent_before = _lowest(self.sent_before, self.replaced)
+        self.replaced = {}
         self.received_before |= self.received
         self.sent, self.received, self.sent_ends, self.received_end = {}, set(), set(), False
         self.up, self.at = up, at
+
+
+def _lowest(one: dict[Prefix, Announcement], other: dict[Prefix, Announcement]) -> dict[Prefix, Announcement]:
+    better = {p: said for p, said in other.items() if p not in one or said.med < one[p].med}
+    return one | better
 
 
 class Relay:
@@ -53,6 +73,7 @@ class Relay:
         self.controller: Pipe | None = None
         self.running = False
         self.ready = False
+        self.started = 0.0
         self.lost: Callable[[], None] = lambda: None
         self.memory: dict[TunnelId, Remembered] = {}
         self._awaiting: set[TunnelId] = set()
@@ -63,6 +84,7 @@ class Relay:
     def start(self) -> None:
         """Start, and ask ExaBGP what it has been doing; no session notices."""
         self.running, self.ready, self.memory = True, False, {}
+        self.started = self._timeline.now
         self.from_exabgp.open()
         self._exabgp.relay = self.from_exabgp
         self.to_exabgp.then(self._show_neighbors)
@@ -167,6 +189,8 @@ class Relay:
                     "received_before": tuple(sorted(known.received_before, key=str)),
                     "sent_end": known.sent_ends.issuperset(VERSIONS),
                     "received_end": known.received_end,
+                    "replaced": dict(known.replaced),
+                    "replaced_at": known.replaced_at,
                 }
             )
         self.controller.send({"ready": True})
@@ -213,9 +237,7 @@ class Relay:
                 if tunnel in self._awaiting:
                     self._found_out(tunnel)
             case {"sent": sent, "withdrawn": withdrawn}:
-                for prefix in withdrawn:
-                    known.sent.pop(prefix, None)
-                known.sent.update(sent)
+                known.tell(sent, withdrawn, self._timeline.now)
             case {"sent end": version}:
                 known.sent_ends.add(version)
                 known.sent_before = {p: said for p, said in known.sent_before.items() if p.version != version}

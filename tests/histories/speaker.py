@@ -234,6 +234,9 @@ class Speaker:
             tell(AnnouncementsSent(tunnel, memory["sent_before"], (), at))
         self._states.pop(tunnel, None)
         self._state(tunnel, at, up=memory["up"])
+        if memory["replaced"]:
+            tell(AnnouncementsSent(tunnel, memory["replaced"], (), memory["replaced_at"]))
+            tell(AnnouncementsSent(tunnel, {}, tuple(memory["replaced"]), memory["replaced_at"]))
         if memory["sent"]:
             tell(AnnouncementsSent(tunnel, memory["sent"], (), at))
         self._received(tunnel, memory["received"], (), at)

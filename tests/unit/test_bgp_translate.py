@@ -267,7 +267,7 @@ def believed(events: list[Event]) -> View:
 def comparable(session: SessionView) -> object:
     """What must be the same for a controller that came late: all but the times before the present session."""
     held = {prefix: route.held_since is not None for prefix, route in session.heard.items()}
-    return session.state, session.complete, session.end_of_rib, session.sent, held
+    return session.state, session.complete, session.end_of_rib, session.sent, held, session.replaced
 
 
 @settings(deadline=None)
