@@ -8,7 +8,7 @@ liveness daemon died is not cut off.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -75,11 +75,25 @@ def choose(order: Iterable[str], states: TunnelStates) -> str | None:
 
 
 def fail_over(
-    classes: Iterable[ForwardingClass], states: TunnelStates, now_ns: int, reasons: Mapping[str, str]
+    classes: Iterable[ForwardingClass],
+    states: TunnelStates,
+    now_ns: int,
+    reasons: Mapping[str, str],
+    watched: Container[str] | None = None,
 ) -> tuple[ForwardingClass, ...]:
-    """The classes that move now, as they are after the move; `reasons` says why each dead tunnel is dead."""
+    """The classes that move now, as they are after the move; `reasons` says why each dead tunnel is dead.
+
+    A tunnel that is not `watched` any more (None: all are) would never be known to die. A class leaves it as soon as a
+    tunnel of its order lives, for the controller may be gone before it says where the class shall go.
+    """
     moved = []
     for current in classes:
+        if watched is not None and current.active is not None and current.active not in watched:
+            target = choose(current.order, states)
+            if target is not None and target != current.active and state_of(target, states) == "up":
+                why = f"{current.active} is not watched any more"
+                moved.append(replace(current, active=target, epoch=current.epoch + 1, since_ns=now_ns, reason=why))
+                continue
         if state_of(current.active, states) != "down":
             continue
         target = choose(current.order, states)

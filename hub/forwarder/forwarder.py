@@ -288,7 +288,7 @@ class Forwarder:
 
     def _fail_over(self, *news: Message) -> None:
         reasons = {name: self._reason(name) for name, state in self._states.items() if state == "down"}
-        moved = fail_over(self.classes.values(), self._states, self._clock.now(), reasons)
+        moved = fail_over(self.classes.values(), self._states, self._clock.now(), reasons, self._tunnels)
         if not moved:
             self._tell(news)
             return

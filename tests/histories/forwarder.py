@@ -275,7 +275,7 @@ class Forwarder:
     # what follows
 
     def _fail_over(self, *news: Message) -> None:
-        moved = fail_over(self.classes.values(), self._believed(), self._now_ns(), {})
+        moved = fail_over(self.classes.values(), self._believed(), self._now_ns(), {}, self.watched)
         for each in moved:
             self.classes[each.name] = each
             self.own_moves[each.name] = self.own_moves.get(each.name, 0) + 1

@@ -61,6 +61,13 @@ def test_a_class_leaves_the_state_of_all_dead_for_whichever_tunnel_returns_first
     assert moved.active == C
 
 
+def test_a_class_leaves_a_tunnel_that_is_not_watched_any_more_when_another_lives() -> None:
+    states: dict[str, TunnelState] = {A: UNKNOWN, B: DOWN}
+    assert fail_over([ON_A], states, 1, {}, {B, C}) == ()
+    (moved,) = fail_over([ON_A], states | {B: UP}, 2, {}, {B, C})
+    assert (moved.active, moved.epoch, moved.reason) == (B, ON_A.epoch + 1, f"{A} is not watched any more")
+
+
 def test_a_class_never_goes_back_by_itself() -> None:
     assert fail_over([replace(ON_A, active=B)], {A: UP, B: UP, C: UP}, 1, {}) == ()
 
