@@ -129,12 +129,13 @@ def test_a_link_that_is_made_anew_is_used_under_its_new_index() -> None:
     assert world.kernel.interface_of(NET) == 9
 
 
-def test_a_tunnel_that_is_watched_no_more_carries_its_class_until_the_next_order() -> None:
+def test_a_tunnel_that_is_watched_no_more_carries_its_class_until_another_lives() -> None:
     world = running()
+    world.engine.say(B, "down")
     world.forwarder.obey(SetTunnels((a_tunnel(B, "t2"),)))
     world.clock.run()
     assert world.kernel.interface_of(NET) == 1
-    world.forwarder.obey(SetClasses((an_order(order=(B,), active=B),), ("10.1.0.0/24",), PROBE))
+    world.engine.say(B, "up")
     world.clock.run()
     assert world.kernel.interface_of(NET) == 2
 
