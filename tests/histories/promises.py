@@ -18,6 +18,7 @@ The hub's way is not promised of a dead tunnel of which the branch holds what no
 
 from __future__ import annotations
 
+from histories.controller import Controller
 from histories.forwarder import ADOPTING
 from histories.situation import HOLD_TIME
 from histories.world import World
@@ -32,8 +33,6 @@ CONFIGURING = 3.0
 def hub_to_branch(world: World, prefix: Prefix) -> float:
     """By when packets to this prefix must reach the branch again."""
     forwarder, lines = world.forwarder, world.lines
-    if world.controller is None and not forwarder.watched.issuperset(forwarder.known):
-        return NO_PROMISE  # it died between setting the tunnels and the classes: one that is not watched may be dead
     name = world.kernel.routes.get(str(prefix), "")
     known = forwarder.classes.get(name)
     if not forwarder.running or known is None or known.active is None:
@@ -86,6 +85,8 @@ def _by_the_hub(world: World, prefix: Prefix) -> float:
     began = max(
         [lines[t].since for t in holding if not lines[t].live]
         + [world.configured_since + CONFIGURING, controller.view_forwarder_since]
+        # A session that ended took away what the branch was told before, and the hub starts to tell it anew.
+        + [ends.branch_since for ends in world.sessions.ends.values() if ends.branch is None]
     )
     if any(str(tunnel) not in forwarder.states for tunnel in configured):
         return NO_PROMISE
@@ -99,10 +100,13 @@ def _by_the_hub(world: World, prefix: Prefix) -> float:
 def _forgotten(world: World, tunnel: TunnelId, prefix: Prefix) -> bool:
     """Whether the branch holds a better value than the hub can know of, because the controller came after it.
 
-    The relay remembers what was sent, but not if ExaBGP died too, and not what was replaced a moment before a death.
+    The relay remembers what was sent, and what was replaced a moment before; one that came after the branch's session
+    began knows only what ExaBGP still has.
     """
     controller, branch = world.controller, world.branch
     if controller is None or branch.heard_at[tunnel] >= controller.started:
+        return False
+    if world.relays[world.process_of(tunnel)].started <= world.sessions.ends[tunnel].branch_since:
         return False
     known = controller.view.session_of(tunnel).lowest_held
     return known is None or known > branch.holds[tunnel][prefix]
@@ -112,7 +116,7 @@ def _can_be_told_since(world: World, prefix: Prefix) -> float:
     """Since when the hub could tell the branch of a live tunnel; the earliest of them."""
     controller = world.controller
     since = NO_PROMISE
-    leaving = bool(world.configuration.leaving)
+    leaving, on_chosen = bool(world.configuration.leaving), 0.0
     for tunnel in world.intent.tunnels():
         line, ends = world.lines[tunnel], world.sessions.ends[tunnel]
         speaker = controller.speakers[world.process_of(tunnel)] if controller is not None else None
@@ -127,7 +131,14 @@ def _can_be_told_since(world: World, prefix: Prefix) -> float:
         told = max(*stalls, back, ends.hub_since, speaker.ready_since)
         # Out of a tunnel that is about to go there is no waiting, also not for one that TCP has yet to catch up on.
         since = max(0.0 if since == NO_PROMISE else since, told) if leaving else min(since, told)
-    return since
+        if controller is not None and tunnel in _chosen(controller):
+            on_chosen = max(on_chosen, told)
+    # The branch is led to where the hub is, also when another tunnel could have told it a little sooner.
+    return max(since, on_chosen)
+
+
+def _chosen(controller: Controller) -> list[TunnelId | None]:
+    return [decision.verdict.chosen for decision in controller.decisions.values()]
 
 
 def _by_its_own_bfd(world: World, prefix: Prefix) -> float:
