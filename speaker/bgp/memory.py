@@ -124,7 +124,8 @@ class Memory:
         elif event["type"] == "update":
             message, sent = described["message"], _is_sent(described["direction"])
             if "eor" in message:
-                _end_of_rib(self._of(address), f"{message['eor']['afi']} {message['eor']['safi']}", sent=sent)
+                family = f"{message['eor']['afi']} {message['eor']['safi']}"
+                _end_of_rib(self._of(address), family, sent=sent)
             else:
                 self._update(address, message["update"], at, sent=sent)
 
