@@ -214,8 +214,10 @@ class Supervisor:
     def _note(self, one: Running) -> None:
         """Leave the process id where people find it; a directory that is full or gone must not end the hub."""
         name, pid = one.program.name, one.process.pid if one.process is not None else 0
+        half_written = self._pid_file(one).with_suffix(".pid.new")
         try:
-            self._pid_file(one).write_text(f"{pid}\n")
+            half_written.write_text(f"{pid}\n")
+            half_written.replace(self._pid_file(one))
         except OSError as error:
             _say(f"{self._state}: {error.strerror}: make it writable, or make room there; {name} runs all the same")
 
@@ -271,7 +273,7 @@ class Supervisor:
 def _hasten(pid: int, program: Program) -> None:
     """Real-time priority, with a limit that ends a process gone mad before it starves the machine."""
     with contextlib.suppress(ProcessLookupError):
-        if os.sched_getscheduler(pid) != os.SCHED_OTHER:
+        if os.sched_getscheduler(pid) & ~os.SCHED_RESET_ON_FORK != os.SCHED_OTHER:
             return
     policy = os.SCHED_RR if program.inherit else os.SCHED_RR | os.SCHED_RESET_ON_FORK
     with contextlib.suppress(PermissionError, ProcessLookupError):  # an ordinary user's lab has to do without

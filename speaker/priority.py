@@ -29,6 +29,8 @@ def _arm() -> None:
 
 
 def _give_way(_number: int, _frame: object) -> None:
-    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    # Without CAP_SYS_NICE a process may leave its priority, but not take this flag off.
+    flag = os.sched_getscheduler(0) & os.SCHED_RESET_ON_FORK
+    os.sched_setscheduler(0, os.SCHED_OTHER | flag, os.sched_param(0))
     # The kernel has raised the soft limit by a second, so that it does not signal at once again.
     _arm()

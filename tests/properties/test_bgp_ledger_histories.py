@@ -32,7 +32,7 @@ class Session:
     cache: dict[Prefix, int] = field(default_factory=dict)
     queue: list[tuple[Prefix, int | None]] = field(default_factory=list)
     told: set[Prefix] = field(default_factory=set)
-    """Prefixes in the queue that the ledger did not ask for: of those no event gets lost, for no relay died since."""
+    """Prefixes in the queue that the ledger does not wait for: of those no event gets lost, for no relay died since."""
     end_of_rib: bool = False
     end_of_rib_sent: bool = False
     held: dict[Prefix, int] = field(default_factory=dict)
@@ -130,6 +130,8 @@ class Exabgp:
         """The controller connects anew; commands that were on their way are still carried out, unanswered."""
         self.commands = [(None, command) for _, command in self.commands]
         self.ledger.lost()
+        for session in self.sessions.values():
+            session.told = {prefix for prefix, _ in session.queue}
         for neighbor, session in self.sessions.items():
             if session.up:
                 sent = {prefix: Announcement(med) for prefix, med in session.held.items()}

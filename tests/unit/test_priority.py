@@ -13,25 +13,38 @@ BUSY = """
 import os
 from speaker.priority import give_way_when_busy
 give_way_when_busy()
-for turn in range(2):
-    while os.sched_getscheduler(0) != os.SCHED_OTHER:
-        pass
-    print("gave way")
-    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(2))
+while os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK != os.SCHED_OTHER:
+    pass
+print("gave way", flush=True)
 """
+TWICE = f"{BUSY}os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(2)){BUSY}"
+WITHOUT_CAPABILITIES = ("setpriv", "--bounding-set", "-all", "--inh-caps", "-all")
 
 
-def in_real_time() -> None:
+def in_real_time(flag: int = 0) -> None:
     resource.setrlimit(resource.RLIMIT_RTTIME, (5_000_000, 5_000_000))
-    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(2))
+    os.sched_setscheduler(0, os.SCHED_RR | flag, os.sched_param(2))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_a_busy_process_becomes_an_ordinary_one_each_time() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", BUSY], preexec_fn=in_real_time, capture_output=True, text=True, timeout=30
+        [sys.executable, "-c", TWICE], preexec_fn=in_real_time, capture_output=True, text=True, timeout=30
     )
     assert done.stdout == "gave way\n" * 2, done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("flag", [0, os.SCHED_RESET_ON_FORK])
+def test_it_needs_no_capability_to_become_an_ordinary_one(flag: int) -> None:
+    done = subprocess.run(
+        [*WITHOUT_CAPABILITIES, sys.executable, "-c", BUSY],
+        preexec_fn=lambda: in_real_time(flag),
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.stdout == "gave way\n", done.stderr
 
 
 def test_a_process_without_such_a_priority_is_not_disturbed() -> None:

@@ -11,21 +11,35 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from hub.control.places import Places
 from hub.supervisor import Program, narrowed, programs
 
-SCRIPT = """
+SCRIPT = '''
 import sys
 from pathlib import Path
 from hub import supervisor
 from hub.supervisor import Program, Supervisor
 directory = Path(sys.argv[1])
 supervisor.GONE_SECONDS, supervisor.STOP_SECONDS, supervisor.LOOK_SECONDS = 0.6, 0.4, 0.05
+supervisor.ORDINARY_SECONDS = 0.5
 wait = "import time; time.sleep(60)"
+busy = """
+import os, time
+from pathlib import Path
+from speaker.priority import give_way_when_busy
+give_way_when_busy()
+while os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK != os.SCHED_RR: time.sleep(0.01)
+while os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK == os.SCHED_RR: pass
+Path(sys.argv[1]).touch()
+time.sleep(60)
+"""
 deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); open(sys.argv[1], 'w'); "
 wanted = {
     "sleeper": Program("one", (sys.executable, "-c", wait)),
     "failing": Program("two", (sys.executable, "-c", "raise SystemExit(3)")),
+    "busy": Program("busy", (sys.executable, "-c", "import sys" + busy, str(directory / "busy.gave-way"))),
     "deaf": Program("deaf", (sys.executable, "-c", "import sys; " + deaf + wait, str(directory / "deaf.ready"))),
 }
 def programs():
@@ -34,7 +48,7 @@ def programs():
     extra = [Program(name, (sys.executable, "-c", wait), leftovers=leftover) for name in followed if name != "deaf"]
     return [wanted[name] for name in (*sys.argv[2:], *followed) if name in wanted] + extra
 sys.exit(Supervisor(programs, directory).run())
-"""
+'''
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -80,6 +94,13 @@ def test_a_stop_ends_every_process(tmp_path: Path) -> None:
         assert supervisor.wait(20) == 0
         assert not is_there(child)
         assert not file.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_process_that_gave_its_priority_up_gets_it_again(tmp_path: Path) -> None:
+    with supervising(tmp_path, "busy"):
+        wait_for((tmp_path / "busy.gave-way").exists)
+        wait_for(lambda: os.sched_getscheduler(pid_in(tmp_path / "busy.pid")) & os.SCHED_RR == os.SCHED_RR)
 
 
 def test_a_process_that_cannot_live_is_tried_again_ever_more_slowly(tmp_path: Path) -> None:
