@@ -119,12 +119,16 @@ def test_a_probe_of_a_branch_that_is_not_there_names_those_that_are(lab: Lab) ->
 
 def test_an_interrupted_probe_reports_what_it_has_seen(lab: Lab) -> None:
     program = str(Path(sys.executable).with_name("pointsman"))
-    command = [program, "lab", "probe", "bandung", "--interval", "5ms", "--name", lab.place.name]
+    heeding = ["env", "--default-signal=INT"]  # a shell's job in the background ignores it
+    command = [*heeding, program, "lab", "probe", "bandung", "--interval", "5ms", "--name", lab.place.name]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     sent = "probe-*/bandung.to-hub.sent"
-    wait_until(lambda: any(path.stat().st_size > 800 for path in lab.place.directory.glob(sent)))
-    os.killpg(process.pid, signal.SIGINT)
-    said, _ = process.communicate(timeout=20)
+    try:
+        wait_until(lambda: any(path.stat().st_size > 800 for path in lab.place.directory.glob(sent)))
+        os.killpg(process.pid, signal.SIGINT)
+        said, _ = process.communicate(timeout=20)
+    finally:
+        process.kill()
     assert process.returncode == 0
     assert re.search(r"^bandung +to hub +[1-9]", said, re.MULTILINE)
 
