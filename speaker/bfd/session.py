@@ -186,8 +186,7 @@ class Session:
     def transmit(self, now: int) -> ControlPacket:
         """The periodic packet, at or after `transmit_due`."""
         if self._pending is not None and not self._polling and now >= self._quiet_until:
-            timers, self._pending = self._pending, None
-            self._adopt(timers, now)
+            self._adopt(self._pending, now)
         return self._send(now)
 
     def expire(self, now: int) -> Step:
@@ -226,7 +225,8 @@ class Session:
         return Step((self._send(now),))
 
     def _adopt(self, timers: SessionTimers, now: int) -> None:
-        was, self.timers = self.timers, timers
+        # Nothing waits any more, also when what waited is overtaken: it must not come back at the next packet.
+        was, self.timers, self._pending = self.timers, timers, None
         self._outgoing = None
         if self.state is not State.UP:
             self._take_effect()

@@ -163,6 +163,7 @@ def joined(one: SessionTimers, other: SessionTimers, delay: int, chance: float) 
 
 CHANCE = st.floats(0, 1, exclude_max=True)
 DELAY = st.integers(0, 100).map(lambda ms: ms * MS)
+WAIT = st.integers(0, 3000) | st.integers(0, 60)
 
 
 @settings(max_examples=60, deadline=None)
@@ -197,19 +198,20 @@ def test_two_sessions_on_a_lossy_link_are_never_both_stuck(
 
 
 @settings(max_examples=60, deadline=None)
-@given(TIMERS, TIMERS, TIMERS, DELAY, CHANCE, st.integers(0, 3000))
-def test_a_change_of_timers_never_ends_a_session(
-    one: SessionTimers, other: SessionTimers, later: SessionTimers, delay: int, chance: float, wait: int
+@given(TIMERS, TIMERS, st.lists(st.tuples(TIMERS, WAIT), min_size=1, max_size=4), DELAY, CHANCE)
+def test_changes_of_timers_never_end_a_session_and_the_last_one_holds(
+    one: SessionTimers, other: SessionTimers, later: list[tuple[SessionTimers, int]], delay: int, chance: float
 ) -> None:
     link = joined(one, other, delay, chance)
     link.run(10_000 * MS)
     changes = [side.changes for side in link.sides]
-    link.follow(0, link.sides[0].session.configure(later, link.now))
-    link.run(10_000 * MS + wait * MS)
-    link.follow(0, link.sides[0].session.configure(one, link.now))
-    link.run(25_000 * MS)
+    for timers, wait in later:
+        link.follow(0, link.sides[0].session.configure(timers, link.now))
+        link.run(link.now + wait * MS)
+    link.run(link.now + 12_000 * MS)
     assert [side.changes for side in link.sides] == changes
     assert all(side.session.settled for side in link.sides)
+    assert link.sides[0].session.timers == later[-1][0]
 
 
 @settings(max_examples=60, deadline=None)

@@ -240,6 +240,17 @@ def test_a_second_change_waits_for_the_first_poll_sequence_and_for_its_late_fina
     assert (packet.poll, packet.desired_min_tx) == (True, 50_000)
 
 
+def test_a_change_that_waits_is_overtaken_by_a_later_one_for_good() -> None:
+    session = session_in(State.UP)
+    session.configure(SLOW, 100 * MS)
+    session.configure(replace(SLOW, multiplier=7), 101 * MS)
+    session.receive(heard(final=True), 110 * MS, 110 * MS)
+    session.configure(FAST, 130 * MS)
+    session.receive(heard(final=True), 140 * MS, 140 * MS)
+    assert session.transmit(200 * MS).desired_min_tx == 50_000
+    assert session.timers == FAST
+
+
 def test_a_change_of_the_multiplier_needs_no_poll() -> None:
     session = session_in(State.UP)
     (packet,) = session.configure(replace(FAST, multiplier=7), 10 * MS).packets
