@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from hub.control.places import Places
 from policies.model.ids import TunnelId
 from policies.model.intent import Intent
 from speaker.bgp.configuration import BGP_PORT, Rendering, render
+from speaker.bgp.neighbors import shown
 from speaker.bgp.text import Reload, ShowNeighbors
 
 TAKEN_WITHIN = 10.0
@@ -299,17 +299,12 @@ def peers(intent: Intent) -> frozenset[Peer]:
 
 def shown_peers(lines: tuple[str, ...]) -> frozenset[Peer]:
     """The neighbors in the answer to `show neighbor json`; none when it is no such answer."""
-    for line in lines:
-        try:
-            return frozenset(_shown_peer(shown) for shown in json.loads(line))
-        except (ValueError, TypeError, KeyError):
-            continue
-    return frozenset()
+    return frozenset(shown(lines, _shown_peer) or ())
 
 
-def _shown_peer(shown: dict[str, dict[str, str]]) -> Peer:
-    asn = shown["peer"]["as"]
-    return IPv4Address(shown["peer"]["address"]), IPv4Address(shown["local"]["address"]), int(asn)
+def _shown_peer(said: dict[str, dict[str, str]]) -> Peer:
+    asn = said["peer"]["as"]
+    return IPv4Address(said["peer"]["address"]), IPv4Address(said["local"]["address"]), int(asn)
 
 
 def _deaf(intent: Intent, silent: set[TunnelId], site: Site) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from speaker.bgp.memory import Memory, withdrawn
+from speaker.bgp.neighbors import shown
 
 DEADLINE = 5.0
 """Seconds after which the relay tells what it knows, rather than let the controller wait."""
@@ -81,7 +82,7 @@ class Recovery:
         self._ask(line, answered)
 
     def _told_neighbors(self, _result: str, lines: list[str]) -> None:
-        neighbors = _neighbors(lines)
+        neighbors = shown(lines, _neighbor) or []
         for address, up, seconds, families in neighbors:
             since, settled = self._started - seconds, seconds >= SETTLED
             self._memory.presume(address, up=up, since=since, settled=settled, families=families)
@@ -121,17 +122,8 @@ def _nothing(_result: str, _lines: list[str]) -> None:
     """The answer does not matter: what was sent is seen, or it was not sent."""
 
 
-def _neighbors(lines: list[str]) -> list[tuple[str, bool, float, list[str]]]:
-    """Each neighbor's address, whether it is established, since how many seconds, and the families that it carries."""
-    for line in lines:
-        try:
-            return [_neighbor(said) for said in json.loads(line)]
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
-            continue
-    return []
-
-
 def _neighbor(said: Mapping[str, Any]) -> tuple[str, bool, float, list[str]]:
+    """Its address, whether it is established, since how many seconds, and the families that it carries."""
     up = said["fsm"].lower() == "established"
     return _address(said["peer"]["address"]), up, _seconds(said["duration"]), [str(f) for f in said["families"]]
 

@@ -24,6 +24,7 @@ from typing import Any
 from speaker.bgp.commands import Commands, allowed
 from speaker.bgp.connection import Connection
 from speaker.bgp.memory import Memory
+from speaker.bgp.neighbors import shown
 from speaker.bgp.recovery import Recovery
 from speaker.bgp.started import started
 from speaker.listener import Listener, listen_at
@@ -272,9 +273,9 @@ class Relay:
 
     def _forget_all_but(self, lines: list[str]) -> None:
         """A neighbor that was removed while its session was down goes without an event; ExaBGP's list shows it."""
-        there = _addresses(lines)
+        there = shown(lines, lambda neighbor: str(neighbor["peer"]["address"]))
         if there is not None:
-            for address in self._memory.neighbors.keys() - there:
+            for address in self._memory.neighbors.keys() - set(there):
                 del self._memory.neighbors[address]
 
     def _become_ready(self) -> None:
@@ -352,16 +353,6 @@ def _json(line: bytes) -> Any:
         return json.loads(line)
     except (ValueError, RecursionError):
         return None
-
-
-def _addresses(lines: list[str]) -> frozenset[str] | None:
-    """The neighbors in the answer to `show neighbor json`; None when it is no such answer."""
-    for line in lines:
-        try:
-            return frozenset(str(shown["peer"]["address"]) for shown in json.loads(line))
-        except (ValueError, TypeError, KeyError):
-            continue
-    return None
 
 
 def _hung_up(sock: socket.socket) -> bool:
