@@ -29,7 +29,7 @@ _LOCAL_TABLE = 255
 _THAT_FORWARD_OR_REFUSE = frozenset({1, 6, 7, 8})
 """RTN_UNICAST, RTN_BLACKHOLE, RTN_UNREACHABLE, RTN_PROHIBIT."""
 
-NEW_RULE, GET_RULE = 32, 34
+GET_RULE = 34
 _RULE_HEADER = struct.Struct("=BBBBBBBBI")
 """Family, destination and source lengths, TOS, table, two reserved, action, flags."""
 _RULE_SELECTORS = {3: "iif", 10: "fwmark", 17: "oif", 20: "uidrange", 22: "ipproto"}
