@@ -21,7 +21,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
+
+from speaker.bgp.configuration import HIGHEST_TTL
 
 IP_FREEBIND = 15
 """ip(7); Python 3.11 has no name for it."""
@@ -30,11 +33,21 @@ IP_MINTTL = 21
 """ip(7); Python 3.11 has no name for it either."""
 
 
-HIGHEST_TTL = 255
-
-
 class MendError(Exception):
     """ExaBGP is not as we know it, so that a mend does not hold."""
+
+
+@contextmanager
+def _known(that: str) -> Iterator[None]:
+    """Whatever part of ExaBGP is missing or of another shape inside, it is not `that` which we know.
+
+    Raises:
+        MendError: so it is.
+    """
+    try:
+        yield
+    except (AttributeError, TypeError, ValueError, KeyError, ImportError) as error:
+        raise MendError(f"ExaBGP's {that} that we know ({error})") from error
 
 
 def mend_outgoing_queue() -> None:
@@ -43,12 +56,10 @@ def mend_outgoing_queue() -> None:
     Raises:
         MendError: ExaBGP's queue is another.
     """
-    try:
+    with _known("outgoing queue is not the one"):
         from exabgp.rib.outgoing import OutgoingRIB
 
         original = OutgoingRIB._update_rib
-    except (ImportError, AttributeError) as error:
-        raise MendError(f"ExaBGP's outgoing queue is not the one that we know ({error})") from error
 
     def update_rib(self: Any, change: Any) -> Any:
         index = change.index()
@@ -69,10 +80,8 @@ def test_outgoing_queue() -> None:
     """
     cases: tuple[tuple[int | None, ...], ...] = ((10, 20, 10), (10, None, 10), (10, None), (None, 10), (10, 20))
     for changes in cases:
-        try:
+        with _known("outgoing queue is not the one"):
             left = list(_emitted(changes))
-        except (AttributeError, TypeError, ValueError, KeyError, ImportError) as error:
-            raise MendError(f"ExaBGP's outgoing queue is not the one that we know ({error})") from error
         if left != [changes[-1]]:
             raise MendError(f"ExaBGP's outgoing queue sends {left} where {changes[-1]} is meant")
 
@@ -129,12 +138,10 @@ def free_bind() -> None:
     Raises:
         MendError: ExaBGP's listener is another.
     """
-    try:
+    with _known("listener is not the one"):
         from exabgp.reactor import listener
 
         original: Callable[[socket.socket, bool], None] = listener.set_listener_options
-    except (ImportError, AttributeError) as error:
-        raise MendError(f"ExaBGP's listener is not the one that we know ({error})") from error
 
     def set_listener_options(sock: socket.socket, ipv6: bool) -> None:  # noqa: FBT001  ExaBGP's signature
         original(sock, ipv6)
@@ -151,12 +158,10 @@ def let_go_of_ttl_security() -> None:
     Raises:
         MendError: ExaBGP's listener is another.
     """
-    try:
+    with _known("listener is not the one"):
         from exabgp.reactor.listener import Listener
 
         original = Listener.listen_on
-    except (ImportError, AttributeError) as error:
-        raise MendError(f"ExaBGP's listener is not the one that we know ({error})") from error
 
     def listen_on(self: Any, local: Any, remote: Any, port: int, md5: Any, base64: Any, ttl: int | None) -> Any:
         listening = original(self, local, remote, port, md5, base64, ttl)
@@ -183,10 +188,8 @@ def bear_a_reload_while_a_session_comes_up() -> None:
     Raises:
         MendError: ExaBGP's neighbors are others.
     """
-    try:
+    with _known("neighbors are not those"):
         from exabgp.bgp.neighbor import Neighbor
-    except ImportError as error:
-        raise MendError(f"ExaBGP's neighbors are not those that we know ({error})") from error
     if Neighbor().previous is not None:
         raise MendError("ExaBGP's neighbors are not those that we know")
 
@@ -205,10 +208,8 @@ def leave_out_report_of_broken_headers() -> None:
     Raises:
         MendError: ExaBGP's reports are others.
     """
-    try:
+    with _known("reports are not those"):
         from exabgp.reactor.api.processes import Processes
-    except ImportError as error:
-        raise MendError(f"ExaBGP's reports are not those that we know ({error})") from error
     if not hasattr(Processes, "notification"):
         raise MendError("ExaBGP's reports are not those that we know")
     Processes.notification = _report_nothing
