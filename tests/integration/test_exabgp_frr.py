@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 from bgp_bench import Bench
+from bgp_controller import FIBER, HUB, OWN, OWN6, Controller, play
 from bgp_network import HUB6, network
-from test_exabgp_speaker import FIBER, HUB, OWN, OWN6, Controller, play
 
 from policies.model.announcement import Announcement
 from policies.model.events import RouteRefused, RoutesHeard, SetSent, SpeakerReady

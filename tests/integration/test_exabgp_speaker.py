@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import signal
-import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from ipaddress import IPv4Network, IPv6Network
-from pathlib import Path
-from typing import Any
+from ipaddress import IPv4Network
 
 import pytest
 from bgp_bench import Bench, bench
+from bgp_controller import FIBER, HUB, OWN, OWN6, WIRELESS, Controller, play
 from bgp_network import HUB6, branch, network
 
 from hub.bgp.reload import reconfigure
-from hub.bgp.speakers import Speakers
 from policies.model.announcement import Announcement
 from policies.model.events import (
     AnnouncementsSent,
     EndOfRibHeard,
-    Event,
     RouteRefused,
     RoutesHeard,
     RoutesWithdrawn,
@@ -34,51 +29,10 @@ from policies.model.events import (
     SpeakerReady,
 )
 from policies.model.ids import TunnelId
-from policies.model.intent import Intent, Session, SessionKind
+from policies.model.intent import Session, SessionKind
 from policies.model.view import SessionState
 
 pytestmark = pytest.mark.integration
-
-FIBER, WIRELESS = TunnelId("b1", "fiber"), TunnelId("b1", "wireless")
-HUB = IPv4Network("10.0.0.0/16")
-OWN, OWN6 = IPv4Network("10.1.0.0/24"), IPv6Network("2001:db8:1::/48")
-
-
-class Controller:
-    """A Controller is a speaker, and the record of all that it told."""
-
-    def __init__(self, made: Bench, intent: Intent | None = None) -> None:
-        self.events: list[Event] = []
-        self.speaker = Speakers(intent or made.intent, made.places.relay_socket, self.events.append, time.monotonic)
-        self._task = asyncio.create_task(self.speaker.run())
-
-    def want(self, fiber: int, wireless: int, *, urgent: frozenset[TunnelId] = frozenset()) -> None:
-        """The hub's prefix with one MED on each tunnel of branch b1."""
-        self.speaker.want({FIBER: {HUB: Announcement(fiber)}, WIRELESS: {HUB: Announcement(wireless)}}, urgent)
-
-    async def until(self, holds: Callable[[], object], what: str, seconds: float = 20.0) -> None:
-        """Wait until something holds."""
-        deadline = time.monotonic() + seconds
-        while not holds():
-            if time.monotonic() > deadline:
-                raise AssertionError(f"not seen: {what}; {self.speaker.problems}; {self.events[-5:]}")
-            await asyncio.sleep(0.01)
-
-    async def until_told(self, kind: type, count: int = 1, *, after: int = 0) -> None:
-        """Wait for so many events of a kind since the event number `after`."""
-        await self.until(
-            lambda: sum(isinstance(event, kind) for event in self.events[after:]) >= count, f"{count} {kind.__name__}"
-        )
-
-    def told(self, kind: type, *, after: int = 0) -> list[Any]:
-        """The events of a kind since the event number `after`."""
-        return [event for event in self.events[after:] if isinstance(event, kind)]
-
-    async def stop(self) -> None:
-        """Disconnect."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-
 
 KINDS = [SessionKind.EBGP, SessionKind.IBGP]
 
@@ -95,11 +49,6 @@ def lab(kind: SessionKind) -> Iterator[Bench]:
     """One branch with two tunnels."""
     with bench(network(1, session=Session(kind))) as made:
         yield made
-
-
-def play(scene: Coroutine[Any, Any, None]) -> None:
-    """Run a scene to its end."""
-    asyncio.run(asyncio.wait_for(scene, timeout=90))
 
 
 def test_a_session_gets_its_set_and_end_of_rib_and_is_moved_by_med(lab: Bench) -> None:
@@ -395,43 +344,6 @@ def test_a_branch_without_ipv6_on_its_session_gets_ipv4_and_is_a_problem() -> No
         play(scene())
 
 
-SHARED = "correct,horse[7];{#}"
-"""With signs that ExaBGP's configuration would take for its own."""
-SIGNED = Session(password_file="/secret")  # noqa: S106
-
-
-def test_sessions_with_password_and_ttl_security_come_up() -> None:
-    lines = f'password "{SHARED}"; ttl security on; multihop 1;'
-    intent = network(1, session=replace(SIGNED, ttl_security=True))
-    with bench(intent, passwords={"/secret": SHARED}, bird_session=lines) as made:
-
-        async def scene() -> None:
-            controller = Controller(made)
-            controller.want(1000, 1100)
-            await controller.until_told(SetSent, 2)
-            assert made.meds("b1/fiber") == {str(HUB): 1000}
-            await controller.stop()
-
-        play(scene())
-
-
-@pytest.mark.parametrize(
-    ("session", "lines", "counter"),
-    [
-        (SIGNED, 'password "another";', "TCPMD5Failure"),
-        (SIGNED, "", "TCPMD5NotFound"),
-        (Session(), 'password "another";', "TCPMD5Unexpected"),
-        (Session(ttl_security=True), "", "TCPMinTTLDrop"),
-    ],
-    ids=["another password", "no password", "a password too many", "too low a TTL"],
-)
-def test_a_session_that_is_not_secured_as_agreed_never_comes_up(session: Session, lines: str, counter: str) -> None:
-    with bench(network(1, session=session), passwords={"/secret": SHARED}, bird_session=lines) as made:
-        made.wait(lambda: made.kernel_counter(counter) >= 4, "the kernel refuses some attempts", 40)
-        assert made.up_since("b1/fiber") is None
-        assert made.up_since("b1/wireless") is None
-
-
 def test_what_a_reload_allows_counts_at_once_and_a_new_name_is_told(lab: Bench) -> None:
     new = IPv4Network("10.7.0.0/24")
     for tunnel in ("b1/fiber", "b1/wireless"):
@@ -476,29 +388,3 @@ def test_what_a_reload_allows_counts_at_once_and_a_new_name_is_told(lab: Bench) 
         await controller.stop()
 
     play(scene())
-
-
-def test_security_that_a_reload_takes_away_is_gone(tmp_path: Path) -> None:
-    secret = tmp_path / "secret"
-    secret.touch(0o600)
-    secret.write_text(SHARED)
-    file = str(secret)
-    secured = network(1, session=Session(password_file=file, ttl_security=True))
-    lines = f'password "{SHARED}"; ttl security on; multihop 1;'
-    with bench(secured, passwords={file: SHARED}, bird_session=lines) as made:
-        site = made.site()
-
-        async def scene() -> None:
-            controller = Controller(made)
-            controller.want(1000, 1100)
-            await controller.until_told(SetSent, 2)
-            mark = len(controller.events)
-            outcome = await reconfigure(controller.speaker, secured, network(1), site)
-            assert outcome.problems == ()
-            made.bird_session = ""
-            made.reconfigure_bird(network(1))
-            await controller.until_told(SetSent, 2, after=mark)
-            assert made.configuration.stat().st_mode & 0o777 == 0o644
-            await controller.stop()
-
-        play(scene())
