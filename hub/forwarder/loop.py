@@ -21,6 +21,8 @@ What arrived meanwhile waits in the socket with its timestamp, so only a stall o
 busy machine's usual hiccups must not delay verdicts."""
 _WINDOW = 1_000_000_000
 _STALLS_KEPT = 256
+_EXPIRED = 0
+"""What the timer is armed for once it has fired: it stays readable until it is set anew, if only to nothing."""
 _CLOCK_MONOTONIC = 1
 _TFD_ABSOLUTE = 1
 _BILLION = 1_000_000_000
@@ -142,7 +144,7 @@ class Loop:
         self._began = self.now()
         for fd, happened in happenings:
             if fd == self._timer_fd:
-                self._armed = None
+                self._armed = _EXPIRED
             else:
                 self._dispatch(fd, happened)
         self._fire()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -33,6 +34,19 @@ def test_timers_fire_in_the_order_of_their_instants(loop: Loop) -> None:
     loop.call_at(now + 3000, loop.stop)
     loop.run()
     assert fired == ["first", "second"]
+
+
+def test_a_loop_whose_last_timer_has_fired_waits_for_what_comes(loop: Loop, pipe: tuple[int, int]) -> None:
+    reading, writing = pipe
+    heard: list[bytes] = []
+    loop.watch(reading, lambda: heard.append(os.read(reading, 1)))
+    loop.call_at(loop.now(), lambda: None)
+    loop.step()
+    writer = threading.Timer(0.1, os.write, (writing, b"x"))
+    writer.start()
+    loop.step()
+    writer.join()
+    assert heard == [b"x"]
 
 
 def test_a_timer_never_fires_early(loop: Loop) -> None:
