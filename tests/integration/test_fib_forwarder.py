@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fib_monitor import monitored
 from fib_namespaces import (
     PREFIX,
     PREFIX6,
@@ -84,7 +82,7 @@ def test_a_silent_cut_moves_a_thousand_prefixes_by_one_message(
 ) -> None:
     prefixes = [f"10.{100 + number // 256}.{number % 256}.0/24" for number in range(1000)]
     carrying(controller, prefixes=prefixes)
-    with _monitor(network, tmp_path, "nexthop") as seen:
+    with monitored(network, tmp_path, "nexthop") as seen:
         network.cut(1)
         moved = controller.wait("class", lambda value: value["epoch"] == 1)
         wait_for(lambda: "dev t2" in seen(), "the kernel to say so")
@@ -154,7 +152,7 @@ def test_sigkill_and_restart_change_nothing_in_the_kernel(
 ) -> None:
     carrying(controller)
     wait_for(lambda: forwarder.state.exists() and PREFIX in forwarder.state.read_text(), "the state file")
-    with _monitor(network, tmp_path, "nexthop", "route") as seen:
+    with monitored(network, tmp_path, "nexthop", "route") as seen:
         forwarder.kill()
         forwarder.start()
         with Controller(forwarder.socket) as again:
@@ -201,7 +199,7 @@ def test_a_spoiled_state_file_is_a_problem_and_the_kernel_is_adopted_all_the_sam
     wait_for(lambda: forwarder.state.exists() and PREFIX in forwarder.state.read_text(), "the state file")
     forwarder.kill()
     forwarder.state.write_bytes(content)
-    with _monitor(network, tmp_path, "nexthop", "route") as seen:
+    with monitored(network, tmp_path, "nexthop", "route") as seen:
         forwarder.start()
         with Controller(forwarder.socket) as again:
             problems = again.wait("snapshot")["problems"]
@@ -217,7 +215,7 @@ def test_a_planned_stop_exits_well_and_removes_nothing(
     network: Network, forwarder: ForwarderProcess, controller: Controller, tmp_path: Path
 ) -> None:
     carrying(controller)
-    with _monitor(network, tmp_path, "nexthop", "route") as seen:
+    with monitored(network, tmp_path, "nexthop", "route") as seen:
         assert forwarder.stop() == 0
     assert seen() == ""
     assert network.way_to() == "t1"
@@ -261,7 +259,7 @@ def test_a_class_of_both_ip_versions_is_two_nexthops_in_the_kernel(network: Netw
 
 def test_a_silent_cut_moves_both_ip_versions(network: Network, controller: Controller, tmp_path: Path) -> None:
     carrying(controller, prefixes=BOTH)
-    with _monitor(network, tmp_path, "nexthop") as seen:
+    with monitored(network, tmp_path, "nexthop") as seen:
         network.cut(1)
         controller.wait("class", lambda value: value["epoch"] == 1 and value["installed"])
         wait_for(lambda: seen().count("dev t2") == 2, "the kernel to say so")
@@ -287,7 +285,7 @@ def test_sigkill_and_restart_change_nothing_in_the_kernel_for_ipv6(
 ) -> None:
     carrying(controller, prefixes=BOTH)
     wait_for(lambda: forwarder.state.exists() and PREFIX6 in forwarder.state.read_text(), "the state file")
-    with _monitor(network, tmp_path, "nexthop", "route") as seen:
+    with monitored(network, tmp_path, "nexthop", "route") as seen:
         forwarder.kill()
         forwarder.start()
         with Controller(forwarder.socket) as again:
@@ -405,63 +403,3 @@ def test_the_compatibility_mode_is_left_alone_unless_it_is_to_be_switched_off(
     forwarder.kill()
     forwarder.start("--nexthop-compat-off")
     assert network.in_hub(*mode) == "0\n"
-
-
-def test_a_directory_that_is_not_there_is_said_in_one_line(network: Network, tmp_path: Path) -> None:
-    where = ("--run-dir", str(tmp_path / "nowhere"), "--state-dir", str(tmp_path))
-    command = ["ip", "netns", "exec", network.hub, sys.executable, "-m", "hub.forwarder", *where]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert f"there is no directory {tmp_path / 'nowhere'}" in done.stderr
-
-
-def test_without_capabilities_it_says_so_and_exits(network: Network, tmp_path: Path) -> None:
-    command = ["setpriv", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"]
-    done = subprocess.run(
-        [*command, sys.executable, "-m", "hub.forwarder", "--run-dir", str(tmp_path), "--state-dir", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert "CAP_NET_ADMIN and CAP_NET_RAW missing" in done.stderr
-
-
-class _monitor:  # noqa: N801  reads as a word in a with statement
-    """What `ip monitor` says while the block runs."""
-
-    def __init__(self, network: Network, directory: Path, *objects: str) -> None:
-        self._network, self._path, self._objects = network, directory / "monitor", objects
-
-    def __enter__(self) -> Any:
-        file = self._path.open("w+")
-        command = ["ip", "-n", self._network.hub, "monitor", *self._objects]
-        self._process = subprocess.Popen(command, stdout=file)
-        file.close()
-        marker = ("ip", "route", "add", "203.0.113.0/24", "dev", "lo", "table", "77")
-        nexthop = ("ip", "nexthop", "add", "id", "77", "dev", "lo")
-        wait_for(lambda: self._heard_marker(marker, nexthop), "ip monitor to listen")
-        self._skip = len(self._path.read_text())
-        return self._seen
-
-    def _seen(self) -> str:
-        """Without what the kernel does by itself: IPv6 addresses of links come when they please."""
-        lines = self._path.read_text()[self._skip :].splitlines(keepends=True)
-        return "".join(line for line in lines if "proto kernel" not in line)
-
-    def _heard_marker(self, marker: tuple[str, ...], nexthop: tuple[str, ...]) -> bool:
-        wanted = [marker] if "route" in self._objects else []
-        wanted += [nexthop] if "nexthop" in self._objects else []
-        for command in wanted:
-            self._network.in_hub(*command, check=False)
-            undo = tuple("del" if word == "add" else word for word in command)
-            self._network.in_hub(*(undo[:5] if "nexthop" in undo else undo), check=False)
-        size = len(self._path.read_text())
-        time.sleep(0.05)
-        return size > 0 and len(self._path.read_text()) == size
-
-    def __exit__(self, *_error: object) -> None:
-        time.sleep(0.1)
-        self._process.terminate()
-        self._process.wait()
