@@ -58,6 +58,9 @@ class Fault:
     begins: float
     ends: float
 
+    def __str__(self) -> str:
+        return f"{self.kind.value} {self.target} {self.begins:g}-{self.ends:g} s"
+
 
 def episode(number: random.Random, tunnels: Sequence[str], isps: Sequence[str]) -> tuple[Fault, ...]:
     """The faults of one episode, in order of their beginning."""

@@ -30,14 +30,16 @@ class Injector:
     def __init__(self, hub: RunningHub, configuration: Path) -> None:
         self._hub = hub
         self._configuration = configuration
+        self._changed = hub.lab.network.branches[0].name
         self._lock = threading.Lock()
         self.intervals: list[Interval] = []
         self.notes: list[str] = []
+        self.began = time.monotonic()
 
     def play(self, faults: tuple[Fault, ...]) -> None:
         """All faults, from now on; returns when the last one has ended."""
-        start = time.monotonic()
-        threads = [threading.Thread(target=self._one, args=(fault, start)) for fault in faults]
+        self.began = time.monotonic()
+        threads = [threading.Thread(target=self._one, args=(fault, self.began)) for fault in faults]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -59,7 +61,8 @@ class Injector:
             case Kind.CUT | Kind.CUT_TO_BRANCH | Kind.CUT_TO_HUB | Kind.LOSS:
                 self._cut(fault, until)
             case Kind.APPLY:
-                self._apply(until)
+                with self._during(fault.kind, [self._changed]):
+                    self._apply(until)
             case Kind.FULL_DISK:
                 self._fill(until)
             case Kind.SLOW_READERS:
@@ -107,6 +110,10 @@ class Injector:
         ]
 
     # processes
+
+    def processes(self) -> dict[str, int]:
+        """The process ids of all of the hub's processes, by name; 0 where there is none."""
+        return {name: self._pid(name) for name in PROCESSES}
 
     def _pid(self, name: str) -> int:
         with contextlib.suppress(OSError, ValueError):
@@ -163,8 +170,8 @@ class Injector:
     # everything else
 
     def _apply(self, until: float) -> None:
-        """Another preference for one branch, and back."""
-        file = self._configuration / "branches" / "bandung.yaml"
+        """Another preference for the first branch, and back."""
+        file = self._configuration / "branches" / f"{self._changed}.yaml"
         text = file.read_text()
         try:
             file.write_text(f"{text}prefer: [wireless, fiber]\n")

@@ -20,7 +20,8 @@ _PAUSE = 0.01
 
 def serve(address: str) -> str:
     """Accept one connection and check all that comes; how it ended."""
-    with socket.create_server((address, PORT)) as listener:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.create_server((address, PORT), family=family) as listener:
         print("ready", flush=True)
         connection, _ = listener.accept()
     wanted, rest = 0, b""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from chaos_faults import LONGEST_EPISODE, OF_PROCESSES, Kind, episode
 
-TUNNELS = ("bandung/fiber", "bandung/wireless", "tegal/fiber", "tegal/wireless")
+TUNNELS = ("bird/fiber", "bird/wireless", "frr/fiber", "frr/wireless")
 
 
 def test_the_same_seed_gives_the_same_faults() -> None:
