@@ -91,7 +91,7 @@ class _Session:
 
     state: SessionState | None = None
     versions: frozenset[int] | None = None
-    """The IP versions that the branch's OPEN offers."""
+    """The IP versions that the branch's last OPEN offers."""
     ended: set[int] = field(default_factory=set)
     accepted: dict[Prefix, Route] = field(default_factory=dict)
     refused: dict[Prefix, tuple[Route, str]] = field(default_factory=dict)
@@ -213,8 +213,8 @@ class Translator:
         session = self._session(neighbor)
         if state is SessionState.DOWN and session.state is SessionState.DOWN:
             return []
-        offered = session.versions if state is SessionState.UP else None
-        self._sessions[neighbor] = _Session(state, offered)
+        # Where a branch connects again before its old session has ended, its OPEN comes before that `down`.
+        self._sessions[neighbor] = _Session(state, session.versions)
         return [SessionChanged(self._neighbors[neighbor].tunnel.id, state, at, reason)]
 
     def updated(self, update: Updated, at: Instant) -> list[Event]:

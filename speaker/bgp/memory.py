@@ -32,9 +32,10 @@ class Neighbor:
     """A Neighbor is what is remembered of one session and of the sessions before it.
 
     `sent_before` and `received_before` come from earlier sessions and were not yet replaced: the branch may still hold
-    the one, and the hub the other. `families` are those that the neighbor's OPEN offered, None while no session has.
-    `replaced` is what was withdrawn or made worse on the present session, the last time at `replaced_at`: if its tunnel
-    dies shortly after, the branch may still hold it.
+    the one, and the hub the other. `families` are those that the neighbor's last OPEN offered, None while none is
+    known; the end of a session leaves them, as the next one's OPEN may have come before it. `replaced` is what was
+    withdrawn or made worse on the present session, the last time at `replaced_at`: if its tunnel dies shortly after,
+    the branch may still hold it.
     """
 
     state: str = "unknown"
@@ -75,6 +76,8 @@ class Memory:
             neighbor.state, neighbor.at = "up" if up else "down", since
             neighbor.families = families if up else None
             neighbor.received_ends = set(families) if up and settled else set()
+        elif up and neighbor.families is None:
+            neighbor.families = families  # its OPEN came before we did, and its `up` after
 
     def adopt_received(self, address: str, prefix: str, next_hop: str, attributes: Mapping[str, Any]) -> None:
         """Take in a route that ExaBGP was asked for, unless an event said something about its prefix already.
@@ -136,8 +139,6 @@ class Memory:
             neighbor = self._of(address)
             _end_session(neighbor, at)
             neighbor.state, neighbor.at, neighbor.reason = state, at, reason
-            if state == "down":
-                neighbor.families = None
 
     def _update(self, address: str, update: Mapping[str, Any], at: float, *, sent: bool) -> None:
         # All is read before any of it is taken.

@@ -147,6 +147,39 @@ def test_a_version_that_the_branch_does_not_offer_is_missing_and_not_waited_for(
     assert translator.missing() == {}
 
 
+def test_a_branch_that_connects_again_before_its_old_session_has_ended_keeps_what_it_offers() -> None:
+    translator = Translator(network(1, versions=(4, 6)))
+    translator.opened(BRANCH, frozenset({4, 6}))
+    translator.state(BRANCH, SessionState.DOWN, "the old connection", NOW)
+    translator.state(BRANCH, SessionState.UP, "", NOW)
+    assert translator.versions_of(BRANCH) == {4, 6}
+    assert translator.missing() == {}
+
+
+def test_what_a_new_session_offers_replaces_what_the_one_before_did() -> None:
+    translator = Translator(network(1, versions=(4, 6)))
+    translator.opened(BRANCH, frozenset({4, 6}))
+    translator.state(BRANCH, SessionState.UP, "", NOW)
+    translator.state(BRANCH, SessionState.DOWN, "", NOW)
+    translator.opened(BRANCH, frozenset({4}))
+    translator.state(BRANCH, SessionState.UP, "", NOW)
+    assert translator.versions_of(BRANCH) == {4}
+
+
+def test_the_memory_keeps_the_offer_of_a_connection_that_came_before_the_old_one_ended() -> None:
+    memory = Memory()
+    for event in (opened(), said('"state": "down"', "state"), said('"state": "up"', "state")):
+        memory.observe(event, 1.0)
+    assert memory.neighbors[str(BRANCH)].families == ["ipv4 unicast", "ipv6 unicast"]
+
+
+def test_a_session_whose_open_nobody_saw_carries_what_exabgp_says() -> None:
+    memory = Memory()
+    memory.observe(said('"state": "up"', "state"), 1.0)
+    memory.presume(str(BRANCH), up=True, since=0.0, settled=False, families=["ipv4 unicast", "ipv6 unicast"])
+    assert memory.neighbors[str(BRANCH)].families == ["ipv4 unicast", "ipv6 unicast"]
+
+
 def test_what_an_ibgp_session_sent_is_read_back_from_its_local_preference() -> None:
     update = Updated(BRANCH, Direction.SENT, (Route(HUB, None, med=990, local_preference=HIGHEST_MED - 980),), ())
     assert announced(update) == {HUB: Announcement(980)}
@@ -154,13 +187,7 @@ def test_what_an_ibgp_session_sent_is_read_back_from_its_local_preference() -> N
 
 def test_the_memory_of_both_ip_versions_comes_back() -> None:
     memory = Memory()
-    memory.observe(
-        said(
-            '"direction": "receive", "open": {"capabilities": {"1": {"families": ["ipv4/unicast", "ipv6/unicast"]}}}',
-            "open",
-        ),
-        1.0,
-    )
+    memory.observe(opened(), 1.0)
     memory.observe(said('"state": "up"', "state"), 1.0)
     nlri = '[{"nlri": "2001:db8:1::/48"}]'
     six = f'"announce": {{"ipv6 unicast": {{"fd00:1::1": {nlri}, "fe80::1": {nlri}}}}}'
@@ -207,6 +234,12 @@ def said(rest: str, kind: str = "update") -> Any:
     """One event of ExaBGP's."""
     where = '"address": { "local": "10.255.1.0", "peer": "10.255.1.1" }'
     return json.loads(f'{{ "exabgp": "5.0.0", "type": "{kind}", "neighbor": {{ {where}, {rest} }} }}')
+
+
+def opened() -> Any:
+    """An OPEN of the branch that offers both IP versions."""
+    families = '{"families": ["ipv4/unicast", "ipv6/unicast"]}'
+    return said(f'"direction": "receive", "open": {{"capabilities": {{"1": {families}}}}}', "open")
 
 
 def update(direction: str, body: str) -> Any:
