@@ -28,6 +28,7 @@ from chaos_branches import sites_of, write_configuration
 from chaos_deaths import unexplained
 from chaos_faults import Fault, episode
 from chaos_injector import Injector
+from chaos_stalls import watched
 from lab_world import output, unique_place
 from running_hub import HOLD, RunningHub, all_well
 
@@ -78,12 +79,15 @@ def _run(hub: RunningHub, configuration: Path, account: Account, options: argpar
     isps = [f"isp:{isp.name}" for isp in network.isps]
     end = time.monotonic() + options.minutes * 60
     probe = Probe()
-    with _transfers(hub.lab, account):
+    with _transfers(hub.lab, account), watched() as stalls:
         probe.start(hub.lab, (), INTERVAL, settle=0.5)
         try:
             while time.monotonic() < end and account.episodes < options.episodes:
                 faults = episode(number, tunnels, isps)
+                before, began = len(account.violations), time.monotonic()
                 _episode(hub, configuration, probe, faults, account)
+                if len(account.violations) > before:
+                    account.note(f"episode {account.episodes}: {stalls.since(began)}")
         finally:
             probe.stop()
             disturb.heal(hub.lab)

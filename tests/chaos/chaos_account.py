@@ -28,6 +28,11 @@ class Account:
         self.violations.append(f"episode {self.episodes}: {text}")
         print(f"      VIOLATION  {text}", flush=True)
 
+    def note(self, text: str) -> None:
+        """Something that helps to find a cause."""
+        self.notes.append(text)
+        print(f"      note  {text}", flush=True)
+
     def judge(self, site: Site, direction: str, seen: Direction, begin: float, intervals: Sequence[Interval]) -> None:
         """One direction of a branch in one IP version, in an episode that began then."""
         self.sent += seen.sent
