@@ -26,10 +26,10 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "lab
 
 from chaos_account import Account
 from chaos_branches import sites_of, write_configuration
-from chaos_deaths import unexplained
 from chaos_faults import Fault, episode
 from chaos_injector import Injector
 from chaos_stalls import watched
+from chaos_watch import Watch
 from lab_world import output, unique_place
 from running_hub import HOLD, RunningHub, all_well
 
@@ -79,14 +79,14 @@ def _run(hub: RunningHub, configuration: Path, account: Account, options: argpar
     tunnels = [tunnel.name for _, tunnel in network.tunnels()]
     isps = [f"isp:{isp.name}" for isp in network.isps]
     end = time.monotonic() + options.minutes * 60
-    probe = Probe()
+    probe, watch = Probe(), Watch(hub)
     with _transfers(hub.lab, account), watched() as stalls:
         probe.start(hub.lab, (), INTERVAL, settle=0.5)
         try:
             while time.monotonic() < end and account.episodes < options.episodes:
                 faults = episode(number, tunnels, isps)
                 before, began = len(account.violations), time.monotonic()
-                _episode(hub, configuration, probe, faults, account)
+                _episode(hub, configuration, probe, watch, faults, account)
                 if len(account.violations) > before:
                     account.note(f"episode {account.episodes}: {stalls.since(began)}")
         finally:
@@ -94,11 +94,12 @@ def _run(hub: RunningHub, configuration: Path, account: Account, options: argpar
             disturb.heal(hub.lab)
 
 
-def _episode(hub: RunningHub, configuration: Path, probe: Probe, faults: tuple[Fault, ...], account: Account) -> None:
-    begin, finish = f"begin {account.episodes}", f"end {account.episodes}"
+def _episode(
+    hub: RunningHub, configuration: Path, probe: Probe, watch: Watch, faults: tuple[Fault, ...], account: Account
+) -> None:
+    # From the end of the one before on: traffic is judged between episodes too.
+    begin, finish = f"end {account.episodes}" if account.episodes else None, f"end {account.episodes + 1}"
     injector = Injector(hub, configuration)
-    before, log = injector.processes(), len(hub.log())
-    probe.mark(begin)
     injector.play(faults)
     disagreement = _settle(hub)
     probe.mark(finish)
@@ -108,7 +109,7 @@ def _episode(hub: RunningHub, configuration: Path, probe: Probe, faults: tuple[F
     print(f"{account.episodes:4}  {'; '.join(map(str, faults))}", flush=True)
     if disagreement:
         account.violation(f"not well in {WELL_WITHIN:g} s: {disagreement}")
-    for death in unexplained(hub.log()[log:], faults, before, injector.processes()):
+    for death in watch.unexplained(faults):
         account.violation(death)
     _judge(hub, probe.report(begin, finish), injector, account)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from chaos_faults import PROCESSES, Fault, Kind
 from chaos_verdict import Interval
+from chaos_watch import process_of
 from running_hub import RunningHub, is_alive, kill
 
 from hub.control.client import NotRunningError, RefusedError, ask_controller, ask_forwarder
@@ -111,23 +112,14 @@ class Injector:
 
     # processes
 
-    def processes(self) -> dict[str, int]:
-        """The process ids of all of the hub's processes, by name; 0 where there is none."""
-        return {name: self._pid(name) for name in PROCESSES}
-
-    def _pid(self, name: str) -> int:
-        with contextlib.suppress(OSError, ValueError):
-            return self._hub.relay() if name == "relay" else self._hub.pid(name)
-        return 0
-
     def _kill(self, name: str, number: int = signal.SIGKILL) -> None:
-        before = self._pid(name)
+        before = process_of(self._hub, name)
         if before:
             os.kill(before, number)
-        self._wait(lambda: self._pid(name) not in (0, before) and self._answers(name))
+        self._wait(lambda: process_of(self._hub, name) not in (0, before) and self._answers(name))
 
     def _stop(self, name: str, until: float) -> None:
-        pid = self._pid(name)
+        pid = process_of(self._hub, name)
         if not pid:
             return
         os.kill(pid, signal.SIGSTOP)
@@ -140,7 +132,7 @@ class Injector:
 
     def _kill_all(self, until: float) -> None:
         supervisor = self._hub.supervisor()
-        for pid in (supervisor, *(self._pid(name) for name in PROCESSES)):
+        for pid in (supervisor, *(process_of(self._hub, name) for name in PROCESSES)):
             if pid:
                 with contextlib.suppress(ProcessLookupError):
                     kill(pid)
