@@ -100,10 +100,8 @@ def _active(
     if known is None or known.active not in usable:
         return usable[0] if usable else (known.active if known is not None else None)
     better = [] if failback.mode is FailbackMode.NEVER else ranked[: usable.index(known.active)]
-    return next(
-        (r.tunnel for r in better if r.usability is Usability.UP and may_return_at(r, failback, view) <= now),
-        known.active,
-    )
+    live = [r for r in better if r.usability in (Usability.UP, Usability.LEAVING)]
+    return next((r.tunnel for r in live if may_return_at(r, failback, view) <= now), known.active)
 
 
 def carrying(branch: Branch, view: View) -> ClassView | None:

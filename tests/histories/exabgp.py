@@ -25,8 +25,8 @@ class Neighbor:
     cache: dict[Prefix, int] = field(default_factory=dict)
     queue: list[Queued] = field(default_factory=list)
     received: set[Prefix] = field(default_factory=set)
-    asked: dict[Prefix, int] = field(default_factory=dict)
-    """Of what is in the queue, what a command of this connection asked for."""
+    asked: dict[Prefix, tuple[int, float]] = field(default_factory=dict)
+    """Of what is in the queue: the connection that asked for it, and when it was obeyed."""
     end_of_rib: set[int] = field(default_factory=set)
     sending: bool = False
 
@@ -47,7 +47,7 @@ class Exabgp:
         self._timeline, self._situation, self._sessions, self._branch = timeline, situation, sessions, branch
         self._tunnel_of = {address(tunnel): tunnel for tunnel in sessions.ends}
         self._mended = mended
-        self.overtaken: Callable[[TunnelId, Prefix], None] = lambda *_: None
+        self.overtaken: Callable[[TunnelId, Prefix, float], None] = lambda *_: None
         self.running = False
         self.started = 0
         self.neighbors: dict[TunnelId, Neighbor] = {}
@@ -149,9 +149,10 @@ class Exabgp:
     def _ask(self, tunnel: TunnelId, neighbor: Neighbor, prefixes: Iterable[Prefix], connection: int) -> None:
         pending = {prefix for prefix, _ in neighbor.queue}
         for prefix in prefixes:
-            if prefix in pending and neighbor.asked.get(prefix) == connection:
-                self.overtaken(tunnel, prefix)
-            neighbor.asked[prefix] = connection
+            before, obeyed_at = neighbor.asked.get(prefix, (None, 0.0))
+            if prefix in pending and before == connection:
+                self.overtaken(tunnel, prefix, obeyed_at)
+            neighbor.asked[prefix] = (connection, self._timeline.now)
 
     def _enqueue(self, neighbor: Neighbor, prefix: Prefix, med: int | None) -> None:
         if self._mended:

@@ -100,13 +100,14 @@ def _by_the_hub(world: World, prefix: Prefix) -> float:
 def _forgotten(world: World, tunnel: TunnelId, prefix: Prefix) -> bool:
     """Whether the branch holds a better value than the hub can know of, because the controller came after it.
 
-    The relay remembers what was sent, and what was replaced a moment before; one that came after the branch's session
-    began knows only what ExaBGP still has.
+    The relay remembers what was sent, and what was replaced a moment before; a dead one remembers nothing, and one that
+    came after the branch's session began knows only what ExaBGP still has.
     """
     controller, branch = world.controller, world.branch
     if controller is None or branch.heard_at[tunnel] >= controller.started:
         return False
-    if world.relays[world.process_of(tunnel)].started <= world.sessions.ends[tunnel].branch_since:
+    relay = world.relays[world.process_of(tunnel)]
+    if relay.running and relay.started <= world.sessions.ends[tunnel].branch_since:
         return False
     known = controller.view.session_of(tunnel).lowest_held
     return known is None or known > branch.holds[tunnel][prefix]

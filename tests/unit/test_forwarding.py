@@ -90,3 +90,14 @@ def test_a_class_without_the_branchs_tunnel_goes_back_to_its_own_better_one_afte
     assert away_from(WIRELESS, fiber_since=10.0) == FIBER
     assert away_from(WIRELESS, fiber_since=90.0) == TunnelId("bandung", "lte")
     assert away_from(WIRELESS, fiber_since=90.0, after_death=False) == FIBER
+
+
+def test_of_two_tunnels_that_are_left_the_better_one_carries_what_only_they_have() -> None:
+    lte = replace(BRANCH.tunnels[1], id=TunnelId("bandung", "lte"))
+    branch = replace(BRANCH, tunnels=(*BRANCH.tunnels, lte), leaving=frozenset({FIBER, WIRELESS}))
+    kernel = ClassView("bandung:fiber+wireless", "bandung", WIRELESS, (WIRELESS, FIBER), (LAN,), 0, NOW, "")
+    up = dict.fromkeys((FIBER, WIRELESS, lte.id), LivenessView(LivenessState.UP))
+    heard = {FIBER: session(LAN), WIRELESS: session(LAN), lte.id: session()}
+    believed = View(liveness=up, sessions=heard, classes={kernel.name: kernel})
+    found = class_orders(branch, believed, present_order(branch, believed, NOW), lte.id, "test", NOW)
+    assert found[kernel.name].active == FIBER
