@@ -18,11 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from keep import keep
-from report import SEEDS, report
+from report import RecordError, report
 
 FUZZ = Path(__file__).parent
 TARGETS = sorted(path.stem for path in (FUZZ / "targets").glob("[a-z]*.py"))
 OPTIONS = ("-timeout=300", "-rss_limit_mb=1500", "-max_len=4096", "-print_final_stats=1", "-verbosity=1")
+RECORD = FUZZ / "record.jsonl"
+SEEDS = 1_000_000
+"""What follows a crash within one run has its seed plus a multiple of this."""
 MOST_CRASHES = 5
 """Crashes of one run before it is given up: it would find the same one again and again."""
 
@@ -35,7 +38,10 @@ def main() -> int:
     arguments = _arguments()
     work: Path = arguments.work
     if arguments.report:
-        report(work / "record.jsonl", FUZZ.parents[1] / "docs" / "reference" / "fuzzing.md")
+        try:
+            report(arguments.record, FUZZ.parents[1] / "docs" / "reference" / "fuzzing.md")
+        except RecordError as error:
+            sys.exit(f"scripts/fuzz: {error}")
         return 0
     targets = TARGETS if arguments.target == "all" else [arguments.target]
     if arguments.keep:
@@ -45,7 +51,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        found = sum(pool.map(lambda turn: _turn(work, *turn), _turns(targets, arguments)))
+        found = sum(pool.map(lambda turn: _turn(arguments, *turn), _turns(targets, arguments)))
     return 1 if found else 0
 
 
@@ -58,7 +64,8 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--jobs", type=int, default=1, help="targets at one time (1)")
     parser.add_argument("--seed", type=int, default=1, help="of the first run; each further one has the next (1)")
-    parser.add_argument("--work", type=Path, default=FUZZ.parents[1] / ".fuzz", help="corpora and record (.fuzz)")
+    parser.add_argument("--work", type=Path, default=FUZZ.parents[1] / ".fuzz", help="corpora and crashes (.fuzz)")
+    parser.add_argument("--record", type=Path, default=RECORD, help="a line a run is added (tests/fuzz/record.jsonl)")
     parser.add_argument("--keep", action="store_true", help="don't fuzz: keep the most telling inputs found as seeds")
     parser.add_argument("--report", action="store_true", help="don't fuzz: write the record into the reference page")
     return parser.parse_args()
@@ -83,19 +90,19 @@ def _stop(_number: int, _frame: object) -> None:
         process.terminate()
 
 
-def _turn(work: Path, target: str, seconds: float, seed: int) -> int:
+def _turn(arguments: argparse.Namespace, target: str, seconds: float, seed: int) -> int:
     """Run a target for so long; what follows a crash is another run. The crashes found."""
     end, crashes = time.monotonic() + seconds, 0
     while not _stopping and crashes < MOST_CRASHES and (left := end - time.monotonic()) > 1:
-        found = _run(work, target, left, seed + SEEDS * crashes)
+        found = _run(arguments, target, left, seed + SEEDS * crashes)
         if not found:
             break
         crashes += found
     return crashes
 
 
-def _run(work: Path, target: str, seconds: float, seed: int) -> int:
-    home = work / target
+def _run(arguments: argparse.Namespace, target: str, seconds: float, seed: int) -> int:
+    home: Path = arguments.work / target
     for folder in ("corpus", "crashes"):
         (home / folder).mkdir(parents=True, exist_ok=True)
     (home / "words.dict").write_text(_dictionary(target))
@@ -115,7 +122,7 @@ def _run(work: Path, target: str, seconds: float, seed: int) -> int:
     line = _line(target, seed, time.monotonic() - started, used.ru_utime + used.ru_stime, said, len(crashes))
     if process.returncode and not crashes and not _stopping:
         line["failed"] = process.returncode
-    with (work / "record.jsonl").open("a") as record:
+    with arguments.record.open("a") as record:
         record.write(json.dumps(line) + "\n")
     _tell(home, line, crashes, said)
     return len(crashes)

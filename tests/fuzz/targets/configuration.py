@@ -54,8 +54,13 @@ _SCRAPS = (
 )  # fmt: skip
 WORDS = tuple(str(word).encode() for word in (*_VALUES, *_SCRAPS))
 
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _directory = Path(tempfile.mkdtemp(prefix="fuzz-configuration-"))
 atexit.register(shutil.rmtree, _directory, ignore_errors=True)
+_written: dict[str, bytes] = {}
+_trees: dict[bytes, Any] = {text.encode(): yaml.safe_load(text) for text in _FILES.values()}
+"""The files as values."""
 
 
 def fuzz(data: bytes) -> None:
@@ -66,13 +71,20 @@ def fuzz(data: bytes) -> None:
         name = draw.choice(_NAMES)
         files[name] = spoilt(files[name], draw)
     for name, content in files.items():
-        path = _directory / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        write(name, content)
     configuration = read(_directory)
     check(configuration, files)
     if draw.flag():
         check_allocation(files)
+
+
+def write(name: str, content: bytes) -> None:
+    """Most files are in most runs what they were in the run before: those are left."""
+    if _written.get(name) != content:
+        path = _directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        _written[name] = content
 
 
 def spoilt(content: bytes, draw: Draw) -> bytes:
@@ -95,8 +107,10 @@ def spoilt(content: bytes, draw: Draw) -> bytes:
 def tree(content: bytes, draw: Draw) -> bytes:
     """The file's values with a few places spoilt, written anew."""
     try:
-        value = draw.spoilt(yaml.safe_load(content), _VALUES)
-        return yaml.safe_dump(value, allow_unicode=True, default_flow_style=draw.flag()).encode("utf-8", "replace")
+        value = _trees[content] if content in _trees else yaml.load(content, _LOADER)  # noqa: S506  both are safe
+        value = draw.spoilt(value, _VALUES)
+        text = yaml.dump(value, Dumper=_DUMPER, allow_unicode=True, default_flow_style=draw.flag())
+        return str(text).encode("utf-8", "replace")
     except (yaml.YAMLError, TypeError, ValueError, RecursionError):
         return b""
 
@@ -131,6 +145,6 @@ def check_allocation(files: dict[str, bytes]) -> None:
         for problem in refused.problems:
             check_problem(problem, files)
         return
-    (_directory / "allocations.yaml").write_text(plan.text, encoding="utf-8")
+    write("allocations.yaml", plan.text.encode())
     again = plan_allocations(_directory)
     assert not again.new, f"allocated anew: {again.new} after {plan.text}"
