@@ -188,7 +188,10 @@ def read_duration(value: object) -> timedelta:
     if not re.fullmatch(DURATION, text) or len(text) > 12:
         raise UnreadableError(f'"{text[:60]}" is no duration: {_SHORTEST_DURATION}')
     unit = text.lstrip("0123456789.")
-    return timedelta(seconds=float(text.removesuffix(unit)) * _UNITS[unit])
+    try:
+        return timedelta(seconds=float(text.removesuffix(unit)) * _UNITS[unit])
+    except OverflowError as problem:
+        raise UnreadableError(f'"{text}" is longer than any clock runs: {_SHORTEST_DURATION}') from problem
 
 
 def read_choice(value: object, known: tuple[str, ...], not_yet: tuple[str, ...] = ()) -> str:

@@ -13,6 +13,7 @@ from forwarder_fakes import World, an_order
 from hub.bgp.speaker import Speaker
 from hub.bgp.translate import Translator
 from hub.config.problems import LONGEST_TEXT, Place, error
+from hub.config.scalars import UnreadableError, read_duration
 from hub.control.lines import BadLineError
 from hub.controller.forwarder_lines import events_of
 from hub.forwarder.classes import ForwardingClass, obey
@@ -145,6 +146,12 @@ def test_a_problem_of_the_configuration_is_one_line_whatever_the_file_holds(text
     for said in (problem.file, problem.text, problem.mend or ""):
         assert said.isprintable()
         assert len(said) <= LONGEST_TEXT
+
+
+@pytest.mark.parametrize("text", ["99999999999d", "9999999999d", "99999999999h"])
+def test_a_duration_that_no_clock_runs_is_refused(text: str) -> None:
+    with pytest.raises(UnreadableError, match=r"longer than any clock runs"):
+        read_duration(text)
 
 
 @pytest.mark.parametrize("destination", [b"", b"\x0a\x01\x00", bytes(16)])
