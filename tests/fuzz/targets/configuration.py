@@ -5,12 +5,14 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import yaml
 from config_directories import ALLOCATIONS, BANDUNG, NETWORK
 from draw import Draw, check_message
+from nearly import ABSENT, ODD_FILES, PLACES, set_at
 
 from hub.config import Configuration, read
 from hub.config.allocation import RefusedError, plan_allocations
@@ -58,7 +60,7 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _directory = Path(tempfile.mkdtemp(prefix="fuzz-configuration-"))
 atexit.register(shutil.rmtree, _directory, ignore_errors=True)
-_written: dict[str, bytes] = {}
+_written: dict[str, bytes | None] = {}
 _trees: dict[bytes, Any] = {text.encode(): yaml.safe_load(text) for text in _FILES.values()}
 """The files as values."""
 
@@ -66,25 +68,74 @@ _trees: dict[bytes, Any] = {text.encode(): yaml.safe_load(text) for text in _FIL
 def fuzz(data: bytes) -> None:
     """One run."""
     draw = Draw(data)
-    files = {name: text.encode() for name, text in _FILES.items()}
+    right = {name: text.encode() for name, text in _FILES.items()}
     for _ in range(draw.number(1, 3)):
         name = draw.choice(_NAMES)
-        files[name] = spoilt(files[name], draw)
-    for name, content in files.items():
-        write(name, content)
-    configuration = read(_directory)
-    check(configuration, files)
-    if draw.flag():
+        right[name] = spoilt(right[name], draw)
+    files: dict[str, bytes | None] = {**right}
+    allocate = draw.flag()
+    for _ in range(draw.number(0, 6)):
+        vary(files, draw)
+    write(files)
+    check(read(_directory, secrets=_directory / "secrets"), files)
+    if allocate:
         check_allocation(files)
 
 
-def write(name: str, content: bytes) -> None:
-    """Most files are in most runs what they were in the run before: those are left."""
-    if _written.get(name) != content:
-        path = _directory / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+def vary(files: dict[str, bytes | None], draw: Draw) -> None:
+    """Another value that nearly fits, now and then another file, or one that is gone or a directory (None)."""
+    name = draw.choice(_NAMES)
+    match draw.byte() % 16:
+        case 0:
+            files.pop(name, None)
+        case 1:
+            files[name] = None
+        case 2 | 3:
+            files[draw.choice(ODD_FILES)] = files.get(name)
+        case _:
+            path, values = draw.choice(PLACES[name])
+            value = draw.choice([*values, ABSENT])
+            if content := files.get(name):
+                files[name] = with_value(content, path, value)
+
+
+def with_value(content: bytes, path: tuple[str, ...], value: Any) -> bytes:
+    """The file with this value there; as it was if it cannot be read."""
+    try:
+        document = parsed(content)
+        set_at(document, path, value)
+        return dumped(document)
+    except (yaml.YAMLError, TypeError, ValueError, RecursionError):
+        return content
+
+
+def write(files: dict[str, bytes | None]) -> None:
+    """Make the directory so; most files are in most runs what they were in the run before, and are left."""
+    for name in [name for name in _written if name not in files or _written[name] != files[name]]:
+        remove(name)
+    for name, content in files.items():
+        if name not in _written:
+            place(name, content)
+
+
+def place(name: str, content: bytes | None) -> None:
+    """Make a file, or a directory."""
+    path = _directory / name
+    path.parent.mkdir(exist_ok=True)
+    if content is None:
+        path.mkdir()
+    else:
         path.write_bytes(content)
-        _written[name] = content
+    _written[name] = content
+
+
+def remove(name: str) -> None:
+    """Take away a file or directory."""
+    path = _directory / name
+    if _written.pop(name) is None:
+        path.rmdir()
+    else:
+        path.unlink()
 
 
 def spoilt(content: bytes, draw: Draw) -> bytes:
@@ -107,15 +158,26 @@ def spoilt(content: bytes, draw: Draw) -> bytes:
 def tree(content: bytes, draw: Draw) -> bytes:
     """The file's values with a few places spoilt, written anew."""
     try:
-        value = _trees[content] if content in _trees else yaml.load(content, _LOADER)  # noqa: S506  both are safe
-        value = draw.spoilt(value, _VALUES)
-        text = yaml.dump(value, Dumper=_DUMPER, allow_unicode=True, default_flow_style=draw.flag())
-        return str(text).encode("utf-8", "replace")
+        value = draw.spoilt(parsed(content), _VALUES)
+        return dumped(value, flow=draw.flag())
     except (yaml.YAMLError, TypeError, ValueError, RecursionError):
         return b""
 
 
-def check(configuration: Configuration, files: dict[str, bytes]) -> None:
+def parsed(content: bytes) -> Any:
+    """The value of a file, which may be changed. Raises what PyYAML raises."""
+    if content not in _trees:
+        return yaml.load(content, _LOADER)  # noqa: S506  both loaders are safe
+    return deepcopy(_trees[content])
+
+
+def dumped(value: Any, *, flow: bool = False) -> bytes:
+    """A value as a file."""
+    text = yaml.dump(value, Dumper=_DUMPER, allow_unicode=True, default_flow_style=flow)
+    return str(text).encode("utf-8", "replace")
+
+
+def check(configuration: Configuration, files: dict[str, bytes | None]) -> None:
     """An intent or errors, not both and not neither; and every problem is one that a user can act on."""
     assert (configuration.intent is None) == has_errors(configuration.problems)
     for problem in configuration.problems:
@@ -127,17 +189,18 @@ def check(configuration: Configuration, files: dict[str, bytes]) -> None:
         assert all(branch.tunnels and branch.prefixes for branch in configuration.intent.branches.values())
 
 
-def check_problem(problem: Problem, files: dict[str, bytes]) -> None:
+def check_problem(problem: Problem, files: dict[str, bytes | None]) -> None:
     """It names a file and a line of it, in one printable line, and its mend is one too."""
-    assert problem.file in files or problem.file in ("branches", "policies"), problem
-    lines = files.get(problem.file, b"").decode("utf-8", "replace")
+    shown = {"".join(letter if letter.isprintable() else "?" for letter in name) for name in files}
+    assert problem.file in {*shown, *_FILES, "branches", "policies"}, problem
+    lines = (files.get(problem.file) or b"").decode("utf-8", "replace")
     assert problem.line <= len(lines.splitlines()) + 1, f"there is no such line: {problem}"
     check_message(problem.text)
     if problem.mend is not None:
         check_message(problem.mend)
 
 
-def check_allocation(files: dict[str, bytes]) -> None:
+def check_allocation(files: dict[str, bytes | None]) -> None:
     """Allocating refuses with problems, or makes a file in which nothing is missing."""
     try:
         plan = plan_allocations(_directory)
@@ -145,6 +208,6 @@ def check_allocation(files: dict[str, bytes]) -> None:
         for problem in refused.problems:
             check_problem(problem, files)
         return
-    write("allocations.yaml", plan.text.encode())
+    write(files | {"allocations.yaml": plan.text.encode()})
     again = plan_allocations(_directory)
     assert not again.new, f"allocated anew: {again.new} after {plan.text}"
