@@ -15,6 +15,8 @@ from typing import Literal
 TunnelState = Literal["up", "down", "unknown"]
 TunnelStates = Mapping[str, TunnelState]
 """What is known of each tunnel; one that is missing is unknown."""
+LARGEST_EPOCH = (1 << 53) - 1
+"""What every reader of JSON can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,12 @@ class Refusal:
     epoch: int
 
 
+def following(epoch: int) -> int:
+    """The epoch after a move. The last one, which only a wrong order or state file can name, is followed by itself: an
+    epoch that cannot be read again would cost the whole state file."""
+    return min(epoch + 1, LARGEST_EPOCH)
+
+
 def state_of(tunnel: str | None, states: TunnelStates) -> TunnelState:
     """What is known of a tunnel; of no tunnel, that it is dead."""
     return "down" if tunnel is None else states.get(tunnel, "unknown")
@@ -92,7 +100,9 @@ def fail_over(
             target = choose(current.order, states)
             if target is not None and target != current.active and state_of(target, states) == "up":
                 why = f"{current.active} is not watched any more"
-                moved.append(replace(current, active=target, epoch=current.epoch + 1, since_ns=now_ns, reason=why))
+                moved.append(
+                    replace(current, active=target, epoch=following(current.epoch), since_ns=now_ns, reason=why)
+                )
                 continue
         if state_of(current.active, states) != "down":
             continue
@@ -101,7 +111,7 @@ def fail_over(
             continue
         dead = current.active or "no tunnel"
         why = f"{dead} is down: {reasons.get(dead, 'no reason given')}" if current.active else f"{target} is usable"
-        moved.append(replace(current, active=target, epoch=current.epoch + 1, since_ns=now_ns, reason=why))
+        moved.append(replace(current, active=target, epoch=following(current.epoch), since_ns=now_ns, reason=why))
     return tuple(moved)
 
 
@@ -147,7 +157,7 @@ def obey_but_stay(order: Order, current: ForwardingClass | None, states: TunnelS
         prefixes=order.prefixes,
         order=order.order,
         active=active,
-        epoch=max(epoch, order.based_on_epoch) + 1,
+        epoch=following(max(epoch, order.based_on_epoch)),
         since_ns=since,
         reason="the order's tunnel was refused",
     )
@@ -170,4 +180,4 @@ def adopt(current: ForwardingClass, active: str, now_ns: int) -> ForwardingClass
     if current.active == active:
         return current
     why = f"found on {active} in the kernel"
-    return replace(current, active=active, epoch=current.epoch + 1, since_ns=now_ns, reason=why)
+    return replace(current, active=active, epoch=following(current.epoch), since_ns=now_ns, reason=why)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from hub.control.lines import Message
-from hub.forwarder.classes import Order
+from hub.forwarder.classes import LARGEST_EPOCH, Order
 from hub.forwarder.fib_plan import destination, prefix_text
 from hub.forwarder.fields import FieldError, Fields, unique
 from hub.forwarder.liveness.model import Method, Timers, TunnelSpec
@@ -23,8 +23,6 @@ LONGEST_INTERFACE = 15
 MOST_CLASSES = 10_000
 PREFIXES_A_SLICE = 1000
 """What is read in some 3 ms."""
-LARGEST_EPOCH = (1 << 53) - 1
-"""What every reader of JSON can hold."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,10 @@ from pathlib import Path
 from threading import Condition, Thread
 
 from hub.forwarder import messages
-from hub.forwarder.classes import ForwardingClass
+from hub.forwarder.classes import LARGEST_EPOCH, ForwardingClass
 from hub.forwarder.fields import LONGEST_TEXT, FieldError, Fields
 from hub.forwarder.liveness.model import SessionMemory, TunnelSpec
 from hub.forwarder.orders import (
-    LARGEST_EPOCH,
     Probe,
     parse_interface,
     parse_order,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from bgp_network import network
-from forwarder_fakes import World, an_order
+from forwarder_fakes import World, a_tunnel, an_order
 
 from hub.bgp.speaker import Speaker
 from hub.bgp.translate import Translator
@@ -16,13 +16,13 @@ from hub.config.problems import LONGEST_TEXT, Place, error
 from hub.config.scalars import UnreadableError, read_duration
 from hub.control.lines import BadLineError
 from hub.controller.forwarder_lines import events_of
-from hub.forwarder.classes import ForwardingClass, obey
+from hub.forwarder.classes import LARGEST_EPOCH, ForwardingClass, obey
 from hub.forwarder.fib_plan import FIRST_NEXTHOP_ID
 from hub.forwarder.fields import FieldError
 from hub.forwarder.netlink import routes
 from hub.forwarder.netlink.routes import Route
-from hub.forwarder.orders import parse
-from hub.forwarder.state import SavedState, StateFileError, decode
+from hub.forwarder.orders import SetOne, SetTunnels, parse
+from hub.forwarder.state import SavedState, StateFileError, decode, encode
 from speaker.bfd.memory import Memory as BfdMemory
 from speaker.bfd.session import Session
 from speaker.bfd.timing import NEVER, SessionTimers
@@ -164,6 +164,17 @@ def test_two_spellings_of_a_prefix_are_one_prefix() -> None:
     second = first | {"name": "b", "prefixes": ["2001:DB8:0::/32"]}
     with pytest.raises(FieldError, match="is also in class a"):
         parse({"set": "classes", "classes": [first, second], "unreachable": []})
+
+
+def test_an_epoch_that_no_reader_holds_is_never_reached() -> None:
+    world = World()
+    world.forwarder.obey(SetTunnels((a_tunnel("bandung/fiber", "t1"), a_tunnel("bandung/wireless", "t2"))))
+    world.forwarder.obey(SetOne(an_order(epoch=LARGEST_EPOCH)))
+    world.engine.say("bandung/wireless", "up")
+    world.engine.say("bandung/fiber", "down")
+    (moved,) = world.forwarder.classes.values()
+    assert moved.active == "bandung/wireless"
+    assert decode(encode(world.forwarder.saved("boot"))).classes == (moved,)
 
 
 def test_classes_never_share_a_nexthop_whatever_the_state_file_says() -> None:
