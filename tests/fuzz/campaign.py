@@ -102,6 +102,7 @@ def _turn(arguments: argparse.Namespace, target: str, seconds: float, seed: int)
 
 
 def _run(arguments: argparse.Namespace, target: str, seconds: float, seed: int) -> int:
+    """One process of the fuzzer; the crashes found, or 1 where it ended wrongly, as by one found before."""
     home: Path = arguments.work / target
     for folder in ("corpus", "crashes"):
         (home / folder).mkdir(parents=True, exist_ok=True)
@@ -125,7 +126,7 @@ def _run(arguments: argparse.Namespace, target: str, seconds: float, seed: int) 
     with arguments.record.open("a") as record:
         record.write(json.dumps(line) + "\n")
     _tell(home, line, crashes, said)
-    return len(crashes)
+    return len(crashes) or int("failed" in line)
 
 
 def _line(target: str, seed: int, wall: float, cpu: float, said: str, crashes: int) -> dict[str, Any]:
