@@ -23,6 +23,7 @@ SETTLED = 10.0
 """Seconds after which a session's first announcements are over. ExaBGP does not tell whether an End-of-RIB came."""
 
 _ADDRESS = re.compile(r"[0-9A-Fa-f.:]{2,45}")
+_FAMILY = re.compile(r"[a-z0-9-]{1,20} [a-z0-9-]{1,20}")
 
 Ask = Callable[[str, Callable[[str, list[str]], None]], None]
 
@@ -125,7 +126,12 @@ def _nothing(_result: str, _lines: list[str]) -> None:
 def _neighbor(said: Mapping[str, Any]) -> tuple[str, bool, float, list[str]]:
     """Its address, whether it is established, since how many seconds, and the families that it carries."""
     up = said["fsm"].lower() == "established"
-    return _address(said["peer"]["address"]), up, _seconds(said["duration"]), [str(f) for f in said["families"]]
+    return _address(said["peer"]["address"]), up, _seconds(said["duration"]), _families(said["families"])
+
+
+def _families(said: list[Any]) -> list[str]:
+    """Families, of which the first becomes part of a command."""
+    return [family for family in said if isinstance(family, str) and _FAMILY.fullmatch(family)]
 
 
 def _address(text: str) -> str:
@@ -136,5 +142,8 @@ def _address(text: str) -> str:
 
 
 def _seconds(duration: Any) -> float:
-    seconds = float(duration or 0)
+    try:
+        seconds = float(duration or 0)
+    except OverflowError:
+        return 0.0
     return seconds if math.isfinite(seconds) else 0.0

@@ -10,6 +10,7 @@ import pytest
 from bgp_network import network
 from forwarder_fakes import World, a_tunnel, an_order
 
+from hub.bgp.reload import shown_peers
 from hub.bgp.speaker import Speaker
 from hub.bgp.translate import Translator
 from hub.config.problems import LONGEST_TEXT, Place, error
@@ -30,6 +31,7 @@ from speaker.bgp.commands import Commands
 from speaker.bgp.events import BadEventError
 from speaker.bgp.memory import Memory
 from speaker.bgp.recovery import Recovery
+from speaker.bgp.relay import Relay
 
 MS = 1_000_000
 HUGE = 10**400
@@ -71,11 +73,51 @@ def test_an_address_that_is_none_becomes_no_command_of_the_relay() -> None:
     recovery = Recovery(Memory(), commands.ask, 0.0)
     recovery.start()
     commands.advance(0.0)
-    neighbor = {"peer": {"address": "10.0.0.1\nshutdown"}, "fsm": "established", "duration": 1}
+    neighbor = {
+        "peer": {"address": "10.0.0.1\nshutdown"},
+        "fsm": "established",
+        "duration": 1,
+        "families": ["ipv4 unicast"],
+    }
     commands.heard(json.dumps([neighbor]))
     commands.heard("done")
     commands.advance(0.0)
     assert bytes(commands.output) == b"show neighbor json\n"
+
+
+@pytest.mark.parametrize("family", ["ipv4 unicast\nshutdown", "ipv4 \u2028", "ipv4 unicast;", {"a": 1}, None, ""])
+def test_a_family_that_is_none_becomes_no_command_of_the_relay(family: Any) -> None:
+    commands = Commands()
+    Recovery(Memory(), commands.ask, 0.0).start()
+    commands.advance(0.0)
+    shown = {"peer": {"address": "10.255.1.1"}, "fsm": "ESTABLISHED", "duration": 5, "families": [family]}
+    commands.heard(json.dumps([shown]))
+    commands.output.clear()
+    commands.heard("done")
+    commands.advance(0.0)
+    assert commands.output == b"show adj-rib in json\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[" * 100_000,
+        '[{"peer": {"address": "10.255.1.1", "as": 1e999}, "local": {"address": "10.255.1.0"}}]',
+        "[1]",
+        "{",
+    ],
+    ids=["deep", "infinite", "number", "cut"],
+)
+def test_an_answer_that_lists_no_neighbors_shows_none(line: str) -> None:
+    assert shown_peers((line,)) == frozenset()
+
+
+def test_an_answer_that_lists_no_neighbors_costs_none_its_memory(tmp_path: Path) -> None:
+    relay = Relay(tmp_path / "relay.sock", lambda: 5.0)
+    relay._memory.observe(event("state", state="up"), 5.0)
+    relay._forget_all_but(["[" * 100_000, "[1]", "{"])
+    relay._selector.close()
+    assert list(relay._memory.neighbors) == ["10.255.1.1"]
 
 
 @pytest.mark.parametrize(
@@ -96,9 +138,9 @@ def test_a_strange_route_does_not_keep_the_relay_from_the_others(changes: dict[s
 def test_a_neighbor_of_no_sensible_age_is_a_new_one(duration: float) -> None:
     memory = Memory()
     recovery = Recovery(memory, lambda _line, _answer: None, 5.0)
-    neighbor = {"peer": {"address": "10.255.1.1"}, "fsm": "idle", "duration": duration}
+    neighbor = {"peer": {"address": "10.255.1.1"}, "fsm": "idle", "duration": duration, "families": []}
     recovery._told_neighbors("done", [json.dumps([neighbor])])
-    assert [known.at for known in memory.neighbors.values()] in ([5.0], [])
+    assert [known.at for known in memory.neighbors.values()] == [5.0]
 
 
 def test_instants_beyond_every_clock_are_refused() -> None:
