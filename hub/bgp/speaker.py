@@ -379,11 +379,20 @@ class Speaker:
 
     def _say_what_is_due(self) -> None:
         if self._ready and self._writer is not None:
-            due = self._ledger.commands(self._now())
+            due = b"".join(self._said(number, command) for number, command in self._ledger.commands(self._now()))
             if due:
-                self._writer.write(
-                    b"".join(encode({"command": self._line(said), "id": number}) for number, said in due)
-                )
+                self._writer.write(due)
+
+    def _said(self, number: int, command: Command) -> bytes:
+        """A command as it is written; nothing of an IPv6 prefix whose tunnel has lost its IPv6 link.
+
+        Its session is about to end. Until then it is as if ExaBGP had refused the command.
+        """
+        try:
+            return encode({"command": self._line(command), "id": number})
+        except ValueError:
+            self._ledger.answered(number, done=False, now=self._now())
+            return b""
 
     def _write(self, command: Command, number: int) -> bool:
         if not self._ready or self._writer is None:

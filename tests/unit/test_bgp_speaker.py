@@ -174,6 +174,27 @@ def test_saying_the_same_again_writes_nothing(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+def test_what_a_lost_ipv6_link_carried_does_not_keep_the_rest_from_being_said(tmp_path: Path) -> None:
+    ipv6 = {"ipv6 unicast": {"fd00:1::": [{"nlri": "2001:db8::/48"}]}}
+    held = MEMORY | {
+        "families": ["ipv4 unicast", "ipv6 unicast"],
+        "sent": [{"attribute": {"med": 7}, "announce": ipv6}],
+    }
+
+    async def scene(relay: Relay, speaker: Speaker, events: list[Event]) -> None:
+        speaker.reconfigure(network(1, versions=(4, 6)))
+        relay.say(GREETING, {"memory": held}, {"ready": True})
+        await until(lambda: speaker.ready)
+        speaker.reconfigure(network(1))
+        speaker.want({FIBER: {HUB: Announcement(7)}}, frozenset())
+        assert (await relay.command())["command"] == (
+            "neighbor 10.255.1.1 announce attributes next-hop self med 7 nlri 10.0.0.0/16"
+        )
+        assert speaker.counters["refused"] == 1
+
+    play(tmp_path, scene)
+
+
 def test_another_exabgp_behind_the_relay_means_that_the_first_died(tmp_path: Path) -> None:
     async def scene(relay: Relay, speaker: Speaker, events: list[Event]) -> None:
         relay.say(GREETING, {"ready": True})
