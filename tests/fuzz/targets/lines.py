@@ -6,19 +6,19 @@ import json
 from pathlib import Path
 from typing import Any, cast
 
-from bgp_network import network
 from draw import Draw, check_message, dumps
 
 from hub.bgp.speaker import Speaker
 from hub.control.lines import BadLineError, LineReader, check_greeting, encode
 from hub.controller.forwarder_lines import events_of
+from policies.model.announcement import Announcement
+from policies.model.ids import TunnelId
 from speaker.bgp.commands import MOST_UNWRITTEN, allowed
 from speaker.bgp.connection import LONGEST_LINE, Connection
 from speaker.bgp.relay import MOST_CONNECTIONS, Relay
-from targets.exabgp import EVENTS, loaded
+from targets.exabgp import EVENTS, INTENT, INTENTS, MORE_EVENTS, NEIGHBORS, loaded
 from targets.exabgp import VALUES as BGP_VALUES
 
-_INTENT = network(2)
 _TO_RELAY: list[Any] = [
     {"pointsman": 1, "role": "controller"},
     {"command": "neighbor 10.255.1.1 announce attributes next-hop self med 7 nlri 10.0.0.0/16", "id": 17},
@@ -37,8 +37,21 @@ _MEMORY = {
     "received": [EVENTS[4]["neighbor"]["message"]["update"]],
     "sent_before": [],
     "received_before": [],
+    "families": ["ipv4 unicast", "ipv6 unicast"],
+    "sent_ends": ["ipv4 unicast"],
+    "received_ends": ["ipv4 unicast", "ipv6 unicast"],
+    "replaced": [EVENTS[6]["neighbor"]["message"]["update"]],
+    "replaced_at": 0.5,
+}
+_OLDER_MEMORY = {key: value for key, value in _MEMORY.items() if not key.endswith("_ends")} | {
     "sent_end_of_rib": True,
     "received_end_of_rib": False,
+}
+_SECOND = _MEMORY | {
+    "neighbor": "10.255.2.1",
+    "sent": [MORE_EVENTS[6]["neighbor"]["message"]["update"]],
+    "received": [MORE_EVENTS[5]["neighbor"]["message"]["update"]],
+    "replaced": [],
 }
 _FROM_RELAY: list[Any] = [
     {"memory": _MEMORY},
@@ -49,6 +62,20 @@ _FROM_RELAY: list[Any] = [
     {"dropped": True},
     {"gone": "exabgp"},
     {"error": "another controller is connected: stop it first"},
+]
+_MORE_FROM_RELAY: list[Any] = [
+    {"memory": _OLDER_MEMORY},
+    {"memory": _SECOND},
+    {"ready": True},
+    *({"answer": number, "result": "done"} for number in (1, 2, 3, 4, 5, 6, -1)),
+    *({"event": event, "at": 50.1} for event in MORE_EVENTS),
+]
+_PREFIXES = [*INTENT.hub.prefixes, *INTENT.branches["b2"].prefixes]
+_WANTED: list[dict[Any, Announcement]] = [
+    {},
+    {_PREFIXES[0]: Announcement(1000)},
+    dict.fromkeys(_PREFIXES, Announcement(7)),
+    {prefix: Announcement(4_294_967_295 - number) for number, prefix in enumerate(_PREFIXES)},
 ]
 _LIVENESS = {"tunnel": "b1/fiber", "state": "up", "since": 1.5, "hard": True, "reason": "heard", "rtt_ms": None}
 _CLASS = {
@@ -78,7 +105,10 @@ WORDS = tuple(dumps(line)[:60] for line in (*_TO_RELAY, *_FROM_RELAY, *_FROM_FOR
 def fuzz(data: bytes) -> None:
     """One run."""
     draw = Draw(data)
-    match draw.byte() % 5:
+    kind = draw.byte()
+    match kind % 5:
+        case _ if kind >= 192:
+            check_talk(draw)
         case 0:
             check_reader(draw)
         case 1:
@@ -108,7 +138,7 @@ def check_reader(draw: Draw) -> None:
 def check_speaker(draw: Draw) -> None:
     """The controller's end of the relay's socket: no line of any shape raises, and the events can be told."""
     events: list[Any] = []
-    speaker = Speaker(_INTENT, Path("relay.sock"), events.append, lambda: 50.0)
+    speaker = Speaker(INTENT, Path("relay.sock"), events.append, lambda: 50.0)
     for _ in range(12):
         if not draw:
             return
@@ -116,6 +146,50 @@ def check_speaker(draw: Draw) -> None:
             speaker._take(message)
     for text in speaker.problems.values():
         check_message(text, longest=100_000)
+
+
+class Pen:
+    """The controller's socket to the relay."""
+
+    def __init__(self) -> None:
+        self.written = bytearray()
+
+    def write(self, data: bytes) -> None:
+        """All is taken."""
+        self.written += data
+
+    def close(self) -> None:
+        """Nothing is told any more."""
+
+
+def check_talk(draw: Draw) -> None:
+    """A controller that wants things, and a relay that says anything: only commands that are allowed are written."""
+    events: list[Any] = []
+    now, pen = 50.0, Pen()
+    speaker = Speaker(INTENT, Path("relay.sock"), events.append, lambda: now)
+    speaker._writer, speaker._ready = cast(Any, pen), True
+    speaker._ledger.lost()
+    for _ in range(16):
+        if not draw:
+            break
+        now += draw.choice((0.0, 0.1, 6.0))
+        match draw.byte() % 8:
+            case 0:
+                speaker.reconfigure(draw.choice(INTENTS))
+            case 1:
+                speaker.close(TunnelId("b1", "fiber"))
+            case 2 | 3:
+                tunnels = draw.choice((("fiber",), ("fiber", "wireless")))
+                wanted = {TunnelId(draw.choice(("b1", "b2")), name): draw.choice(_WANTED) for name in tunnels}
+                speaker.want(wanted, frozenset(wanted) if draw.flag() else frozenset())
+            case _:
+                said = draw.either(_FROM_RELAY, _MORE_FROM_RELAY)
+                for message in as_read(said if draw.flag() else draw.spoilt(said, _VALUES)):
+                    speaker._take(message)
+        speaker._say_what_is_due()
+    for message in LineReader().feed(bytes(pen.written)):
+        assert allowed(message["command"]), message
+    check_message("x" + str(dict(speaker.counters)) + str(speaker.refusals), 100_000)
 
 
 def check_forwarder_lines(draw: Draw) -> None:
@@ -129,8 +203,13 @@ def check_forwarder_lines(draw: Draw) -> None:
 
 def fed(draw: Draw, lines: list[Any]) -> list[dict[str, Any]]:
     """The messages of a line that is nearly right, as a reader gives them."""
+    return as_read(draw.spoilt(draw.choice(lines), _VALUES))
+
+
+def as_read(line: Any) -> list[dict[str, Any]]:
+    """The messages of a line."""
     try:
-        return LineReader().feed(dumps(draw.spoilt(draw.choice(lines), _VALUES)) + b"\n")
+        return LineReader().feed(dumps(line) + b"\n")
     except BadLineError:
         return []
 
@@ -184,7 +263,7 @@ def step(relay: Relay, draw: Draw, connections: list[Connection], now: float) ->
         case 0:
             relay._heard(draw.raw(draw.number(0, 60)).replace(b"\n", b""), now)
         case 1 | 2:
-            relay._heard(dumps(draw.spoilt(draw.choice(EVENTS), BGP_VALUES), deepest=300), now)
+            relay._heard(dumps(draw.spoilt(draw.either(EVENTS, [*MORE_EVENTS, NEIGHBORS]), BGP_VALUES), 300), now)
         case 3:
             relay._heard(draw.choice((b"done", b"error", b"exabgp 5.0.15", b"reload in progress", b"[]")), now)
         case 4:
