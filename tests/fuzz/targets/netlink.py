@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from draw import Draw, check_message
 
+from hub.doctor.reading import network
 from hub.forwarder import fib_plan
 from hub.forwarder.fib_plan import KernelState
 from hub.forwarder.fib_reading import Reading
@@ -16,6 +17,7 @@ from hub.forwarder.netlink.routes import Route
 from hub.forwarder.netlink.sockets import Failure
 
 _NET = b"\x0a\x01\0\0"
+_NET6 = bytes.fromhex("fd000001000000000000000000000000")
 WORDS = (
     routes.put(2, Route(_NET, 24, 100, 0x504D0001, 112), 0),
     nexthops.put(2, Nexthop(0x504D0001, 3, 112), 0),
@@ -48,6 +50,8 @@ def check_datagram(data: bytes) -> None:
         wire.acknowledgement(flags, body)
         for decode in (routes.decode, nexthops.decode, links.decode_link, links.decode_address):
             decode(body)
+        check_message(f"of the doctor: {network.decode_interface(body)} {network.decode_route(body, {1: 't1'})}", 2000)
+        check_message(f"of the doctor: {network.decode_rule(body)}", 100_000)
     assert total <= len(data)
     assert sum(map(len, wire.attributes(data).values())) <= len(data)
 
@@ -63,12 +67,14 @@ def check_acknowledgement(draw: Draw) -> None:
 def message(draw: Draw) -> tuple[int, bytes]:
     """The kind and the body of a message that is nearly right."""
     if draw.flag():
-        length, metric = draw.number(0, 40), draw.choice((0, 100, 7, 0xFFFFFFFF))
-        route = Route(draw.raw(draw.choice((4, 4, 4, 3, 16, 0))), length, metric, number(draw), draw.choice((112, 4)))
+        length, metric = draw.number(0, 129), draw.choice((0, 100, 7, 0xFFFFFFFF))
+        destination = draw.choice((_NET, _NET6, draw.raw(draw.choice((4, 3, 16, 0)))))
+        length = length if draw.flag() else {4: 24, 16: 48}.get(len(destination), 0)
+        route = Route(destination, length, metric, number(draw), draw.choice((112, 4)))
         kind, body = routes.NEW, routes.put(draw.choice((2, 2, 10)), route, 0)[16:]
     else:
         nexthop = Nexthop(number(draw), draw.number(0, 5), draw.choice((112, 4)))
-        kind, body = nexthops.NEW, nexthops.put(2, nexthop, 0)[16:]
+        kind, body = nexthops.NEW, nexthops.put(draw.choice((2, 10)), nexthop, 0)[16:]
     spoilt = bytearray(body)
     for _ in range(draw.number(0, 3)):
         spoilt[draw.number(0, len(spoilt) - 1)] = draw.byte()
@@ -77,7 +83,7 @@ def message(draw: Draw) -> tuple[int, bytes]:
 
 def number(draw: Draw) -> int:
     """The number of a nexthop, mostly ours."""
-    return draw.choice((0x504D0000, 0x504D0001, 0x504D7FFF, 0x504D8000, 0, 5))
+    return draw.choice((0x504D0000, 0x504D0001, 0x504D7FFF, 0x504D8000, 0x504D8001, 0, 5))
 
 
 class Dumps:
@@ -97,7 +103,10 @@ def check_reading(draw: Draw) -> None:
     reading = Reading()
     for _ in reading.fill(Dumps(draw)):
         pass
-    want = KernelState({0x504D0001: 3}, {(_NET, 24, 100): 0x504D0001, (_NET, 24, 0xFFFFFFFF): 0})
+    want = KernelState(
+        {0x504D0001: 3, 0x504D8001: 3},
+        {(_NET, 24, 100): 0x504D0001, (_NET, 24, 0xFFFFFFFF): 0, (_NET6, 48, 100): 0x504D8001},
+    )
     have = reading.ours
     plan = fib_plan.plan(want, have, reading.foreign, sweep=True)
     for _ in range(100):
@@ -107,11 +116,12 @@ def check_reading(draw: Draw) -> None:
             fib_plan.done(operation, have)
     assert not plan
     assert have.nexthops == want.nexthops
-    assert have.routes == {key: value for key, value in want.routes.items() if key in have.routes}
+    assert set(have.routes) <= set(want.routes)
+    assert all(want.routes[key] == value for key, value in have.routes.items() if key not in reading.foreign)
     assert all(key in have.routes or key in reading.foreign for key in want.routes)
     for key in (*have.routes, *reading.foreign):
         check_message(fib_plan.prefix_text(key))
-    assert not reading.foreign_ids & set(have.nexthops) - {0x504D0001}
+    assert not reading.foreign_ids & set(have.nexthops) - {0x504D0001, 0x504D8001}
 
 
 def check_links(draw: Draw) -> None:
