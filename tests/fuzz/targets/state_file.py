@@ -20,23 +20,28 @@ from speaker.bfd.timing import SessionTimers
 
 _BFD = Memory(11, 3, 22, 3, 50_000_000, 50_000_000, 50_000_000, 50_000_000)
 _ORDERS = (
-    obey(an_order(epoch=3), None, {}, 77),
+    obey(an_order(prefixes=("10.1.0.0/24", "fd00:1::/64"), epoch=3), None, {}, 77),
     obey(an_order("bogor", ("10.2.0.0/24", "10.3.0.0/24"), ("bogor/fiber",), None), None, {}, 78),
 )
 _STATE = SavedState(
     boot="b1",
-    tunnels=(a_tunnel("bandung/fiber", "t1"), a_tunnel("bandung/wireless", "t2"), a_tunnel("bogor/fiber", "t3")),
+    tunnels=(
+        a_tunnel("bandung/fiber", "t1", ipv6=True),
+        a_tunnel("bandung/wireless", "t2"),
+        a_tunnel("bogor/fiber", "t3"),
+    ),
     classes=tuple(each for each in _ORDERS if isinstance(each, ForwardingClass)),
     ids={"bandung": 0x504D0001, "bogor": 0x504D0002},
     interfaces={"bandung/fiber": "t1", "bandung/wireless": "t2", "bogor/fiber": "t3"},
-    unreachable=("10.1.0.0/24",),
-    probe=Probe(("10.0.0.0/16",), "10.0.0.1"),
+    unreachable=("10.1.0.0/24", "fd00::/16"),
+    probe=Probe(("10.0.0.0/16", "fd00:a::/48"), "10.0.0.1"),
     memory={"bandung/fiber": SessionMemory("up", 5, "heard", _BFD), "bogor/fiber": SessionMemory("down", 6, "silent")},
 )
 _CONTENT = json.loads(encode(_STATE))
 _VALUES: list[Any] = [
     *_CONTENT, *_CONTENT["classes"][0], *_CONTENT["tunnels"][0], *_CONTENT["interfaces"], "t1", "bandung", "bogor",
-    0x504D0001, 0x504D7FFF, 0x504D8000, "up", "down", "unknown", *_BFD.to_json(), (1 << 63) - 1,
+    0x504D0001, 0x504D7FFF, 0x504D8000, "up", "down", "unknown", "fd00::1", "fd00:1::/64", *_BFD.to_json(),
+    (1 << 63) - 1,
 ]  # fmt: skip
 WORDS = (encode(_STATE)[:60], *(json.dumps(word).encode() for word in _VALUES))
 
@@ -62,9 +67,10 @@ def kernel(draw: Draw) -> FakeKernel:
     A number of the state file is never somebody else's: until the kernel is read, the forwarder relies on that.
     """
     made = FakeKernel(draw.choice(((1, 2, 3), (1,), ())))
-    for number, interface, protocol in ((0x504D0001, 1, PROTOCOL), (0x504D0002, 3, PROTOCOL), (0x504D0003, 1, 4)):
+    ours = ((number, interface, PROTOCOL) for number, interface in ((0x504D0001, 1), (0x504D8001, 1), (0x504D0002, 3)))
+    for number, interface, protocol in (*ours, (0x504D0003, 1, 4)):
         if interface in made.up and draw.flag():
-            made.nexthops[number] = (draw.choice((interface, min(made.up))), protocol)
+            made.nexthops[number] = (draw.choice((interface, min(made.up), max(made.up) - 1 or 1)), protocol)
     return made
 
 
