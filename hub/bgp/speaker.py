@@ -36,7 +36,7 @@ from speaker.bgp.events import (
     printable,
 )
 from speaker.bgp.ledger import Ledger
-from speaker.bgp.text import Announce, Command, Teardown, Version, Withdraw, line
+from speaker.bgp.text import Command, Teardown, Version
 
 FIRST_RETRY = 0.1
 LAST_RETRY = 0.5
@@ -379,17 +379,13 @@ class Speaker:
 
     def _say_what_is_due(self) -> None:
         if self._ready and self._writer is not None:
-            due = b"".join(self._said(number, command) for number, command in self._ledger.commands(self._now()))
-            if due:
-                self._writer.write(due)
+            commands = self._ledger.commands(self._now())
+            self._writer.write(b"".join(self._said(number, command) for number, command in commands))
 
     def _said(self, number: int, command: Command) -> bytes:
-        """A command as it is written; nothing of an IPv6 prefix whose tunnel has lost its IPv6 link.
-
-        Its session is about to end. Until then it is as if ExaBGP had refused the command.
-        """
+        """A command as it is written; what cannot be said is as if ExaBGP had refused it, until the session ends."""
         try:
-            return encode({"command": self._line(command), "id": number})
+            return encode({"command": self._translator.worded(command), "id": number})
         except ValueError:
             self._ledger.answered(number, done=False, now=self._now())
             return b""
@@ -397,13 +393,8 @@ class Speaker:
     def _write(self, command: Command, number: int) -> bool:
         if not self._ready or self._writer is None:
             return False
-        self._writer.write(encode({"command": self._line(command), "id": number}))
+        self._writer.write(encode({"command": self._translator.worded(command), "id": number}))
         return True
-
-    def _line(self, command: Command) -> str:
-        if isinstance(command, Announce | Withdraw):
-            return line(command, self._translator.wording_of(command.neighbor))
-        return line(command)
 
     def _now(self) -> Instant:
         return Instant(self._clock())

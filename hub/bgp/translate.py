@@ -28,7 +28,7 @@ from policies.model.intent import Branch, Hub, Intent, Tunnel
 from policies.model.view import SessionState
 from speaker.bgp.events import BadEventError, Direction, Route, Updated, parse_update
 from speaker.bgp.imports import Refused, judge
-from speaker.bgp.text import PLAIN, Wording
+from speaker.bgp.text import PLAIN, Announce, Command, Withdraw, Wording, line
 
 MOST_REFUSALS_TOLD = 20
 """Refused routes of one UPDATE that are told one by one; the rest is told as a number."""
@@ -168,10 +168,16 @@ class Translator:
         """Whether the address is one of ours."""
         return neighbor in self._neighbors
 
-    def wording_of(self, neighbor: IPv4Address) -> Wording:
-        """How the neighbor is spoken to."""
-        known = self._neighbors.get(neighbor)
-        return PLAIN if known is None else known.wording
+    def worded(self, command: Command) -> str:
+        """The API line of a command, as its neighbor is spoken to.
+
+        Raises:
+            ValueError: it cannot be said, as of an IPv6 prefix whose tunnel has lost its IPv6 link.
+        """
+        if not isinstance(command, Announce | Withdraw):
+            return line(command)
+        known = self._neighbors.get(command.neighbor)
+        return line(command, PLAIN if known is None else known.wording)
 
     def versions_of(self, neighbor: IPv4Address) -> frozenset[int]:
         """The IP versions that its session carries: those of the branch's prefixes that the branch also offers.
