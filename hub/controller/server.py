@@ -20,6 +20,8 @@ LOOK_SECONDS = 1.0
 """How often to see that the socket's file is still there."""
 SHORTEST_PAUSE = 0.001
 """Seconds. After each answer as long a pause is made as the answer took: asking takes half of the time at most."""
+_LONGEST_NAME = 100
+"""Of what is asked for; no more of it is looked for or said again."""
 
 
 class ControlServer:
@@ -81,7 +83,7 @@ class ControlServer:
     async def _answer(self, message: Message) -> Message:
         questions: dict[str, Callable[[Message], Message]] = {"status": self._status, "why": self._why}
         changes: dict[str, Callable[[Message], Awaitable[Message]]] = {"plan": self._plan, "apply": self._apply}
-        asked = str(message.get("ask"))
+        asked = str(message.get("ask"))[:_LONGEST_NAME]
         if asked in questions:
             async with self._turn:
                 begun = time.monotonic()
@@ -109,7 +111,7 @@ class ControlServer:
         return {"answer": self._loop.status()}
 
     def _why(self, message: Message) -> Message:
-        name = str(message.get("branch"))
+        name = str(message.get("branch"))[:_LONGEST_NAME]
         answer = self._loop.why(name)
         if answer is not None:
             return {"answer": answer}

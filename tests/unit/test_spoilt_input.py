@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from bgp_network import network
@@ -17,6 +19,7 @@ from hub.config.problems import LONGEST_TEXT, Place, error
 from hub.config.scalars import UnreadableError, read_duration
 from hub.control.lines import BadLineError
 from hub.controller.forwarder_lines import events_of
+from hub.controller.server import ControlServer
 from hub.forwarder.classes import LARGEST_EPOCH, ForwardingClass, obey
 from hub.forwarder.fib_plan import FIRST_NEXTHOP_ID
 from hub.forwarder.fields import FieldError
@@ -206,6 +209,13 @@ def test_two_spellings_of_a_prefix_are_one_prefix() -> None:
     second = first | {"name": "b", "prefixes": ["2001:DB8:0::/32"]}
     with pytest.raises(FieldError, match="is also in class a"):
         parse({"set": "classes", "classes": [first, second], "unreachable": []})
+
+
+@pytest.mark.parametrize("question", [{"ask": "x" * 100_000}, {"ask": "why", "branch": "x" * 100_000}, {"ask": []}, {}])
+def test_a_question_without_end_is_answered_in_few_words(question: dict[str, Any]) -> None:
+    loop = cast(Any, SimpleNamespace(why=lambda _branch: None, branches=["bandung"]))
+    server = ControlServer(Path("control.sock"), loop, cast(Any, None))
+    assert len(asyncio.run(server._answer(question))["error"]) < 300
 
 
 def test_an_epoch_that_no_reader_holds_is_never_reached() -> None:
