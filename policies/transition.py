@@ -3,10 +3,14 @@
 A tunnel that goes, or whose addresses change, is first made the worst of its branch (it is *leaving*), and only removed
 when the branch and the hub have been seen to use another one. That needs another tunnel that stays as it is; where none
 does, the new configuration is taken at once.
+
+What takes over an address or an interface of a tunnel that is still there, under another name or in another branch,
+waits until that is gone: nobody can tell two tunnels of one address apart, and ExaBGP refuses them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from policies.forwarding import carrying
@@ -19,33 +23,87 @@ from policies.moves import FRESH
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A Transition is what to take at once, and what to take when no `leaving` tunnel carries traffic any more."""
+    """A Transition is what to take at once, and what to take when no `leaving` tunnel carries traffic any more.
+
+    `old` are the tunnels that the interim keeps as they were: those that leave, and those whose successors wait.
+    """
 
     interim: Intent
     final: Intent
-    leaving: frozenset[TunnelId]
+    leaving: frozenset[TunnelId] = frozenset()
+    old: tuple[Tunnel, ...] = ()
 
 
 def transition(before: Intent, after: Intent) -> Transition:
     """How to come from one configuration to another."""
-    branches = {
-        name: _interim(before.branches[name], branch) if name in before.branches else branch
+    leaving = {
+        tunnel.id: tunnel
         for name, branch in after.branches.items()
+        if name in before.branches
+        for tunnel in _left(before.branches[name], branch)
     }
-    leaving = frozenset(tunnel for branch in branches.values() for tunnel in branch.leaving)
-    return Transition(replace(after, branches=branches) if leaving else after, after, leaving)
+    old, kept = leaving, dict[TunnelId, Tunnel]()
+    while old.keys() != kept.keys():
+        kept, old = old, {**old, **_held(before, after, old)}
+    return interim_of(after, old.values(), frozenset(leaving))
 
 
-def _interim(before: Branch, after: Branch) -> Branch:
+def interim_of(after: Intent, old: Iterable[Tunnel], leaving: frozenset[TunnelId]) -> Transition:
+    """The same from the tunnels that are still there as they were, `old`; those that `after` has too do not count."""
+    wanted = after.tunnels()
+    kept = {
+        tunnel.id: tunnel
+        for tunnel in old
+        if tunnel.id.branch in after.branches and not _is_same(tunnel, wanted.get(tunnel.id))
+    }
+    if not kept:
+        return Transition(after, after)
+    branches = {name: _interim(branch, kept, leaving & kept.keys()) for name, branch in after.branches.items()}
+    # A new branch all of whose tunnels wait for their addresses begins when they do.
+    begun = {name: branch for name, branch in branches.items() if branch.tunnels or not after.branches[name].tunnels}
+    return Transition(replace(after, branches=begun), after, leaving & kept.keys(), tuple(kept.values()))
+
+
+def _left(before: Branch, after: Branch) -> tuple[Tunnel, ...]:
+    """The tunnels that traffic is to leave, because another one stays."""
     going = leaving_tunnels(before, after)
-    stays = any(tunnel.id not in {gone.id for gone in going} for tunnel in before.tunnels)
-    if not going or not stays:
-        return after
-    old, ways = {tunnel.id: tunnel for tunnel in going}, {_way(tunnel) for tunnel in going}
-    # What takes over the addresses of one that goes, a new name for instance, comes when that is gone.
-    coming = (tunnel for tunnel in after.tunnels if tunnel.id in old or _way(tunnel) not in ways)
-    kept = tuple(old.pop(tunnel.id, tunnel) for tunnel in coming)
-    return replace(after, tunnels=(*kept, *old.values()), leaving=frozenset(tunnel.id for tunnel in going))
+    return going if len(going) < len(before.tunnels) else ()
+
+
+def _held(before: Intent, after: Intent, old: Mapping[TunnelId, Tunnel]) -> dict[TunnelId, Tunnel]:
+    """The tunnels that stay as they were for now, because what comes in their place has to wait for an old one."""
+    waiting = {tunnel.id for tunnel in _waiting(after.tunnels().values(), old)}
+    held = dict[TunnelId, Tunnel]()
+    for name, branch in before.branches.items():
+        if name in after.branches and any(tunnel.id in waiting for tunnel in after.branches[name].tunnels):
+            replaced = not _left(branch, after.branches[name])
+            going = leaving_tunnels(branch, after.branches[name]) if replaced else ()
+            held |= {t.id: t for t in branch.tunnels if t.id in waiting or t in going}
+    return held
+
+
+def _waiting(coming: Iterable[Tunnel], old: Mapping[TunnelId, Tunnel]) -> Iterable[Tunnel]:
+    """Those that need what an old tunnel of another name still has."""
+    taken = {claim: tunnel.id for tunnel in old.values() for claim in _claims(tunnel)}
+    return (t for t in coming if t.id not in old and any(claim in taken for claim in _claims(t)))
+
+
+def _claims(tunnel: Tunnel) -> tuple[object, ...]:
+    """What no two tunnels can have at one time."""
+    link = tunnel.link
+    ends = (link.hub, link.branch, link.hub6, link.branch6, tunnel.interface)
+    return tuple(end for end in ends if end is not None)
+
+
+def _interim(after: Branch, old: Mapping[TunnelId, Tunnel], leaving: frozenset[TunnelId]) -> Branch:
+    own = {id_: tunnel for id_, tunnel in old.items() if id_.branch == after.name}
+    waiting = {tunnel.id for tunnel in _waiting(after.tunnels, old)}
+    present = tuple(own.pop(tunnel.id, tunnel) for tunnel in after.tunnels if tunnel.id not in waiting)
+    return replace(
+        after,
+        tunnels=(*present, *own.values()),
+        leaving=frozenset(tunnel for tunnel in leaving if tunnel.branch == after.name),
+    )
 
 
 def leaving_tunnels(before: Branch, after: Branch) -> tuple[Tunnel, ...]:
@@ -56,6 +114,10 @@ def leaving_tunnels(before: Branch, after: Branch) -> tuple[Tunnel, ...]:
 
 def _goes_on(tunnel: Tunnel, wanted: Tunnel | None) -> bool:
     return wanted is not None and _way(wanted) == _way(tunnel) and not tunnel.link.differs_in_ipv6(wanted.link)
+
+
+def _is_same(tunnel: Tunnel, wanted: Tunnel | None) -> bool:
+    return wanted is not None and _way(wanted) == _way(tunnel) and wanted.link == tunnel.link
 
 
 def _way(tunnel: Tunnel) -> tuple[object, ...]:
@@ -80,13 +142,23 @@ def _made_of(hub: Hub, branch: Branch) -> tuple[object, ...]:
 
 
 def still_carrying(changing: Transition, view: View, now: Instant) -> frozenset[TunnelId]:
-    """The leaving tunnels that hub or branch still use; one that is dead carries nothing."""
+    """The leaving tunnels that hub or branch still use; one that is dead carries nothing.
+
+    While the forwarder does not answer nobody knows what carries, and all of them count.
+    """
+    if not view.forwarder:
+        return changing.leaving
     return frozenset(
         tunnel
         for name, branch in changing.interim.branches.items()
         for tunnel in branch.leaving
         if view.liveness_of(tunnel).state is not LivenessState.DOWN and _uses(name, branch, tunnel, view, now)
     )
+
+
+def untold(changing: Transition, view: View) -> frozenset[int]:
+    """The ExaBGP processes by which leaving tunnels must be withdrawn from, and which cannot be told so now."""
+    return frozenset(tunnel.process for tunnel in changing.old if tunnel.id in changing.leaving) - view.speakers
 
 
 def _uses(name: str, branch: Branch, tunnel: TunnelId, view: View, now: Instant) -> bool:

@@ -189,9 +189,10 @@ def _usable(intent: Intent, site: Site) -> tuple[Intent, tuple[str, ...]]:
 
 
 def ends(before: Intent, intent: Intent) -> frozenset[TunnelId]:
-    """The tunnels whose neighbors go, or get another address, AS or process; one that is only renamed stays.
+    """The tunnels whose neighbors go, or get another address, AS, branch or process; one that is only renamed stays.
 
-    So do those with another IPv6 link: what was announced with the old next hop must be said anew.
+    So do those with another IPv6 link: what was announced with the old next hop must be said anew. Another branch's
+    tunnel is another router's, though both may have the hub's AS.
     """
     after, had, has = set(_neighbors(intent).values()), before.tunnels(), intent.tunnels()
     gone = {tunnel for tunnel, neighbor in _neighbors(before).items() if neighbor not in after}
@@ -199,9 +200,9 @@ def ends(before: Intent, intent: Intent) -> frozenset[TunnelId]:
     return frozenset(gone | other)
 
 
-def _neighbors(intent: Intent) -> dict[TunnelId, tuple[Peer, int]]:
+def _neighbors(intent: Intent) -> dict[TunnelId, tuple[Peer, str, int]]:
     return {
-        tunnel.id: ((tunnel.link.branch, tunnel.link.hub, branch.asn), tunnel.process)
+        tunnel.id: ((tunnel.link.branch, tunnel.link.hub, branch.asn), branch.name, tunnel.process)
         for branch in intent.branches.values()
         for tunnel in branch.tunnels
     }

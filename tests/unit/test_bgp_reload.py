@@ -14,6 +14,7 @@ from bgp_network import network
 from hub.bgp.listening import listening, not_listening
 from hub.bgp.reload import InvalidConfigurationError, ends, peers, shown_peers, validate
 from policies.model.ids import TunnelId
+from policies.model.intent import Session, SessionKind
 
 TABLE = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -77,3 +78,14 @@ def test_a_tunnel_with_another_name_only_does_not_go() -> None:
     assert ends(intent, renamed) == frozenset()
     assert ends(intent, moved) == set(intent.tunnels())
     assert ends(network(2), intent) == {TunnelId("b2", "fiber"), TunnelId("b2", "wireless")}
+
+
+def test_a_tunnel_that_becomes_another_branchs_goes_though_both_are_of_one_as() -> None:
+    intent = network(2, session=Session(SessionKind.IBGP))
+    first, second = intent.branches.values()
+    given = replace(first.tunnels[0], id=TunnelId("b2", "third"))
+    branches = {
+        "b1": replace(first, tunnels=first.tunnels[1:]),
+        "b2": replace(second, tunnels=(*second.tunnels, given)),
+    }
+    assert ends(intent, replace(intent, branches=branches)) == {TunnelId("b1", "fiber")}

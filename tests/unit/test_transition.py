@@ -13,7 +13,7 @@ from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Link, Session, SessionKind
 from policies.model.view import ClassView, LivenessState, LivenessView, PathSeen, View
 from policies.ranking import standing_order
-from policies.transition import restarting_sessions, still_carrying, transition
+from policies.transition import restarting_sessions, still_carrying, transition, untold
 
 FIBER, WIRELESS = TunnelId("bandung", "fiber"), TunnelId("bandung", "wireless")
 BRANCH = a_branch()
@@ -110,6 +110,7 @@ def seen(*, hub: TunnelId, branch: TunnelId, at: float, fiber: LivenessState = L
         liveness={FIBER: LivenessView(fiber), WIRELESS: LivenessView(LivenessState.UP)},
         classes={"bandung": ClassView("bandung", "bandung", hub, (WIRELESS, FIBER), BRANCH.prefixes, 1, NOW, "")},
         paths={("bandung", 4): PathSeen(branch, Instant(at), Instant(at))},
+        forwarder=True,
     )
 
 
@@ -121,9 +122,17 @@ def seen(*, hub: TunnelId, branch: TunnelId, at: float, fiber: LivenessState = L
         (seen(hub=WIRELESS, branch=WIRELESS, at=99.0), False),
         (seen(hub=WIRELESS, branch=FIBER, at=50.0), False),
         (seen(hub=FIBER, branch=FIBER, at=99.0, fiber=LivenessState.DOWN), False),
-        (View(liveness={FIBER: LivenessView(LivenessState.UP)}), False),
+        (View(liveness={FIBER: LivenessView(LivenessState.UP)}, forwarder=True), False),
+        (View(), True),
+        (replace(seen(hub=WIRELESS, branch=WIRELESS, at=99.0), forwarder=False), True),
     ],
-    ids=["hub", "branch", "neither", "long ago", "dead", "never forwarded to"],
+    ids=["hub", "branch", "neither", "long ago", "dead", "never forwarded to", "nothing known yet", "blind"],
 )
 def test_a_leaving_tunnel_carries_while_hub_or_branch_is_seen_to_use_it(view: View, carries: bool) -> None:
     assert still_carrying(LEAVING, view, NOW) == (frozenset({FIBER}) if carries else frozenset())
+
+
+def test_a_session_is_not_closed_before_its_exabgp_can_be_told_to_withdraw() -> None:
+    assert untold(LEAVING, View()) == {1}
+    assert untold(LEAVING, View(speakers=frozenset({1}))) == frozenset()
+    assert untold(transition(BEFORE, BEFORE), View()) == frozenset()
