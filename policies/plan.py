@@ -18,6 +18,9 @@ from policies.observe import without_strangers
 from policies.ranking import present_order
 from policies.transition import leaving_tunnels, restarting_sessions
 
+MOST_REMOVED = 0.5
+"""The part of the branches that may go at once without being forced; one alone may always, unless it is the last."""
+
 
 class Kind(Enum):
     """What happens to a branch."""
@@ -172,8 +175,11 @@ def _guards(before: Intent, after: Intent, branches: list[BranchPlan]) -> tuple[
         for planned in branches
         if planned.isolated
     ]
-    if before.branches and not after.branches:
-        guards.append(f"all {len(before.branches)} branches would be removed: is the directory complete?")
+    total, gone = len(before.branches), len(before.branches.keys() - after.branches.keys())
+    if total and gone == total:
+        guards.append(f"all {total} branches would be removed (is the directory complete?)")
+    elif gone > max(1, MOST_REMOVED * total):
+        guards.append(f"{gone} of {total} branches would be removed (is the directory complete?)")
     return tuple(guards)
 
 

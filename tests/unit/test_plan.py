@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import ip_network
 
+import pytest
 from small_network import HUB, HUB_PREFIX, a_branch, a_network
 
 from policies.model.announcement import Announcement
@@ -91,6 +92,36 @@ def test_a_branch_is_not_cut_off_unless_it_is_forced() -> None:
 def test_a_directory_without_branches_is_not_taken_for_a_wish() -> None:
     planned = plan(BEFORE, a_network(), view(), NOW)
     assert "all 2 branches would be removed" in planned.guards[0]
+
+
+@pytest.mark.parametrize(
+    ("removed", "total", "guarded"),
+    [
+        (0, 8, False),
+        (1, 8, False),
+        (4, 8, False),
+        (5, 8, True),
+        (8, 8, True),
+        (1, 2, False),
+        (2, 3, True),
+        (1, 1, True),
+        (100, 200, False),
+        (101, 200, True),
+    ],
+)
+def test_more_than_half_of_the_branches_are_not_removed_unless_it_is_forced(
+    removed: int, total: int, guarded: bool
+) -> None:
+    branches = [a_branch(f"b{number}", number=number) for number in range(1, total + 1)]
+    planned = plan(a_network(*branches), a_network(*branches[removed:]), View(), NOW)
+    which = f"all {total}" if removed == total else f"{removed} of {total}"
+    assert planned.guards == ((f"{which} branches would be removed (is the directory complete?)",) if guarded else ())
+
+
+def test_branches_that_come_do_not_make_up_for_those_that_go() -> None:
+    after = a_network(*(a_branch(f"new{number}", number=10 + number) for number in range(5)), BEFORE.branches["tegal"])
+    before = a_network(*(a_branch(f"b{number}", number=number) for number in range(1, 4)), BEFORE.branches["tegal"])
+    assert plan(before, after, View(), NOW).guards[0].startswith("3 of 4 branches")
 
 
 def test_a_new_prefix_of_the_hub_is_a_change_of_the_hub() -> None:
