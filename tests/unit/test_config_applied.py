@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -57,3 +58,28 @@ def test_it_can_be_replaced_again_and_again(directory: Path, state: Path) -> Non
 def test_that_of_another_directory_is_not_ours(directory: Path, state: Path, tmp_path: Path) -> None:
     put_in_force(stage(directory, state))
     assert in_force(tmp_path / "elsewhere", state) is None
+
+
+def test_what_counts_is_on_the_disk_before_it_counts(
+    directory: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut after the rename must find the files' content there, not only their names."""
+    flushed: set[Path] = set()
+    renamed: list[Path] = []
+    rename = Path.rename
+
+    def fsync(descriptor: int) -> None:
+        flushed.add(Path(f"/proc/self/fd/{descriptor}").readlink())
+
+    def watched(path: Path, target: Path) -> Path:
+        if not renamed:
+            assert {*path.rglob("*"), path} <= flushed
+        renamed.append(target)
+        flushed.discard(state)
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "rename", watched)
+    put_in_force(stage(directory, state))
+    assert renamed[-1] == state / "applied"
+    assert state in flushed
