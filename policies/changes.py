@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from policies.model.intent import Branch, Hub, LivenessTimers, Policy, Tunnel
 
+_SIGNED_BY = "session password"
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -25,7 +27,10 @@ def hub_changes(before: Hub, after: Hub) -> tuple[Change, ...]:
 def branch_changes(before: Branch, after: Branch) -> tuple[Change, ...]:
     """What differs in a branch and its tunnels; a tunnel that comes or goes is one change."""
     stays = {tunnel.id.name for tunnel in before.tunnels} & {tunnel.id.name for tunnel in after.tunnels}
-    return _differing(_branch(before, stays), _branch(after, stays))
+    was, now = _branch(before, stays), _branch(after, stays)
+    if before.session.password_digest != after.session.password_digest and was[_SIGNED_BY] == now[_SIGNED_BY]:
+        now[_SIGNED_BY] += " with a new text"
+    return _differing(was, now)
 
 
 def _differing(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Change, ...]:
@@ -49,7 +54,7 @@ def _branch(branch: Branch, described: Container[str]) -> dict[str, str]:
     facts = {
         "as": str(branch.asn),
         "bgp": branch.session.kind.value,
-        "session password": branch.session.password_file or "none",
+        _SIGNED_BY: branch.session.password_file or "none",
         "ttl-security": "yes" if branch.session.ttl_security else "no",
         "router-id": str(branch.router_id),
         "timezone": branch.timezone,

@@ -5,6 +5,7 @@ A password appears nowhere but in its file and in ExaBGP's configuration: no mes
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -44,6 +45,26 @@ def with_passwords(intent: Intent, secrets: Path) -> tuple[Intent, tuple[str, ..
         else:
             left[name] = branch
     return replace(intent, branches=left), tuple(problems)
+
+
+def with_digests(intent: Intent, secrets: Path) -> Intent:
+    """The intent with the digest of each password that can be had, so that another text in a file is another intent."""
+    files = {branch.session.password_file for branch in intent.branches.values()} - {None}
+    digests = {file: _digest(secrets / file) for file in files if file is not None}
+    if not digests:
+        return intent
+    branches = {
+        name: replace(b, session=replace(b.session, password_digest=digests.get(b.session.password_file or "")))
+        for name, b in intent.branches.items()
+    }
+    return replace(intent, branches=branches)
+
+
+def _digest(file: Path) -> str | None:
+    try:
+        return hashlib.sha256(file.read_bytes().strip(b"\r\n")).hexdigest()
+    except OSError:
+        return None
 
 
 def _read(file: Path, branch: str) -> str:

@@ -12,7 +12,7 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -146,12 +146,20 @@ class Site:
         return path.with_name(f"{path.name}.untaken")
 
 
+async def nothing_more() -> None:
+    """Nothing is to be done when ExaBGP has accepted a configuration."""
+
+
 async def reconfigure(
-    speakers: Speakers, before: Intent, intent: Intent, site: Site, on_valid: Callable[[], None] = lambda: None
+    speakers: Speakers,
+    before: Intent,
+    intent: Intent,
+    site: Site,
+    on_valid: Callable[[], Awaitable[None]] = nothing_more,
 ) -> Outcome:
     """Bring the running ExaBGP processes from one intent to another.
 
-    `on_valid` is called once ExaBGP has accepted all new configurations, before anything changes; the speakers
+    `on_valid` is awaited once ExaBGP has accepted all new configurations, before anything changes; the speakers
     themselves are given the new intent on the way. When one is refused, nothing changes.
     """
     processes = sorted({*speakers.processes, *intent.processes()})
@@ -162,7 +170,7 @@ async def reconfigure(
             site.untaken(process).touch()
     except (InvalidConfigurationError, PasswordError, OSError, ValueError) as error:
         return _refused(error)
-    on_valid()
+    await on_valid()
     ending = ends(before, intent)
     await speakers.retire(ending, ending - frozenset(intent.tunnels()))
     unwritten = _put_in_place(fresh, site)

@@ -24,21 +24,17 @@ class Configuration:
     problems: tuple[Problem, ...]
     files: int
 
-    @property
-    def removes_everything(self) -> bool:
-        """Whether it can be used and has no branch at all, as in the middle of a checkout: nobody means that unasked."""
-        return self.intent is not None and not self.intent.branches
 
-
-def read(directory: Path, *, secrets: Path | None = None) -> Configuration:
+def read(directory: Path, *, secrets: Path | None = None, origin: Path | None = None) -> Configuration:
     """Read a configuration directory. Never raises: whatever is wrong, a missing directory included, is a problem.
 
     `secrets` is where the files of passwords are, for warnings about those that can be seen; None looks at none.
+    `origin` is the directory that this one is a copy of: no password may lie there either.
     """
     sources = load(directory)
     looked = survey(sources)
     intent, found = resolve(looked)
-    passwords = list(misplaced_passwords(looked, directory))
+    passwords = list(misplaced_passwords(looked, origin or directory))
     passwords += unsafe_passwords(looked, secrets) if secrets else []
     problems = in_order([*found, *passwords]) if passwords else found
     return Configuration(directory, None if has_errors(passwords) else intent, problems, sources.files)

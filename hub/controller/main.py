@@ -8,13 +8,16 @@ import gc
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from hub.bgp.passwords import with_digests
 from hub.bgp.reload import Site
 from hub.bgp.speakers import Speakers
 from hub.config import Configuration, read
-from hub.config.applied import in_force
+from hub.config.applied import in_force, put_in_force, stage
+from hub.config.leaving import resumed
 from hub.control.lock import AlreadyRunningError, hold
 from hub.control.places import Places
 from hub.controller.changing import Changing
@@ -25,6 +28,7 @@ from hub.controller.record import Record
 from hub.controller.server import ControlServer
 from hub.overrides import Overrides, add_arguments, from_options, overridden
 from policies.model.intent import Intent
+from policies.transition import Transition
 from speaker.priority import give_way_when_busy
 
 
@@ -34,12 +38,12 @@ def main(arguments: list[str] | None = None) -> int:
     give_way_when_busy()
     places = Places(options.config, options.run_dir, options.state_dir)
     overrides = from_options(options)
-    intent = _first(places, overrides)
-    if intent is None:
-        return 1
     try:
         hold(places.run / "control.lock", "a controller")
-        asyncio.run(_serve(places, intent, overrides))
+        change = first(places, overrides)
+        if change is None:
+            return 1
+        asyncio.run(_serve(places, change, overrides))
     except (OSError, AlreadyRunningError) as error:
         sys.stderr.write(f"pointsman: controller: {error}\n")
         return 1
@@ -55,26 +59,68 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _first(places: Places, overrides: Overrides) -> Intent | None:
-    """What was in force before, else what the files say; None after saying what is wrong with them."""
+def first(places: Places, overrides: Overrides) -> Transition | None:
+    """What was in force before, as far as a change had come; else what the files say, which is in force from here on.
+
+    None after saying what is wrong with the files.
+    """
+    read_copy = read_of(places, overrides)
     kept = in_force(places.config, places.state)
-    if kept is not None and (intent := _read(kept, overrides).intent) is not None:
-        return intent
-    configuration = _read(places.config, overrides)
+    if kept is not None and (intent := read_copy(kept, kept).intent) is not None:
+        return _resumed(kept, intent)
+    staged = _staged(places)
+    configuration = read_copy(staged or places.config, places.config)
     for problem in configuration.problems:
         sys.stderr.write(f"{problem}\n")
-    return configuration.intent
-
-
-def _read(directory: Path, overrides: Overrides) -> Configuration:
-    """What the files of a directory say, with the overrides in it."""
-    configuration = read(directory)
     if configuration.intent is None:
-        return configuration
-    return replace(configuration, intent=overridden(configuration.intent, overrides))
+        return None
+    if staged is not None:
+        _put_in_force(staged, places)
+    return Transition(configuration.intent, configuration.intent)
 
 
-async def _serve(places: Places, intent: Intent, overrides: Overrides) -> None:
+def _resumed(kept: Path, intent: Intent) -> Transition:
+    try:
+        return resumed(kept, intent)
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"pointsman: controller: {error}: what it names is removed at once\n")
+        return Transition(intent, intent)
+
+
+def _staged(places: Places) -> Path | None:
+    try:
+        return stage(places.config, places.state)
+    except OSError as error:
+        _say_not_kept(error, places)
+        return None
+
+
+def _put_in_force(staged: Path, places: Places) -> None:
+    try:
+        put_in_force(staged)
+    except OSError as error:
+        _say_not_kept(error, places)
+
+
+def _say_not_kept(error: OSError, places: Places) -> None:
+    where = f"{error.filename or places.state}: {error.strerror}"
+    sys.stderr.write(f"pointsman: controller: {where}: a restarted controller will read {places.config}\n")
+
+
+def read_of(places: Places, overrides: Overrides) -> Callable[[Path, Path], Configuration]:
+    """What reads a directory, a copy of the second one: with the overrides and the passwords' digests in the intent."""
+
+    def read_copy(directory: Path, origin: Path) -> Configuration:
+        configuration = read(directory, origin=origin)
+        if configuration.intent is None:
+            return configuration
+        intent = with_digests(overridden(configuration.intent, overrides), places.secrets)
+        return replace(configuration, intent=intent)
+
+    return read_copy
+
+
+async def _serve(places: Places, change: Transition, overrides: Overrides) -> None:
     """Wire the parts and run them until a signal.
 
     forwarder.sock <-> ForwarderLink --+           +-- ControlServer <-> control.sock
@@ -82,16 +128,14 @@ async def _serve(places: Places, intent: Intent, overrides: Overrides) -> None:
     exabgp-1.sock  <-> Speakers -------+           +-- Record -> standard error
     exabgp-2.sock ...  <-+
     """
-    record = Record()
+    record, intent = Record(), change.interim
     loop = Loop(intent, record, str(places.config))
     speakers = Speakers(intent, places.relay_socket, loop.take, time.monotonic)
     forwarder = ForwarderLink(places.forwarder_socket, intent, loop.take, time.monotonic)
     loop.attach(speakers, forwarder)
     neighbors = Neighbors(speakers, Site(places), loop, intent, record.say)
-
-    changing = Changing(
-        places.config, places.state, lambda directory: _read(directory, overrides), loop, neighbors, record
-    )
+    read_copy = read_of(places, overrides)
+    changing = Changing(places.config, places.state, read_copy, loop, neighbors, record, change)
     gc.collect()
     gc.freeze()
     stopping = asyncio.Event()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-from hub.bgp.reload import Outcome, Site, reconfigure
+from hub.bgp.reload import Outcome, Site, nothing_more, reconfigure
 from hub.bgp.speakers import Speakers
 from hub.controller.loop import Loop
 from policies.model.intent import Intent
@@ -32,13 +32,13 @@ class Neighbors:
         self._wanted = intent
         self._changed = asyncio.Event()
         self._changed.set()
-        self._on_valid: Callable[[], None] = lambda: None
+        self._on_valid: Callable[[], Awaitable[None]] = nothing_more
         self._taking: list[tuple[Intent, asyncio.Future[Outcome]]] = []
 
-    async def take(self, intent: Intent, on_valid: Callable[[], None] = lambda: None) -> Outcome:
+    async def take(self, intent: Intent, on_valid: Callable[[], Awaitable[None]] = nothing_more) -> Outcome:
         """Make the tunnels of this intent ExaBGP's neighbors; how that ended.
 
-        `on_valid` is called when ExaBGP has accepted it and nothing has changed yet.
+        `on_valid` is awaited when ExaBGP has accepted it and nothing has changed yet.
         """
         self._on_valid = on_valid
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
@@ -79,14 +79,14 @@ class Neighbors:
             if not all(self._site.places.exabgp_config(process).exists() for process in self._present.processes()):
                 return
 
-    def _accept(self, wanted: Intent) -> Callable[[], None]:
+    def _accept(self, wanted: Intent) -> Callable[[], Awaitable[None]]:
         """What follows once ExaBGP accepts it: forwarder and policy take it too, and not before."""
         if wanted is self._present:
-            return lambda: None
-        first, self._on_valid = self._on_valid, lambda: None
+            return nothing_more
+        first, self._on_valid = self._on_valid, nothing_more
 
-        def accept() -> None:
-            first()
+        async def accept() -> None:
+            await first()
             self._loop.reconfigure(wanted)
 
         return accept

@@ -151,12 +151,14 @@ class Session:
     """A Session is how a branch's BGP sessions are made.
 
     `password_file` is the file whose text signs every TCP segment (RFC 2385), None for none; `ttl_security` accepts
-    only packets that crossed no router (RFC 5082) and sends such ones.
+    only packets that crossed no router (RFC 5082) and sends such ones. `password_digest` changes with the text of the
+    file, and is None while that cannot be read.
     """
 
     kind: SessionKind = SessionKind.EBGP
     password_file: str | None = None
     ttl_security: bool = False
+    password_digest: str | None = None
 
 
 class RouterKind(Enum):

@@ -322,11 +322,11 @@ def test_additions_without_effect_yet_are_said(tmp_path: Path) -> None:
 
 def test_a_directory_without_branches_is_usable_and_says_so(tmp_path: Path) -> None:
     directory = written(tmp_path, {})
-    assert not read(directory).removes_everything
     (directory / "branches" / "bandung.yaml").unlink()
     configuration = read(directory)
     assert "branches: warning: there are no branches" in said(configuration)
-    assert configuration.removes_everything
+    assert configuration.intent is not None
+    assert configuration.intent.branches == {}
 
 
 def test_the_process_of_a_tunnel_is_the_first_unless_its_line_says_another(tmp_path: Path) -> None:

@@ -1,0 +1,111 @@
+"""The tunnels that traffic is leaving, kept beside the configuration in force: a restarted controller goes on leaving.
+
+The configuration in force has them no more. Were they forgotten with the process, the next one would remove them before
+they were withdrawn from.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from typing import Any
+
+from policies.model.ids import TunnelId
+from policies.model.intent import HubUplink, Intent, Link, Liveness, LivenessMethod, LivenessTimers, Tunnel, Uplink
+from policies.transition import Transition, interim_of
+
+_FILE, _VERSION = "leaving.json", 1
+
+
+def remember_leaving(copy: Path, change: Transition) -> None:
+    """Write down what the change keeps for now, into a copy of the configuration that it leads to.
+
+    Raises:
+        OSError: the copy cannot be written.
+    """
+    if not change.old:
+        return
+    said = {
+        "version": _VERSION,
+        "leaving": sorted(map(str, change.leaving)),
+        "tunnels": [_written(tunnel) for tunnel in change.old],
+    }
+    with (copy / _FILE).open("w", encoding="utf-8") as file:
+        json.dump(said, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def resumed(copy: Path, intent: Intent) -> Transition:
+    """The change to this intent, of this copy, as far as it had come.
+
+    Raises:
+        ValueError: what was written down cannot be understood; the text names the file.
+        OSError: it cannot be read.
+    """
+    file = copy / _FILE
+    try:
+        said = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Transition(intent, intent)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
+    try:
+        if said["version"] != _VERSION:
+            raise ValueError(f"version {said['version']} is not known here")
+        leaving = frozenset(map(TunnelId.parse, said["leaving"]))
+        return interim_of(intent, [_read(tunnel) for tunnel in said["tunnels"]], leaving)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise ValueError(f"{file}: {error!r:.200}") from error
+
+
+def forget_leaving(copy: Path) -> None:
+    """Nothing is being left any more.
+
+    Raises:
+        OSError: the file cannot be removed.
+    """
+    (copy / _FILE).unlink(missing_ok=True)
+
+
+def _written(tunnel: Tunnel) -> dict[str, object]:
+    link, uplink, hub = tunnel.link, tunnel.uplink, tunnel.hub_uplink
+    return {
+        "tunnel": str(tunnel.id),
+        "link": [None if end is None else str(end) for end in (link.hub, link.branch, link.hub6, link.branch6)],
+        "uplink": [uplink.name, uplink.isp, uplink.kind, uplink.metered, uplink.interface],
+        "hub-uplink": [hub.name, hub.isp, hub.interface, hub.endpoint],
+        "port": tunnel.port,
+        "interface": tunnel.interface,
+        "process": tunnel.process,
+        "active": _timers(tunnel.liveness.active),
+        "idle": _timers(tunnel.liveness.idle),
+    }
+
+
+def _timers(timers: LivenessTimers) -> list[object]:
+    return [timers.method.value, timers.interval / timedelta(microseconds=1), timers.multiplier]
+
+
+def _read(said: Mapping[str, Any]) -> Tunnel:
+    hub, branch, hub6, branch6 = said["link"]
+    ipv6 = (IPv6Address(hub6), IPv6Address(branch6)) if hub6 is not None else (None, None)
+    return Tunnel(
+        id=TunnelId.parse(said["tunnel"]),
+        uplink=Uplink(*said["uplink"]),
+        hub_uplink=HubUplink(*said["hub-uplink"]),
+        link=Link(IPv4Address(hub), IPv4Address(branch), *ipv6),
+        port=int(said["port"]),
+        interface=str(said["interface"]),
+        liveness=Liveness(_timers_of(said["active"]), _timers_of(said["idle"])),
+        process=int(said["process"]),
+    )
+
+
+def _timers_of(said: list[Any]) -> LivenessTimers:
+    method, microseconds, multiplier = said
+    return LivenessTimers(LivenessMethod(method), timedelta(microseconds=microseconds), int(multiplier))
