@@ -20,6 +20,7 @@ from hub.controller.forwarder_lines import (
     order_line,
     tunnels_line,
 )
+from hub.controller.refusals import Refusals
 from policies.model.desired import ClassOrder, Desired
 from policies.model.events import Event, ForwarderLost
 from policies.model.intent import Intent
@@ -30,6 +31,7 @@ REPEAT_SECONDS = 1.0
 """How long an order may stay unobeyed before it is sent again."""
 SETTLE_SECONDS = 0.3
 """How long after a move an order waits that would only change what comes after it."""
+_REFUSED = "forwarder refuses"
 
 
 class ForwarderLink:
@@ -45,6 +47,8 @@ class ForwarderLink:
         self._set_sent: tuple[object, ...] | None = None
         self._set_at = 0.0
         self._looking: frozenset[str] = frozenset()
+        self._desired: Desired | None = None
+        self._refusals = Refusals()
         self.problems: dict[str, tuple[str, str]] = {}
         self.forwarder_counters: dict[str, int] = {}
         self.measured: dict[str, Message] = {}
@@ -82,12 +86,7 @@ class ForwarderLink:
         while data := await reader.read(1 << 16):
             for message in lines.feed(data):
                 if "error" in message:
-                    self.counters["errors told by the forwarder"] += 1
-                    self.error = str(message["error"])
-                    if self._writer is None:
-                        raise BadLineError(self.error)
-                    mend = "if it is of another version than the controller, restart it (pointsman run)"
-                    self.problems["forwarder refuses"] = (f"the forwarder refuses an order: {self.error}", mend)
+                    self._refused(str(message["error"]))
                     continue
                 if not greeted:
                     if check_greeting(message) != "forwarder":
@@ -97,12 +96,23 @@ class ForwarderLink:
                 self._receive(message, writer)
         raise BadLineError("the forwarder closed the connection")
 
+    def _refused(self, why: str) -> None:
+        """What it refuses it has not taken: all is said again after a while, and the problem goes when it takes it."""
+        self.counters["errors told by the forwarder"] += 1
+        self.error = why
+        if self._writer is None:
+            raise BadLineError(why)
+        self._refusals.refused(self._clock())
+        mend = "it is told again by itself; if it is of another version than the controller, restart it (pointsman run)"
+        self.problems[_REFUSED] = (f"the forwarder refuses an order: {why}", mend)
+
     def _receive(self, message: Message, writer: asyncio.StreamWriter) -> None:
         self._remember(message)
         for event in events_of(message):
             if "snapshot" in message:
                 self._writer, self.error = writer, ""
                 self._ordered, self._set_sent, self._looking = {}, None, frozenset()
+                self._refusals = Refusals()
             self._on_event(event)
 
     def _remember(self, message: Message) -> None:
@@ -114,6 +124,8 @@ class ForwarderLink:
             case {"status": {"counters": counters, "tunnels": tunnels}}:
                 self.forwarder_counters = dict(counters)
                 self.measured = {t["tunnel"]: t for t in tunnels}
+                if self._refusals.answered():
+                    self.problems.pop(_REFUSED, None)
             case {"problem": {"key": key, "text": text, "mend": mend}}:
                 self.problems[key] = (text, mend)
             case {"cleared": key}:
@@ -127,8 +139,19 @@ class ForwarderLink:
                 pass
 
     def refresh(self) -> None:
-        """Ask for the figures that change without an event: counters and round-trip times."""
+        """Ask for the figures that change without an event: counters and round-trip times.
+
+        Where something stands refused, all is said again before that when it is time.
+        """
+        if self._writer is None:
+            return
+        if self._refusals.is_due(self._clock()):
+            self._refusals.said_all(self._clock())
+            self._send(tunnels_line(self._intent))
+            if self._desired is not None:
+                self._send_set(self._desired)
         self._send({"get": "status"})
+        self._refusals.asked()
 
     def reconfigure(self, intent: Intent) -> None:
         """Watch the tunnels of this configuration from now on."""
@@ -138,6 +161,7 @@ class ForwarderLink:
 
     def want(self, desired: Desired, view: View) -> None:
         """Make the forwarder have what is desired; nothing is sent where it already has it."""
+        self._desired = desired
         if self._writer is None:
             return
         if desired.look != self._looking:
@@ -148,13 +172,17 @@ class ForwarderLink:
         whole = (desired.unreachable, self._intent.hub, shape)
         surplus = view.classes.keys() - desired.classes.keys()
         if self._set_sent != whole or (surplus and self._clock() - self._set_at >= REPEAT_SECONDS):
-            self._set_sent, self._set_at = whole, self._clock()
-            self._send(classes_line(self._intent, desired))
-            self._ordered = {name: (order, self._clock()) for name, order in desired.classes.items()}
+            self._set_sent = whole
+            self._send_set(desired)
             return
         for name, order in desired.classes.items():
             if self._is_due(name, order, view.classes.get(name)):
                 self._send(order_line(order))
+
+    def _send_set(self, desired: Desired) -> None:
+        self._set_at = self._clock()
+        self._send(classes_line(self._intent, desired))
+        self._ordered = {name: (order, self._clock()) for name, order in desired.classes.items()}
 
     def _is_due(self, name: str, order: ClassOrder, state: ClassView | None) -> bool:
         """Whether this has to be said now: it is not so, was not just said, and does not disturb a failover."""

@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from small_network import a_branch, a_network
 
+from hub.controller import refusals
 from hub.controller.forwarder import ForwarderLink
+from hub.controller.refusals import Refusals
+from policies.model.desired import Desired
 from policies.model.events import Event
+from policies.model.view import View
 
 SNAPSHOT = {"tunnels": [], "classes": [], "paths": [], "problems": [], "counters": {}}
 
@@ -54,3 +60,87 @@ def test_what_an_older_forwarder_does_not_understand_is_told_with_its_mend(tmp_p
     text, mend = link.problems["forwarder refuses"]
     assert "tunnels[0].local6: no such field" in text
     assert "restart it" in mend
+
+
+GREETING = {"pointsman": 1, "role": "forwarder"}
+STATUS = {"status": {"tunnels": [], "counters": {}}}
+
+
+class Refusing:
+    """A forwarder that refuses whole sets while something is wrong with it, and tells what it was sent."""
+
+    def __init__(self) -> None:
+        self.well = False
+        self.heard: list[str] = []
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(line(GREETING) + line({"snapshot": SNAPSHOT}))
+        while said := await reader.readline():
+            message = json.loads(said)
+            what = str(message.get("set", message.get("get", "greeting")))
+            self.heard.append(what)
+            if what == "status":
+                writer.write(line(STATUS))
+            elif what in ("tunnels", "classes") and not self.well:
+                writer.write(line({"error": f"{what}: not now"}))
+        writer.close()
+
+
+def line(message: object) -> bytes:
+    return json.dumps(message).encode() + b"\n"
+
+
+def test_a_refused_set_is_sent_again_and_the_problem_goes_when_it_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusals, "FIRST_PAUSE", 0.05)
+    path, forwarder = tmp_path / "forwarder.sock", Refusing()
+    link = ForwarderLink(path, a_network(a_branch()), lambda _: None, time.monotonic)
+
+    async def until(holds: Callable[[], object]) -> None:
+        while not holds():
+            link.want(Desired(), View())
+            link.refresh()
+            await asyncio.sleep(0.01)
+
+    async def scene() -> None:
+        server = await asyncio.start_unix_server(forwarder, str(path))
+        task = asyncio.create_task(link.run())
+        await until(lambda: "forwarder refuses" in link.problems)
+        await until(lambda: forwarder.heard.count("classes") > 2)
+        assert "not now" in link.problems["forwarder refuses"][0]
+        sets = forwarder.heard.count("tunnels"), forwarder.heard.count("classes")
+        forwarder.well = True
+        await until(lambda: not link.problems)
+        assert (forwarder.heard.count("tunnels"), forwarder.heard.count("classes")) > sets
+        once = forwarder.heard.count("classes")
+        await until(lambda: forwarder.heard[-30:].count("status") == 30)
+        assert forwarder.heard.count("classes") == once
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        server.close()
+
+    asyncio.run(asyncio.wait_for(scene(), 30))
+
+
+def test_all_is_said_again_at_longer_and_longer_intervals() -> None:
+    stands = Refusals()
+    said = []
+    stands.refused(0.0)
+    for now in range(1, 400):
+        if stands.is_due(now):
+            stands.said_all(now)
+            said.append(now)
+            stands.refused(now)
+    assert said == [2, 6, 14, 30, 62, 122, 182, 242, 302, 362]
+
+
+def test_an_answer_to_a_question_from_before_proves_nothing() -> None:
+    stands = Refusals()
+    stands.asked()
+    stands.refused(0.0)
+    stands.said_all(2.0)
+    stands.asked()
+    assert not stands.answered()
+    assert stands.answered()
+    assert not stands.is_due(1000.0)
