@@ -10,7 +10,7 @@ waits until that is gone: nobody can tell two tunnels of one address apart, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from policies.forwarding import carrying
@@ -58,10 +58,15 @@ def interim_of(after: Intent, old: Iterable[Tunnel], leaving: frozenset[TunnelId
     }
     if not kept:
         return Transition(after, after)
-    branches = {name: _interim(branch, kept, leaving & kept.keys()) for name, branch in after.branches.items()}
+    waiting = {tunnel.id for tunnel in _waiting(wanted.values(), kept)}
+    leaves = leaving & kept.keys()
+    own: dict[str, dict[TunnelId, Tunnel]] = {}
+    for tunnel in kept.values():
+        own.setdefault(tunnel.id.branch, {})[tunnel.id] = tunnel
+    branches = {name: _interim(branch, own.get(name, {}), waiting, leaves) for name, branch in after.branches.items()}
     # A new branch all of whose tunnels wait for their addresses begins when they do.
     begun = {name: branch for name, branch in branches.items() if branch.tunnels or not after.branches[name].tunnels}
-    return Transition(replace(after, branches=begun), after, leaving & kept.keys(), tuple(kept.values()))
+    return Transition(replace(after, branches=begun), after, leaves, tuple(kept.values()))
 
 
 def _left(before: Branch, after: Branch) -> tuple[Tunnel, ...]:
@@ -95,15 +100,13 @@ def _claims(tunnel: Tunnel) -> tuple[object, ...]:
     return tuple(end for end in ends if end is not None)
 
 
-def _interim(after: Branch, old: Mapping[TunnelId, Tunnel], leaving: frozenset[TunnelId]) -> Branch:
-    own = {id_: tunnel for id_, tunnel in old.items() if id_.branch == after.name}
-    waiting = {tunnel.id for tunnel in _waiting(after.tunnels, old)}
-    present = tuple(own.pop(tunnel.id, tunnel) for tunnel in after.tunnels if tunnel.id not in waiting)
-    return replace(
-        after,
-        tunnels=(*present, *own.values()),
-        leaving=frozenset(tunnel for tunnel in leaving if tunnel.branch == after.name),
-    )
+def _interim(
+    after: Branch, old: Mapping[TunnelId, Tunnel], waiting: Container[TunnelId], leaving: Container[TunnelId]
+) -> Branch:
+    left = dict(old)
+    present = tuple(left.pop(tunnel.id, tunnel) for tunnel in after.tunnels if tunnel.id not in waiting)
+    leaves = frozenset(tunnel for tunnel in old if tunnel in leaving)
+    return replace(after, tunnels=(*present, *left.values()), leaving=leaves)
 
 
 def leaving_tunnels(before: Branch, after: Branch) -> tuple[Tunnel, ...]:

@@ -147,7 +147,7 @@ class Changing:
 
     async def _carry_out(self, planned: Plan, intent: Intent, staged: Path) -> Applied:
         unfinished = await self._abandon()
-        change = transition(self._loop.intent, intent)
+        change = await asyncio.to_thread(transition, self._loop.intent, intent)
         kept: list[str] = []
 
         async def keep() -> None:

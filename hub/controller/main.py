@@ -31,11 +31,15 @@ from policies.model.intent import Intent
 from policies.transition import Transition
 from speaker.priority import give_way_when_busy
 
+SWITCH_SECONDS = 0.001
+"""How long a thread that reads files or makes a plan may keep the interpreter from the loop."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run until a signal; 0 when asked to stop, 1 when the configuration is wrong."""
     options = _parser().parse_args(arguments)
     give_way_when_busy()
+    sys.setswitchinterval(SWITCH_SECONDS)
     places = Places(options.config, options.run_dir, options.state_dir)
     overrides = from_options(options)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -294,4 +295,25 @@ def test_a_signal_that_would_remove_most_branches_is_refused_in_one_line_with_it
         "solo/wireless: {to: biznet, link: 10.255.0.10/31, port: 51005}\n"
     )
     written(places.config, {"branches/tegal.yaml": TEGAL, "branches/solo.yaml": solo, "allocations.yaml": more})
+    play(places, scene)
+
+
+@pytest.mark.parametrize("slow", ["plan", "transition", "put_in_force"])
+def test_no_failover_waits_for_what_a_change_takes_long_for(
+    places: Places, monkeypatch: pytest.MonkeyPatch, slow: str
+) -> None:
+    loop_goes_on = threading.Event()
+    real = getattr(changing_module, slow)
+
+    async def scene(scene: Scene) -> None:
+        loop = asyncio.get_running_loop()
+
+        def held_up(*arguments: Any) -> Any:
+            loop.call_soon_threadsafe(loop_goes_on.set)
+            assert loop_goes_on.wait(10), f"{slow} holds the loop"
+            return real(*arguments)
+
+        monkeypatch.setattr(changing_module, slow, held_up)
+        await scene.changing.apply(None, force=False)
+
     play(places, scene)
