@@ -177,6 +177,7 @@ async def reconfigure(
     speakers.reconfigure(intent)
     losing = {before.tunnels()[tunnel].process for tunnel in ending}
     outcome = await _all_taken(speakers, usable, site, processes, losing)
+    _clear_away(speakers, intent, site)
     return replace(outcome, problems=(*problems, *unwritten, *outcome.problems))
 
 
@@ -243,7 +244,6 @@ async def _all_taken(speakers: Speakers, intent: Intent, site: Site, processes: 
                 unanswered.append(process)
             else:
                 problems += _differing(process, found, peers(part_of(intent, process)))
-    _clear_away(speakers, intent, site)
     silent = {tunnel for process in unanswered for tunnel in part_of(intent, process).tunnels()}
     problems += _deaf(intent, silent, site)
     if not problems:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from lab_world import output
 from running_hub import Report, RunningHub, copy_of_two_branches, kill, lost, running_hub
 
-from hub.control.client import RefusedError, ask_controller
+from hub.control.client import NotRunningError, RefusedError, ask_controller
 from hub.lab.network import HUB
 
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
@@ -155,3 +156,38 @@ def test_a_controller_that_dies_over_an_edit_comes_back_with_what_was_in_force(
         assert names(hub.report()) == {"bandung", "tegal"}
     finally:
         file.write_text(text)
+
+
+def test_a_controller_that_dies_while_a_tunnel_is_left_goes_on_leaving_it(hub: RunningHub, configuration: Path) -> None:
+    file = configuration / "branches" / "bandung.yaml"
+    text = file.read_text()
+    before = hub.log().count("removed: bandung/fiber")
+    taken = hub.log().count("is in force")
+    with hub.probing("bandung", "tegal") as probe, ThreadPoolExecutor() as beside:
+        file.write_text(text.replace("  fiber:    {isp: telkom}\n", ""))
+        applying = beside.submit(ask, hub, ask="apply")
+        hub.wait_for(lambda _: hub.log().count("is in force") > taken, "the apply begun")
+        kill(hub.pid("controller"))
+        with pytest.raises(NotRunningError):
+            applying.result(60)
+        hub.wait_for(lambda _: hub.log().count("removed: bandung/fiber") > before, "the tunnel left and removed")
+        hub.wait_until_on("bandung", "wireless")
+        file.write_text(text)
+        ask(hub, ask="apply")
+        hub.wait_until_well()
+        probe.mark("well")
+        seen = probe.report(None, "well")
+    assert lost(seen) == 0
+
+
+def test_half_a_checkout_is_refused_by_a_signal_and_said_with_its_mend(hub: RunningHub, configuration: Path) -> None:
+    branches, aside = configuration / "branches", configuration / "aside"
+    branches.rename(aside)
+    try:
+        os.kill(hub.pid("controller"), signal.SIGHUP)
+        hub.wait_for(lambda report: "all 2 branches would be removed" in str(report["problems"]), "the refusal")
+        assert "pointsman apply --force" in str(hub.report()["problems"])
+    finally:
+        aside.rename(branches)
+    os.kill(hub.pid("controller"), signal.SIGHUP)
+    hub.wait_for(lambda report: "would be removed" not in str(report["problems"]), "the problem gone")

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from bgp_network import network
+from bgp_network import in_processes, network
 
 from hub.bgp import reload
 from hub.bgp.passwords import PasswordError, read_passwords
 from hub.bgp.questions import NotConnectedError
 from hub.bgp.reload import Site, reconfigure
+from hub.bgp.speakers import Speakers
 from hub.control.places import Places
+from policies.model.ids import TunnelId
 from policies.model.intent import Intent, Session
 
 
@@ -124,3 +127,26 @@ def test_at_a_start_a_branch_without_its_password_does_not_keep_the_others_from_
     text = site.places.exabgp_config(1).read_text()
     assert "neighbor 10.255.1.1 {" in text
     assert "neighbor 10.255.2.1 {" not in text
+
+
+def test_the_process_of_a_branch_without_its_password_is_kept_and_spoken_of_as_before(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a start; everything else goes on, and the branch's process waits for the password."""
+    monkeypatch.setattr(reload, "validate", lambda _path: None)
+    monkeypatch.setattr(reload, "TAKEN_WITHIN", 0.0)
+    lacking = Session(password_file="b.password")  # noqa: S106 - the name of a file
+    intent = in_processes(network(2, session=lacking), {"b2": 2})
+    readable = {**intent.branches, "b1": replace(intent.branches["b1"], session=Session())}
+    wanted = replace(intent, branches=readable)
+
+    async def scene() -> Speakers:
+        speakers = Speakers(wanted, site.places.relay_socket, lambda _: None, time.monotonic)
+        outcome = await reconfigure(speakers, wanted, wanted, site)
+        assert "b.password" in outcome.problems[0]
+        speakers.want({tunnel: {} for tunnel in wanted.tunnels()}, frozenset(wanted.tunnels()))
+        assert not speakers.close(TunnelId("b2", "fiber"))
+        return speakers
+
+    assert asyncio.run(scene()).processes == (1, 2)
+    assert site.places.configured_processes() == {1, 2}
