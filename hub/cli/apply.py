@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from hub.cli.plan import asked
-from hub.cli.where import add_running_hub
+from hub.cli.asking import add_question, asked
 
 PATIENCE_SECONDS = 90.0
 """Longer than the controller waits for ExaBGP, and for traffic to leave tunnels that go."""
@@ -24,25 +23,26 @@ exit status: 0 done, 1 refused (nothing was changed), 2 usage, 3 no hub is runni
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the command."""
-    parser = commands.add_parser(
+    parser = add_question(
+        commands,
         "apply",
-        help="do what a plan showed",
+        brief="do what a plan showed",
         description="Puts the changed files in force, all or nothing. A plan that is no longer what would happen is "
         "refused. Sessions of branches that do not change stay up; a tunnel that goes is left by its traffic first.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("plan", nargs="?", metavar="PLAN", help="the plan's number (default: whatever the files say)")
     parser.add_argument("--force", action="store_true", help="although a guard speaks against it")
-    parser.add_argument("--json", action="store_true", help="print the data instead")
-    add_running_hub(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Apply, and say how it ended."""
     question = {"ask": "apply", "plan": options.plan, "force": options.force}
-    report = asked(options, question, PATIENCE_SECONDS)
+    whether = '"pointsman plan" says whether it was applied: then nothing would change'
+    report = asked(
+        options, question, PATIENCE_SECONDS, absent='"pointsman check" looks at the files alone', busy=whether
+    )
     if isinstance(report, int):
         return report
     if options.json:

@@ -113,6 +113,7 @@ def _forwarder_view(snapshot: Report, lab: str | None) -> RenderableType:
             for name in one["order"]
         )
         table.add_row(one["name"], on, ago(now - one["since"], units=1), tunnels)
-    note = Text("no controller is running: this is what the forwarder knows; tunnels still fail over", style="yellow")
+    why = "the controller does not answer" if snapshot.get("busy") else "no controller is running"
+    note = Text(f"{why}: this is what the forwarder knows; tunnels still fail over", style="yellow")
     where = [Text(f"lab {lab}")] if lab is not None else []
     return Group(note, *where, table, *_problems(snapshot))

@@ -8,7 +8,10 @@ import sys
 import time
 from typing import Any
 
-from hub.cli.where import add_running_hub, lab_of, not_running_mend, running_hub
+from hub.cli.asking import add_question, say_no_answer
+from hub.cli.where import lab_of, running_hub
+
+PATIENCE_SECONDS = 3.0
 
 _EPILOG = """\
 examples:
@@ -21,17 +24,15 @@ examples:
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the command."""
-    parser = commands.add_parser(
+    parser = add_question(
+        commands,
         "status",
-        help="every branch, its tunnels and what is wrong",
+        brief="every branch, its tunnels and what is wrong",
         description="Shows every branch, the tunnel that it is on, its tunnels, and what is wrong. "
         "When the controller is dead the forwarder is asked.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--json", action="store_true", help="print the data instead")
     parser.add_argument("--watch", action="store_true", help="show it again every second until interrupted")
-    add_running_hub(parser)
     parser.set_defaults(run=run)
 
 
@@ -52,9 +53,7 @@ def _once(options: argparse.Namespace) -> int:
     try:
         report = _ask(options)
     except NotRunningError as error:
-        print(f"pointsman: no hub is running here: {error}", file=sys.stderr)
-        print(f"    mend: {not_running_mend(options)}", file=sys.stderr)
-        return 3
+        return say_no_answer(options, error)
     except RefusedError as error:
         print(f"pointsman: {error}", file=sys.stderr)
         return 1
@@ -87,14 +86,15 @@ def _watch(options: argparse.Namespace) -> int:
 
 def _ask(options: argparse.Namespace) -> dict[str, Any]:
     """The controller's report; the forwarder's snapshot, marked as such, when there is no controller."""
-    from hub.control.client import NotRunningError, ask_controller, ask_forwarder
+    from hub.control.client import BusyError, NotRunningError, ask_controller, ask_forwarder
 
     places = running_hub(options)
     try:
-        return ask_controller(places.control_socket, {"ask": "status"})
+        return ask_controller(places.control_socket, {"ask": "status"}, PATIENCE_SECONDS)
     except NotRunningError as no_controller:
         try:
             snapshot = ask_forwarder(places.forwarder_socket)
         except NotRunningError:
             raise no_controller from None
-        return {"controller": False, "forwarder": True, "at": time.strftime("%FT%T%z"), **snapshot}
+        busy = isinstance(no_controller, BusyError)
+        return {"controller": False, "busy": busy, "forwarder": True, "at": time.strftime("%FT%T%z"), **snapshot}

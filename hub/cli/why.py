@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 
-from hub.cli.where import add_running_hub, not_running_mend, running_hub
+from hub.cli.asking import add_question, asked
+from hub.cli.where import running_hub
+
+PATIENCE_SECONDS = 3.0
 
 _EPILOG = """\
 examples:
@@ -18,35 +20,25 @@ examples:
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the command."""
-    parser = commands.add_parser(
+    parser = add_question(
+        commands,
         "why",
-        help="why a branch is on its tunnel, and what would change it",
+        brief="why a branch is on its tunnel, and what would change it",
         description="Explains one branch: its tunnels, their ranking, what it was told and uses, what the kernel does.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("branch", metavar="BRANCH")
-    parser.add_argument("--json", action="store_true", help="print the data instead")
-    add_running_hub(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the explanation."""
-    from hub.control.client import NotRunningError, RefusedError, ask_controller
-
-    places = running_hub(options)
-    try:
-        report = ask_controller(places.control_socket, {"ask": "why", "branch": options.branch})
-    except NotRunningError as error:
-        forwarder = places.forwarder_socket.is_socket()
-        print(f"pointsman: no {'controller' if forwarder else 'hub'} is running here: {error}", file=sys.stderr)
-        meanwhile = '; "pointsman status" asks the forwarder meanwhile' if forwarder else ""
-        print(f"    mend: {not_running_mend(options)}{meanwhile}", file=sys.stderr)
-        return 3
-    except RefusedError as error:
-        print(f"pointsman: {error}", file=sys.stderr)
-        return 1
+    meanwhile = '"pointsman status" asks the forwarder meanwhile'
+    there = running_hub(options).forwarder_socket.is_socket()
+    question = {"ask": "why", "branch": options.branch}
+    report = asked(options, question, PATIENCE_SECONDS, absent=meanwhile if there else "", busy=meanwhile)
+    if isinstance(report, int):
+        return report
     if options.json:
         print(json.dumps(report, indent=2))
         return 0

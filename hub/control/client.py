@@ -16,6 +16,10 @@ class NotRunningError(Exception):
     """Nobody answers at this socket. The text says what to do."""
 
 
+class BusyError(NotRunningError):
+    """Somebody listens at this socket, but does not answer in time."""
+
+
 class RefusedError(Exception):
     """The process answered that it can't or won't."""
 
@@ -24,7 +28,8 @@ def ask_controller(path: Path, question: Message, timeout: float = TIMEOUT_SECON
     """One question, one answer within so many seconds.
 
     Raises:
-        NotRunningError: no controller answers there.
+        BusyError: the controller is there, and does not answer in time.
+        NotRunningError: no controller is there.
         RefusedError: it answered with an error.
     """
     with _connect(path) as connection:
@@ -41,7 +46,8 @@ def ask_forwarder(path: Path) -> dict[str, Any]:
     """The forwarder's snapshot, as a reader: for when there is no controller.
 
     Raises:
-        NotRunningError: no forwarder answers there.
+        BusyError: the forwarder is there, and does not answer in time.
+        NotRunningError: no forwarder is there.
         RefusedError: it answered with an error.
     """
     with _connect(path) as connection:
@@ -63,6 +69,9 @@ def _connect(path: Path) -> socket.socket:
     except PermissionError as error:
         connection.close()
         raise NotRunningError(f"you may not open {path}: be root, or of the group pointsman") from error
+    except (TimeoutError, BlockingIOError) as error:  # so many wait already that no more may
+        connection.close()
+        raise BusyError(f"takes no question now ({path})") from error
     except OSError as error:
         connection.close()
         raise NotRunningError(f"nobody answers at {path} ({error.strerror or error})") from error
@@ -72,6 +81,8 @@ def _connect(path: Path) -> socket.socket:
 def _say(connection: socket.socket, path: Path, line: bytes) -> None:
     try:
         connection.sendall(line)
+    except TimeoutError as error:
+        raise _busy(connection, path) from error
     except OSError as error:
         raise NotRunningError(f"{path} closed the connection ({error.strerror or error})") from error
 
@@ -82,8 +93,14 @@ def _messages(connection: socket.socket, path: Path) -> Iterator[Message]:
         try:
             data = connection.recv(1 << 16)
             messages = lines.feed(data)
+        except TimeoutError as error:
+            raise _busy(connection, path) from error
         except (OSError, BadLineError) as error:
             raise NotRunningError(f"{path} does not answer ({error})") from error
         if not data:
             raise NotRunningError(f"{path} closed the connection without an answer")
         yield from messages
+
+
+def _busy(connection: socket.socket, path: Path) -> BusyError:
+    return BusyError(f"has not answered within {connection.gettimeout():g} s ({path})")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +48,33 @@ def test_where_no_hub_runs_the_mend_is_the_same(
     assert main([*command, "--run-dir", str(tmp_path)]) == 3
     mend = capsys.readouterr().err.splitlines()[1]
     assert mend == '    mend: start it with "pointsman run", or a lab with "pointsman lab up"'
+
+
+@pytest.mark.parametrize("command", [["status"], ["why", "bandung"], ["plan"], ["apply"]])
+@pytest.mark.parametrize("waiting", [0, 5], ids=["it never answers", "no more may wait"])
+def test_a_controller_that_does_not_answer_is_not_taken_for_one_that_is_not_there(
+    command: list[str],
+    waiting: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(f"hub.cli.{command[0]}.PATIENCE_SECONDS", 0.05)
+    path = str(tmp_path / "control.sock")
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket(socket.AF_UNIX))
+        listener.bind(path)
+        listener.listen(2)
+        for _ in range(waiting):
+            one = stack.enter_context(socket.socket(socket.AF_UNIX))
+            one.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                one.connect(path)
+        assert main([*command, "--run-dir", str(tmp_path)]) == 3
+    said = capsys.readouterr().err
+    assert said.startswith("pointsman: the controller is running, but ")
+    assert "mend: ask again" in said
+    assert ("says whether it was applied" in said) == (command == ["apply"])
 
 
 @pytest.mark.parametrize("command", [["status"], ["why", "bandung"]])

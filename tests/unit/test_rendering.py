@@ -154,6 +154,7 @@ def test_status_of_the_forwarder_alone_says_so() -> None:
     text = shown(status_view(snapshot))
     assert "no controller is running" in text
     assert "fiber down" in text
+    assert "the controller does not answer" in shown(status_view({**snapshot, "busy": True}))
 
 
 def explanation() -> dict[str, Any]:
