@@ -37,9 +37,9 @@ def hub_to_branch(world: World, prefix: Prefix) -> float:
     known = forwarder.classes.get(name)
     if not forwarder.running or known is None or known.active is None:
         return NO_PROMISE
-    on = TunnelId.parse(known.active)
+    on, started = TunnelId.parse(known.active), forwarder.running_since
     number = world.every.index(on)
-    began = max(lines[on].since, forwarder.running_since + ADOPTING, forwarder.known_since.get(name, 0.0))
+    began = max(lines[on].since, started + ADOPTING, forwarder.known_since.get(name, 0.0))
     began = max(began, world.configured_since)
     began = max(began, forwarder.unknown_until.get(known.active, 0.0))
     by = NO_PROMISE
@@ -47,7 +47,9 @@ def hub_to_branch(world: World, prefix: Prefix) -> float:
         tunnel = TunnelId.parse(other)
         if other == known.active or not lines[tunnel].live or other not in forwarder.watched:
             continue
-        back = lines[tunnel].since + world.situation.returning[world.every.index(tunnel)]
+        # One that was not up before the forwarder started has to be heard of first.
+        heard_since = lines[tunnel].since if forwarder.state(other) == "up" else max(lines[tunnel].since, started)
+        back = heard_since + world.situation.returning[world.every.index(tunnel)]
         detection = world.situation.detection[number]
         by = min(by, max(began, back, forwarder.stalled_until) + detection + ROUNDING)
     return by
