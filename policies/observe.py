@@ -67,11 +67,11 @@ def observe(view: View, event: Event) -> View:
         case EndOfRibHeard():
             return _with_session(view, event.tunnel, _end_of_rib)
         case AnnouncementsSent():
-            dead = view.liveness_of(event.tunnel).state is LivenessState.DOWN
-            return _with_session(view, event.tunnel, lambda was: _sent(was, event, dead=dead))
+            live = view.liveness_of(event.tunnel).state is LivenessState.UP
+            return _with_session(view, event.tunnel, lambda was: _sent(was, event, live=live))
         case SetSent():
-            dead = view.liveness_of(event.tunnel).state is LivenessState.DOWN
-            return _with_session(view, event.tunnel, lambda was: _set_sent(was, dead=dead))
+            live = view.liveness_of(event.tunnel).state is LivenessState.UP
+            return _with_session(view, event.tunnel, lambda was: _set_sent(was, event.at, live=live))
         case RouteRefused():
             return view
         case _:
@@ -121,14 +121,16 @@ def _observe_forwarder(view: View, event: _ForwarderEvent) -> View:
 
 def _lives_or_dies(view: View, tunnel: TunnelId, now: LivenessView) -> View:
     """A tunnel's liveness, and what that means for what its branch may hold from it."""
-    was = view.liveness_of(tunnel).state
+    was = view.liveness_of(tunnel)
     view = replace(view, liveness={**view.liveness, tunnel: now})
-    if now.state is was or tunnel not in view.sessions:
+    if now.state is was.state or tunnel not in view.sessions:
         return view
     if now.state is LivenessState.DOWN:
         return _with_session(view, tunnel, lambda session: _may_still_hold(session, now.since))
     if now.state is LivenessState.UP:
-        return _with_session(view, tunnel, lambda session: _will_arrive(session, now.since))
+        # A forwarder that was restarted may not know of a death that it told us of: what it says has lived on since
+        # before that is not believed to have received anything earlier.
+        return _with_session(view, tunnel, lambda session: _will_arrive(session, max(now.since, was.since)))
     return view
 
 
@@ -230,7 +232,7 @@ def _may_still_hold(was: SessionView, ended: Instant) -> SessionView:
 
 
 def _will_arrive(was: SessionView, at: Instant) -> SessionView:
-    """Its tunnel is back and its session stood all the while: TCP delivers what did not arrive."""
+    """Its tunnel lives and all was sent: TCP delivers it, unless the tunnel dies before."""
     if was.state is not SessionState.UP or not was.complete:
         return was
     waiting = {prefix: Replaced(said, at) for prefix, said in was.sent_before.items()}
@@ -259,12 +261,13 @@ def _end_of_rib(was: SessionView) -> SessionView:
     return replace(was, heard=fresh, end_of_rib=True)
 
 
-def _set_sent(was: SessionView, *, dead: bool) -> SessionView:
-    """Into a dead tunnel it was sent, but not received: what the branch holds is still what it held."""
-    return replace(was, complete=True, sent_before=was.sent_before if dead else NOTHING)
+def _set_sent(was: SessionView, at: Instant, *, live: bool) -> SessionView:
+    """Into a tunnel that may be dead it was sent, but not received: what the branch holds is still what it held."""
+    complete = replace(was, complete=True)
+    return _will_arrive(complete, at) if live else complete
 
 
-def _sent(was: SessionView, event: AnnouncementsSent, *, dead: bool) -> SessionView:
+def _sent(was: SessionView, event: AnnouncementsSent, *, live: bool) -> SessionView:
     taken_back = {
         prefix: said
         for prefix, said in was.sent.items()
@@ -274,7 +277,7 @@ def _sent(was: SessionView, event: AnnouncementsSent, *, dead: bool) -> SessionV
     sent.update(event.announced)
     if not taken_back:
         return replace(was, sent=sent)
-    if dead:
+    if not live:
         return replace(was, sent=sent, sent_before=_lowest(was.sent_before, taken_back))
     recent = {p: r.announcement for p, r in was.replaced.items() if event.at - r.at < ARRIVES.total_seconds()}
     lowest = _lowest(recent, taken_back)

@@ -125,7 +125,8 @@ def test_what_is_announced_again_is_no_longer_held() -> None:
 
 
 def test_the_branch_may_hold_what_earlier_sessions_sent_until_the_new_set_is_sent() -> None:
-    view = after(session_up(1), sent(990, 2), SessionChanged(FIBER, DOWN, at(3)), session_up(4), sent(1000, 5))
+    first = (session_up(1), sent(990, 2), SessionChanged(FIBER, DOWN, at(3)))
+    view = after(liveness(LIVE, 0), *first, session_up(4), sent(1000, 5))
     assert view.session_of(FIBER).lowest_held == 990
     assert observe(view, SetSent(FIBER, at(6))).session_of(FIBER).lowest_held == 1000
 
@@ -203,6 +204,24 @@ def test_of_two_raises_the_lowest_value_may_be_held() -> None:
 
 def test_a_set_that_was_completed_into_a_dead_tunnel_replaces_nothing() -> None:
     assert lowest_held(sent(990, 20.0), liveness(DEAD, 40.1), sent(1000, 40.0), SetSent(FIBER, at(40.2))) == 990
+
+
+def test_a_set_that_was_completed_shortly_before_the_death_may_not_have_arrived() -> None:
+    again = (sent(990, 20.0), SessionChanged(FIBER, DOWN, at(30.0)), session_up(40.0), sent(1000, 40.1))
+    complete = SetSent(FIBER, at(40.2))
+    assert lowest_held(*again, complete, liveness(DEAD, 41.0)) == 990
+    assert lowest_held(*again, complete, liveness(DEAD, 60.0)) == 1000
+
+
+def test_into_a_tunnel_that_may_be_dead_nothing_is_known_to_arrive() -> None:
+    unsure = (sent(990, 20.0), liveness(LivenessState.UNKNOWN, 30.0), sent(1000, 40.0), SetSent(FIBER, at(40.2)))
+    assert lowest_held(*unsure) == 990
+    assert lowest_held(*unsure, liveness(LIVE, 41.0)) == 1000
+
+
+def test_a_forwarder_that_was_restarted_and_does_not_know_of_a_death_proves_no_arrival() -> None:
+    forgets = ForwarderConnected({FIBER: LivenessView(LIVE, at(1.0))}, {}, {})
+    assert lowest_held(sent(990, 20.0), sent(1000, 40.0), liveness(DEAD, 40.1), forgets, liveness(DEAD, 42.0)) == 990
 
 
 def test_the_end_of_a_session_counts_like_a_death() -> None:
