@@ -80,7 +80,8 @@ def advance(move: Move | None, target: TunnelId, branch: Branch, view: View, now
     if move is None or move.target != target or move.refused_until > NEVER:
         move = Move(target, now)
     if not told:
-        return _wait(Step.TELLING, replace(move, told=NEVER), move.since, now)
+        # However long ExaBGP takes, when it has hundreds of sessions to begin: that is not the branch's refusal.
+        return Progress(Step.TELLING, replace(move, told=NEVER), None)
     if move.told == NEVER:
         move = replace(move, told=now)
     sights = {_sight(view.paths.get((branch.name, version)), target, move.told, now) for version in branch.versions}
@@ -89,7 +90,7 @@ def advance(move: Move | None, target: TunnelId, branch: Branch, view: View, now
     patient = _Sight.BLIND in sights and _Sight.OTHERWISE not in sights
     if patient and now - move.told >= UNSEEN_WAIT.total_seconds():
         return Progress(Step.MOVING if _Sight.CONFIRMED in sights else Step.BLIND, move, None)
-    progress = _wait(Step.SEEING, move, move.told, now)
+    progress = _see(move, now)
     if patient and progress.step is Step.SEEING:
         return replace(progress, wake_at=Instant(move.told + UNSEEN_WAIT.total_seconds()))
     return progress
@@ -103,9 +104,9 @@ def _sight(seen: PathSeen | None, target: TunnelId, told: Instant, now: Instant)
     return _Sight.CONFIRMED if confirmed else _Sight.OTHERWISE
 
 
-def _wait(step: Step, move: Move, since: Instant, now: Instant) -> Progress:
-    deadline = Instant(since + SEE_DEADLINE.total_seconds())
+def _see(move: Move, now: Instant) -> Progress:
+    deadline = Instant(move.told + SEE_DEADLINE.total_seconds())
     if now < deadline:
-        return Progress(step, move, deadline)
+        return Progress(Step.SEEING, move, deadline)
     until = Instant(now + RETRY_AFTER.total_seconds())
     return Progress(Step.TAKEN_BACK, replace(move, refused_until=until), until)

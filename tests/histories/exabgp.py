@@ -25,8 +25,8 @@ class Neighbor:
     cache: dict[Prefix, int] = field(default_factory=dict)
     queue: list[Queued] = field(default_factory=list)
     received: set[Prefix] = field(default_factory=set)
-    asked: dict[Prefix, tuple[int, float]] = field(default_factory=dict)
-    """Of what is in the queue: the connection that asked for it, and when it was obeyed."""
+    asked: dict[Prefix, tuple[int, Command]] = field(default_factory=dict)
+    """Of what is in the queue: the connection that asked for it, and the command."""
     end_of_rib: set[int] = field(default_factory=set)
     sending: bool = False
 
@@ -47,7 +47,7 @@ class Exabgp:
         self._timeline, self._situation, self._sessions, self._branch = timeline, situation, sessions, branch
         self._tunnel_of = {address(tunnel): tunnel for tunnel in sessions.ends}
         self._mended = mended
-        self.overtaken: Callable[[TunnelId, Prefix, float], None] = lambda *_: None
+        self.overtaken: Callable[[TunnelId, Prefix, Command, Command], None] = lambda *_: None
         self.running = False
         self.started = 0
         self.neighbors: dict[TunnelId, Neighbor] = {}
@@ -126,13 +126,13 @@ class Exabgp:
         up = self._sessions.ends[tunnel].hub is not None
         match command:
             case Announce(_, announcement, prefixes):
-                self._ask(tunnel, neighbor, prefixes, connection)
+                self._ask(tunnel, neighbor, command, connection)
                 for prefix in prefixes:
                     if neighbor.cache.get(prefix) != announcement.med:
                         neighbor.cache[prefix] = announcement.med
                         self._enqueue(neighbor, prefix, announcement.med)
             case Withdraw(_, prefixes):
-                self._ask(tunnel, neighbor, prefixes, connection)
+                self._ask(tunnel, neighbor, command, connection)
                 for prefix in prefixes:
                     neighbor.cache.pop(prefix, None)
                     self._enqueue(neighbor, prefix, None)
@@ -146,13 +146,13 @@ class Exabgp:
         self._send_soon(tunnel)
         return True
 
-    def _ask(self, tunnel: TunnelId, neighbor: Neighbor, prefixes: Iterable[Prefix], connection: int) -> None:
+    def _ask(self, tunnel: TunnelId, neighbor: Neighbor, command: Announce | Withdraw, connection: int) -> None:
         pending = {prefix for prefix, _ in neighbor.queue}
-        for prefix in prefixes:
-            before, obeyed_at = neighbor.asked.get(prefix, (None, 0.0))
-            if prefix in pending and before == connection:
-                self.overtaken(tunnel, prefix, obeyed_at)
-            neighbor.asked[prefix] = (connection, self._timeline.now)
+        for prefix in command.prefixes:
+            before = neighbor.asked.get(prefix)
+            if prefix in pending and before is not None and before[0] == connection:
+                self.overtaken(tunnel, prefix, before[1], command)
+            neighbor.asked[prefix] = (connection, command)
 
     def _enqueue(self, neighbor: Neighbor, prefix: Prefix, med: int | None) -> None:
         if self._mended:

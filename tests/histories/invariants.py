@@ -30,6 +30,7 @@ class Invariants:
         self.world = world
         self._checks: set[tuple[str, Prefix]] = set()
         self._tied: dict[Prefix, float] = {}
+        self._said_at: dict[int, tuple[float, Command]] = {}
         world.on_change = self.paths
         world.on_controller = self._watch
         for exabgp in world.exabgps.values():
@@ -40,7 +41,11 @@ class Invariants:
     def _watch(self, controller: Controller) -> None:
         controller.on_decision = self._decided
         for speaker in controller.speakers.values():
-            speaker.on_command = self.nothing_said_into_a_dead_tunnel
+            speaker.on_command = self._said
+
+    def _said(self, tunnel: TunnelId, command: Command) -> None:
+        self._said_at[id(command)] = (self.world.timeline.now, command)  # which keeps it, and so its id, its own
+        self.nothing_said_into_a_dead_tunnel(tunnel, command)
 
     def _decided(self, controller: Controller, decision: BranchDecision) -> None:
         self.nothing_announced_into_a_dead_tunnel(controller, decision)
@@ -188,14 +193,15 @@ class Invariants:
         if controller.view.liveness_of(tunnel).state is LivenessState.DOWN:
             raise ViolationError("nothing into the dead", f"{command} to {tunnel}, which is dead")
 
-    def one_change_at_a_time(self, tunnel: TunnelId, prefix: Prefix, first_obeyed_at: float) -> None:
+    def one_change_at_a_time(self, tunnel: TunnelId, prefix: Prefix, *commands: Command) -> None:
         """A prefix has one change on its way: ExaBGP's queue as it comes would send two in the wrong order.
 
-        A command said to the session before may be obeyed in this one, before the controller heard that it is up: the
-        ledger counts with nothing from before it, and what ExaBGP sends of it is seen and made good.
+        A command said to the session before, or by the controller before, may still be obeyed: the ledger counts with
+        nothing from before it, and what ExaBGP sends of it is seen and made good.
         """
         controller = self.world.controller
-        if controller is None or controller.view.session_of(tunnel).since >= first_obeyed_at:
+        said_at = min(self._said_at[id(command)][0] for command in commands)
+        if controller is None or said_at <= max(controller.view.session_of(tunnel).since, controller.started):
             return
         raise ViolationError(
             "one change at a time", f"{prefix} of {tunnel} was changed before its last change was sent"

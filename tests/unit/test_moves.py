@@ -31,6 +31,12 @@ def test_it_waits_until_the_better_value_was_sent() -> None:
     assert step(None, seeing(FIBER, 90.0, 101.0), 101.0, told=False) is Step.TELLING
 
 
+def test_however_long_the_sending_takes_that_is_not_the_branchs_refusal() -> None:
+    waiting = Move(FIBER, START)
+    assert step(waiting, seeing(WIRELESS, 90.0, 200.0), 200.0, told=False) is Step.TELLING
+    assert step(waiting, seeing(WIRELESS, 90.0, 200.0), 200.0) is Step.SEEING
+
+
 def test_it_waits_while_the_branch_is_seen_elsewhere() -> None:
     assert step(TOLD, seeing(WIRELESS, 90.0, 100.1), 100.1) is Step.SEEING
 
