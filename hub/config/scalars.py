@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import TypeVar
 
 from hub.config.names import listed, write_instead
 from policies.model.ids import Prefix, lies_within
@@ -20,6 +21,8 @@ IPV4_PREFIX = rf"{QUAD}/[0-9]{{1,2}}"
 IPV6_PREFIX = r"[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*/[0-9]{1,3}"
 PREFIX = f"({IPV4_PREFIX}|{IPV6_PREFIX})"
 SECRET = r"(/[!-~]{1,200}|[A-Za-z0-9][A-Za-z0-9._-]{0,63})"
+
+P = TypeVar("P", IPv4Network, IPv6Network)
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SHORTEST_DURATION = "a duration is a number and a unit, for example 50ms, 1s, 5m, 2h or 7d"
@@ -122,9 +125,7 @@ def read_link(value: object) -> IPv4Network:
     link = read_network(value)
     if isinstance(link, IPv6Network):
         raise UnreadableError(f"link {link} is IPv6, which a tunnel has beside IPv4", "write it as link-ipv6")
-    if link.prefixlen != 31:
-        raise UnreadableError(f"link {link} is a /{link.prefixlen}", f"write a /31, for example {link[0]}/31")
-    return link
+    return _exactly(link, 31)
 
 
 def read_link_ipv6(value: object) -> IPv6Network:
@@ -132,9 +133,7 @@ def read_link_ipv6(value: object) -> IPv6Network:
     link = read_prefix(value)
     if isinstance(link, IPv4Network):
         raise UnreadableError(f"link-ipv6 {link} is IPv4", "write it as link")
-    if link.prefixlen != 127:
-        raise UnreadableError(f"link {link} is a /{link.prefixlen}", f"write a /127, for example {link[0]}/127")
-    return link
+    return _exactly(link, 127)
 
 
 def read_pool(value: object) -> IPv4Network:
@@ -142,9 +141,7 @@ def read_pool(value: object) -> IPv4Network:
     pool = read_prefix(value)
     if isinstance(pool, IPv6Network):
         raise UnreadableError(f"{pool} is IPv6, and every tunnel has an IPv4 link", "write it as links-ipv6, beside links")
-    if not 8 <= pool.prefixlen <= 31:
-        raise UnreadableError(f"a pool of links is a prefix from /8 to /31, {pool} is not")
-    return pool
+    return _long_enough(pool, 8, 31, "links")
 
 
 def read_pool_ipv6(value: object) -> IPv6Network:
@@ -152,9 +149,7 @@ def read_pool_ipv6(value: object) -> IPv6Network:
     pool = read_prefix(value)
     if isinstance(pool, IPv4Network):
         raise UnreadableError(f"{pool} is IPv4", 'write it as links; links-ipv6 is like "fd00:255::/64"')
-    if not 16 <= pool.prefixlen <= 126:
-        raise UnreadableError(f"a pool of IPv6 links is a prefix from /16 to /126, {pool} is not")
-    return pool
+    return _long_enough(pool, 16, 126, "IPv6 links")
 
 
 def read_secret(value: object) -> str:
@@ -219,6 +214,19 @@ def shown(value: object) -> str:
             return "a list"
         case _:
             return f"the number {str(value)[:60]}"
+
+
+def _exactly(link: P, length: int) -> P:
+    if link.prefixlen != length:
+        mend = f"write a /{length}, for example {link[0]}/{length}"
+        raise UnreadableError(f"link {link} is a /{link.prefixlen}", mend)
+    return link
+
+
+def _long_enough(pool: P, shortest: int, longest: int, what: str) -> P:
+    if not shortest <= pool.prefixlen <= longest:
+        raise UnreadableError(f"a pool of {what} is a prefix from /{shortest} to /{longest}, {pool} is not")
+    return pool
 
 
 def _bad_network(text: str) -> UnreadableError:
