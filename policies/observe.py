@@ -235,8 +235,16 @@ def _will_arrive(was: SessionView, at: Instant) -> SessionView:
     """Its tunnel lives and all was sent: TCP delivers it, unless the tunnel dies before."""
     if was.state is not SessionState.UP or not was.complete:
         return was
-    waiting = {prefix: Replaced(said, at) for prefix, said in was.sent_before.items()}
-    return replace(was, sent_before=NOTHING, replaced={**was.replaced, **waiting})
+    return replace(_replacing(was, was.sent_before, at), sent_before=NOTHING)
+
+
+def _replacing(was: SessionView, taken_back: Mapping[Prefix, Announcement], at: Instant) -> SessionView:
+    """Another value takes the place of these; of what was replaced shortly before, the lowest may still be held."""
+    if not taken_back:
+        return was
+    recent = {p: r.announcement for p, r in was.replaced.items() if at - r.at < ARRIVES.total_seconds()}
+    lowest = _lowest(recent, taken_back)
+    return replace(was, replaced={prefix: Replaced(said, at) for prefix, said in lowest.items()})
 
 
 def _lowest(one: Mapping[Prefix, Announcement], other: Mapping[Prefix, Announcement]) -> Mapping[Prefix, Announcement]:
@@ -275,10 +283,6 @@ def _sent(was: SessionView, event: AnnouncementsSent, *, live: bool) -> SessionV
     }
     sent = {p: said for p, said in was.sent.items() if p not in event.withdrawn}
     sent.update(event.announced)
-    if not taken_back:
-        return replace(was, sent=sent)
     if not live:
         return replace(was, sent=sent, sent_before=_lowest(was.sent_before, taken_back))
-    recent = {p: r.announcement for p, r in was.replaced.items() if event.at - r.at < ARRIVES.total_seconds()}
-    lowest = _lowest(recent, taken_back)
-    return replace(was, sent=sent, replaced={p: Replaced(said, event.at) for p, said in lowest.items()})
+    return replace(_replacing(was, taken_back, event.at), sent=sent)

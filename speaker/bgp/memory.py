@@ -34,8 +34,8 @@ class Neighbor:
     `sent_before` and `received_before` come from earlier sessions and were not yet replaced: the branch may still hold
     the one, and the hub the other. `families` are those that the neighbor's last OPEN offered, None while none is
     known; the end of a session leaves them, as the next one's OPEN may have come before it. `replaced` is what was
-    withdrawn or made worse on the present session, the last time at `replaced_at`: if its tunnel dies shortly after,
-    the branch may still hold it.
+    withdrawn or made worse, or took the place of what earlier sessions sent, the last time at `replaced_at`: if its
+    tunnel dies shortly after, the branch may still hold it.
     """
 
     state: str = "unknown"
@@ -128,7 +128,7 @@ class Memory:
             message, sent = described["message"], _is_sent(described["direction"])
             if "eor" in message:
                 family = f"{message['eor']['afi']} {message['eor']['safi']}"
-                _end_of_rib(self._of(address), family, sent=sent)
+                _end_of_rib(self._of(address), family, at, sent=sent)
             else:
                 self._update(address, message["update"], at, sent=sent)
 
@@ -200,7 +200,10 @@ def _replace(neighbor: Neighbor, withdrawn: list[str], announced: list[str], att
     """Keep what an update that is sent takes back, beside what was taken back so lately that it may not be gone yet."""
     sent = neighbor.sent
     worse = (p for p in announced if p in sent and _loses(sent[p]) < _loses(("", attributes)))
-    taken_back = {prefix: sent[prefix] for prefix in (*withdrawn, *worse) if prefix in sent}
+    _take_back(neighbor, {prefix: sent[prefix] for prefix in (*withdrawn, *worse) if prefix in sent}, at)
+
+
+def _take_back(neighbor: Neighbor, taken_back: Mapping[str, Said], at: float) -> None:
     if not taken_back:
         return
     recent = neighbor.replaced if at - neighbor.replaced_at < ARRIVES else {}
@@ -235,12 +238,13 @@ def _loses(said: Said) -> int:
     return med if isinstance(med, int) else 0
 
 
-def _end_of_rib(neighbor: Neighbor, family: str, *, sent: bool) -> None:
-    """RFC 4724: what was not said again before the End-of-RIB of its family is not there any more."""
+def _end_of_rib(neighbor: Neighbor, family: str, at: float, *, sent: bool) -> None:
+    """RFC 4724: what was not said again before the End-of-RIB of its family is not there any more, once it arrives."""
     (neighbor.sent_ends if sent else neighbor.received_ends).add(family)
     before = neighbor.sent_before if sent else neighbor.received_before
-    for prefix in [prefix for prefix in before if _family(prefix) == family]:
-        del before[prefix]
+    over = {prefix: before.pop(prefix) for prefix in list(before) if _family(prefix) == family}
+    if sent:
+        _take_back(neighbor, over, at)
 
 
 def _family(prefix: str) -> str:

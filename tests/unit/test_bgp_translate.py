@@ -19,13 +19,14 @@ from policies.model.events import (
     AnnouncementsSent,
     EndOfRibHeard,
     Event,
+    LivenessChanged,
     RouteRefused,
     RoutesHeard,
     RoutesWithdrawn,
     SessionChanged,
 )
 from policies.model.ids import TunnelId
-from policies.model.view import SessionState, SessionView, View
+from policies.model.view import LivenessState, LivenessView, SessionState, SessionView, View
 from policies.observe import observe
 from speaker.bgp.events import BadEventError, Direction, EndOfRibSeen, Route, StateChanged, Updated, parse
 from speaker.bgp.memory import Memory
@@ -290,9 +291,9 @@ def directly(translator: Translator, event: Any, at: Instant) -> list[Event]:
 
 
 def believed(events: list[Event]) -> View:
-    """The view after these events."""
+    """The view after these events, where the tunnel lives."""
     view = View()
-    for event in events:
+    for event in (LivenessChanged(FIBER, LivenessView(LivenessState.UP)), *events):
         view = observe(view, event)
     return view
 
