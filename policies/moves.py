@@ -15,6 +15,8 @@ from policies.model.ids import TunnelId
 from policies.model.intent import Branch
 from policies.model.view import PathSeen, View
 
+TELL_DEADLINE = timedelta(seconds=20)
+"""How long the branch's being told may take; ExaBGP needs many seconds when hundreds of sessions begin."""
 SEE_DEADLINE = timedelta(seconds=5)
 """How long the branch has to follow before the step is taken back."""
 RETRY_AFTER = timedelta(seconds=60)
@@ -80,8 +82,7 @@ def advance(move: Move | None, target: TunnelId, branch: Branch, view: View, now
     if move is None or move.target != target or move.refused_until > NEVER:
         move = Move(target, now)
     if not told:
-        # However long ExaBGP takes, when it has hundreds of sessions to begin: that is not the branch's refusal.
-        return Progress(Step.TELLING, replace(move, told=NEVER), None)
+        return _wait(Step.TELLING, replace(move, told=NEVER), move.since + TELL_DEADLINE.total_seconds(), now)
     if move.told == NEVER:
         move = replace(move, told=now)
     sights = {_sight(view.paths.get((branch.name, version)), target, move.told, now) for version in branch.versions}
@@ -90,7 +91,7 @@ def advance(move: Move | None, target: TunnelId, branch: Branch, view: View, now
     patient = _Sight.BLIND in sights and _Sight.OTHERWISE not in sights
     if patient and now - move.told >= UNSEEN_WAIT.total_seconds():
         return Progress(Step.MOVING if _Sight.CONFIRMED in sights else Step.BLIND, move, None)
-    progress = _see(move, now)
+    progress = _wait(Step.SEEING, move, move.told + SEE_DEADLINE.total_seconds(), now)
     if patient and progress.step is Step.SEEING:
         return replace(progress, wake_at=Instant(move.told + UNSEEN_WAIT.total_seconds()))
     return progress
@@ -104,9 +105,8 @@ def _sight(seen: PathSeen | None, target: TunnelId, told: Instant, now: Instant)
     return _Sight.CONFIRMED if confirmed else _Sight.OTHERWISE
 
 
-def _see(move: Move, now: Instant) -> Progress:
-    deadline = Instant(move.told + SEE_DEADLINE.total_seconds())
+def _wait(step: Step, move: Move, deadline: float, now: Instant) -> Progress:
     if now < deadline:
-        return Progress(Step.SEEING, move, deadline)
+        return Progress(step, move, Instant(deadline))
     until = Instant(now + RETRY_AFTER.total_seconds())
     return Progress(Step.TAKEN_BACK, replace(move, refused_until=until), until)

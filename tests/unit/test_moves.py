@@ -10,7 +10,7 @@ from small_network import a_branch
 from policies.model.clock import Instant
 from policies.model.ids import TunnelId
 from policies.model.view import PathSeen, View
-from policies.moves import RETRY_AFTER, SEE_DEADLINE, Move, Step, advance, blocked_until
+from policies.moves import RETRY_AFTER, SEE_DEADLINE, TELL_DEADLINE, Move, Step, advance, blocked_until
 
 FIBER, WIRELESS = TunnelId("bandung", "fiber"), TunnelId("bandung", "wireless")
 START = Instant(100.0)
@@ -31,10 +31,15 @@ def test_it_waits_until_the_better_value_was_sent() -> None:
     assert step(None, seeing(FIBER, 90.0, 101.0), 101.0, told=False) is Step.TELLING
 
 
-def test_however_long_the_sending_takes_that_is_not_the_branchs_refusal() -> None:
-    waiting = Move(FIBER, START)
-    assert step(waiting, seeing(WIRELESS, 90.0, 200.0), 200.0, told=False) is Step.TELLING
-    assert step(waiting, seeing(WIRELESS, 90.0, 200.0), 200.0) is Step.SEEING
+def test_the_branch_has_its_time_from_when_it_was_told() -> None:
+    waiting, late = Move(FIBER, START), START + SEE_DEADLINE.total_seconds() + 1
+    assert step(waiting, seeing(WIRELESS, 90.0, late), late, told=False) is Step.TELLING
+    assert step(waiting, seeing(WIRELESS, 90.0, late), late) is Step.SEEING
+
+
+def test_what_cannot_be_told_is_taken_back() -> None:
+    late = START + TELL_DEADLINE.total_seconds() + 1
+    assert step(Move(FIBER, START), seeing(WIRELESS, 90.0, late), late, told=False) is Step.TAKEN_BACK
 
 
 def test_it_waits_while_the_branch_is_seen_elsewhere() -> None:
