@@ -47,6 +47,7 @@ class ForwarderLink:
         self._set_sent: tuple[object, ...] | None = None
         self._set_at = 0.0
         self._looking: frozenset[str] = frozenset()
+        self._told = intent
         self._desired: Desired | None = None
         self._refusals = Refusals()
         self.problems: dict[str, tuple[str, str]] = {}
@@ -81,6 +82,7 @@ class ForwarderLink:
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(encode(greeting("controller")))
         writer.write(encode(tunnels_line(self._intent)))
+        self._told = self._intent
         lines = LineReader()
         greeted = False
         while data := await reader.read(1 << 16):
@@ -113,6 +115,8 @@ class ForwarderLink:
                 self._writer, self.error = writer, ""
                 self._ordered, self._set_sent, self._looking = {}, None, frozenset()
                 self._refusals = Refusals()
+                if self._told is not self._intent:  # reconfigured since it was greeted
+                    self._send(tunnels_line(self._intent))
             self._on_event(event)
 
     def _remember(self, message: Message) -> None:

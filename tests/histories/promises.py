@@ -65,9 +65,11 @@ def untied(world: World, prefix: Prefix, since: float) -> float:
 
     They are told apart as soon as both are seen to be sent: a value that is on its way is not known to be held.
     """
-    if any(_forgotten(world, tunnel, prefix) for tunnel in world.branch.best(prefix)):
+    best = world.branch.best(prefix)
+    # With the relay dies what it had not yet told: another tunnel stands in, and may meet a value that nobody knows of.
+    if any(_forgotten(world, tunnel, prefix) or not world.relays[world.process_of(tunnel)].running for tunnel in best):
         return NO_PROMISE
-    for tunnel in world.branch.best(prefix):
+    for tunnel in best:
         line = world.lines[tunnel]
         if world.sessions.ends[tunnel].hub_since < line.since:
             since = max(since, line.since + world.sessions.retransmission)

@@ -66,6 +66,32 @@ GREETING = {"pointsman": 1, "role": "forwarder"}
 STATUS = {"status": {"tunnels": [], "counters": {}}}
 
 
+def test_tunnels_that_come_between_greeting_and_snapshot_are_told(tmp_path: Path) -> None:
+    path, heard = tmp_path / "forwarder.sock", list[int]()
+    link = ForwarderLink(path, a_network(), lambda _: None, time.monotonic)
+
+    async def scene() -> None:
+        whole = asyncio.Event()
+
+        async def forwarder(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readline()
+            heard.append(len(json.loads(await reader.readline())["tunnels"]))
+            link.reconfigure(a_network(a_branch()))
+            writer.write(line(GREETING) + line({"snapshot": SNAPSHOT}))
+            heard.append(len(json.loads(await reader.readline())["tunnels"]))
+            whole.set()
+            writer.close()
+
+        server = await asyncio.start_unix_server(forwarder, str(path))
+        task = asyncio.create_task(link.run())
+        await asyncio.wait_for(whole.wait(), 20)
+        task.cancel()
+        server.close()
+
+    asyncio.run(scene())
+    assert heard == [0, len(a_branch().tunnels)]
+
+
 class Refusing:
     """A forwarder that refuses whole sets while something is wrong with it, and tells what it was sent."""
 
