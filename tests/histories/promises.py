@@ -86,8 +86,10 @@ def _by_the_hub(world: World, prefix: Prefix) -> float:
         return NO_PROMISE
     if any(not lines[tunnel].live and _forgotten(world, tunnel, prefix) for tunnel in holding):
         return NO_PROMISE
+    dead = [tunnel for tunnel in holding if not lines[tunnel].live]
     began = max(
-        [lines[t].since for t in holding if not lines[t].live]
+        [lines[tunnel].since for tunnel in dead]
+        + [controller.speakers[world.process_of(tunnel)].ready_since for tunnel in dead]
         + [world.configured_since + CONFIGURING, controller.view_forwarder_since]
         # A session that ended took away what the branch was told before, and the hub starts to tell it anew.
         + [ends.branch_since for ends in world.sessions.ends.values() if ends.branch is None]
@@ -105,13 +107,14 @@ def _forgotten(world: World, tunnel: TunnelId, prefix: Prefix) -> bool:
     """Whether the branch holds a better value than the hub can know of, because the controller came after it.
 
     The relay remembers what was sent, and what was replaced a moment before; a dead one remembers nothing, and one that
-    came after the branch's session began knows only what ExaBGP still has.
+    came after the branch's session began knows only what ExaBGP still has. With a tunnel that is removed goes all that
+    is known of it, also when it is added again.
     """
     controller, branch = world.controller, world.branch
-    if controller is None or branch.heard_at[tunnel] >= controller.started:
+    if controller is None or branch.heard_at[tunnel] >= max(controller.started, world.configured_since):
         return False
     relay = world.relays[world.process_of(tunnel)]
-    if relay.running and relay.started <= world.sessions.ends[tunnel].branch_since:
+    if relay.running and max(relay.started, world.configured_since) <= world.sessions.ends[tunnel].branch_since:
         return False
     known = controller.view.session_of(tunnel).lowest_held
     return known is None or known > branch.holds[tunnel][prefix]
