@@ -11,13 +11,17 @@ from policies.model.ids import TunnelId
 
 @dataclass(slots=True)
 class Line:
-    """A Line is one tunnel's truth. `since` is when it became live or dead; a direction's cut has its own time."""
+    """A Line is one tunnel's truth. `since` is when it became live or dead; a direction's cut has its own time.
+
+    `died` is when it last became dead, whether or not it has been live since.
+    """
 
     to_branch: bool = True
     to_hub: bool = True
     since: float = 0.0
     to_branch_since: float = 0.0
     to_hub_since: float = 0.0
+    died: float = 0.0
 
     @property
     def live(self) -> bool:
@@ -47,7 +51,7 @@ class Lines:
         if line.to_hub != to_hub:
             line.to_hub, line.to_hub_since = to_hub, now
         if line.live != was_live:
-            line.since = now
+            line.since, line.died = now, line.died if line.live else now
         for watcher in self.watchers:
             watcher(tunnel)
 
