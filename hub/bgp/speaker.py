@@ -119,9 +119,9 @@ class Speaker:
         self._say_what_is_due()
 
     def close(self, tunnel: TunnelId) -> bool:
-        """Close the session of a tunnel, so that the branch's new connection is not refused; whether it was asked."""
+        """Close a tunnel's session, so that the branch's new one is not refused, after all that is urgent; if asked."""
         address = self._translator.address_of(tunnel)
-        if address is None or not self._ledger.is_up(address):
+        if address is None or self._ledger.hurries or not self._ledger.is_up(address):
             return False
         asked = self._write(Teardown(address), self._questions.next_number())
         self._counters["closed"] += asked

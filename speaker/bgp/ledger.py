@@ -49,7 +49,6 @@ ANSWERED_WITHIN = 5.0
 SHORT_FIRST_LINE = 50
 """From so many prefixes on, the first goes alone, so that it does not wait for the rest to be read."""
 
-
 IPV4_ONLY = (4,)
 
 
@@ -249,6 +248,11 @@ class Ledger:
     def outstanding(self) -> int:
         """How many commands wait for their answer."""
         return len(self._unanswered)
+
+    @property
+    def hurries(self) -> bool:
+        """Whether there is something urgent to say, or on its way."""
+        return bool(self._waiting()[0])
 
     def is_up(self, neighbor: IPv4Address) -> bool:
         """Whether the neighbor's session is known to be up."""

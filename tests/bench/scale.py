@@ -107,8 +107,10 @@ def _restart(network: ScaleNetwork, options: argparse.Namespace) -> int:
         time.sleep(0.005)
     started = _started(_pid(network))
     _until(network, total, _moved)
+    moved = 0
+    while moved < total and time.monotonic() - started < 30.0:
+        moved = sum(device.startswith("w") for device in network.far_routes().values())
     right = time.monotonic()
-    moved = sum(device.startswith("w") for device in network.far_routes().values())
     print(
         f"restart     {total} branches in the middle of a failover: killed {killed - begun:.1f} s after the cut, right "
         f"{right - started:.2f} s after the new controller's start; {moved} branches use the other tunnel"

@@ -128,7 +128,7 @@ class Speaker:
     def close(self, tunnel: TunnelId) -> bool:
         """Close a session; whether it was asked."""
         address = self._addresses.get(tunnel)
-        if address is None or not self.ready or not self.ledger.is_up(address):
+        if address is None or not self.ready or self.ledger.hurries or not self.ledger.is_up(address):
             return False
         self.to_relay.send((0, Teardown(address)))
         return True

@@ -139,6 +139,20 @@ def sent(med: int) -> dict[str, Any]:
     return {"event": {"exabgp": "5.0.0", "type": "update", "neighbor": neighbor}, "at": 1.0}
 
 
+END_OF_RIB_SENT: dict[str, Any] = {
+    "event": {
+        "exabgp": "5.0.0",
+        "type": "update",
+        "neighbor": {
+            "address": {"peer": "10.255.1.1"},
+            "direction": "send",
+            "message": {"eor": {"afi": "ipv4", "safi": "unicast"}},
+        },
+    },
+    "at": 1.0,
+}
+
+
 def test_what_was_just_seen_is_decided_on_before_anything_is_said(tmp_path: Path) -> None:
     """What is wanted may follow what was seen sent: said too early, the two would chase each other for ever."""
 
@@ -166,10 +180,26 @@ def test_saying_the_same_again_writes_nothing(tmp_path: Path) -> None:
         relay.say(GREETING, {"memory": MEMORY}, {"ready": True})
         await until(lambda: speaker.ready)
         for _ in range(3):
-            speaker.want({FIBER: {HUB: Announcement(990)}}, frozenset({FIBER}))
+            speaker.want({FIBER: {HUB: Announcement(990)}}, frozenset())
         speaker.close(FIBER)
         assert "announce" in (await relay.command())["command"]
         assert "teardown" in (await relay.command())["command"]
+
+    play(tmp_path, scene)
+
+
+def test_no_session_is_closed_before_all_that_is_urgent_was_sent(tmp_path: Path) -> None:
+    async def scene(relay: Relay, speaker: Speaker, events: list[Event]) -> None:
+        relay.say(GREETING, {"memory": MEMORY}, {"ready": True})
+        await until(lambda: speaker.ready)
+        speaker.want({FIBER: {HUB: Announcement(990)}}, frozenset({FIBER}))
+        assert not speaker.close(FIBER)
+        number = (await relay.command())["id"]
+        relay.say({"answer": number, "result": "done"}, sent(990))
+        await until(lambda: any(isinstance(event, AnnouncementsSent) for event in events))
+        assert not speaker.close(FIBER)
+        relay.say(END_OF_RIB_SENT)
+        await until(lambda: speaker.close(FIBER))
 
     play(tmp_path, scene)
 
