@@ -86,7 +86,7 @@ def _can_be_told(standing: Standing) -> bool:
 
 def _chosen_value(chosen: Standing, others: Sequence[Standing]) -> int:
     held = [other.lowest_held for other in others if other.lowest_held is not None]
-    rivals = [value for other in others for value in _rival_values(other, chosen)]
+    rivals = [value for other in others for value in _rival_values(other, chosen, others)]
     value = _value_below(rivals, chosen, others)
     # Another that is about to rise is no rival, but its value must not be met either before it has risen.
     return _value_below([*rivals, *held], chosen, others) if value in held else value
@@ -106,22 +106,30 @@ def _value_below(rivals: Sequence[int], chosen: Standing, others: Sequence[Stand
     return below(lowest)
 
 
-def _rival_values(other: Standing, chosen: Standing) -> list[int]:
+def _rival_values(other: Standing, chosen: Standing, others: Sequence[Standing]) -> list[int]:
     """The values of this tunnel that the chosen one has to beat: what the branch may hold, and what it will be told.
 
     Of a tunnel of which nothing is known, the branch may hold its usual value since before we were there.
     """
-    giving_back = _gives_back(other, chosen)
+    giving_back = _gives_back(other, chosen, others)
     held = [] if giving_back else [other.med if other.lowest_held is None else other.lowest_held]
     told = [other.med] if _can_be_told(other) else []
     return held + told
 
 
-def _gives_back(other: Standing, chosen: Standing) -> bool:
-    """Whether a lowered value is raised now, which by itself makes the chosen tunnel the better one again."""
-    return (
-        chosen.sound and other.sound and other.sent is not None and other.sent < other.med and chosen.beats(other.med)
-    )
+def _gives_back(other: Standing, chosen: Standing, others: Sequence[Standing]) -> bool:
+    """Whether a lowered value is raised now, which by itself makes the chosen tunnel the better one again.
+
+    Two that are both better than the chosen one would wait for each other: it has to beat them first.
+    """
+    if not (_is_lowered(other) and chosen.sound and chosen.beats(other.med)):
+        return False
+    lowered = (s.lowest_held for s in others if s is not other and _is_lowered(s))
+    return all(held is None or chosen.beats(held) for held in lowered)
+
+
+def _is_lowered(standing: Standing) -> bool:
+    return standing.sound and standing.sent is not None and standing.sent < standing.med
 
 
 def _other_value(other: Standing, chosen: Standing | None, rest: Sequence[Standing]) -> int | None:

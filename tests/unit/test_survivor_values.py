@@ -122,6 +122,18 @@ fiber, wireless, lte = sound(FIBER, 1000), sound(WIRELESS, 1100), sound(LTE, 120
             {WIRELESS: 980, LTE: 990},
         ),
         (
+            "of two boosts that would wait for each other none is given back: the chosen one beats both first",
+            [fiber, sound(WIRELESS, 1100, 980), sound(LTE, 1200, 990)],
+            FIBER,
+            {FIBER: 970, WIRELESS: 980, LTE: 990},
+        ),
+        (
+            "and then both are given back",
+            [sound(FIBER, 1000, 970), sound(WIRELESS, 1100, 980), sound(LTE, 1200, 990)],
+            FIBER,
+            {FIBER: 970, WIRELESS: 1100, LTE: 1200},
+        ),
+        (
             "the chosen one rises when all that the branch may hold is worse, also from a dead tunnel",
             [sound(FIBER, 1000, 990), dead(WIRELESS, 1100, 1100)],
             FIBER,
