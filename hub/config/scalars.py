@@ -77,7 +77,7 @@ def read_endpoint(value: object) -> str:
     """A host name or an IPv4 address, without a port."""
     text = read_text(value)
     host, colon, port = text.rpartition(":")
-    if colon and port.isdigit() and ":" not in host:
+    if colon and port.isdecimal() and ":" not in host:
         raise UnreadableError(f'endpoint "{text}" has a port: ports belong to tunnels', f"write {host}")
     if _is_ipv6(text):
         raise UnreadableError(f'IPv6 is not supported yet: "{text}"', "write an IPv4 address or a host name")

@@ -95,7 +95,7 @@ def _type_mend(kind: str, detail: dict[str, Any]) -> str | None:
     value = detail["input"]
     if kind == "bool_type" and str(value).lower() in _TRUTHS:
         return f"write {_TRUTHS[str(value).lower()]}"
-    if kind == "int_type" and isinstance(value, str) and value.isdigit():
+    if kind == "int_type" and isinstance(value, str) and value.isdecimal():
         return f"write {value}, without quotes"
     if kind == "tuple_type" and isinstance(value, str | int):
         return f"write [{value}]"

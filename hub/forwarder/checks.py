@@ -93,7 +93,7 @@ def strict_filtering(interfaces: Iterable[str], read: ReadFile = read_file) -> I
 
 def _filter(interface: str, read: ReadFile) -> int:
     text = (read(f"/proc/sys/net/ipv4/conf/{interface}/rp_filter") or "0").strip()
-    return int(text) if text.isdigit() else 0
+    return int(text) if text.isdecimal() else 0
 
 
 def _strict_problem(strict: list[str]) -> dict[str, Problem]:

@@ -134,10 +134,16 @@ def killed(hub: RunningHub, played: Played) -> Mapping[str, ProbeReport]:
         hub.wait_for(hub.is_back("exabgp-1", before), "a new ExaBGP")
         hub.wait_for(live_sessions_up, "the sessions of the live tunnels")
         hub.wait_for(lambda _: all_answer(hub), "an answer from every branch")
+        hub.wait_for(lambda _: is_over(probe.report("killed")), "the end of every outage")
         probe.mark("back")
         seen = probe.report("killed", "back")
     disturb.heal(hub.lab)
     return seen
+
+
+def is_over(reports: Mapping[str, ProbeReport]) -> bool:
+    ways = (way for report in reports.values() for way in (report.to_branch, report.to_hub))
+    return all(outage.ended for way in ways for outage in way.outages)
 
 
 def live_sessions_up(report: Report) -> bool:
