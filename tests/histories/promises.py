@@ -66,8 +66,11 @@ def untied(world: World, prefix: Prefix, since: float) -> float:
     They are told apart as soon as both are seen to be sent: a value that is on its way is not known to be held.
     """
     best = world.branch.best(prefix)
-    # With the relay dies what it had not yet told: another tunnel stands in, and may meet a value that nobody knows of.
-    if any(_forgotten(world, tunnel, prefix) or not world.relays[world.process_of(tunnel)].running for tunnel in best):
+    if any(_forgotten(world, tunnel, prefix) for tunnel in best):
+        return NO_PROMISE
+    # With the relay dies what it had not yet told: another live tunnel that stands in may meet a value unknown here.
+    unknown = any(not world.relays[world.process_of(tunnel)].running for tunnel in best)
+    if unknown and all(world.lines[tunnel].live for tunnel in best):
         return NO_PROMISE
     for tunnel in best:
         line = world.lines[tunnel]
