@@ -227,8 +227,7 @@ def _held(was: SessionView, at: Instant) -> Mapping[Prefix, Heard]:
 
 def _may_still_hold(was: SessionView, ended: Instant) -> SessionView:
     """Its tunnel or its session ended: what was replaced shortly before, the branch may still hold."""
-    recent = {p: r.announcement for p, r in was.replaced.items() if ended - r.at < ARRIVES.total_seconds()}
-    return replace(was, sent_before=_lowest(was.sent_before, recent), replaced={})
+    return replace(was, sent_before=_lowest(was.sent_before, _replaced_lately(was, ended)), replaced={})
 
 
 def _will_arrive(was: SessionView, at: Instant) -> SessionView:
@@ -242,9 +241,13 @@ def _replacing(was: SessionView, taken_back: Mapping[Prefix, Announcement], at: 
     """Another value takes the place of these; of what was replaced shortly before, the lowest may still be held."""
     if not taken_back:
         return was
-    recent = {p: r.announcement for p, r in was.replaced.items() if at - r.at < ARRIVES.total_seconds()}
-    lowest = _lowest(recent, taken_back)
+    lowest = _lowest(_replaced_lately(was, at), taken_back)
     return replace(was, replaced={prefix: Replaced(said, at) for prefix, said in lowest.items()})
+
+
+def _replaced_lately(was: SessionView, at: Instant) -> Mapping[Prefix, Announcement]:
+    """What was replaced so shortly before that the change may not have arrived."""
+    return {p: r.announcement for p, r in was.replaced.items() if at - r.at < ARRIVES.total_seconds()}
 
 
 def _lowest(one: Mapping[Prefix, Announcement], other: Mapping[Prefix, Announcement]) -> Mapping[Prefix, Announcement]:

@@ -252,7 +252,7 @@ class Ledger:
     @property
     def hurries(self) -> bool:
         """Whether there is something urgent to say, or on its way."""
-        return bool(self._waiting()[0])
+        return any(known.urgent and known.up and not known.idle for known in self._neighbors.values())
 
     def is_up(self, neighbor: IPv4Address) -> bool:
         """Whether the neighbor's session is known to be up."""
