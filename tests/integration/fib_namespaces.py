@@ -48,6 +48,17 @@ class Network:
         unique = f"{os.getpid()}-{time.monotonic_ns() % 1_000_000}"
         self.hub, self.branch = f"pm-fib-h-{unique}", f"pm-fib-b-{unique}"
 
+    def __enter__(self) -> Network:
+        try:
+            self.build()
+        except BaseException:
+            self.destroy()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.destroy()
+
     def build(self) -> None:
         for name in (self.hub, self.branch):
             run("ip", "netns", "add", name)

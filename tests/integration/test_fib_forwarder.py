@@ -33,12 +33,8 @@ pytestmark = [
 
 @pytest.fixture
 def network() -> Iterator[Network]:
-    made = Network()
-    try:
-        made.build()
+    with Network() as made:
         yield made
-    finally:
-        made.destroy()
 
 
 @pytest.fixture

@@ -20,12 +20,8 @@ pytestmark = [
 
 @pytest.fixture
 def network() -> Iterator[Network]:
-    made = Network()
-    try:
-        made.build()
+    with Network() as made:
         yield made
-    finally:
-        made.destroy()
 
 
 def test_a_directory_that_is_not_there_is_said_in_one_line(network: Network, tmp_path: Path) -> None:

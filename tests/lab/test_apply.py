@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from running_hub import Report, RunningHub, copy_of_two_branches, kill, lost, ru
 
 from hub.control.client import NotRunningError, RefusedError, ask_controller
 from hub.lab.network import HUB
+from hub.lab.probe import Probe, ProbeReport
 
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 
@@ -48,6 +49,15 @@ def routes(hub: RunningHub) -> str:
     return output(hub.lab, HUB, "ip", "route", "show", "proto", "112")
 
 
+def until_put_back(hub: RunningHub, file: Path, text: str, probe: Probe) -> Mapping[str, ProbeReport]:
+    """What traffic noticed until this text was in force again, and all was well."""
+    file.write_text(text)
+    ask(hub, ask="apply")
+    hub.wait_until_well()
+    probe.mark("well")
+    return probe.report(None, "well")
+
+
 def test_a_branch_goes_and_comes_back_while_another_notices_nothing(hub: RunningHub, configuration: Path) -> None:
     file = configuration / "branches" / "tegal.yaml"
     text = file.read_text()
@@ -78,11 +88,7 @@ def test_a_tunnel_that_goes_is_left_by_its_traffic_first(hub: RunningHub, config
         assert ask(hub, ask="apply", plan=planned["id"])["waiting"] == []
         hub.wait_until_on("bandung", "wireless")
         assert [tunnel["tunnel"] for tunnel in hub.branch("bandung")["tunnels"]] == ["wireless"]
-        file.write_text(text)
-        ask(hub, ask="apply")
-        hub.wait_until_well()
-        probe.mark("well")
-        seen = probe.report(None, "well")
+        seen = until_put_back(hub, file, text, probe)
     assert lost(seen) == 0
 
 
@@ -172,11 +178,7 @@ def test_a_controller_that_dies_while_a_tunnel_is_left_goes_on_leaving_it(hub: R
             applying.result(60)
         hub.wait_for(lambda _: hub.log().count("removed: bandung/fiber") > before, "the tunnel left and removed")
         hub.wait_until_on("bandung", "wireless")
-        file.write_text(text)
-        ask(hub, ask="apply")
-        hub.wait_until_well()
-        probe.mark("well")
-        seen = probe.report(None, "well")
+        seen = until_put_back(hub, file, text, probe)
     assert lost(seen) == 0
 
 

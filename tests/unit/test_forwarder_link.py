@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,18 @@ from policies.model.events import Event
 from policies.model.view import View
 
 SNAPSHOT = {"tunnels": [], "classes": [], "paths": [], "problems": [], "counters": {}}
+
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+async def beside(forwarder: Serve, path: Path, link: ForwarderLink, over: asyncio.Event) -> None:
+    """Run the link against this forwarder until it is over."""
+    server = await asyncio.start_unix_server(forwarder, str(path))
+    task = asyncio.create_task(link.run())
+    await asyncio.wait_for(over.wait(), 20)
+    task.cancel()
+    server.close()
 
 
 def talk(tmp_path: Path, *lines: object) -> ForwarderLink:
@@ -38,11 +50,7 @@ def talk(tmp_path: Path, *lines: object) -> ForwarderLink:
             writer.close()
             said.set()
 
-        server = await asyncio.start_unix_server(forwarder, str(path))
-        task = asyncio.create_task(link.run())
-        await asyncio.wait_for(said.wait(), 20)
-        task.cancel()
-        server.close()
+        await beside(forwarder, path, link, said)
 
     asyncio.run(whole())
     return link
@@ -82,11 +90,7 @@ def test_tunnels_that_come_between_greeting_and_snapshot_are_told(tmp_path: Path
             whole.set()
             writer.close()
 
-        server = await asyncio.start_unix_server(forwarder, str(path))
-        task = asyncio.create_task(link.run())
-        await asyncio.wait_for(whole.wait(), 20)
-        task.cancel()
-        server.close()
+        await beside(forwarder, path, link, whole)
 
     asyncio.run(scene())
     assert heard == [0, len(a_branch().tunnels)]
