@@ -34,11 +34,16 @@ class Connection:
         if self.lost:
             return
         if len(self.output) + len(line) > MOST_UNREAD:
-            # The first line may be half written: it must stay whole, or the other side cannot read the rest.
-            end = self.output.find(b"\n") + 1
-            del self.output[end:]
-            line, self.lost = b'{"dropped":true}\n', True
-        self.output += line
+            self.drop()
+        else:
+            self.output += line
+
+    def drop(self) -> None:
+        """Say nothing more but that something was left out: whoever connects again is told all of it."""
+        # The first line may be half written: it must stay whole, or the other side cannot read the rest.
+        del self.output[self.output.find(b"\n") + 1 :]
+        self.output += b'{"dropped":true}\n'
+        self.lost = True
 
     def received(self, data: bytes) -> list[bytes]:
         """The lines that are complete now; a half line waits for its rest.

@@ -76,8 +76,19 @@ class Memory:
             neighbor.state, neighbor.at = "up" if up else "down", since
             neighbor.families = families if up else None
             neighbor.received_ends = set(families) if up and settled else set()
-        elif up and neighbor.families is None:
-            neighbor.families = families  # its OPEN came before we did, and its `up` after
+        elif up:
+            self.learn(address, families)
+
+    def learn(self, address: str, families: list[str]) -> bool:
+        """Take in what an established neighbor offers, if its OPEN was not seen; whether that was news.
+
+        Its OPEN came before the relay did, and its `up` after.
+        """
+        neighbor = self.neighbors.get(address)
+        if neighbor is None or neighbor.state != "up" or neighbor.families is not None:
+            return False
+        neighbor.families = families
+        return True
 
     def adopt_received(self, address: str, prefix: str, next_hop: str, attributes: Mapping[str, Any]) -> None:
         """Take in a route that ExaBGP was asked for, unless an event said something about its prefix already.

@@ -3,6 +3,8 @@
 ExaBGP replays nothing to a new child. So it is asked which neighbors are up, what it heard from them, and made to send
 what it announces once more: the same values, so no branch changes its mind, and the events of sending come by. An
 End-of-RIB of our own marks the end of it for each neighbor; it is not passed on, and does not count as the set's.
+
+Later it asks again for one thing: what a session carries whose OPEN came before this relay, and its `up` after.
 """
 
 from __future__ import annotations
@@ -25,25 +27,34 @@ SETTLED = 10.0
 _ADDRESS = re.compile(r"[0-9A-Fa-f.:]{2,45}")
 _FAMILY = re.compile(r"[a-z0-9-]{1,20} [a-z0-9-]{1,20}")
 
+NEIGHBORS = "show neighbor json"
+"""The question for all neighbors (`speaker.bgp.neighbors`)."""
+
 Ask = Callable[[str, Callable[[str, list[str]], None]], None]
 
 
 class Recovery:
-    """A Recovery asks ExaBGP once, at start, and is finished when all is answered or the deadline has passed."""
+    """A Recovery asks ExaBGP at start, and is finished when all is answered or the deadline has passed.
 
-    def __init__(self, memory: Memory, ask: Ask, now: float) -> None:
+    `learned` is called when the memory has changed by an answer, and not by an event.
+    """
+
+    def __init__(self, memory: Memory, ask: Ask, now: float, learned: Callable[[], None] = lambda: None) -> None:
         self._memory = memory
         self._ask = ask
+        self._learned = learned
         self._started = now
         self._unanswered = 0
         self._awaiting_end: set[str] = set()
         self._awaiting_routes: set[str] = set()
         self._touched: set[tuple[str, str]] = set()
+        self._asking_families = False
+        self._more_families = False
         self.finished = False
 
     def start(self) -> None:
         """Ask for the neighbors; the rest follows from the answer."""
-        self._question("show neighbor json", self._told_neighbors)
+        self._question(NEIGHBORS, self._told_neighbors)
 
     def look(self, now: float) -> None:
         """Notice that it has taken too long, or that all is known."""
@@ -53,10 +64,12 @@ class Recovery:
     def saw(self, event: Mapping[str, Any]) -> bool:
         """Note an event that the memory has already taken in; whether it is our own End-of-RIB coming by."""
         neighbor = event.get("neighbor")
-        if self.finished or not isinstance(neighbor, dict):
+        if not isinstance(neighbor, dict):
             return False
         try:
-            return self._saw(event, neighbor)
+            if event["type"] == "state" and neighbor["state"] == "up":
+                self._came_up(neighbor["address"]["peer"])
+            return not self.finished and self._saw(event, neighbor)
         except (KeyError, TypeError, AttributeError, RecursionError):
             return False
 
@@ -72,6 +85,28 @@ class Recovery:
             self._memory.neighbors[address].sent_ends.clear()
             return True
         return False
+
+    def _came_up(self, address: str) -> None:
+        if self._memory.neighbors[address].families is not None:
+            return
+        if self._asking_families:
+            self._more_families = True
+        else:
+            self._ask_families()
+
+    def _ask_families(self) -> None:
+        """One question at a time, as its answer has all neighbors: many sessions may come up together."""
+        self._asking_families, self._more_families = True, False
+        self._question(NEIGHBORS, self._told_families)
+
+    def _told_families(self, _result: str, lines: list[str]) -> None:
+        self._asking_families = False
+        established = [(address, families) for address, up, _, families in shown(lines, _neighbor) or [] if up]
+        news = [address for address, families in established if self._memory.learn(address, families)]
+        if news:
+            self._learned()
+        if self._more_families:
+            self._ask_families()
 
     def _question(self, line: str, told: Callable[[str, list[str]], None]) -> None:
         self._unanswered += 1

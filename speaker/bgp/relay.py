@@ -25,7 +25,7 @@ from speaker.bgp.commands import Commands, allowed
 from speaker.bgp.connection import Connection
 from speaker.bgp.memory import Memory
 from speaker.bgp.neighbors import shown
-from speaker.bgp.recovery import Recovery
+from speaker.bgp.recovery import NEIGHBORS, Recovery
 from speaker.bgp.started import started
 from speaker.listener import Listener, listen_at
 from speaker.priority import give_way_when_busy
@@ -34,7 +34,6 @@ PROTOCOL_VERSION = 1
 MOST_CONNECTIONS = 8
 LOOK_EVERY = 1.0
 """Seconds between looks at the socket's file; as long nobody is accepted when there are no descriptors left."""
-_NEIGHBORS = "show neighbor json"
 
 
 class Relay:
@@ -45,7 +44,7 @@ class Relay:
         self._clock = clock
         self._memory = Memory()
         self._commands = Commands()
-        self._recovery = Recovery(self._memory, self._commands.ask, clock())
+        self._recovery = Recovery(self._memory, self._commands.ask, clock(), self._begin_anew)
         self._selector = selectors.DefaultSelector()
         self._listener: Listener | None = None
         self._accepting = False
@@ -263,7 +262,7 @@ class Relay:
             return
 
         def answer(result: str, lines: list[str]) -> None:
-            if line == _NEIGHBORS and result == "done":
+            if line == NEIGHBORS and result == "done":
                 self._forget_all_but(lines)
             # Its controller may have gone since; the number means nothing to the next one.
             if connection.sock in self._connections:
@@ -289,6 +288,13 @@ class Relay:
         for line in self._memory.lines():
             connection.say(line)
         connection.say({"ready": True})
+
+    def _begin_anew(self) -> None:
+        """No event tells what ExaBGP was asked for: the controller connects again, and is told the whole memory."""
+        if self._ready:
+            for connection in self._connections.values():
+                if connection.controller:
+                    connection.drop()
 
     def _tell(self, line: bytes) -> None:
         for connection in self._connections.values():

@@ -11,6 +11,17 @@ from pathlib import Path
 from typing import Any
 
 
+def opened(address: str) -> str:
+    """The event of a neighbor's OPEN that offers both families."""
+    capabilities = {"1": {"name": "multiprotocol", "families": ["ipv4/unicast", "ipv6/unicast"]}}
+    neighbor = {
+        "address": {"local": "10.255.1.0", "peer": address},
+        "direction": "receive",
+        "open": {"capabilities": capabilities},
+    }
+    return json.dumps({"exabgp": "5.0.0", "type": "open", "neighbor": neighbor})
+
+
 class Rig:
     """A relay, and the test in the place of ExaBGP."""
 
@@ -30,10 +41,10 @@ class Rig:
         self.process.stdin.write("".join(line + "\n" for line in lines).encode())
         self.process.stdin.flush()
 
-    def begin(self) -> None:
-        """The first question of every relay, answered by an ExaBGP without neighbors."""
+    def begin(self, *before: str) -> None:
+        """The first question of every relay, answered by an ExaBGP without neighbors, and what comes `before` it."""
         assert self.hear() == "show neighbor json"
-        self.say("[]", "done")
+        self.say(*before, "[]", "done")
 
     def end(self) -> None:
         """Stop, and leave nothing open."""

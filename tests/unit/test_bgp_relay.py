@@ -9,9 +9,10 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from relay_rig import Client, Rig
+from relay_rig import Client, Rig, opened
 
 UP = (
     '{ "exabgp": "5.0.0", "type": "state", "neighbor": { "address": { "local": "10.255.1.0", "peer": "10.255.1.1" }, '
@@ -34,7 +35,7 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 
 @pytest.fixture
 def client(rig: Rig) -> Iterator[Client]:
-    rig.begin()
+    rig.begin(opened("10.255.1.1"), opened("10.255.2.1"))
     made = Client(rig.path)
     made.until("ready")
     yield made
@@ -226,6 +227,46 @@ def test_a_respawned_relay_finds_out_what_went_before(rig: Rig) -> None:
     assert memory["received"][0]["announce"] == {"ipv4 unicast": {"10.255.1.1": [{"nlri": "10.1.0.0/24"}]}}
     assert (memory["sent_ends"], memory["received_ends"]) == ([], ["ipv4 unicast"])
     client.close()
+
+
+def _established(*addresses: str) -> str:
+    carried = {"families": ["ipv4 unicast", "ipv6 unicast"]}
+    return json.dumps([{"fsm": "ESTABLISHED", "duration": 0, "peer": {"address": a}, **carried} for a in addresses])
+
+
+def _families(told: list[dict[str, Any]]) -> dict[str, list[str]]:
+    memories = [message["memory"] for message in told if "memory" in message]
+    return {memory["neighbor"]: memory["families"] for memory in memories}
+
+
+def test_what_a_session_carries_whose_open_it_missed_is_asked_for_before_it_is_told(rig: Rig) -> None:
+    assert rig.hear() == "show neighbor json"
+    rig.say(json.dumps([{"fsm": "OPENCONFIRM", "duration": 0, "peer": {"address": "10.255.1.1"}, "families": []}]))
+    rig.say(UP, "done")
+    client = Client(rig.path)
+    assert rig.hear() == "show neighbor json"
+    rig.say(_established("10.255.1.1"), "done")
+    assert _families(client.until("ready")) == {"10.255.1.1": ["ipv4 unicast", "ipv6 unicast"]}
+    client.close()
+
+
+def test_a_controller_to_whom_such_a_session_was_told_already_is_told_everything_anew(rig: Rig) -> None:
+    rig.begin()
+    client = Client(rig.path)
+    client.until("ready")
+    rig.say(UP, UP.replace("10.255.1.1", "10.255.2.1"))
+    assert rig.hear() == "show neighbor json"
+    rig.say(_established("10.255.1.1"), "done")
+    assert rig.hear() == "show neighbor json", "a session that came up meanwhile has its own answer"
+    assert client.until("dropped")[-1] == {"dropped": True}
+    client.close()
+    rig.say(_established("10.255.1.1", "10.255.2.1"), "done")
+    both, known, deadline = ["ipv4 unicast", "ipv6 unicast"], {}, time.monotonic() + 20
+    while known != {"10.255.1.1": both, "10.255.2.1": both}:
+        assert time.monotonic() < deadline, known
+        again = Client(rig.path)
+        known = _families(again.until("ready"))
+        again.close()
 
 
 @pytest.mark.parametrize("answer", [["error"], ["[}", "done"], ['[{"peer": 1}]', "done"], ['{"x":1}', "done"]])
