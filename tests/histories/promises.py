@@ -100,8 +100,9 @@ def _by_the_hub(world: World, prefix: Prefix) -> float:
     )
     if any(str(tunnel) not in forwarder.states for tunnel in configured):
         return NO_PROMISE
-    # A dead tunnel of which nothing is known yet may be chosen, until it is known to be dead.
-    unknown = [forwarder.unknown_until[str(tunnel)] for tunnel in configured if not lines[tunnel].live]
+    # A dead tunnel of which nothing is known yet may be chosen, until it is known to be dead. That it came back since
+    # does not shorten what the branch waits for.
+    unknown = [forwarder.unknown_until[str(tunnel)] for tunnel in configured if forwarder.state(str(tunnel)) != "up"]
     known = max([began, forwarder.running_since, forwarder.stalled_until, *unknown]) + max(world.situation.detection)
     known = max(known, controller.from_forwarder.stalled_until)
     return max(known, _can_be_told_since(world, prefix)) + 3 * world.situation.chain + ROUNDING
