@@ -1,0 +1,67 @@
+"""What a tunnel's packets say of the tunnel: its round trip, its loss, and how late packets are. Pure; nanoseconds."""
+
+from __future__ import annotations
+
+_LOSS_WEIGHT = 500
+"""A packet counts for one part in so many: 25 seconds of packets at 50 ms decide."""
+_LATENESS_WEIGHT = 16
+
+
+class RoundTrip:
+    """A RoundTrip is the smoothed round trip and its variation (RFC 6298 section 2)."""
+
+    __slots__ = ("samples", "smoothed", "variation")
+
+    def __init__(self) -> None:
+        self.smoothed = 0
+        self.variation = 0
+        self.samples = 0
+
+    def sample(self, round_trip: int) -> None:
+        """One more round trip was measured."""
+        if self.samples == 0:
+            self.smoothed, self.variation = round_trip, round_trip // 2
+        else:
+            self.variation += (abs(self.smoothed - round_trip) - self.variation) // 4
+            self.smoothed += (round_trip - self.smoothed) // 8
+        self.samples += 1
+
+
+class Gaps:
+    """A Gaps learns from the gaps between packets that come every `interval`: how many are lost, how late they are."""
+
+    __slots__ = ("_last", "interval", "lateness", "loss", "steady")
+
+    def __init__(self, interval: int) -> None:
+        self.interval = interval
+        self.loss = 0.0
+        """The part of the packets that is lost on the way to us, from 0 to 1."""
+        self.lateness = 0
+        """By how much packets come later than the interval, smoothed; lost ones do not count."""
+        self.steady = 0
+        """Packets in their time since the interval was agreed on."""
+        self._last: int | None = None
+
+    def expect(self, interval: int) -> None:
+        """From now on packets come at another interval."""
+        if interval != self.interval:
+            self.interval, self.lateness = interval, 0
+            self.forget()
+
+    def forget(self) -> None:
+        """What comes next begins anew: between it and what was before there is no gap."""
+        self.steady, self._last = 0, None
+
+    def arrived(self, instant: int) -> None:
+        """A packet arrived."""
+        last, self._last = self._last, instant
+        if last is None or instant <= last:
+            return
+        excess = instant - last - self.interval
+        if excess > self.interval // 4:
+            if self.steady:
+                self.loss += (1.0 - self.loss) / _LOSS_WEIGHT
+            return
+        self.loss -= self.loss / _LOSS_WEIGHT
+        self.lateness += (max(excess, 0) - self.lateness) // _LATENESS_WEIGHT
+        self.steady += 1
