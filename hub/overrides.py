@@ -68,7 +68,7 @@ def _tunnel(tunnel: Tunnel, overrides: Overrides) -> Tunnel:
         return tunnel
     interval, multiplier = overrides.timers
     timers = LivenessTimers(tunnel.liveness.active.method, interval, multiplier)
-    return replace(tunnel, liveness=Liveness(timers, timers))
+    return replace(tunnel, liveness=Liveness(timers, timers, tunnel.liveness.confirm))
 
 
 def duration(text: str) -> timedelta:

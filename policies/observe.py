@@ -45,6 +45,9 @@ from policies.model.view import (
 STARTING = timedelta(seconds=15)
 """How long after a tunnel was first known its deaths are those of a start, not of a tunnel."""
 
+LIVED_LONG = timedelta(minutes=1)
+"""How long a tunnel must have lived for an earlier death not to count when it is found dead by probes alone."""
+
 
 def observe(view: View, event: Event) -> View:
     """The view after this event. The same events in the same order always give the same view."""
@@ -141,8 +144,14 @@ def _with_past(was: LivenessView, now: LivenessView) -> LivenessView:
     if was.state is LivenessState.UNKNOWN and was.known_since == NEVER:
         return replace(now, after_death=False, known_since=now.since)
     started = now.since - was.known_since > STARTING.total_seconds()
-    changed = now.state is not was.state
-    return replace(now, after_death=was.after_death or (started and changed), known_since=was.known_since)
+    if was.state is LivenessState.UP and now.state is LivenessState.DOWN and not now.hard:
+        # Its session stands: if it had long lived till then, it waits for no more than what TCP needs to catch up.
+        after_death = was.after_death and now.since - was.since < LIVED_LONG.total_seconds()
+    else:
+        changed = (now.state, now.hard) != (was.state, was.hard)
+        only_found_dead = now.state is LivenessState.UP and not was.hard
+        after_death = was.after_death or (started and changed and not only_found_dead)
+    return replace(now, after_death=after_death, known_since=was.known_since)
 
 
 def _reported(view: View, reported: Mapping[TunnelId, LivenessView]) -> Mapping[TunnelId, LivenessView]:

@@ -84,6 +84,7 @@ def _written(tunnel: Tunnel) -> dict[str, object]:
         "process": tunnel.process,
         "active": _timers(tunnel.liveness.active),
         "idle": _timers(tunnel.liveness.idle),
+        "confirm": tunnel.liveness.confirm,
     }
 
 
@@ -101,7 +102,7 @@ def _read(said: Mapping[str, Any]) -> Tunnel:
         link=Link(IPv4Address(hub), IPv4Address(branch), *ipv6),
         port=int(said["port"]),
         interface=str(said["interface"]),
-        liveness=Liveness(_timers_of(said["active"]), _timers_of(said["idle"])),
+        liveness=Liveness(_timers_of(said["active"]), _timers_of(said["idle"]), bool(said.get("confirm", True))),
         process=int(said["process"]),
     )
 

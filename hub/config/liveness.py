@@ -23,16 +23,18 @@ def resolve_liveness(
         timers = _timers(LivenessMethod.BFD, written)
         return Liveness(timers, timers), []
     raw = written or RawLiveness()
+    confirm = raw.confirm if raw.confirm is not None else True
     problems = _shape(raw, document, path)
     method = _method(raw, document, path, problems)
     if raw.interval or raw.multiplier:
         timers = _written(raw, method, "normal", document, path, problems)
-        return Liveness(timers, timers), problems
+        return Liveness(timers, timers, confirm), problems
     active = _written(raw.active or raw, method, "normal", document, (*path, "active"), problems)
     idle = "relaxed" if metered else "normal"
     if raw.idle is None and raw.active is not None and not metered:
-        return Liveness(active, active), problems
-    return Liveness(active, _written(raw.idle or raw, method, idle, document, (*path, "idle"), problems)), problems
+        return Liveness(active, active, confirm), problems
+    standing_by = _written(raw.idle or raw, method, idle, document, (*path, "idle"), problems)
+    return Liveness(active, standing_by, confirm), problems
 
 
 def _timers(method: LivenessMethod, profile: str) -> LivenessTimers:

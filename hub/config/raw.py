@@ -152,6 +152,7 @@ class RawLiveness(RawTimers):
 
     active: TimersOrProfile | None = None
     idle: TimersOrProfile | None = None
+    confirm: Truth | None = None
 
 
 LivenessOrProfile = Annotated[

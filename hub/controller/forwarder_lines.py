@@ -128,6 +128,7 @@ def _tunnel(tunnel: Tunnel) -> Message:
         **({"local6": str(tunnel.link.hub6), "remote6": str(tunnel.link.branch6)} if tunnel.link.branch6 else {}),
         "isp": tunnel.uplink.isp,
         "hub_uplink": tunnel.hub_uplink.name,
+        **({} if tunnel.liveness.confirm else {"confirm": False}),
         "active": _timers(tunnel.liveness.active),
         "idle": _timers(tunnel.liveness.idle),
     }

@@ -48,6 +48,13 @@ class Fields:
             raise FieldError(f"{self.place(key)}: a text of at most {LONGEST_TEXT} characters is needed")
         return str(value)
 
+    def truth(self, key: str) -> bool:
+        """True or false."""
+        value = self._value.get(key)
+        if not isinstance(value, bool):
+            raise FieldError(f"{self.place(key)}: true or false is needed")
+        return value
+
     def number(self, key: str, least: int, most: int) -> int:
         """A whole number within limits."""
         value = self._value.get(key)

@@ -92,6 +92,13 @@ class Loop:
         stalls = [end - max(start, when) for start, end in self._stalls if end > when]
         return min(sum(stalls), max(bound, *stalls))
 
+    def slept_until(self, since: int, at_least: int) -> int:
+        """The end of the last stall after `since` of at least so many nanoseconds; 0 when there was none."""
+        self._note_slowness()
+        if not self._stalls or self._stalls[-1][1] <= since:
+            return 0
+        return max((end for start, end in self._stalls if end > since and end - start >= at_least), default=0)
+
     def watch(
         self, fd: int, callback: Callable[[], None] | None, on_writable: Callable[[], None] | None = None
     ) -> None:

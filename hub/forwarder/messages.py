@@ -68,6 +68,7 @@ def tunnel(spec: TunnelSpec) -> Message:
         **({"local6": spec.local6, "remote6": spec.remote6} if spec.remote6 else {}),
         "isp": spec.isp,
         "hub_uplink": spec.hub_uplink,
+        **({} if spec.confirm else {"confirm": False}),
         "active": _timers(spec.active),
         "idle": _timers(spec.idle),
     }

@@ -161,7 +161,18 @@ def parse_tunnel(value: object, place: str) -> TunnelSpec:
     """
     fields = Fields(value, place)
     fields.only(
-        "name", "branch", "interface", "local", "remote", "local6", "remote6", "isp", "hub_uplink", "active", "idle"
+        "name",
+        "branch",
+        "interface",
+        "local",
+        "remote",
+        "local6",
+        "remote6",
+        "isp",
+        "hub_uplink",
+        "active",
+        "idle",
+        "confirm",
     )
     dual = fields.has("local6") or fields.has("remote6")
     return TunnelSpec(
@@ -176,6 +187,7 @@ def parse_tunnel(value: object, place: str) -> TunnelSpec:
         idle=_timers(fields.part("idle")),
         local6=fields.address6("local6") if dual else None,
         remote6=fields.address6("remote6") if dual else None,
+        confirm=fields.truth("confirm") if fields.has("confirm") else True,
     )
 
 

@@ -34,10 +34,14 @@ class LivenessTimers:
 
 @dataclass(frozen=True, slots=True)
 class Liveness:
-    """A Liveness is the timers of a tunnel while it carries traffic, and while it only stands by."""
+    """A Liveness is the timers of a tunnel while it carries traffic, and while it only stands by.
+
+    `confirm`: a late packet is followed up by probes at once; else the detection time is waited for.
+    """
 
     active: LivenessTimers
     idle: LivenessTimers
+    confirm: bool = True
 
 
 @dataclass(frozen=True, slots=True)

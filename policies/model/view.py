@@ -44,7 +44,10 @@ class LivenessView:
     reason: str = "not heard of yet"
     hard: bool = True
     after_death: bool = True
-    """Whether the tunnel has died since it was first known, so that traffic returns to it only after a hold."""
+    """Whether the tunnel has died since it was first known, so that traffic returns to it only after a hold.
+
+    Not so if it was only found dead by probes while its session stood, after it had lived for long.
+    """
     known_since: Instant = NEVER
     """When it was first known to be up or down."""
 

@@ -224,6 +224,12 @@ class Session:
         self._start_poll(now)
         return Step((self._send(now),))
 
+    def probe(self, now: int) -> ControlPacket:
+        """A poll out of turn, on an Up session: whatever is answered to it shows that both directions work."""
+        if not self._polling:
+            self._start_poll(now)
+        return self._send(now)
+
     def _adopt(self, timers: SessionTimers, now: int) -> None:
         # Nothing waits any more, also when what waited is overtaken: it must not come back at the next packet.
         was, self.timers, self._pending = self.timers, timers, None

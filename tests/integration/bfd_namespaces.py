@@ -148,6 +148,22 @@ class Network:
             run("ip", "-n", namespace, "addr", "add", f"10.9.0.{address}/31", "dev", interface)
             run("ip", "-n", namespace, "link", "set", interface, "up")
 
+    def cut(self, link: int, *ways: str) -> None:
+        """Drop silently what goes `to-branch`, or `to-hub`, over a link; both if none is named."""
+        interface = f"{self.tag}b{link}"
+        hooks = {"to-branch": ("ingress", "iifname"), "to-hub": ("egress", "oifname")}
+        rules = "".join(
+            f"chain {way} {{ type filter hook {hook} device {interface} priority 0; "
+            f"{match} {interface} ether type ip drop; }}\n".replace("-", "_", 1)
+            for way in ways or hooks
+            for hook, match in [hooks[way]]
+        )
+        run("ip", "netns", "exec", self.branch, "nft", f"table netdev cut{link} {{ {rules} }}")
+
+    def heal(self, link: int) -> None:
+        """Pass everything again."""
+        run("ip", "netns", "exec", self.branch, "nft", "delete", "table", "netdev", f"cut{link}")
+
     def sysctl(self, namespace: str, *settings: str) -> None:
         run("ip", "netns", "exec", namespace, "sysctl", "-q", "-w", *settings)
 

@@ -65,7 +65,7 @@ def up() -> EchoSession:
     """A session that was asked at 0 and answered at 4 ms."""
     session = EchoSession(FAST, 0, up=False)
     session.sent(0)
-    assert session.answered(4 * MS, 4 * MS)
+    assert session.answered(4 * MS, 0)
     return session
 
 
@@ -81,7 +81,7 @@ def test_a_request_goes_out_every_interval() -> None:
 
 def test_silence_for_multiplier_intervals_is_a_death() -> None:
     session = up()
-    session.answered(100 * MS, 4 * MS)
+    session.answered(100 * MS, 96 * MS)
     assert session.detection_due == 250 * MS
     assert session.expire(251 * MS) == Fall(151 * MS, 3, 50 * MS)
     assert not session.up
@@ -96,23 +96,39 @@ def test_a_dead_tunnel_dies_only_once() -> None:
 def test_a_dead_tunnel_must_answer_several_times_in_a_row() -> None:
     session = up()
     session.expire(200 * MS)
-    came_up = [session.answered(at * MS, 4 * MS) for at in (500, 550, 1000, 1050, 1100)]
+    came_up = [session.answered(at * MS, (at - 4) * MS) for at in (500, 550, 1000, 1050, 1100)]
     assert came_up == [False, False, False, False, True]
 
 
 def test_a_faster_rate_gives_the_answers_time_to_come_faster() -> None:
     session = EchoSession(SLOW, 0, up=False)
     session.sent(0)
-    session.answered(100 * MS, 100 * MS)
-    session.configure(FAST, 900 * MS)
+    session.answered(100 * MS, 0)
+    session.configure(FAST, 900 * MS, 100 * MS)
     assert session.transmit_due == 900 * MS
     assert session.detection_due == (900 + 200 + 150) * MS
 
 
-def test_the_round_trip_is_smoothed() -> None:
-    session = up()
-    session.answered(54 * MS, 12 * MS)
-    assert session.round_trip == 5 * MS
+def test_a_request_waits_for_its_answer_or_that_of_a_later_one() -> None:
+    session = EchoSession(FAST, 0, up=True)
+    for at in (0, 50, 100):
+        session.sent(at * MS)
+    assert session.unanswered_since == 0
+    session.answered(60 * MS, 50 * MS)
+    assert session.unanswered_since == 100 * MS
+    session.answered(104 * MS, 100 * MS)
+    assert session.unanswered_since is None
+    session.sent(150 * MS)
+    assert session.unanswered_since == 150 * MS
+
+
+def test_an_answer_to_an_older_request_says_nothing_of_the_present_one() -> None:
+    session = EchoSession(FAST, 0, up=True)
+    session.sent(0)
+    session.answered(4 * MS, 0)
+    session.sent(50 * MS)
+    session.answered(54 * MS, 0)
+    assert session.unanswered_since == 50 * MS
 
 
 def test_a_tunnel_that_was_up_before_a_restart_is_up_until_it_is_silent_here() -> None:

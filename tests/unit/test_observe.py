@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 
+import pytest
+
 from policies.model.announcement import Announcement
 from policies.model.clock import Instant
 from policies.model.events import (
@@ -79,6 +81,31 @@ def test_a_tunnel_that_falters_while_everything_starts_was_not_dead() -> None:
 def test_a_tunnel_that_goes_on_faltering_was_dead() -> None:
     up, down = LivenessState.UP, LivenessState.DOWN
     assert lives((up, 1), (down, 4), (up, 5), (down, 20), (up, 21)).liveness_of(FIBER).after_death
+
+
+@pytest.mark.parametrize(
+    ("died_before", "lived_for", "held"), [(False, 30, False), (True, 30, True), (True, 90, False), (False, 90, False)]
+)
+def test_a_tunnel_only_found_dead_by_probes_is_not_held_back_if_it_had_lived_for_long(
+    died_before: bool, lived_for: int, held: bool
+) -> None:
+    up, down = LivenessState.UP, LivenessState.DOWN
+    before = lives((up, 1), (down, 100), (up, 200)) if died_before else lives((up, 100))
+    died = 200 + lived_for
+    view = observe(before, LivenessChanged(FIBER, LivenessView(down, at(died), hard=False)))
+    assert observe(view, LivenessChanged(FIBER, LivenessView(up, at(died + 2)))).liveness_of(FIBER).after_death is held
+
+
+def test_a_tunnel_found_dead_by_probes_and_then_by_its_session_was_dead() -> None:
+    up, down = LivenessState.UP, LivenessState.DOWN
+    view = lives((up, 1))
+    for liveness in (
+        LivenessView(down, at(100), hard=False),
+        LivenessView(down, at(100), hard=True),
+        LivenessView(up, at(102)),
+    ):
+        view = observe(view, LivenessChanged(FIBER, liveness))
+    assert view.liveness_of(FIBER).after_death
 
 
 def test_a_tunnel_that_was_dead_for_hours_when_first_known_was_dead() -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections import Counter
 from collections.abc import Callable
 
 from hub.forwarder.liveness.alarm import Alarm
 from hub.forwarder.liveness.bfd import BfdReceiver, BfdSender
+from hub.forwarder.liveness.company import Company
+from hub.forwarder.liveness.confirmer import Confirmer
+from hub.forwarder.liveness.icmp import Answer, EchoSocket
 from hub.forwarder.liveness.model import (
     LivenessReport,
     SessionMemory,
@@ -18,7 +22,9 @@ from hub.forwarder.liveness.model import (
     silent,
 )
 from hub.forwarder.liveness.model import State as Verdict
+from hub.forwarder.liveness.patience import patience_ends
 from hub.forwarder.loop import Loop
+from speaker.bfd.confirmation import Doubt
 from speaker.bfd.packet import ControlPacket, Diagnostic, State
 from speaker.bfd.session import NOTHING, Session, Step
 from speaker.bfd.timing import NEVER, SLOW_INTERVAL, SessionTimers
@@ -28,6 +34,8 @@ TRANSMIT_MULTIPLIER = 5
 """What we tell the branches: a short sleep of the hub must not kill tunnels in their eyes."""
 _SETTLING = 3_000_000_000
 _TICKS_A_POLL = 10
+_FIRST_ROUND_TRIPS = 6
+"""Measured a second apart, so that a tunnel's usual variation is soon known; the later ones rarely."""
 _PATIENT = SessionTimers(SLOW_INTERVAL, SLOW_INTERVAL, TRANSMIT_MULTIPLIER)
 
 
@@ -43,6 +51,9 @@ class BfdWatch:
         loop: Loop,
         receiver: BfdReceiver,
         sender: BfdSender,
+        echo: EchoSocket,
+        company: Company,
+        counters: Counter[str],
         changed: Callable[[LivenessReport], None],
     ) -> None:
         self.spec = spec
@@ -54,11 +65,24 @@ class BfdWatch:
         self._loop = loop
         self._receiver = receiver
         self._sender = sender
+        self._echo = echo
+        self._asker = echo.join(self._echoed)
         self._changed = changed
         self._standing = Standing.fresh(loop.now())
         self._closed = False
-        self._round_trip: int | None = None
+        self._confirmer = Confirmer(
+            self,
+            Doubt(timers.interval_ns, both_ways=False),
+            loop=loop,
+            company=company,
+            counters=counters,
+            expected=self._expected,
+            drain=self._drain,
+            asks_on=True,
+        )
         self._steady_since = loop.now()
+        self._forgiven_at = 0
+        self._answers_echo = False
         self._difference: str | None = None
         self._ticks = session.discriminator % _TICKS_A_POLL
         self._agreed: Callable[[], None] | None = None
@@ -68,9 +92,38 @@ class BfdWatch:
     def start(self, remembered: SessionMemory | None) -> None:
         """Send the first packet, and receive. A session that was Up in the process before us is still Up."""
         if self._session.state is State.UP and remembered is not None:
-            self._standing = self._standing.resumed(remembered.since_ns, remembered.reason)
+            if remembered.state == "down":
+                self._standing = self._standing.softly_down(remembered.since_ns, remembered.reason)
+                self._confirmer.heal(self._session.detection_time)
+            else:
+                self._standing = self._standing.resumed(remembered.since_ns, remembered.reason)
         self._receiver.add(self._session.discriminator, self)
         self._arm()
+
+    @property
+    def heard_at(self) -> int | None:
+        """When anything came over the tunnel last."""
+        return self._confirmer.heard_at
+
+    @property
+    def interval(self) -> int:
+        """Nanoseconds: the longest time between two packets of the branch, if none is lost."""
+        return self._confirmer.doubt.gaps.interval
+
+    @property
+    def lives(self) -> bool:
+        """Whether the tunnel is up."""
+        return self._standing.state == "up"
+
+    def probe(self, now: int) -> None:
+        """Ask the branch's BFD, and its kernel: neither a starved daemon nor a filter must look like a dead line."""
+        if self._session.state is State.UP:
+            self._sender.send(self._session.probe(now))
+        self._ask_kernel(now)
+
+    def _ask_kernel(self, now: int) -> None:
+        index = self.interface_index
+        self._echo.ask(self._asker, source=self.local, destination=self.spec.remote, interface=index, now=now)
 
     def set_spec(self, spec: TunnelSpec) -> None:
         """The tunnel is described anew; addresses and interface are the same."""
@@ -87,6 +140,7 @@ class BfdWatch:
         if self._session.state is not State.UP:
             return False
         self._agreed = then
+        self._confirmer.restart()
         self._act(self._session.configure(_PATIENT, self._loop.now()))
         if self._session.settled:
             self._agreed = None
@@ -96,13 +150,35 @@ class BfdWatch:
     def receive(self, packet: ControlPacket, arrived: int, now: int) -> None:
         """Take a packet of this session."""
         step = self._session.receive(packet, arrived, now)
+        confirmer = self._confirmer
+        if step.round_trip is not None and not confirmer.doubt.asking and not self._answers_echo:
+            confirmer.doubt.round_trip.sample(step.round_trip)
+        if not packet.final:
+            confirmer.doubt.gaps.arrived(arrived)
+        healed = confirmer.heard(arrived, now, answer=packet.final)
         if step is not NOTHING:
             self._act(step)
+        if healed:
+            self._healed()
+
+    def _echoed(self, answer: Answer) -> None:
+        if answer.source != self.spec.remote or answer.interface != self.interface_index:
+            return
+        # The branch's kernel is a better clock than its BFD daemon, which others keep from running.
+        self._answers_echo = True
+        self._confirmer.doubt.round_trip.sample(max(answer.arrived - answer.sent, 0))
+        if self._confirmer.heard(answer.arrived, self._loop.now(), answer=True):
+            self._healed()
+
+    def _healed(self) -> None:
+        if self._session.state is State.UP and self._standing.state == "down":
+            self._say("up", "answers again")
 
     def interface_down(self) -> None:
         """The interface is gone or down: so is the tunnel, at once."""
         self._sender.close()
         change = self._session.path_down(self._loop.now()).change
+        self._confirmer.restart()
         self._say("down", "interface down")
         if change is not None:
             self._arm()
@@ -118,8 +194,10 @@ class BfdWatch:
     def tick(self, now: int) -> None:
         """Once a second: a silent start ends, an interface that was made anew is found, the round trip is measured."""
         self._ticks += 1
-        if self._agreed is None and (self._round_trip is None or self._ticks % _TICKS_A_POLL == 0):
+        few = self._confirmer.doubt.round_trip.samples < _FIRST_ROUND_TRIPS
+        if self._agreed is None and (few or self._ticks % _TICKS_A_POLL == 0):
             self._act(self._session.poll(now))
+            self._ask_kernel(now)
         if self._standing.state != "up":
             self.interface_index = interface_index(self.spec.interface, self.interface_index)
         if self._standing.state == "unknown" and now >= self._standing.gives_up_at(self.timers.detection_ns):
@@ -149,14 +227,14 @@ class BfdWatch:
 
     def report(self) -> LivenessReport:
         """What is known of the tunnel."""
-        standing = self._standing
+        standing, round_trip = self._standing, self._confirmer.doubt.round_trip
         return LivenessReport(
             tunnel=self.spec.name,
             state=standing.state,
             since_ns=standing.since_ns,
-            hard=True,
+            hard=standing.hard,
             reason=standing.reason,
-            rtt_ns=self._round_trip,
+            rtt_ns=round_trip.smoothed if round_trip.samples else None,
             last_heard_ns=self._session.last_heard,
         )
 
@@ -184,6 +262,7 @@ class BfdWatch:
         self._transmission.cancel()
         self._detection.cancel()
         self._receiver.remove(self._session.discriminator, self)
+        self._echo.part(self._asker)
         self._sender.close()
 
     def _transmit(self) -> None:
@@ -194,22 +273,44 @@ class BfdWatch:
             self._transmission.due(self._session.transmit_due)
 
     def _check(self) -> None:
-        """The deadline of the silence may have come; it has only if nothing waits to be read and we were awake."""
-        now = self._loop.now()
-        if now >= self._patience_ends():
-            self._receiver.drain()
-            if now >= self._patience_ends():
-                self._act(self._session.expire(now))
+        """A deadline may have come: that of a late packet, or that of the silence, which is a death only if nothing
+        waits to be read, we were awake, and no unlike tunnel fell silent with this one."""
+        found = self._confirmer.look()
+        if found is not None:
+            self._say("down", found, hard=False)
+            self._confirmer.heal(self._session.detection_time)
+        if self._loop.now() >= self._patience_ends():
+            self._drain()
+            if self._loop.now() >= self._patience_ends():
+                self._give_up()
         if self._session.remote is not None and not self._closed:
-            self._detection.due(self._patience_ends())
+            self._detection.due(min(self._patience_ends(), self._confirmer.due))
+
+    def _give_up(self) -> None:
+        now = self._loop.now()
+        if self._confirmer.ask_again():
+            self._forgiven_at = now
+        else:
+            self._act(self._session.expire(now))
 
     def _patience_ends(self) -> int:
         session = self._session
-        return session.detection_due + self._loop.stalled_since(session.silent_since, session.detection_time)
+        if self._forgiven_at > session.silent_since:
+            return self._forgiven_at + session.detection_time
+        return patience_ends(self._loop, session.silent_since, session.detection_due, session.detection_time)
+
+    def _expected(self) -> int | None:
+        """The instant at which the next packet of the branch is late, without any margin."""
+        session = self._session
+        if session.state is not State.UP or self._standing.state != "up" or self._agreed is not None:
+            return None
+        return session.silent_since + self._confirmer.doubt.gaps.interval
+
+    def _drain(self) -> None:
+        self._receiver.drain()
+        self._echo.drain()
 
     def _act(self, step: Step) -> None:
-        if step.round_trip is not None:
-            self._round_trip = step.round_trip
         if step.change is not None:
             self._steady_since = self._loop.now()
             self._report_change(step.change)
@@ -221,15 +322,18 @@ class BfdWatch:
         self._arm()
 
     def _arm(self) -> None:
-        session = self._session
+        session, remote = self._session, self._session.remote
         if self._closed:
             return
+        if remote is not None:
+            self._confirmer.doubt.gaps.expect(session.detection_time // remote.multiplier)
         if session.transmit_due < NEVER:
             self._transmission.due(session.transmit_due)
         if session.detection_due < NEVER and session.state is not State.ADMIN_DOWN:
-            self._detection.due(session.detection_due)
+            self._detection.due(min(session.detection_due, self._confirmer.due))
 
     def _report_change(self, change: Change) -> None:
+        self._confirmer.restart()
         if change.state is State.UP:
             self._say("up", "BFD up")
         elif change.was is State.UP:
@@ -243,10 +347,10 @@ class BfdWatch:
             return "the branch closed its BFD session (administratively down)"
         return f"the branch says down ({_diagnostic(change.remote_diagnostic)})"
 
-    def _say(self, state: Verdict, reason: str) -> None:
+    def _say(self, state: Verdict, reason: str, *, hard: bool = True) -> None:
         standing = self._standing
-        if (state, reason) != (standing.state, standing.reason):
-            self._standing = standing.moved(state, self._loop.now(), reason)
+        if (state, reason, hard) != (standing.state, standing.reason, standing.hard):
+            self._standing = standing.moved(state, self._loop.now(), reason, hard=hard)
             self._changed(self.report())
 
 

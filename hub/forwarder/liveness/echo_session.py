@@ -10,9 +10,6 @@ from dataclasses import dataclass
 
 from hub.forwarder.liveness.model import Timers
 
-_RTT_WEIGHT = 8
-"""The newest round trip counts for one part in so many of the smoothed one, as in RFC 6298."""
-
 
 @dataclass(frozen=True, slots=True)
 class Fall:
@@ -26,17 +23,29 @@ class Fall:
 class EchoSession:
     """An EchoSession is our view of one far end that answers echo requests, or doesn't."""
 
-    __slots__ = ("_answers", "_needed", "last_heard", "patient_since", "round_trip", "timers", "transmit_due", "up")
+    __slots__ = (
+        "_answers",
+        "_asked",
+        "_needed",
+        "last_heard",
+        "patient_since",
+        "timers",
+        "transmit_due",
+        "unanswered_since",
+        "up",
+    )
 
     def __init__(self, timers: Timers, first: int, *, up: bool) -> None:
         """Ask first at `first`; `up` if the process before us saw it up."""
         self.timers = timers
         self.up = up
         self.last_heard: int | None = None
-        self.round_trip: int | None = None
+        self.unanswered_since: int | None = None
+        """When the first of the requests after the last answered one was sent; None when there is none."""
         self.transmit_due = first
         self.patient_since = first
         """The instant from which the silence counts: the last answer, the start, or a change of timers."""
+        self._asked = 0
         self._needed = 1
         self._answers = 0
 
@@ -47,16 +56,21 @@ class EchoSession:
 
     def sent(self, now: int) -> None:
         """A request was sent, or could not be."""
+        self._asked = now
+        if self.unanswered_since is None:
+            self.unanswered_since = now
         self.transmit_due = now + self.timers.interval_ns
 
-    def answered(self, arrived: int, round_trip: int) -> bool:
-        """An answer arrived; whether the tunnel came up by it."""
+    def answered(self, arrived: int, asked: int) -> bool:
+        """The answer to what was asked at `asked` arrived; whether the tunnel came up by it."""
+        if asked >= self._asked:
+            self.unanswered_since = None
+        elif self.unanswered_since is not None and asked >= self.unanswered_since:
+            self.unanswered_since = min(asked + self.timers.interval_ns, self._asked)
         if self.last_heard is not None and arrived - self.last_heard > self.timers.detection_ns:
             self._answers = 0
         self.last_heard = arrived if self.last_heard is None else max(arrived, self.last_heard)
         self.patient_since = max(self.patient_since, arrived)
-        before = self.round_trip
-        self.round_trip = round_trip if before is None else before + (round_trip - before) // _RTT_WEIGHT
         self._answers += 1
         if self.up or self._answers < self._needed:
             return False
@@ -77,10 +91,10 @@ class EchoSession:
         """The interface is gone."""
         self.expire(now)
 
-    def configure(self, timers: Timers, now: int) -> None:
+    def configure(self, timers: Timers, now: int, round_trip: int) -> None:
         """Ask at another rate. The silence counts anew: answers at the new rate come a round trip from now."""
         if timers == self.timers:
             return
         self.timers = timers
-        self.patient_since = max(self.patient_since, now + 2 * (self.round_trip or 0))
+        self.patient_since = max(self.patient_since, now + 2 * round_trip)
         self.transmit_due = min(self.transmit_due, now)

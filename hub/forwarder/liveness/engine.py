@@ -18,6 +18,7 @@ from typing import Protocol
 from hub.forwarder.liveness.alarm import Alarm
 from hub.forwarder.liveness.bfd import PORT, BfdReceiver, BfdSender
 from hub.forwarder.liveness.bfd_watch import BfdWatch, session_timers
+from hub.forwarder.liveness.company import Company, Member
 from hub.forwarder.liveness.icmp import EchoSocket
 from hub.forwarder.liveness.icmp_watch import IcmpWatch
 from hub.forwarder.liveness.model import LivenessReport, SessionMemory, Timers, TunnelSpec, Version
@@ -30,10 +31,9 @@ _SLOW_DOWN_LONGEST = 1_000_000_000
 _NOTHING: Mapping[str, SessionMemory] = {}
 
 
-class Watch(Protocol):
+class Watch(Member, Protocol):
     """A Watch judges one tunnel."""
 
-    spec: TunnelSpec
     timers: Timers
     interface_index: int
 
@@ -95,6 +95,7 @@ class Engine:
         self._echo6 = EchoSocket(loop, self.counters, 6)
         self._paths = ReturnPath(loop, self._echo, self._ways, on_path)
         self._paths6 = ReturnPath(loop, self._echo6, self._ways6, on_path)
+        self._company = Company(self._watches.values, lambda branch: self._branches.get(branch, ()))
         self._random = random.Random(os.urandom(16))  # noqa: S311  jitter is no secret
         self._ticking = Alarm(loop, self._tick)
 
@@ -187,7 +188,16 @@ class Engine:
             watch: Watch = self._bfd(spec, timers, remembered)
         else:
             first = self._loop.now() + timers.interval_ns * position // of
-            watch = IcmpWatch(spec, timers, first_ns=first, loop=self._loop, echo=self._echo, changed=self._on_liveness)
+            watch = IcmpWatch(
+                spec,
+                timers,
+                first_ns=first,
+                loop=self._loop,
+                echo=self._echo,
+                company=self._company,
+                counters=self.counters,
+                changed=self._on_liveness,
+            )
         self._watches[spec.name] = watch
         watch.start(remembered)
 
@@ -200,7 +210,16 @@ class Engine:
             session = Session(self._discriminator(), wanted, now, jitter)
         sender = BfdSender(spec.interface, spec.local, spec.remote, session.discriminator, self.counters)
         return BfdWatch(
-            spec, timers, session, loop=self._loop, receiver=self._receiver, sender=sender, changed=self._on_liveness
+            spec,
+            timers,
+            session,
+            loop=self._loop,
+            receiver=self._receiver,
+            sender=sender,
+            echo=self._echo,
+            company=self._company,
+            counters=self.counters,
+            changed=self._on_liveness,
         )
 
     def _discriminator(self) -> int:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import socket
+from collections import Counter
 from collections.abc import Callable
 
 from hub.forwarder.liveness.alarm import Alarm
 from hub.forwarder.liveness.bfd_watch import interface_index
+from hub.forwarder.liveness.company import Company
+from hub.forwarder.liveness.confirmer import Confirmer
 from hub.forwarder.liveness.echo_session import EchoSession
 from hub.forwarder.liveness.icmp import Answer, EchoSocket
 from hub.forwarder.liveness.model import (
@@ -18,7 +21,9 @@ from hub.forwarder.liveness.model import (
     TunnelSpec,
     silent,
 )
+from hub.forwarder.liveness.patience import patience_ends
 from hub.forwarder.loop import Loop
+from speaker.bfd.confirmation import Doubt
 
 
 class IcmpWatch:
@@ -32,6 +37,8 @@ class IcmpWatch:
         first_ns: int,
         loop: Loop,
         echo: EchoSocket,
+        company: Company,
+        counters: Counter[str],
         changed: Callable[[LivenessReport], None],
     ) -> None:
         self.spec = spec
@@ -46,6 +53,18 @@ class IcmpWatch:
         self._closed = False
         self._session = EchoSession(timers, first_ns, up=False)
         self._asker = echo.join(self._answered)
+        self._prober = echo.join(self._probed)
+        self._confirmer = Confirmer(
+            self,
+            Doubt(timers.interval_ns, both_ways=True),
+            loop=loop,
+            company=company,
+            counters=counters,
+            expected=self._expected,
+            drain=echo.drain,
+            asks_on=False,
+        )
+        self._forgiven_at = 0
         self._request = Alarm(loop, self._ask)
         self._detection = Alarm(loop, self._check)
 
@@ -56,6 +75,26 @@ class IcmpWatch:
             self._standing = self._standing.resumed(remembered.since_ns, remembered.reason)
         self._arm()
 
+    @property
+    def heard_at(self) -> int | None:
+        """When an answer came last."""
+        return self._confirmer.heard_at
+
+    @property
+    def interval(self) -> int:
+        """Nanoseconds between two answers, if none is lost."""
+        return self.timers.interval_ns
+
+    @property
+    def lives(self) -> bool:
+        """Whether the tunnel is up."""
+        return self._standing.state == "up"
+
+    def probe(self, now: int) -> None:
+        """Ask out of turn."""
+        index, local = self.interface_index, self._local
+        self._echo.ask(self._prober, source=local, destination=self.spec.remote, interface=index, now=now)
+
     def set_spec(self, spec: TunnelSpec) -> None:
         """The tunnel is described anew; addresses and interface are the same."""
         self.spec = spec
@@ -63,12 +102,14 @@ class IcmpWatch:
     def set_timers(self, timers: Timers) -> None:
         """Ask at another rate from now on."""
         self.timers = timers
-        self._session.configure(timers, self._loop.now())
+        self._session.configure(timers, self._loop.now(), self._confirmer.doubt.round_trip.smoothed)
+        self._confirmer.doubt.gaps.expect(timers.interval_ns)
         self._arm()
 
     def interface_down(self) -> None:
         """The interface is gone or down: so is the tunnel, at once."""
         self._session.fall(self._loop.now())
+        self._confirmer.restart()
         self._say("down", "interface down")
 
     def interface_up(self) -> None:
@@ -93,14 +134,14 @@ class IcmpWatch:
 
     def report(self) -> LivenessReport:
         """What is known of the tunnel."""
-        standing = self._standing
+        standing, round_trip = self._standing, self._confirmer.doubt.round_trip
         return LivenessReport(
             tunnel=self.spec.name,
             state=standing.state,
             since_ns=standing.since_ns,
-            hard=True,
+            hard=standing.hard,
             reason=standing.reason,
-            rtt_ns=self._session.round_trip,
+            rtt_ns=round_trip.smoothed if round_trip.samples else None,
             last_heard_ns=self._session.last_heard,
         )
 
@@ -119,6 +160,7 @@ class IcmpWatch:
         self._request.cancel()
         self._detection.cancel()
         self._echo.part(self._asker)
+        self._echo.part(self._prober)
 
     def _ask(self) -> None:
         now = self._loop.now()
@@ -129,35 +171,68 @@ class IcmpWatch:
         self._arm()
 
     def _answered(self, answer: Answer) -> None:
-        if answer.source != self.spec.remote or answer.interface != self.interface_index:
-            return
-        if self._session.answered(answer.arrived, max(answer.arrived - answer.sent, 0)):
+        if self._is_from_there(answer):
+            doubt = self._confirmer.doubt
+            doubt.round_trip.sample(max(answer.arrived - answer.sent, 0))
+            doubt.gaps.arrived(answer.arrived)
+            self._heard(answer)
+
+    def _probed(self, answer: Answer) -> None:
+        if self._is_from_there(answer):
+            self._heard(answer)
+
+    def _is_from_there(self, answer: Answer) -> bool:
+        return answer.source == self.spec.remote and answer.interface == self.interface_index
+
+    def _heard(self, answer: Answer) -> None:
+        healed = self._confirmer.heard(answer.arrived, self._loop.now(), answer=True)
+        came_up = self._session.answered(answer.arrived, answer.sent)
+        if came_up:
+            self._confirmer.restart()
             self._say("up", "answers ICMP echo")
+        elif healed:
+            self._say("up", "answers again")
 
     def _check(self) -> None:
-        """The deadline of the silence may have come; it has only if nothing waits to be read and we were awake."""
-        now = self._loop.now()
-        if now >= self._patience_ends():
+        """A deadline may have come: that of a late answer, or that of the silence, which is a death only if nothing
+        waits to be read, we were awake, and no unlike tunnel fell silent with this one."""
+        found = self._confirmer.look()
+        if found is not None:
+            self._say("down", found, hard=False)
+            self._confirmer.heal(self.timers.detection_ns)
+        if self._loop.now() >= self._patience_ends():
             self._echo.drain()
-            if now >= self._patience_ends():
-                fall = self._session.expire(now)
-                if fall is not None:
-                    self._say("down", silent(fall.silent_for, fall.intervals, fall.interval))
-        if not self._closed:
-            self._detection.due(self._patience_ends())
+            if self._loop.now() >= self._patience_ends():
+                self._give_up()
+        self._arm()
+
+    def _give_up(self) -> None:
+        now = self._loop.now()
+        if self._session.up and self._confirmer.ask_again():
+            self._forgiven_at = now
+            return
+        fall = self._session.expire(now)
+        if fall is not None:
+            self._confirmer.restart()
+            self._say("down", silent(fall.silent_for, fall.intervals, fall.interval))
 
     def _patience_ends(self) -> int:
-        stalled = self._loop.stalled_since(self._session.patient_since, self.timers.detection_ns)
-        return self._session.detection_due + stalled
+        session, detection = self._session, self.timers.detection_ns
+        if self._forgiven_at > session.patient_since:
+            return self._forgiven_at + detection
+        return patience_ends(self._loop, session.patient_since, session.detection_due, detection)
+
+    def _expected(self) -> int | None:
+        return self._session.unanswered_since if self._session.up and self.lives else None
 
     def _arm(self) -> None:
         if self._closed:
             return
         self._request.due(self._session.transmit_due)
-        self._detection.due(self._session.detection_due)
+        self._detection.due(min(self._patience_ends(), self._confirmer.due))
 
-    def _say(self, state: State, reason: str) -> None:
+    def _say(self, state: State, reason: str, *, hard: bool = True) -> None:
         standing = self._standing
-        if (state, reason) != (standing.state, standing.reason):
-            self._standing = standing.moved(state, self._loop.now(), reason)
+        if (state, reason, hard) != (standing.state, standing.reason, standing.hard):
+            self._standing = standing.moved(state, self._loop.now(), reason, hard=hard)
             self._changed(self.report())

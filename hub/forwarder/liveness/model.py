@@ -54,6 +54,8 @@ class TunnelSpec:
     idle: Timers
     local6: str | None = None
     remote6: str | None = None
+    confirm: bool = True
+    """Whether a late packet is followed up by probes, or the detection time waited for."""
 
     def own_addresses(self) -> Iterator[bytes]:
         """Our ends of the tunnel."""
@@ -114,6 +116,8 @@ class Standing:
     state: State
     since_ns: int
     reason: str
+    hard: bool = True
+    """Whether liveness itself is in this state; a tunnel that is only found dead by probes is down and not hard."""
 
     @classmethod
     def fresh(cls, now: int) -> Standing:
@@ -124,10 +128,14 @@ class Standing:
         """Up since before our start."""
         return replace(self, state="up", since_ns=min(since, self.started_ns), reason=reason)
 
-    def moved(self, state: State, now: int, reason: str) -> Standing:
+    def moved(self, state: State, now: int, reason: str, *, hard: bool = True) -> Standing:
         """In this state from now on; the instant is kept if it is no change."""
         since = self.since_ns if state == self.state else now
-        return replace(self, state=state, since_ns=since, reason=reason)
+        return replace(self, state=state, since_ns=since, reason=reason, hard=hard)
+
+    def softly_down(self, since: int, reason: str) -> Standing:
+        """Found dead before our start, while its session stood."""
+        return replace(self, state="down", since_ns=min(since, self.started_ns), reason=reason, hard=False)
 
     def gives_up_at(self, detection_ns: int) -> int:
         """When a tunnel that has not been heard since its start is down."""
