@@ -26,7 +26,7 @@ from policies.model.desired import ClassOrder, Desired
 from policies.model.ids import Prefix, TunnelId, lies_within
 from policies.model.intent import Branch, Hub, Intent, LivenessMethod, Tunnel
 from policies.model.verdicts import Decision, Place, Reason, Verdict
-from policies.model.view import LivenessState, SessionState, View
+from policies.model.view import LivenessState, SessionState, SessionView, View
 from policies.moves import Move, Progress, Step, advance, blocked_until
 from policies.preference import standing_med
 from policies.ranking import present_order, session_grace_ends, standing_order
@@ -83,7 +83,7 @@ def decide_branch(hub: Hub, branch: Branch, view: View, move: Move | None, now: 
     known = carrying(branch, view)
     active = known.active if known is not None else None
     choice = choose(ranking, active, branch.policy.failback, view, now)
-    standings = _standings(branch, view)
+    standings = _standings(branch, view, now)
     planned = _plan(branch, choice, active, move, standings, view, now)
     spoken = spokesman(standings, planned.chosen) if planned.chosen is not None else None
     meds = values(standings, spoken) if spoken is not None else {}
@@ -168,14 +168,14 @@ def _unless_expired(move: Move | None, now: Instant) -> Move | None:
     return move if move is not None and move.refused_until > now else None
 
 
-def _standings(branch: Branch, view: View) -> list[Standing]:
+def _standings(branch: Branch, view: View, now: Instant) -> list[Standing]:
     return [
-        _standing(tunnel, standing_med(branch.policy.announce, place), view)
+        _standing(tunnel, standing_med(branch.policy.announce, place), view, now)
         for place, tunnel in enumerate(standing_order(branch))
     ]
 
 
-def _standing(tunnel: Tunnel, med: int, view: View) -> Standing:
+def _standing(tunnel: Tunnel, med: int, view: View, now: Instant) -> Standing:
     liveness, session = view.liveness_of(tunnel.id), view.session_of(tunnel.id)
     # A session whose ExaBGP nobody can talk to stands, but says nothing new.
     up = session.state is SessionState.UP and tunnel.process in view.speakers
@@ -189,7 +189,14 @@ def _standing(tunnel: Tunnel, med: int, view: View) -> Standing:
         sent=min((said.med for said in session.sent.values()), default=None) if up else None,
         highest_sent=max((said.med for said in session.sent.values()), default=None) if up else None,
         lowest_held=session.lowest_held,
+        arrived=_arrives_at(tunnel, session) <= now,
     )
+
+
+def _arrives_at(tunnel: Tunnel, session: SessionView) -> Instant:
+    """From when on a tunnel that still lives is known to have lived when something was sent over it last."""
+    slowest = max(tunnel.liveness.active.detection_time, tunnel.liveness.idle.detection_time)
+    return Instant(session.sent_at + slowest.total_seconds())
 
 
 def _is_best_told(standings: list[Standing], target: TunnelId) -> bool:
@@ -233,6 +240,8 @@ def _closings_due(branch: Branch, view: View, now: Instant) -> Iterable[Instant]
 def _grace_ends(branch: Branch, view: View, now: Instant) -> Iterable[Instant]:
     for tunnel in branch.tunnels:
         session = view.session_of(tunnel.id)
+        if session.state is SessionState.UP and _arrives_at(tunnel, session) > now:
+            yield _arrives_at(tunnel, session)
         if session.state is SessionState.DOWN and session_grace_ends(session) > now:
             yield session_grace_ends(session)
         if session.state is SessionState.UP and not session.end_of_rib and settles_at(session) > now:

@@ -295,6 +295,7 @@ def _sent(was: SessionView, event: AnnouncementsSent, *, live: bool) -> SessionV
     }
     sent = {p: said for p, said in was.sent.items() if p not in event.withdrawn}
     sent.update(event.announced)
+    sent_at = event.at if event.announced else was.sent_at
     if not live:
-        return replace(was, sent=sent, sent_before=_lowest(was.sent_before, taken_back))
-    return replace(_replacing(was, taken_back, event.at), sent=sent)
+        return replace(was, sent=sent, sent_at=sent_at, sent_before=_lowest(was.sent_before, taken_back))
+    return replace(_replacing(was, taken_back, event.at), sent=sent, sent_at=sent_at)

@@ -9,8 +9,10 @@ The rules, each a few lines below:
 1.  While all is well every tunnel announces its standing value.
 2.  The chosen tunnel announces its standing value if that beats all others, else one below the lowest that any other
     may hold. A value that already beats them is left as it is: changing it would gain nothing.
-3.  What was lowered is given back (raised) only while the chosen tunnel is live, its session up, its set sent. The
-    chosen one's own value rises once everything that the branch may hold from others is worse than its standing value.
+3.  What was lowered is given back (raised) only while the chosen tunnel is live, its session up, its set sent, and
+    so long ago that its death meanwhile would be known: a tunnel may be dead for its detection time before we hear of
+    it, and what was sent into it never arrives. The chosen one's own value rises once everything that the branch may
+    hold from others is worse than its standing value.
 4.  A tunnel that is not chosen announces nothing better than the chosen one was *seen* to be sent.
 5.  Nothing is announced into a dead tunnel: TCP would deliver it after the heal.
 """
@@ -42,6 +44,8 @@ class Standing:
     sent: int | None
     lowest_held: int | None
     highest_sent: int | None = None
+    arrived: bool = True
+    """Whether what was sent last was sent so long ago that a tunnel that died before would be known to be dead."""
 
     def beats(self, value: int) -> bool:
         """Whether all that was sent on the present session is better than this value."""
@@ -50,18 +54,25 @@ class Standing:
 
     @property
     def sound(self) -> bool:
-        """Live, its session up and its set sent: only such a tunnel may be relied on."""
+        """Live, its session up and its set sent."""
         return self.alive and self.session_up and self.complete
+
+    @property
+    def relied_on(self) -> bool:
+        """Sound, and what it was sent has arrived: only then may what is better elsewhere be taken back."""
+        return self.sound and self.arrived
 
 
 def spokesman(standings: Sequence[Standing], chosen: TunnelId) -> TunnelId:
     """The tunnel over which the branch is told where to go: the chosen one, unless only another can be told.
 
     While the chosen tunnel has no session and another is dead, the branch may sit on the dead one until its hold timer
-    ends. Any live tunnel is better, so the first that has a session stands in.
+    ends; while two others share a value, it may use both. Any live tunnel is better, so the first that has a session
+    stands in.
     """
     the_chosen = next((s for s in standings if s.tunnel == chosen), None)
-    if (the_chosen is not None and _can_be_told(the_chosen)) or not any(s.dead for s in standings):
+    needed = any(s.dead for s in standings) or _are_tied(standings)
+    if (the_chosen is not None and _can_be_told(the_chosen)) or not needed:
         return chosen
     return next((s.tunnel for s in standings if s.alive and _can_be_told(s)), chosen)
 
@@ -78,6 +89,11 @@ def values(standings: Sequence[Standing], chosen: TunnelId) -> Mapping[TunnelId,
         if value is not None:
             wanted[other.tunnel] = value
     return wanted
+
+
+def _are_tied(standings: Sequence[Standing]) -> bool:
+    sent = [s.sent for s in standings if s.sent is not None]
+    return len(set(sent)) < len(sent)
 
 
 def _can_be_told(standing: Standing) -> bool:
@@ -122,7 +138,7 @@ def _gives_back(other: Standing, chosen: Standing, others: Sequence[Standing]) -
 
     Two that are both better than the chosen one would wait for each other: it has to beat them first.
     """
-    if not (_is_lowered(other) and chosen.sound and chosen.beats(other.med)):
+    if not (_is_lowered(other) and chosen.relied_on and chosen.beats(other.med)):
         return False
     lowered = (s.lowest_held for s in others if s is not other and _is_lowered(s))
     return all(held is None or chosen.beats(held) for held in lowered)
@@ -143,5 +159,5 @@ def _other_value(other: Standing, chosen: Standing | None, rest: Sequence[Standi
         return other.med if beaten else None
     if other.sent < other.med:
         best = beaten and all(s.lowest_held is None or chosen.beats(s.lowest_held) for s in rest)
-        return other.med if chosen.sound and best else other.sent
+        return other.med if chosen.relied_on and best else other.sent
     return other.med if beaten else other.sent

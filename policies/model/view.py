@@ -87,6 +87,8 @@ class SessionView:
     heard: Mapping[Prefix, Heard] = field(default_factory=dict)
     end_of_rib: bool = False
     replaced: Mapping[Prefix, Replaced] = field(default_factory=dict)
+    sent_at: Instant = NEVER
+    """When something was announced last on the present session."""
 
     @property
     def lowest_held(self) -> int | None:

@@ -73,6 +73,8 @@ def untied(world: World, prefix: Prefix, since: float) -> float:
     if unknown and all(world.lines[tunnel].live for tunnel in best):
         return NO_PROMISE
     for tunnel in best:
+        if world.controller is not None:
+            since = max(since, world.controller.speakers[world.process_of(tunnel)].ready_since)
         line = world.lines[tunnel]
         if world.sessions.ends[tunnel].hub_since < line.since:
             since = max(since, line.since + world.sessions.retransmission)

@@ -93,6 +93,14 @@ def test_failback_makes_the_better_tunnel_better_first_and_watches() -> None:
     assert decision.classes["bandung"].active == WIRELESS
 
 
+def test_nothing_is_given_back_before_a_death_of_the_better_tunnel_would_be_known() -> None:
+    told = view(on="wireless", meds=(1000, 990))
+    sessions = {**told.sessions, FIBER: replace(told.sessions[FIBER], sent_at=Instant(NOW - 0.01))}
+    just_told = replace(told, sessions=sessions)
+    assert meds(decided(just_told)) == {"fiber": 980, "wireless": 990}
+    assert decided(just_told).wake_at == Instant(NOW - 0.01 + 0.15)
+
+
 def test_the_return_path_is_watched_once_the_better_value_was_sent() -> None:
     assert not decided(view(on="wireless", meds=(1000, 990))).look
     assert decided(view(on="wireless", meds=(1000, 1100))).look

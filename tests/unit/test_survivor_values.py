@@ -26,6 +26,11 @@ def returned(tunnel: TunnelId, med: int, held: int | None = None) -> Standing:
     return Standing(tunnel, med, True, False, True, False, None, held)
 
 
+def just_told(tunnel: TunnelId, med: int, sent: int) -> Standing:
+    """Sound, but it may have died since it was told this."""
+    return replace(sound(tunnel, med, sent), arrived=False)
+
+
 fiber, wireless, lte = sound(FIBER, 1000), sound(WIRELESS, 1100), sound(LTE, 1200)
 
 
@@ -116,6 +121,12 @@ fiber, wireless, lte = sound(FIBER, 1000), sound(WIRELESS, 1100), sound(LTE, 120
             {WIRELESS: 1100, FIBER: 990},
         ),
         (
+            "nothing is given back while the chosen one may have died before it was told",
+            [dead(FIBER, 1000, 1000), just_told(WIRELESS, 1100, 970), sound(LTE, 1200, 980)],
+            WIRELESS,
+            {WIRELESS: 970, LTE: 980},
+        ),
+        (
             "a boost that is about to be given back is not met on the way either",
             [dead(FIBER, 1000, 1000), sound(WIRELESS, 1100), sound(LTE, 1200, 990)],
             WIRELESS,
@@ -173,6 +184,7 @@ unheard = replace(wireless, session_up=False, complete=False, sent=None)
             LTE,
         ),
         ("while nothing is dead it is waited for", [fiber, unheard, lte], WIRELESS),
+        ("while two others share a value one of them stands in", [fiber, unheard, replace(lte, sent=1000)], FIBER),
         ("nobody else can be told", [dead(FIBER, 1000, 1000), unheard], WIRELESS),
         (
             "one of which nothing is known does not stand in",
