@@ -20,6 +20,8 @@ ANSWER_DEADLINE = 30.0
 """Seconds after which an answer no longer comes."""
 _IN_ORDER = re.compile(r"neighbor \S+ (announce|withdraw) (attributes|route) ")
 _AT_ONCE = {"version": "exabgp ", "reload": "reload in progress"}
+NEIGHBORS = "show neighbor json"
+"""The question for all neighbors (`speaker.bgp.neighbors`). Its answer has a line, also where there are none."""
 
 _ALLOWED = re.compile(
     r"(neighbor [!-~]+ (announce|withdraw|flush|teardown) [ -~]+"
@@ -102,6 +104,8 @@ class Commands:
     def _answered(self, result: str) -> None:
         asked = self._at_once or next((a for a in self._unanswered if a.line not in _AT_ONCE), None)
         self._at_once = None
+        if asked is not None and asked.line == NEIGHBORS and result == "done" and not asked.lines:
+            return  # it answers what the relay before us asked
         if asked is not None and asked in self._unanswered:
             self._unanswered.remove(asked)
             asked.answer(result, asked.lines)

@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from speaker.bgp.commands import NEIGHBORS
 from speaker.bgp.memory import Memory, withdrawn
 from speaker.bgp.neighbors import shown
 
@@ -26,9 +27,6 @@ SETTLED = 10.0
 
 _ADDRESS = re.compile(r"[0-9A-Fa-f.:]{2,45}")
 _FAMILY = re.compile(r"[a-z0-9-]{1,20} [a-z0-9-]{1,20}")
-
-NEIGHBORS = "show neighbor json"
-"""The question for all neighbors (`speaker.bgp.neighbors`)."""
 
 Ask = Callable[[str, Callable[[str, list[str]], None]], None]
 

@@ -21,11 +21,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from speaker.bgp.commands import Commands, allowed
+from speaker.bgp.commands import NEIGHBORS, Commands, allowed
 from speaker.bgp.connection import Connection
 from speaker.bgp.memory import Memory
 from speaker.bgp.neighbors import shown
-from speaker.bgp.recovery import NEIGHBORS, Recovery
+from speaker.bgp.recovery import Recovery
 from speaker.bgp.started import started
 from speaker.listener import Listener, listen_at
 from speaker.priority import give_way_when_busy

@@ -10,7 +10,7 @@ from histories.world import World
 from hub.forwarder.classes import ForwardingClass, Order
 from policies.decide import BranchDecision
 from policies.model.ids import Prefix, TunnelId
-from policies.model.view import LivenessState, SessionState
+from policies.model.view import LivenessState, SessionState, View
 from speaker.bgp.ledger import URGENT_WINDOW
 from speaker.bgp.text import Announce, Command
 
@@ -162,10 +162,9 @@ class Invariants:
             if tunnel == chosen:
                 self._rises_itself(controller, tunnel, said[0])
                 continue
-            other = view.session_of(chosen)
-            sound = view.forwarder and view.liveness_of(chosen).state is LivenessState.UP
-            sound = sound and other.state is SessionState.UP and other.complete
-            if not sound:
+            # While the chosen one has no session another speaks for it, where two share a value.
+            spoken = [chosen, *(t for t in decision.verdict.told if t != tunnel)]
+            if not any(_carries(view, t, said[0]) for t in spoken):
                 raise ViolationError("boost kept", f"{tunnel} rises from {before} to {said[0]} in favour of {chosen}")
 
     def _rises_itself(self, controller: Controller, tunnel: TunnelId, med: int) -> None:
@@ -222,3 +221,11 @@ class Invariants:
         live = [t for t in controller.intent.tunnels() if view.liveness_of(t).state is LivenessState.UP]
         if live:
             raise ViolationError("never isolated", f"{chosen} is chosen, which is dead, while {live} live")
+
+
+def _carries(view: View, tunnel: TunnelId, value: int) -> bool:
+    """Whether a tunnel is live and was told, whole, what is better than this value."""
+    session = view.session_of(tunnel)
+    alive = view.forwarder and view.liveness_of(tunnel).state is LivenessState.UP
+    told = session.state is SessionState.UP and session.complete
+    return alive and told and (max((said.med for said in session.sent.values()), default=value) < value)

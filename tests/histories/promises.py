@@ -137,6 +137,9 @@ def _can_be_told_since(world: World, prefix: Prefix) -> float:
         speaker = controller.speakers[world.process_of(tunnel)] if controller is not None else None
         relay, exabgp = world.relays[world.process_of(tunnel)], world.exabgps[world.process_of(tunnel)]
         connected = speaker is not None and speaker.ready and exabgp.running and relay.running
+        if line.live and ends.hub is not None and ends.hub != ends.branch and tunnel in _chosen(controller):
+            # The branch has ended the session over which it would be told; a reset will say so.
+            on_chosen = max(on_chosen, line.since + world.situation.resetting)
         if speaker is None or not (line.live and ends.hub is not None and ends.hub == ends.branch and connected):
             continue
         stalls = [p.stalled_until for p in (speaker.to_relay, speaker.from_relay, relay.to_exabgp, relay.from_exabgp)]

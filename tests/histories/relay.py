@@ -78,12 +78,14 @@ class Relay:
         self.memory: dict[TunnelId, Remembered] = {}
         self._awaiting: set[TunnelId] = set()
         self._connections = 0
+        self._life = 0
 
     # living and dying
 
     def start(self) -> None:
         """Start, and ask ExaBGP what it has been doing; no session notices."""
         self.running, self.ready, self.memory = True, False, {}
+        self._life += 1
         self.started = self._timeline.now
         self.from_exabgp.open()
         self._exabgp.relay = self.from_exabgp
@@ -128,7 +130,13 @@ class Relay:
             self._of(tunnel).received |= received
 
         self.from_exabgp.then(told)
-        self._timeline.after(self._situation.sending, lambda: self.from_exabgp.then(lambda: self._found_out(tunnel)))
+        life = self._life
+
+        def sent() -> None:
+            if life == self._life:
+                self.from_exabgp.then(lambda: self._found_out(tunnel))
+
+        self._timeline.after(self._situation.sending, sent)
 
     def _found_out(self, tunnel: TunnelId) -> None:
         self._awaiting.discard(tunnel)

@@ -229,6 +229,12 @@ def test_a_respawned_relay_finds_out_what_went_before(rig: Rig) -> None:
     client.close()
 
 
+def test_answers_to_the_relay_before_it_are_not_taken_for_its_own(rig: Rig) -> None:
+    assert rig.hear() == "show neighbor json"
+    rig.say("done", "done", _established("10.255.1.1"), "done")
+    assert rig.hear() == "neighbor 10.255.1.1 flush adj-rib out"
+
+
 def _established(*addresses: str) -> str:
     carried = {"families": ["ipv4 unicast", "ipv6 unicast"]}
     return json.dumps([{"fsm": "ESTABLISHED", "duration": 0, "peer": {"address": a}, **carried} for a in addresses])
