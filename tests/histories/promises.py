@@ -95,6 +95,8 @@ def _by_the_hub(world: World, prefix: Prefix) -> float:
     began = max(
         # Also of one that has returned: the branch may have been led to it before it died, and now must be led away.
         [lines[tunnel].died for tunnel in holding]
+        # Or that was to be used and died before the branch heard of it.
+        + [lines[tunnel].died for tunnel in _chosen(controller) if tunnel in configured]
         + [controller.speakers[world.process_of(tunnel)].ready_since for tunnel in dead]
         + [world.configured_since + CONFIGURING, controller.view_forwarder_since]
         # A session that ended took away what the branch was told before, and the hub starts to tell it anew.

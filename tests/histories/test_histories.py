@@ -22,7 +22,7 @@ from policies.ranking import standing_order
 FIXED = range(300)
 ENOUGH = 500
 """Histories within which a fault must be found."""
-RARE = {"nobody stands in": 4236}
+RARE = {"nobody stands in": 4236, "a raise is believed to have arrived": 790}
 """Faults that few histories show: where to begin."""
 UNSEEN = 30
 KNOWN = (
