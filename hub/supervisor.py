@@ -130,7 +130,7 @@ class Supervisor:
         self._stopping = False
 
     def run(self) -> int:
-        """Start everything and watch it; returns 0 after SIGTERM or SIGINT."""
+        """Start everything and watch it; returns 0 after SIGTERM or SIGINT. However it ends, no process is left."""
         wakeup, told = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(told)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -138,10 +138,12 @@ class Supervisor:
         signal.signal(signal.SIGHUP, self._pass_on)
         self._selector.register(wakeup, selectors.EVENT_READ, None)
         _raise_descriptor_limit()
-        while not self._stopping:
-            self._look()
-            self._step(wakeup)
-        self._end_all()
+        try:
+            while not self._stopping:
+                self._look()
+                self._step(wakeup)
+        finally:
+            self._end_all()
         return 0
 
     def _look(self) -> None:
@@ -302,5 +304,6 @@ def _ending(status: int) -> str:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"pointsman: {text}\n")
-    sys.stderr.flush()
+    """A line for the log; that its disk is full, or that nobody reads it any more, must not end the hub."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"pointsman: {text}\n".encode(errors="replace"))

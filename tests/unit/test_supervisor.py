@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -43,6 +44,7 @@ wanted = {
     "deaf": Program("deaf", (sys.executable, "-c", "import sys; " + deaf + wait, str(directory / "deaf.ready"))),
 }
 def programs():
+    if (directory / "broken").exists(): raise ZeroDivisionError
     followed = [name for name in (directory / "wanted").read_text().split()] if "followed" in sys.argv else []
     leftover = (directory / "left.sock",)
     extra = [Program(name, (sys.executable, "-c", wait), leftovers=leftover) for name in followed if name != "deaf"]
@@ -59,9 +61,11 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def supervising(directory: Path, *names: str) -> Iterator[subprocess.Popen[str]]:
+def supervising(
+    directory: Path, *names: str, log: IO[str] | int = subprocess.PIPE
+) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-c", SCRIPT, str(directory), *names]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as supervisor:
+    with subprocess.Popen(command, stderr=log, text=True) as supervisor:
         try:
             yield supervisor
         finally:
@@ -94,6 +98,41 @@ def test_a_stop_ends_every_process(tmp_path: Path) -> None:
         assert supervisor.wait(20) == 0
         assert not is_there(child)
         assert not file.exists()
+
+
+def test_a_log_that_cannot_be_written_ends_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "one.pid"
+    with Path("/dev/full").open("w") as full, supervising(tmp_path, "sleeper", log=full) as supervisor:
+        for _ in range(3):
+            wait_for(lambda: is_there(pid_in(file)))
+            before = pid_in(file)
+            os.kill(before, signal.SIGKILL)
+            wait_for(lambda before=before: pid_in(file) not in (0, before))
+        supervisor.terminate()
+        assert supervisor.wait(20) == 0
+
+
+def test_a_log_that_nobody_reads_any_more_ends_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "one.pid"
+    with supervising(tmp_path, "sleeper") as supervisor:
+        wait_for(lambda: pid_in(file) > 0)
+        assert supervisor.stderr is not None
+        supervisor.stderr.close()
+        before = pid_in(file)
+        os.kill(before, signal.SIGKILL)
+        wait_for(lambda: pid_in(file) not in (0, before) and is_there(pid_in(file)))
+        supervisor.terminate()
+        assert supervisor.wait(20) == 0
+
+
+def test_a_fault_of_its_own_leaves_no_process_behind(tmp_path: Path) -> None:
+    with supervising(tmp_path, "deaf") as supervisor:
+        wait_for((tmp_path / "deaf.ready").exists)
+        wait_for(lambda: pid_in(tmp_path / "deaf.pid") > 0)
+        deaf = pid_in(tmp_path / "deaf.pid")
+        (tmp_path / "broken").touch()
+        assert supervisor.wait(20) == 1
+        assert not is_there(deaf)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -176,11 +215,12 @@ def test_what_is_unwanted_for_a_moment_only_is_not_stopped(tmp_path: Path) -> No
 
 
 def test_what_comes_back_while_it_is_being_stopped_is_started_again(tmp_path: Path) -> None:
-    with following(tmp_path, "deaf"):
+    with following(tmp_path, "deaf") as supervisor:
         before = pid_in(tmp_path / "deaf.pid")
         wait_for((tmp_path / "deaf.ready").exists)
         want(tmp_path)
-        time.sleep(0.8)  # it was asked to stop, and does not
+        assert supervisor.stderr is not None
+        assert "deaf is wanted no more" in supervisor.stderr.readline()
         want(tmp_path, "deaf")
         wait_for(lambda: pid_in(tmp_path / "deaf.pid") not in (0, before))
         assert not is_there(before)
