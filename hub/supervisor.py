@@ -24,6 +24,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hub.control.log import say_at_once
 from hub.control.places import Places
 
 STEADY_SECONDS = 2.0
@@ -304,6 +305,4 @@ def _ending(status: int) -> str:
 
 
 def _say(text: str) -> None:
-    """A line for the log; that its disk is full, or that nobody reads it any more, must not end the hub."""
-    with contextlib.suppress(OSError):
-        os.write(2, f"pointsman: {text}\n".encode(errors="replace"))
+    say_at_once(f"pointsman: {text}")

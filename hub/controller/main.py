@@ -18,7 +18,9 @@ from hub.bgp.speakers import Speakers
 from hub.config import Configuration, read
 from hub.config.applied import in_force, put_in_force, stage
 from hub.config.leaving import resumed
+from hub.config.problems import Problem
 from hub.control.lock import AlreadyRunningError, hold
+from hub.control.log import say_at_once
 from hub.control.places import Places
 from hub.controller.changing import Changing
 from hub.controller.forwarder import ForwarderLink
@@ -49,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 1
         asyncio.run(_serve(places, change, overrides))
     except (OSError, AlreadyRunningError) as error:
-        sys.stderr.write(f"pointsman: controller: {error}\n")
+        say_at_once(f"pointsman: controller: {error}")
         return 1
     return 0
 
@@ -75,7 +77,7 @@ def first(places: Places, overrides: Overrides) -> Transition | None:
     staged = _staged(places)
     configuration = read_copy(staged or places.config, places.config)
     for problem in configuration.problems:
-        sys.stderr.write(f"{problem}\n")
+        _say_problem(problem)
     if configuration.intent is None:
         return None
     if staged is not None:
@@ -83,11 +85,16 @@ def first(places: Places, overrides: Overrides) -> Transition | None:
     return Transition(configuration.intent, configuration.intent)
 
 
+def _say_problem(problem: Problem) -> None:
+    for line in str(problem).splitlines():
+        say_at_once(line)
+
+
 def _resumed(kept: Path, intent: Intent) -> Transition:
     try:
         return resumed(kept, intent)
     except (OSError, ValueError) as error:
-        sys.stderr.write(f"pointsman: controller: {error}: what it names is removed at once\n")
+        say_at_once(f"pointsman: controller: {error}: what it names is removed at once")
         return Transition(intent, intent)
 
 
@@ -108,7 +115,7 @@ def _put_in_force(staged: Path, places: Places) -> None:
 
 def _say_not_kept(error: OSError, places: Places) -> None:
     where = f"{error.filename or places.state}: {error.strerror}"
-    sys.stderr.write(f"pointsman: controller: {where}: a restarted controller will read {places.config}\n")
+    say_at_once(f"pointsman: controller: {where}: a restarted controller will read {places.config}")
 
 
 def read_of(places: Places, overrides: Overrides) -> Callable[[Path, Path], Configuration]:
@@ -151,7 +158,7 @@ async def _serve(places: Places, change: Transition, overrides: Overrides) -> No
         tasks = [
             group.create_task(part.run(), name=type(part).__name__)
             for part in (
-                ControlServer(places.control_socket, loop, changing),
+                ControlServer(places.control_socket, loop, changing, record.say),
                 forwarder,
                 speakers,
                 neighbors,

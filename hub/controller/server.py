@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from difflib import get_close_matches
@@ -27,10 +26,11 @@ _LONGEST_NAME = 100
 class ControlServer:
     """A ControlServer answers questions about the loop's state, and has the configuration changed when asked to."""
 
-    def __init__(self, socket: Path, loop: Loop, changing: Changing) -> None:
+    def __init__(self, socket: Path, loop: Loop, changing: Changing, say: Callable[[str], None]) -> None:
         self._socket = socket
         self._loop = loop
         self._changing = changing
+        self._say = say
         self._turn = asyncio.Lock()
         self._complained = False
 
@@ -50,7 +50,7 @@ class ControlServer:
             if not self._complained:
                 self._complained = True
                 why = f"{error.strerror or error}; is its directory there, and writable?"
-                sys.stderr.write(f"pointsman: controller: cannot listen at {self._socket}: {why}\n")
+                self._say(f"cannot listen at {self._socket}: {why}")
             return None
         self._complained = False
         return listener

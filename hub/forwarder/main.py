@@ -18,11 +18,11 @@ from pathlib import Path
 
 from hub.control.lines import Message
 from hub.control.lock import AlreadyRunningError
+from hub.control.log import Log, say_at_once
 from hub.control.places import SYSTEM_RUN, SYSTEM_STATE, Places
 from hub.forwarder import checks
 from hub.forwarder.forwarder import Forwarder, OnLiveness, OnPath, OnProblem
 from hub.forwarder.liveness.engine import Engine
-from hub.forwarder.log import Log, complain
 from hub.forwarder.loop import Loop, Timer
 from hub.forwarder.netlink import links, nexthops
 from hub.forwarder.netlink.sockets import Notifications, Requests
@@ -55,7 +55,7 @@ class Process:
 
     def __init__(self, places: Places) -> None:
         self._loop = Loop()
-        self._log = Log()
+        self._log = Log("forwarder: ")
         self._server = Server(self._loop, places.forwarder_socket, self._snapshot, self._obey, self._log)
         self._results, self._results_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._save_error: OSError | None = None
@@ -270,27 +270,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
     missing = checks.missing_capabilities()
     if missing:
-        complain(f"{' and '.join(missing)} missing: run it as root, or by systemd with AmbientCapabilities=")
+        say_at_once(
+            f"forwarder: {' and '.join(missing)} missing: run it as root, or by systemd with AmbientCapabilities="
+        )
         return 1
     for directory in (options.run_dir, options.state_dir):
         if not directory.is_dir():
-            complain(f"there is no directory {directory}: create it (mkdir -p {directory})")
+            say_at_once(f"forwarder: there is no directory {directory}: create it (mkdir -p {directory})")
             return 1
     places = Places(run=options.run_dir, state=options.state_dir)
     raise_descriptor_limit()
     if len(os.fsencode(places.forwarder_socket)) > LONGEST_SOCKET_PATH:
-        complain(f"{places.forwarder_socket} is too long for a socket: choose a --run-dir with a shorter path")
+        say_at_once(
+            f"forwarder: {places.forwarder_socket} is too long for a socket: choose a --run-dir with a shorter path"
+        )
         return 1
     try:
         if options.nexthop_compat_off:
             COMPAT_MODE.write_text("0")
         process = Process(places)
     except AlreadyRunningError as error:
-        complain(str(error))
+        say_at_once(f"forwarder: {error}")
         return 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        complain(f"can't start: {where}{error.strerror}; look at the owner and mode of {options.run_dir}")
+        say_at_once(f"forwarder: can't start: {where}{error.strerror}; look at the owner and mode of {options.run_dir}")
         return 1
     process.run()
     return 0

@@ -24,8 +24,8 @@ from hub.control.lines import (
     greeting,
 )
 from hub.control.lock import hold
+from hub.control.log import say_at_once
 from hub.forwarder.fields import FieldError
-from hub.forwarder.log import complain
 from hub.forwarder.loop import Loop, Timer
 from hub.forwarder.orders import Command, GetStatus, parse, pauses
 from speaker.listener import Listener, listen_at
@@ -168,7 +168,7 @@ class Server:
         path: Path,
         snapshot: Callable[[], Message],
         obey: Callable[[Command], None],
-        log: Callable[[str], None] = complain,
+        log: Callable[[str], None] = say_at_once,
     ) -> None:
         self.loop = loop
         self.counters: dict[str, int] = {

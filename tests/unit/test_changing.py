@@ -201,21 +201,21 @@ def test_a_first_start_puts_the_files_in_force(places: Places) -> None:
     play(places, restarted)
 
 
-def test_files_that_cannot_be_copied_are_read_all_the_same(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_that_cannot_be_copied_are_read_all_the_same(places: Places, capfd: pytest.CaptureFixture[str]) -> None:
     places.state.write_text("no directory")
     assert first(places, Overrides()) is not None
-    assert f"{places.state}" in capsys.readouterr().err
+    assert f"{places.state}" in capfd.readouterr().err
 
 
-def test_wrong_files_are_not_put_in_force(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_files_are_not_put_in_force(places: Places, capfd: pytest.CaptureFixture[str]) -> None:
     (places.config / "branches" / "bandung.yaml").write_text("as: nonsense\n")
     assert first(places, Overrides()) is None
-    assert "branches/bandung.yaml:1:5" in capsys.readouterr().err
+    assert "branches/bandung.yaml:1:5" in capfd.readouterr().err
     assert in_force(places.config, places.state) is None
 
 
 def test_a_spoilt_memory_of_what_is_left_is_said_and_keeps_nobody_from_starting(
-    places: Places, capsys: pytest.CaptureFixture[str]
+    places: Places, capfd: pytest.CaptureFixture[str]
 ) -> None:
     play(places, leave_fiber)
     kept = in_force(places.config, places.state)
@@ -224,7 +224,7 @@ def test_a_spoilt_memory_of_what_is_left_is_said_and_keeps_nobody_from_starting(
     change = first(places, Overrides())
     assert change is not None
     assert change.leaving == frozenset()
-    assert "leaving.json" in capsys.readouterr().err
+    assert "leaving.json" in capfd.readouterr().err
 
 
 WITH_PASSWORD = f"{BANDUNG}session: {{password-file: bandung.bgp}}\n"

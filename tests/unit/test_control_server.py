@@ -32,7 +32,8 @@ def serve(path: Path, scene: Callable[[], Awaitable[None]]) -> None:
     """Run a scene beside a server."""
 
     async def whole() -> None:
-        task = asyncio.create_task(ControlServer(path, cast("Loop", SlowLoop()), cast("Changing", None)).run())
+        server = ControlServer(path, cast("Loop", SlowLoop()), cast("Changing", None), print)
+        task = asyncio.create_task(server.run())
         try:
             await asyncio.wait_for(scene(), 60)
         finally:
@@ -81,7 +82,7 @@ def test_a_directory_that_is_not_there_yet_is_waited_for(
         assert "answer" in await ask(path, b'{"ask":"status"}\n')
 
     serve(path, scene)
-    assert capsys.readouterr().err.count("cannot listen") == 1
+    assert capsys.readouterr().out.count("cannot listen") == 1
 
 
 def test_between_any_two_answers_there_is_time_for_the_rest(tmp_path: Path) -> None:

@@ -61,9 +61,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def supervising(
-    directory: Path, *names: str, log: IO[str] | int = subprocess.PIPE
-) -> Iterator[subprocess.Popen[str]]:
+def supervising(directory: Path, *names: str, log: IO[str] | int = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-c", SCRIPT, str(directory), *names]
     with subprocess.Popen(command, stderr=log, text=True) as supervisor:
         try:
