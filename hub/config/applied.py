@@ -2,7 +2,8 @@
 
 A controller that dies while somebody edits the files must not come back with half of an edit, or not at all. So the
 files are copied first, the copy is read and judged, and it becomes the one in force by one rename. What is renamed is
-on the disk by then: a power cut must not leave empty files in force.
+on the disk by then: a power cut must not leave empty files in force. A copy that can no longer be used gives way to the
+files, and that is said.
 """
 
 from __future__ import annotations

@@ -18,7 +18,6 @@ from hub.bgp.speakers import Speakers
 from hub.config import Configuration, read
 from hub.config.applied import in_force, put_in_force, stage
 from hub.config.leaving import resumed
-from hub.config.problems import Problem
 from hub.control.lock import AlreadyRunningError, hold
 from hub.control.log import say_at_once
 from hub.control.places import Places
@@ -68,16 +67,19 @@ def _parser() -> argparse.ArgumentParser:
 def first(places: Places, overrides: Overrides) -> Transition | None:
     """What was in force before, as far as a change had come; else what the files say, which is in force from here on.
 
-    None after saying what is wrong with the files.
+    None after saying what is wrong with the files. What is wrong with what was in force is said too.
     """
     read_copy = read_of(places, overrides)
     kept = in_force(places.config, places.state)
-    if kept is not None and (intent := read_copy(kept, kept).intent) is not None:
-        return _resumed(kept, intent)
+    if kept is not None:
+        copy = read_copy(kept, kept)
+        if copy.intent is not None:
+            return _resumed(kept, copy.intent)
+        _say_unusable(kept, copy, places)
     staged = _staged(places)
     configuration = read_copy(staged or places.config, places.config)
     for problem in configuration.problems:
-        _say_problem(problem)
+        _say_problem(str(problem))
     if configuration.intent is None:
         return None
     if staged is not None:
@@ -85,8 +87,18 @@ def first(places: Places, overrides: Overrides) -> Transition | None:
     return Transition(configuration.intent, configuration.intent)
 
 
-def _say_problem(problem: Problem) -> None:
-    for line in str(problem).splitlines():
+def _say_unusable(kept: Path, copy: Configuration, places: Places) -> None:
+    """It is no longer accepted, or was damaged. Without a hub all would be worse than with what the files say."""
+    for problem in copy.problems:
+        _say_problem(f"{kept}/{problem}")
+    say_at_once(
+        f"pointsman: controller: {kept} was in force and cannot be used any more: {places.config} is in force from "
+        f'here on, if it has no errors; compare the two, then "pointsman check {places.config}"'
+    )
+
+
+def _say_problem(problem: str) -> None:
+    for line in problem.splitlines():
         say_at_once(line)
 
 

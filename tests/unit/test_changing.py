@@ -214,6 +214,30 @@ def test_wrong_files_are_not_put_in_force(places: Places, capfd: pytest.CaptureF
     assert in_force(places.config, places.state) is None
 
 
+def test_a_copy_in_force_that_is_no_longer_accepted_is_said_before_the_files_take_its_place(
+    places: Places, capfd: pytest.CaptureFixture[str]
+) -> None:
+    first(places, Overrides())
+    kept = in_force(places.config, places.state)
+    assert kept is not None
+    assert capfd.readouterr().err == ""
+    (kept / "branches" / "bandung.yaml").write_text("as: nonsense\n")
+    (places.config / "branches" / "bandung.yaml").write_text(BANDUNG.replace("65001", "65009"))
+    change = first(places, Overrides())
+    assert change is not None
+    assert change.final.branches["bandung"].asn == 65009
+    said = capfd.readouterr().err
+    assert f"{kept}/branches/bandung.yaml:1:5: " in said
+    assert f"{kept} was in force and cannot be used any more: {places.config} is in force from here on" in said
+    assert '"pointsman check' in said
+
+
+def test_a_copy_that_is_accepted_is_taken_without_a_word(places: Places, capfd: pytest.CaptureFixture[str]) -> None:
+    first(places, Overrides())
+    assert first(places, Overrides()) is not None
+    assert capfd.readouterr().err == ""
+
+
 def test_a_spoilt_memory_of_what_is_left_is_said_and_keeps_nobody_from_starting(
     places: Places, capfd: pytest.CaptureFixture[str]
 ) -> None:
