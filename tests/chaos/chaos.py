@@ -57,6 +57,7 @@ def main() -> int:
     print(f"chaos       seed {options.seed}, {options.minutes:g} minutes")
     with _lab(options) as (hub, configuration):
         _run(hub, configuration, account, options)
+    account.finish()
     account.tell()
     if options.json is not None:
         options.json.write_text(json.dumps(account.__dict__, indent=1) + "\n")
@@ -104,7 +105,7 @@ def _episode(
     disagreement = _settle(hub)
     probe.mark(finish)
     account.episodes += 1
-    account.faults += len(faults)
+    account.count(len(injector.made), injector.not_made)
     account.notes += injector.notes
     print(f"{account.episodes:4}  {'; '.join(map(str, faults))}", flush=True)
     if disagreement:

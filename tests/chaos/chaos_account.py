@@ -9,6 +9,9 @@ from chaos_verdict import RANDOM_LOSS, Interval, Site, explain
 
 from hub.lab.outages import Direction, Outage
 
+FEW, MOST_NOT_MADE = 3, 0.1
+"""How many faults, or what part of all, may fail to be made, as when another fault was in the way."""
+
 
 @dataclass
 class Account:
@@ -17,6 +20,7 @@ class Account:
     seed: int
     episodes: int = 0
     faults: int = 0
+    not_made: int = 0
     sent: int = 0
     lost: int = 0
     gaps: list[str] = field(default_factory=list)
@@ -32,6 +36,18 @@ class Account:
         """Something that helps to find a cause."""
         self.notes.append(text)
         print(f"      note  {text}", flush=True)
+
+    def count(self, made: int, not_made: Sequence[str]) -> None:
+        """The faults of an episode: only those that were made prove anything."""
+        self.faults += made
+        self.not_made += len(not_made)
+        for text in not_made:
+            self.note(f"not made: {text}")
+
+    def finish(self) -> None:
+        """The end of the run, which proves nothing if its faults were not made."""
+        if self.not_made > max(FEW, MOST_NOT_MADE * (self.faults + self.not_made)):
+            self.violation(f"{self.not_made} of {self.faults + self.not_made} faults could not be made")
 
     def judge(self, site: Site, direction: str, seen: Direction, begin: float, intervals: Sequence[Interval]) -> None:
         """One direction of a branch in one IP version, in an episode that began then."""

@@ -35,6 +35,8 @@ class Injector:
         self._lock = threading.Lock()
         self.intervals: list[Interval] = []
         self.notes: list[str] = []
+        self.made: list[Fault] = []
+        self.not_made: list[str] = []
         self.began = time.monotonic()
 
     def play(self, faults: tuple[Fault, ...]) -> None:
@@ -50,8 +52,10 @@ class Injector:
         try:
             _sleep_until(start + fault.begins)
             self._carry_out(fault, start + fault.ends)
-        except Exception as error:  # noqa: BLE001 - a fault that could not be made is told, and is no violation
-            self.notes.append(f"{fault.kind.value} {fault.target}: {type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 - one may fail by another's doing; a run of them is a violation
+            self.not_made.append(f"{fault.kind.value} {fault.target}: {type(error).__name__}: {error}")
+        else:
+            self.made.append(fault)
 
     def _carry_out(self, fault: Fault, until: float) -> None:
         match fault.kind:
@@ -114,21 +118,22 @@ class Injector:
 
     def _kill(self, name: str, number: int = signal.SIGKILL) -> None:
         before = process_of(self._hub, name)
-        if before:
-            os.kill(before, number)
-        self._wait(lambda: process_of(self._hub, name) not in (0, before) and self._answers(name))
+        if not before:
+            raise ProcessLookupError(f"{name} does not run")
+        os.kill(before, number)
+        self._wait(lambda: process_of(self._hub, name) not in (0, before) and self._answers(name), f"{name} is back")
 
     def _stop(self, name: str, until: float) -> None:
         pid = process_of(self._hub, name)
         if not pid:
-            return
+            raise ProcessLookupError(f"{name} does not run")
         os.kill(pid, signal.SIGSTOP)
         try:
             _sleep_until(until)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
-        self._wait(lambda: self._answers(name))
+        self._wait(lambda: self._answers(name), f"{name} answers")
 
     def _kill_all(self, until: float) -> None:
         supervisor = self._hub.supervisor()
@@ -137,9 +142,9 @@ class Injector:
                 with contextlib.suppress(ProcessLookupError):
                     kill(pid)
         _sleep_until(until)
-        self._wait(lambda: not is_alive(supervisor))
+        self._wait(lambda: not is_alive(supervisor), "the supervisor is gone")
         self._hub.start_again()
-        self._wait(lambda: all(map(self._answers, PROCESSES)))
+        self._wait(lambda: all(map(self._answers, PROCESSES)), "all processes answer")
 
     def _answers(self, name: str) -> bool:
         run = self._hub.lab.place.run
@@ -151,13 +156,14 @@ class Injector:
             return False
         return name == "controller" or bool(report["speaker"])
 
-    def _wait(self, condition: Callable[[], bool]) -> None:
+    def _wait(self, condition: Callable[[], bool], wanted: str) -> None:
         deadline = time.monotonic() + _BACK_WITHIN
         while time.monotonic() < deadline:
             with contextlib.suppress(OSError, ValueError, KeyError):
                 if condition():
                     return
             time.sleep(0.01)
+        self.notes.append(f"not so within {_BACK_WITHIN:g} s: {wanted}")
 
     # everything else
 
@@ -171,7 +177,7 @@ class Injector:
             _sleep_until(until)
         finally:
             file.write_text(text)
-            self._wait(self._ask_apply)
+            self._wait(self._ask_apply, "the configuration of before is applied")
 
     def _ask_apply(self) -> bool:
         try:
