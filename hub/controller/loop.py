@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 from hub.controller.record import Record
 from hub.controller.report import Surroundings, branch_report, network_report
 from hub.controller.stalls import TICK_SECONDS, Stalls
-from hub.controller.wording import sentence
+from hub.controller.wording import sentence, speaker_mend
 from policies.decide import BranchDecision, combine, decide_branch
 from policies.faults import faults
 from policies.model.clock import Instant, Now
@@ -104,8 +104,10 @@ class Loop:
     def reconfigure(self, intent: Intent) -> None:
         """Decide by this configuration from now on."""
         self._intent, self._zone = intent, ZoneInfo(intent.timezone)
-        self._view = without_strangers(self._view, frozenset(intent.tunnels()), frozenset(intent.branches))
+        tunnels = frozenset(intent.tunnels())
+        self._view = without_strangers(self._view, tunnels, frozenset(intent.branches))
         self._decisions = {n: d for n, d in self._decisions.items() if n in intent.branches}
+        self._closed = {tunnel: since for tunnel, since in self._closed.items() if tunnel in tunnels}
         if self._forwarder is not None:
             self._forwarder.reconfigure(intent)
         self._dirty = set(intent.branches)
@@ -237,9 +239,7 @@ class Loop:
                 problems["forwarder"] = (link.error, "start it; the kernel goes on forwarding meanwhile")
         if speaker is not None:
             counters |= {f"bgp: {k}": v for k, v in speaker.counters.items()}
-            problems |= {
-                k: (text, "see ExaBGP's log; it is started again by itself") for k, text in speaker.problems.items()
-            }
+            problems |= {key: (text, speaker_mend(key, text)) for key, text in speaker.problems.items()}
         now = Instant(time.monotonic())
         for branch in self._intent.branches.values():
             problems |= {

@@ -45,6 +45,15 @@ def sentence(event: Event) -> str | None:
             return None
 
 
+def speaker_mend(key: str, text: str) -> str:
+    """What helps against a problem of a speaker, by the problem's key, and by who refuses in its text."""
+    if key.startswith("version "):
+        return "the router then opens the session anew, and carries it; nothing is to be done at the hub"
+    if "refuses: " in text:
+        return "end the other one (pgrep -af hub.controller); it is tried again by itself"
+    return "see ExaBGP's log; it is started again by itself"
+
+
 def _said(event: AnnouncementsSent) -> str:
     announced = [f"{prefix} med {said.med}" for prefix, said in event.announced.items()]
     return ", ".join(announced + [f"{prefix} withdrawn" for prefix in event.withdrawn])
