@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 
 from hub.cli.asking import add_question, asked
+from hub.cli.where import running_hub
+from hub.control.places import Places
 
-PATIENCE_SECONDS = 90.0
-"""Longer than the controller waits for ExaBGP, and for traffic to leave tunnels that go."""
+JUDGED_SECONDS = 30.0
+"""How long ExaBGP may take to judge the configuration of one process; the controller asks for one after the other."""
+DONE_SECONDS = 60.0
+"""What comes after that: to withdraw and close, until ExaBGP has it, and until traffic has left tunnels that go."""
 NOT_REACHED = 4
 
 _EPILOG = """\
@@ -36,12 +41,24 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.set_defaults(run=run)
 
 
+def patience(places: Places) -> float:
+    """Seconds: longer than the controller takes at most, should the change need one more ExaBGP process than now."""
+    configured = {1}
+    with contextlib.suppress(OSError):  # where there is no hub, nobody is waited for
+        configured |= places.configured_processes()
+    return JUDGED_SECONDS * (1 + len(configured)) + DONE_SECONDS
+
+
 def run(options: argparse.Namespace) -> int:
     """Apply, and say how it ended."""
     question = {"ask": "apply", "plan": options.plan, "force": options.force}
     whether = '"pointsman plan" says whether it was applied: then nothing would change'
     report = asked(
-        options, question, PATIENCE_SECONDS, absent='"pointsman check" looks at the files alone', busy=whether
+        options,
+        question,
+        patience(running_hub(options)),
+        absent='"pointsman check" looks at the files alone',
+        busy=whether,
     )
     if isinstance(report, int):
         return report
