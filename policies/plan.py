@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from policies.changes import Change, branch_changes, hub_changes
@@ -20,6 +20,8 @@ from policies.transition import leaving_tunnels, restarting_sessions
 
 MOST_REMOVED = 0.5
 """The part of the branches that may go at once without being forced; one alone may always, unless it is the last."""
+DIGITS = 8
+"""Of a plan's number: two plans that somebody may take for each other do not share one by chance."""
 
 
 class Kind(Enum):
@@ -184,4 +186,12 @@ def _guards(before: Intent, after: Intent, branches: list[BranchPlan]) -> tuple[
 
 
 def _digest(before: Intent, after: Intent, found: Plan) -> str:
-    return hashlib.sha256(repr((before, after, found)).encode()).hexdigest()[:4]
+    """The same in every process: a set has no order of its own, and its `repr` another one after a restart."""
+    said = repr((_in_order(before), _in_order(after), found))
+    return hashlib.sha256(said.encode()).hexdigest()[:DIGITS]
+
+
+def _in_order(intent: Intent) -> tuple[Intent, list[list[str]]]:
+    branches = {name: replace(branch, leaving=frozenset()) for name, branch in intent.branches.items()}
+    leaving = [sorted(map(str, branch.leaving)) for branch in intent.branches.values()]
+    return replace(intent, branches=branches), leaving

@@ -18,9 +18,9 @@ NOT_REACHED = 4
 
 _EPILOG = """\
 examples:
-  pointsman plan && pointsman apply 7f3a
+  pointsman plan && pointsman apply 7f3a91c2
   pointsman apply                     whatever the files say now
-  pointsman apply 7f3a --force        although a guard speaks against it
+  pointsman apply 7f3a91c2 --force    although a guard speaks against it
 
 exit status: 0 done, 1 refused (nothing was changed), 2 usage, 3 no hub is running, 4 in force, but not all of it yet
 """

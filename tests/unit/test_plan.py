@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 from small_network import HUB, HUB_PREFIX, a_branch, a_network
@@ -138,3 +142,40 @@ def test_the_number_of_a_plan_follows_files_and_health() -> None:
     assert plan(BEFORE, after, view(), Instant(1001.0)).id == same
     assert plan(BEFORE, after, view(wireless=LivenessState.DOWN), NOW).id != same
     assert plan(BEFORE, with_bandung(only("fiber")), view(), NOW).id != same
+
+
+NUMBER_OF_A_PLAN = """
+from dataclasses import replace
+from small_network import a_branch, a_network
+from policies.model.clock import Instant
+from policies.model.ids import TunnelId
+from policies.model.view import View
+from policies.plan import plan
+going = frozenset(TunnelId("bandung", f"uplink-{number}") for number in range(9))
+before = a_network(replace(a_branch(), leaving=going))
+print(plan(before, a_network(a_branch(number=2)), View(), Instant(1.0)).id)
+"""
+
+
+def test_the_number_of_a_plan_is_the_same_in_every_process() -> None:
+    path = os.pathsep.join(str(Path(__file__).parents[up]) for up in (1, 2))
+    numbers = {
+        subprocess.run(
+            [sys.executable, "-c", NUMBER_OF_A_PLAN],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(numbers) == 1
+
+
+def test_a_branch_that_is_leaving_other_tunnels_is_another_plan() -> None:
+    bandung = replace(BRANCH, leaving=frozenset({FIBER}))
+    after = with_bandung(only("wireless"))
+    assert (
+        plan(BEFORE, after, view(), NOW).id
+        != plan(a_network(bandung, a_branch("tegal", number=2)), after, view(), NOW).id
+    )
