@@ -22,7 +22,7 @@ first steps:
   pointsman lab cut bandung/fiber
   pointsman why bandung
 
-exit status: 0 done, 1 refused or found wrong, 2 usage, 3 not running or not reachable
+exit status: 0 done, 1 refused or found wrong, 2 usage, 3 not running or not reachable, 4 applied, but not all of it yet
 """
 
 
