@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -26,25 +28,12 @@ RARE = {"nobody stands in": 4236, "a raise is believed to have arrived": 790}
 """Faults that few histories show: where to begin."""
 UNSEEN = 30
 KNOWN = (
-    30,
-    73,
-    116,
-    158,
-    424,
-    2274,
-    15905,
-    210828,
-    213543,
-    3001033,
-    3003997,
-    3007870,
-    5008254,
-    5010505,
-    9000832,
-    9020207,
-    9023464,
+    *(30, 73, 116, 158, 424, 2274, 15905, 210828, 213543),
+    *(3001033, 3003997, 3007870, 4001472, 4005142, 5003558, 5008254, 5010505),
+    *(6004070, 6007185, 6010764, 8012228, 9000832, 9020207, 9023464),
 )
 """Seeds that once showed a fault."""
+DOCUMENTED = Path(__file__).parents[2] / "docs/reference/histories.md"
 
 
 def check(seed: int) -> None:
@@ -72,6 +61,14 @@ def test_and_in_histories_that_nobody_has_seen() -> None:
 @pytest.mark.parametrize("seed", KNOWN)
 def test_what_failed_once_holds(seed: int) -> None:
     check(seed)
+
+
+def test_every_seed_that_the_reference_says_failed_is_played() -> None:
+    _, _, section = DOCUMENTED.read_text(encoding="utf-8").partition("## Seeds that failed\n")
+    rows = re.findall(r"^\| ([\d, ]+) \|", section.partition("\n## ")[0], re.MULTILINE)
+    documented = {int(seed) for row in rows for seed in row.split(", ")}
+    assert documented
+    assert documented <= set(KNOWN)
 
 
 @pytest.mark.parametrize("name", SABOTAGES)
