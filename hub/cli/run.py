@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from hub.cli.where import no_configuration, say
-from hub.control.places import SYSTEM_CONFIG, SYSTEM_RUN, SYSTEM_STATE, Places
+from hub.control.places import SYSTEM_RUN, SYSTEM_STATE, Places
 
 _EPILOG = """\
 examples:
@@ -50,6 +50,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> int:
     """Check the configuration, then supervise until a signal."""
     from hub.config import read
+    from hub.config.directory import find_directory
     from hub.control.lock import AlreadyRunningError, hold
     from hub.overrides import from_options
     from hub.supervisor import Supervisor, programs
@@ -57,7 +58,8 @@ def run(options: argparse.Namespace) -> int:
     if (nowhere := no_configuration(options.config, "run --config")) is not None:
         say(nowhere)
         return 1
-    places = Places(_config(options.config), options.run_dir.absolute(), options.state_dir.absolute())
+    config = find_directory(options.config, Path.cwd()).absolute()
+    places = Places(config, options.run_dir.absolute(), options.state_dir.absolute())
     configuration = read(places.config)
     if configuration.intent is None:
         for problem in configuration.problems:
@@ -103,10 +105,3 @@ def _missing_capabilities() -> list[str]:
     from hub.forwarder.checks import HUB_NEEDS, missing_capabilities
 
     return missing_capabilities(needed=HUB_NEEDS)
-
-
-def _config(given: Path | None) -> Path:
-    if given is not None:
-        return given.absolute()
-    here = Path.cwd()
-    return here if (here / "network.yaml").exists() else SYSTEM_CONFIG

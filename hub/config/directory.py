@@ -7,7 +7,7 @@ from pathlib import Path
 from hub.control.places import SYSTEM_CONFIG
 
 
-def find_directory(written: str | None, present: Path) -> Path:
+def find_directory(written: str | Path | None, present: Path) -> Path:
     """The directory that was named, else the present one if it holds network.yaml, else the system's."""
     if written is not None:
         return Path(written)
