@@ -59,7 +59,10 @@ def test_a_controller_that_does_not_answer_is_not_taken_for_one_that_is_not_ther
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(f"hub.cli.{command[0]}.PATIENCE_SECONDS", 0.05)
+    if command == ["apply"]:
+        monkeypatch.setattr("hub.cli.apply.patience", lambda _: 0.05)
+    else:
+        monkeypatch.setattr(f"hub.cli.{command[0]}.PATIENCE_SECONDS", 0.05)
     path = str(tmp_path / "control.sock")
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket(socket.AF_UNIX))
