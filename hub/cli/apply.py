@@ -7,6 +7,7 @@ import contextlib
 import json
 
 from hub.cli.asking import add_question, asked
+from hub.cli.exit_status import DONE, NOT_ALL_YET
 from hub.cli.where import running_hub
 from hub.control.places import Places
 
@@ -14,7 +15,6 @@ JUDGED_SECONDS = 30.0
 """How long ExaBGP may take to judge the configuration of one process; the controller asks for one after the other."""
 DONE_SECONDS = 60.0
 """What comes after that: to withdraw and close, until ExaBGP has it, and until traffic has left tunnels that go."""
-NOT_REACHED = 4
 
 _EPILOG = """\
 examples:
@@ -69,4 +69,4 @@ def run(options: argparse.Namespace) -> int:
         from hub.cli.screen import show
 
         show(applied_view(report))
-    return NOT_REACHED if report["waiting"] or report["problems"] else 0
+    return NOT_ALL_YET if report["waiting"] or report["problems"] else DONE

@@ -6,13 +6,11 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
+from hub.cli.exit_status import NOT_RUNNING, REFUSED
 from hub.cli.where import add_running_hub, not_running_mend, running_hub
 
 if TYPE_CHECKING:
     from hub.control.client import NotRunningError
-
-NOT_REACHABLE = 3
-REFUSED = 1
 
 
 def add_question(
@@ -65,7 +63,7 @@ def say_no_answer(options: argparse.Namespace, error: NotRunningError, *, absent
         text, mends = f"no {part} is running here: {error}", (not_running_mend(options), absent)
     print(f"pointsman: {text}", file=sys.stderr)
     print(f"    mend: {'; '.join(filter(None, mends))}", file=sys.stderr)
-    return NOT_REACHABLE
+    return NOT_RUNNING
 
 
 _BUSY_MEND = "ask again; if it stays so, end the controller's process: it is started again, and no traffic notices"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hub.cli.exit_status import DONE, NOT_RUNNING, REFUSED, USAGE
 from hub.cli.lab_arguments import EXAMPLES, add_target, duration_seconds, loss_share, timers_help
 from hub.cli.where import lab_option
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from hub.lab.record import Lab
     from hub.overrides import Overrides
     from policies.model.intent import Intent
-
-DONE, REFUSED, USAGE, NOT_RUNNING = 0, 1, 2, 3
 
 _PATIENCE = 20.0
 """Seconds that `up` waits for the sessions."""

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from hub.cli import allocate, apply, check, doctor, lab, plan, run, schema, status, why
-
-DONE, REFUSED, USAGE, NOT_RUNNING = 0, 1, 2, 3
+from hub.cli.exit_status import DONE, REFUSED
 
 _COMMANDS = (lab, check, allocate, doctor, plan, apply, run, status, why, schema)
 
