@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from soak_count import Death, rows, unexplained
 from soak_course import Course, Result, run
-from soak_network import Wanted
+from soak_network import Loss, Wanted
 
 MOST_LISTED = 20
 
@@ -76,6 +76,7 @@ def _circumstances(result: Result) -> list[str]:
     wanted, course, machine = result.wanted, result.course, result.machine
     hub = "BIRD" if wanted.plain_bird else f"Pointsman, confirmation {'on' if wanted.confirm else 'off'}"
     whole = [freeze for freeze in result.freezes if freeze.processor is None]
+    lost = f"{_lost(result.to_hub)} to the hub, {_lost(result.to_branches)} to the branches"
     of_one = len(result.freezes) - len(whole)
     longest = max((freeze.ends - freeze.begins for freeze in whole), default=0.0)
     cores = f"{os.uname().release}, {os.cpu_count()} cores, load {machine.load:.1f}, {machine.idle:.0%} idle"
@@ -83,7 +84,7 @@ def _circumstances(result: Result) -> list[str]:
     lines = [
         f"{cores}, {machine.stolen:.1%} stolen; the hub's process {machine.hub_process:.1%} of a core",
         f"hub: {hub}; {result.tunnels} tunnels, {timers}, {course.busy} busy loops",
-        f"{course.seconds / 60:g} min, {result.tunnel_hours:.2f} tunnel-hours",
+        f"{course.seconds / 60:g} min, {result.tunnel_hours:.2f} tunnel-hours; lost: {lost}",
         f"freezes of the machine: {len(whole)}, the longest {longest * 1000:.0f} ms; of one processor: {of_one}",
     ]
     if result.stops:
@@ -96,6 +97,10 @@ def _circumstances(result: Result) -> list[str]:
     if result.lost:
         lines.append(f"the forwarder was gone {len(result.lost)} times")
     return lines
+
+
+def _lost(loss: Loss) -> str:
+    return f"{loss.dropped / max(1, loss.arrived):.2%} of {loss.arrived:,} packets"
 
 
 def _deaths(result: Result) -> list[str]:
@@ -143,6 +148,8 @@ def as_json(result: Result) -> dict[str, Any]:
         "tunnel_hours": result.tunnel_hours,
         "rows": [{**asdict(row), "eye": row.eye.value, "kind": row.kind.value} for row in rows(result.deaths)],
         "deaths": [_death_json(death, begins) for death in result.deaths],
+        "to_hub": asdict(result.to_hub),
+        "to_branches": asdict(result.to_branches),
         "freezes": spans(result.freezes),
         "stops": spans(result.stops),
         "forwarder_gone": [at - begins for at in result.lost],

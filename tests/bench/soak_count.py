@@ -140,7 +140,7 @@ def _judged(
 
 
 def _cause(death: Death, all_of_them: Sequence[Death]) -> Change | None:
-    """The other side's own death, of which this side was told and by which this one is judged; None if there is none."""
+    """The other side's own death, of which this side was told and by which it is judged; None if there is none."""
     told = death.change
     causes = [
         other.change

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "lab"))
 
 from running_hub import all_well
 from soak_count import Death, Span, deaths, differences
-from soak_network import ENDS_WITH_US, SoakNetwork, Wanted
+from soak_network import ENDS_WITH_US, Loss, SoakNetwork, Wanted
 from soak_record import Recorder, Watchers
 
 from hub.control.client import NotRunningError, RefusedError, ask_controller, ask_forwarder
@@ -71,6 +71,8 @@ class Result:
     deaths: list[Death]
     freezes: list[Span]
     stops: list[Span]
+    to_hub: Loss
+    to_branches: Loss
     counters: dict[str, int]
     lost: list[float]
     machine: Machine
@@ -90,11 +92,11 @@ def run(
     try:
         network.set_up()
         watchers.start()
-        recorder = Recorder(network)
-        _wait_until_well(network, recorder)
-        say(f"up          {len(network.tunnels)} tunnels; now {course.seconds:.0f} s")
-        with _busy(course.busy), _above_the_others():
-            return _measure(network, watchers, recorder, course, acts)
+        with closing(Recorder(network)) as recorder:
+            _wait_until_well(network, recorder)
+            say(f"up          {len(network.tunnels)} tunnels; now {course.seconds:.0f} s")
+            with _busy(course.busy), _above_the_others():
+                return _measure(network, watchers, recorder, course, acts)
     finally:
         watchers.stop()
         network.take_down()
@@ -120,7 +122,7 @@ def _measure(
     machine = used.until_now(watchers.undisturbed())
     grown = differences(counters, _counters(network))
     recorder.poll(time.monotonic() + 1.0)  # what is not yet written or told
-    freezes = watchers.freezes()
+    freezes, (to_hub, to_branches) = watchers.freezes(), network.losses()
     found = deaths(recorder.changes, freezes, stops, network.wanted.interval_ms / 1000, within)
     return Result(
         wanted=network.wanted,
@@ -130,6 +132,8 @@ def _measure(
         deaths=found,
         freezes=[freeze for freeze in freezes if freeze.overlaps(within.begins, within.ends)],
         stops=stops,
+        to_hub=to_hub,
+        to_branches=to_branches,
         counters=grown,
         lost=recorder.lost,
         machine=machine,

@@ -11,6 +11,7 @@ Neighbor entries are permanent, as a tunnel has no ARP that could be lost.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -44,6 +45,7 @@ hub:
     biznet: {{isp: biznet}}
 pools: {{links: 10.255.0.0/19, ports: 51000-54999}}
 """
+_COUNTER = re.compile(r"counter packets (\d+)")
 _LOG = 'log "{path}" all;\ntimeformat log "%s.%6f";\ndebug protocols {{ events }};\n'
 """Every change of a BFD session, with microseconds of the epoch (BIRD's manual, 3.2, `timeformat`)."""
 
@@ -71,6 +73,14 @@ class Wanted:
         """The timers; confirmation is on where nothing is written."""
         timers = f"interval: {self.interval_ms}ms, multiplier: {self.multiplier}"
         return timers if self.confirm else f"{timers}, confirm: false"
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A Loss is how many packets came to the ends of tunnels, and how many of them were dropped there."""
+
+    arrived: int
+    dropped: int
 
 
 class SoakNetwork:
@@ -106,9 +116,14 @@ class SoakNetwork:
     def lose(self, share: float) -> None:
         """Drop this share of what arrives at each end of each tunnel; 0 ends it."""
         parts = round(share * 100_000)
-        drop = f"numgen random mod 100000 < {parts} drop"
+        rules = ["counter", f"numgen random mod 100000 < {parts} counter drop"]
         for name in self._namespaces():
-            self._filter(name, "loss", [drop] if parts else [])
+            self._filter(name, "loss", rules if parts else [])
+
+    def losses(self) -> tuple[Loss, Loss]:
+        """What was lost on the way to the hub and to the branches since the last `lose` of a share that is not 0."""
+        to_hub, *to_branches = [self._loss(name) for name in self._namespaces()]
+        return to_hub, Loss(sum(one.arrived for one in to_branches), sum(one.dropped for one in to_branches))
 
     def cut(self, tunnel: str) -> None:
         """Drop every packet of this tunnel, both ways."""
@@ -193,6 +208,11 @@ class SoakNetwork:
             )
             lines.append(f"add table inet {table} {{ {chain}; }}")
         command("ip", "netns", "exec", namespace, "nft", "-f", "-", text="".join(f"{line}\n" for line in lines))
+
+    def _loss(self, namespace: str) -> Loss:
+        text = command("ip", "netns", "exec", namespace, "nft", "list", "ruleset")
+        arrived, dropped = [*map(int, _COUNTER.findall(text)), 0, 0][:2]
+        return Loss(arrived, dropped)
 
     def _router(self, namespace: str, node: str, text: str) -> None:
         config = self.directory / f"{node}.conf"

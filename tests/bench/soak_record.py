@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from soak_bird_log import BirdLog
 from soak_count import Change, Eye, Span, from_forwarder
@@ -52,9 +52,12 @@ class Recorder:
         """In how many eyes a tunnel is up: two for each tunnel that is."""
         return sum(self._up.values())
 
-    def finish(self) -> None:
-        """Read what is written by now."""
-        self._read_logs()
+    def close(self) -> None:
+        """Stop recording."""
+        for _, file in self._logs:
+            file.close()
+        if self._forwarder is not None:
+            self._forwarder.close()
 
     def _hear(self, forwarder: Reader, pause: float) -> None:
         try:
@@ -77,7 +80,7 @@ class Recorder:
             self.changes.append(change)
 
 
-def _logs(network: SoakNetwork) -> Iterator[tuple[BirdLog, Any]]:
+def _logs(network: SoakNetwork) -> Iterator[tuple[BirdLog, TextIO]]:
     """The log of each BIRD. It waits for as many packets as the other side says that it may miss."""
     wanted = network.wanted
     interval = wanted.interval_ms / 1000
@@ -111,10 +114,15 @@ class Reader:
             return []
         data = connection.recv(1 << 16)
         if not data:
-            connection.close()
-            self._socket = None
+            self.close()
             raise ConnectionResetError("the forwarder has closed the connection")
         return [each for message in self._lines.feed(data) for each in _liveness(message)]
+
+    def close(self) -> None:
+        """Leave the forwarder."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
 
     def _connect(self) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
