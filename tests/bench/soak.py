@@ -25,17 +25,23 @@ MOST_LISTED = 20
 def main() -> int:
     """Measure, print, and write; 0 when every death is explained."""
     options = _options()
-    signal.signal(signal.SIGTERM, _ended)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _ended)
     wanted = Wanted(
-        options.branches, options.interval, options.multiplier, options.confirm == "on", plain_bird=options.plain_bird
+        branches=options.branches,
+        interval_ms=options.interval,
+        multiplier=options.multiplier,
+        confirm=options.confirm == "on",
+        plain_bird=options.plain_bird,
+        branches_first=options.branches_first,
     )
     course = Course(
         options.minutes * 60, options.loss / 100, options.busy, options.stops, options.stop_ms / 1000, options.seed
     )
     result = run(wanted, course)
-    print("\n".join(_table(result)))
     if options.json is not None:
         options.json.write_text(json.dumps(as_json(result), indent=1) + "\n")
+    print("\n".join(_table(result)))
     return 1 if unexplained(result.deaths) or result.lost else 0
 
 
@@ -59,6 +65,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--plain-bird", action="store_true", help="BIRD as the hub: BFD only, the same timers both ways"
     )
+    parser.add_argument(
+        "--branches-first",
+        action="store_true",
+        help="no program goes before the branches' routers, as on machines of their own",
+    )
     parser.add_argument("--seed", type=int, default=1, help="when the stops are (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was seen there")
     return parser.parse_args()
@@ -76,6 +87,7 @@ def _circumstances(result: Result) -> list[str]:
     wanted, course, machine = result.wanted, result.course, result.machine
     hub = "BIRD" if wanted.plain_bird else f"Pointsman, confirmation {'on' if wanted.confirm else 'off'}"
     whole = [freeze for freeze in result.freezes if freeze.processor is None]
+    first = ", the branches' routers go first" if wanted.branches_first else ""
     lost = f"{_lost(result.to_hub)} to the hub, {_lost(result.to_branches)} to the branches"
     of_one = len(result.freezes) - len(whole)
     longest = max((freeze.ends - freeze.begins for freeze in whole), default=0.0)
@@ -83,7 +95,7 @@ def _circumstances(result: Result) -> list[str]:
     timers = f"{wanted.interval_ms} ms x {wanted.multiplier}, loss {course.loss * 100:g} % each way"
     lines = [
         f"{cores}, {machine.stolen:.1%} stolen; the hub's process {machine.hub_process:.1%} of a core",
-        f"hub: {hub}; {result.tunnels} tunnels, {timers}, {course.busy} busy loops",
+        f"hub: {hub}; {result.tunnels} tunnels, {timers}, {course.busy} busy loops{first}",
         f"{course.seconds / 60:g} min, {result.tunnel_hours:.2f} tunnel-hours; lost: {lost}",
         f"freezes of the machine: {len(whole)}, the longest {longest * 1000:.0f} ms; of one processor: {of_one}",
     ]
@@ -92,8 +104,8 @@ def _circumstances(result: Result) -> list[str]:
         lines.append(
             f"stops: {len(result.stops)} of {course.stop_seconds * 1000:.0f} ms, the longest {longest * 1000:.0f}"
         )
-    if not machine.watchers_in_real_time:
-        lines.append("the watchers had no real-time priority: some freezes may be other programs' work; run it as root")
+    if not machine.watcher_first:
+        lines.append("the watcher was not allowed to go first (SCHED_DEADLINE): a freeze may be other programs' work")
     if result.lost:
         lines.append(f"the forwarder was gone {len(result.lost)} times")
     return lines

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "lab"))
 
 from running_hub import all_well
 from soak_count import Death, Span, deaths, differences
-from soak_network import ENDS_WITH_US, Loss, SoakNetwork, Wanted
+from soak_network import ENDS_WITH_US, Loss, SoakNetwork, Wanted, sweep
 from soak_record import Recorder, Watchers
 
 from hub.control.client import NotRunningError, RefusedError, ask_controller, ask_forwarder
@@ -57,7 +57,7 @@ class Machine:
     stolen: float
     idle: float
     hub_process: float
-    watchers_in_real_time: bool
+    watcher_first: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,7 @@ def run(
     wanted: Wanted, course: Course, acts: Sequence[tuple[float, Act]] = (), say: Callable[[str], None] = print
 ) -> Result:
     """Build the network, measure, and take everything down again; `acts` happen so many seconds from the beginning."""
+    sweep()
     network = SoakNetwork(f"soak{os.getpid()}", wanted)
     watchers = Watchers(network.directory)
     try:
@@ -119,7 +120,7 @@ def _measure(
         act(network, watchers)
     recorder.poll(begins + course.seconds)
     within = Span(begins, time.monotonic())
-    machine = used.until_now(watchers.undisturbed())
+    machine = used.until_now(watchers.goes_first())
     grown = differences(counters, _counters(network))
     recorder.poll(time.monotonic() + 1.0)  # what is not yet written or told
     freezes, (to_hub, to_branches) = watchers.freezes(), network.losses()
@@ -210,7 +211,7 @@ class _Used:
         self._began = time.monotonic()
         self._machine, self._own = _times(), _processor_seconds(process)
 
-    def until_now(self, undisturbed: bool) -> Machine:
+    def until_now(self, watcher_first: bool) -> Machine:
         spent = [after - before for before, after in zip(self._machine, _times(), strict=True)]
         own = _processor_seconds(self._process) - self._own
         everything = max(1, sum(spent))
@@ -219,7 +220,7 @@ class _Used:
             stolen=spent[7] / everything,
             idle=spent[3] / everything,
             hub_process=own / (time.monotonic() - self._began),
-            watchers_in_real_time=undisturbed,
+            watcher_first=watcher_first,
         )
 
 

@@ -32,6 +32,8 @@ HUB_ADDRESS = "10.0.0.1"
 ENDS_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 """Whatever ends the benchmark ends what it started too."""
 
+_FIRST = ("chrt", "--fifo", "80")
+_REMAINS = re.compile(r"soak(\d+)-")
 _ROOT = Path(__file__).parents[2]
 _NETWORK = f"""\
 network: soak
@@ -52,13 +54,17 @@ _LOG = 'log "{path}" all;\ntimeformat log "%s.%6f";\ndebug protocols {{ events }
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A Wanted is what the network is to be: its size, its timers, and what the hub is."""
+    """A Wanted is what the network is to be: its size, its timers, and what the hub is.
+
+    `branches_first` lets the branches' routers go before everything else, as if they had machines of their own.
+    """
 
     branches: int = 8
     interval_ms: int = 50
     multiplier: int = 3
     confirm: bool = True
     plain_bird: bool = False
+    branches_first: bool = False
 
     def branch_file(self, number: int) -> str:
         """The YAML of one branch."""
@@ -81,6 +87,19 @@ class Loss:
 
     arrived: int
     dropped: int
+
+
+def sweep() -> None:
+    """Remove the namespaces and files of soaks that were killed."""
+    namespaces.remove([name for path in namespaces.NAMED_NAMESPACES.glob("soak*") if _is_remains(name := path.name)])
+    for directory in Path(tempfile.gettempdir()).glob("soak*"):
+        if _is_remains(directory.name):
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _is_remains(name: str) -> bool:
+    made_by = _REMAINS.match(name)
+    return made_by is not None and not Path(f"/proc/{made_by[1]}").exists()
 
 
 class SoakNetwork:
@@ -107,7 +126,8 @@ class SoakNetwork:
             command("ip", "netns", "add", name)
         self._cables()
         for branch in self._planned.branches:
-            self._router(self._namespace(branch.name), branch.name, self._of_branch(branch))
+            first = _FIRST if self.wanted.branches_first else ()
+            self._router(self._namespace(branch.name), branch.name, self._of_branch(branch), *first)
         if self.wanted.plain_bird:
             self._router(self._namespace("hub"), "hub", self._of_hub())
         else:
@@ -214,11 +234,11 @@ class SoakNetwork:
         arrived, dropped = [*map(int, _COUNTER.findall(text)), 0, 0][:2]
         return Loss(arrived, dropped)
 
-    def _router(self, namespace: str, node: str, text: str) -> None:
+    def _router(self, namespace: str, node: str, text: str, *before: str) -> None:
         config = self.directory / f"{node}.conf"
         config.write_text(_LOG.format(path=self.bird_log(node)) + text)
         files = [f"-{letter}{config.with_suffix(suffix)}" for letter, suffix in (("s", ".ctl"), ("P", ".pid"))]
-        self._start(namespace, "bird", "-f", "-c", str(config), *files, log=self.directory / f"{node}.out")
+        self._start(namespace, *before, "bird", "-f", "-c", str(config), *files, log=self.directory / f"{node}.out")
 
     def _hub(self) -> None:
         places = ("--config", self._configuration, "--run-dir", self.run, "--state-dir", self.state)

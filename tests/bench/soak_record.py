@@ -167,10 +167,10 @@ class Watchers:
         """The process whose gaps are the machine's freezes."""
         return self._watchers[None].pid
 
-    def undisturbed(self) -> bool:
-        """Whether all of them run in real time, with their memory locked."""
-        first = [self._lines(processor)[0] for processor in self._watchers]
-        return all(line["real_time"] and line["locked"] for line in first)
+    def goes_first(self) -> bool:
+        """Whether the one that counts really runs before every other program, with its memory locked."""
+        said = self._lines(None)[0]
+        return said["scheduling"] == "deadline" and bool(said["locked"])
 
     def freezes(self) -> list[Span]:
         """What they have seen by now."""
