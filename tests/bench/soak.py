@@ -32,6 +32,7 @@ def main() -> int:
         interval_ms=options.interval,
         multiplier=options.multiplier,
         confirm=options.confirm == "on",
+        bfd=options.method == "bfd",
         plain_bird=options.plain_bird,
         branches_first=options.branches_first,
     )
@@ -62,6 +63,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--confirm", choices=("on", "off"), default="on", help="early confirmation (default: %(default)s)"
     )
+    parser.add_argument("--method", choices=("bfd", "icmp"), default="bfd", help="of liveness (default: %(default)s)")
     parser.add_argument(
         "--plain-bird", action="store_true", help="BIRD as the hub: BFD only, the same timers both ways"
     )
@@ -72,7 +74,10 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=1, help="when the stops are (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was seen there")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.plain_bird and options.method == "icmp":
+        parser.error("BIRD has BFD only: --plain-bird goes with --method bfd")
+    return options
 
 
 def _ended(_signal: int, _frame: object) -> NoReturn:
@@ -92,7 +97,8 @@ def _circumstances(result: Result) -> list[str]:
     of_one = len(result.freezes) - len(whole)
     longest = max((freeze.ends - freeze.begins for freeze in whole), default=0.0)
     cores = f"{os.uname().release}, {os.cpu_count()} cores, load {machine.load:.1f}, {machine.idle:.0%} idle"
-    timers = f"{wanted.interval_ms} ms x {wanted.multiplier}, loss {course.loss * 100:g} % each way"
+    method = "BFD" if wanted.bfd else "ICMP"
+    timers = f"{method} {wanted.interval_ms} ms x {wanted.multiplier}, loss {course.loss * 100:g} % each way"
     lines = [
         f"{cores}, {machine.stolen:.1%} stolen; the hub's process {machine.hub_process:.1%} of a core",
         f"hub: {hub}; {result.tunnels} tunnels, {timers}, {course.busy} busy loops{first}",

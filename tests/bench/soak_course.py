@@ -144,9 +144,10 @@ def _measure(
 def _wait_until_well(network: SoakNetwork, recorder: Recorder) -> None:
     """Until every tunnel is up in both eyes, and with Pointsman every session too."""
     deadline = time.monotonic() + PATIENCE
-    while not (recorder.up() == 2 * len(network.tunnels) and _hub_is_well(network)):
+    ends = len(network.tunnels) * (2 if network.wanted.bfd else 1)
+    while not (recorder.up() == ends and _hub_is_well(network)):
         if time.monotonic() > deadline:
-            raise SystemExit(f"not up: {recorder.up()} of {2 * len(network.tunnels)} ends are")
+            raise SystemExit(f"not up in {PATIENCE:.0f} s: {recorder.up()} of the {ends} ends that are watched are")
         recorder.poll(time.monotonic() + 0.2)
     recorder.lost.clear()
 

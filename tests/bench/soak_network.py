@@ -56,6 +56,7 @@ _LOG = 'log "{path}" all;\ntimeformat log "%s.%6f";\ndebug protocols {{ events }
 class Wanted:
     """A Wanted is what the network is to be: its size, its timers, and what the hub is.
 
+    Without `bfd` the liveness is ICMP's, which only the hub sees. With `plain_bird` the hub is a BIRD.
     `branches_first` lets the branches' routers go before everything else, as if they had machines of their own.
     """
 
@@ -63,6 +64,7 @@ class Wanted:
     interval_ms: int = 50
     multiplier: int = 3
     confirm: bool = True
+    bfd: bool = True
     plain_bird: bool = False
     branches_first: bool = False
 
@@ -77,7 +79,8 @@ class Wanted:
 
     def _liveness(self) -> str:
         """The timers; confirmation is on where nothing is written."""
-        timers = f"interval: {self.interval_ms}ms, multiplier: {self.multiplier}"
+        method = "bfd" if self.bfd else "icmp"
+        timers = f"method: {method}, interval: {self.interval_ms}ms, multiplier: {self.multiplier}"
         return timers if self.confirm else f"{timers}, confirm: false"
 
 

@@ -49,7 +49,7 @@ class Recorder:
                 self._hear(self._forwarder, pause)
 
     def up(self) -> int:
-        """In how many eyes a tunnel is up: two for each tunnel that is."""
+        """In how many eyes a tunnel is up: two for each tunnel that is, or one where the branches have no BFD."""
         return sum(self._up.values())
 
     def close(self) -> None:
@@ -88,7 +88,7 @@ def _logs(network: SoakNetwork) -> Iterator[tuple[BirdLog, TextIO]]:
     by_branch: dict[str, dict[str, str]] = {}
     for branch, tunnel in network.tunnels:
         by_branch.setdefault(branch.name, {})[tunnel.hub_link] = tunnel.name
-    for name, addresses in by_branch.items():
+    for name, addresses in by_branch.items() if wanted.bfd else ():
         yield BirdLog(Eye.BRANCH, addresses, of_branch), network.bird_log(name).open()
     if wanted.plain_bird:
         addresses = {tunnel.branch_link: tunnel.name for _, tunnel in network.tunnels}

@@ -6,6 +6,7 @@ import pytest
 from soak_bird_log import BirdLog
 from soak_count import Change, Death, Eye, Kind, Span, deaths, differences, from_forwarder, moments, rows, unexplained
 from soak_course import Course
+from soak_network import Wanted
 
 ALWAYS = Span(0.0, 1000.0)
 INTERVAL = 0.05
@@ -193,6 +194,18 @@ def test_counters_are_told_by_how_much_they_grew() -> None:
     before = {"bfd-sent": 10, "orders": 2, "loop lateness, microseconds": 90}
     after = {"bfd-sent": 15, "orders": 2, "confirmations-begun": 3, "loop lateness, microseconds": 70}
     assert differences(before, after) == {"bfd-sent": 5, "confirmations-begun": 3, "loop lateness, microseconds": 70}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "written"),
+    [
+        (Wanted(), "liveness: {method: bfd, interval: 50ms, multiplier: 3}"),
+        (Wanted(confirm=False), "liveness: {method: bfd, interval: 50ms, multiplier: 3, confirm: false}"),
+        (Wanted(bfd=False, interval_ms=20), "liveness: {method: icmp, interval: 20ms, multiplier: 3}"),
+    ],
+)
+def test_liveness_is_written_for_every_branch(wanted: Wanted, written: str) -> None:
+    assert written in wanted.branch_file(3).splitlines()
 
 
 def test_stops_are_spread_over_the_time_and_the_same_for_the_same_seed() -> None:
