@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
-from soak_count import Death, rows, unexplained
+from soak_count import Death, Row, rows, unexplained
 from soak_course import Course, Result, run
 from soak_network import Loss, Wanted
 
@@ -164,7 +164,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "machine": asdict(result.machine),
         "tunnels": result.tunnels,
         "tunnel_hours": result.tunnel_hours,
-        "rows": [{**asdict(row), "eye": row.eye.value, "kind": row.kind.value} for row in rows(result.deaths)],
+        "rows": [_row_json(row) for row in rows(result.deaths)],
         "deaths": [_death_json(death, begins) for death in result.deaths],
         "to_hub": asdict(result.to_hub),
         "to_branches": asdict(result.to_branches),
@@ -173,6 +173,10 @@ def as_json(result: Result) -> dict[str, Any]:
         "forwarder_gone": [at - begins for at in result.lost],
         "counters": result.counters,
     }
+
+
+def _row_json(row: Row) -> dict[str, Any]:
+    return {**asdict(row), "eye": row.eye.value, "kind": row.kind.value, "not_in_freeze": row.not_in_freeze}
 
 
 def _death_json(death: Death, begins: float) -> dict[str, Any]:

@@ -33,7 +33,7 @@ ENDS_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 """Whatever ends the benchmark ends what it started too."""
 
 _FIRST = ("chrt", "--fifo", "80")
-_REMAINS = re.compile(r"soak(\d+)-")
+_MADE_BY = re.compile(r"soak(\d+)-")
 _ROOT = Path(__file__).parents[2]
 _NETWORK = f"""\
 network: soak
@@ -94,14 +94,15 @@ class Loss:
 
 def sweep() -> None:
     """Remove the namespaces and files of soaks that were killed."""
-    namespaces.remove([name for path in namespaces.NAMED_NAMESPACES.glob("soak*") if _is_remains(name := path.name)])
+    namespaces.remove([name for path in namespaces.NAMED_NAMESPACES.glob("soak*") if is_remains(name := path.name)])
     for directory in Path(tempfile.gettempdir()).glob("soak*"):
-        if _is_remains(directory.name):
+        if is_remains(directory.name):
             shutil.rmtree(directory, ignore_errors=True)
 
 
-def _is_remains(name: str) -> bool:
-    made_by = _REMAINS.match(name)
+def is_remains(name: str) -> bool:
+    """Whether a namespace or directory of this name is of a soak whose process is gone."""
+    made_by = _MADE_BY.match(name)
     return made_by is not None and not Path(f"/proc/{made_by[1]}").exists()
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from soak_bird_log import BirdLog
 from soak_count import Change, Death, Eye, Kind, Span, deaths, differences, from_forwarder, moments, rows, unexplained
 from soak_course import Course
-from soak_network import Wanted
+from soak_network import Wanted, is_remains
 
 ALWAYS = Span(0.0, 1000.0)
 INTERVAL = 0.05
@@ -79,6 +81,14 @@ def test_a_soft_death_that_becomes_hard_is_one_that_is_not_explained() -> None:
     judged = found(down(10.0, Kind.CONFIRMED), down(10.1), up(11.0))
     assert [death.kind for death in judged] == [Kind.CONFIRMED, Kind.HARDENED]
     assert len(unexplained(judged)) == 1
+
+
+def test_a_soft_death_that_is_told_again_is_still_one_soft_death() -> None:
+    assert [death.kind for death in found(down(10.0, Kind.CONFIRMED), down(10.1, Kind.CONFIRMED))] == [Kind.CONFIRMED]
+
+
+def test_deaths_of_a_rare_kind_have_a_row_when_there_are_any() -> None:
+    assert (Eye.HUB, Kind.OTHER) in {(row.eye, row.kind) for row in rows(found(down(10.0, Kind.OTHER)))}
 
 
 def test_a_tunnel_dies_again_only_after_it_was_up() -> None:
@@ -214,3 +224,11 @@ def test_stops_are_spread_over_the_time_and_the_same_for_the_same_seed() -> None
     assert at == Course(seconds=300.0, stops=30, seed=7).stops_at() != Course(300.0, stops=30, seed=8).stops_at()
     assert [int(one // 10) for one in at] == list(range(30))
     assert Course(seconds=300.0).stops_at() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "remains"),
+    [(f"soak{os.getpid()}-b001", False), ("soak4194305-b001", True), ("soak4194305b001", False), ("soaked", False)],
+)
+def test_only_what_a_process_made_that_is_gone_is_removed(name: str, remains: bool) -> None:
+    assert is_remains(name) is remains
