@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from hub.profiles import PROFILES
-from policies.model.intent import Branch, Intent, Liveness, LivenessTimers, Tunnel
+from policies.model.intent import Branch, Intent, LivenessTimers, Tunnel
 
 TIMERS = PROFILES
 """What the lab may be told by name."""
@@ -68,7 +68,7 @@ def _tunnel(tunnel: Tunnel, overrides: Overrides) -> Tunnel:
         return tunnel
     interval, multiplier = overrides.timers
     timers = LivenessTimers(tunnel.liveness.active.method, interval, multiplier)
-    return replace(tunnel, liveness=Liveness(timers, timers, tunnel.liveness.confirm))
+    return replace(tunnel, liveness=replace(tunnel.liveness, active=timers, idle=timers))
 
 
 def duration(text: str) -> timedelta:

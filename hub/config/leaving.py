@@ -85,6 +85,7 @@ def _written(tunnel: Tunnel) -> dict[str, object]:
         "active": _timers(tunnel.liveness.active),
         "idle": _timers(tunnel.liveness.idle),
         "confirm": tunnel.liveness.confirm,
+        "echo": tunnel.liveness.echo,
     }
 
 
@@ -102,7 +103,12 @@ def _read(said: Mapping[str, Any]) -> Tunnel:
         link=Link(IPv4Address(hub), IPv4Address(branch), *ipv6),
         port=int(said["port"]),
         interface=str(said["interface"]),
-        liveness=Liveness(_timers_of(said["active"]), _timers_of(said["idle"]), bool(said.get("confirm", True))),
+        liveness=Liveness(
+            _timers_of(said["active"]),
+            _timers_of(said["idle"]),
+            confirm=bool(said.get("confirm", True)),
+            echo=bool(said.get("echo", False)),
+        ),
         process=int(said["process"]),
     )
 

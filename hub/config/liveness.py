@@ -23,18 +23,25 @@ def resolve_liveness(
         timers = _timers(LivenessMethod.BFD, written)
         return Liveness(timers, timers), []
     raw = written or RawLiveness()
-    confirm = raw.confirm if raw.confirm is not None else True
     problems = _shape(raw, document, path)
     method = _method(raw, document, path, problems)
+    active, idle = _active_and_idle(raw, method, document, path, problems, metered=metered)
+    if raw.echo and method is LivenessMethod.ICMP:
+        problems.append(error(document.place(*path, "echo"), "echo stands beside BFD", "leave it out: with method: icmp every packet is an echo"))
+    return Liveness(active, idle, confirm=raw.confirm is not False, echo=raw.echo is True), problems
+
+
+def _active_and_idle(
+    raw: RawLiveness, method: LivenessMethod, document: Document, path: Path, problems: list[Problem], *, metered: bool
+) -> tuple[LivenessTimers, LivenessTimers]:
     if raw.interval or raw.multiplier:
         timers = _written(raw, method, "normal", document, path, problems)
-        return Liveness(timers, timers, confirm), problems
+        return timers, timers
     active = _written(raw.active or raw, method, "normal", document, (*path, "active"), problems)
-    idle = "relaxed" if metered else "normal"
     if raw.idle is None and raw.active is not None and not metered:
-        return Liveness(active, active, confirm), problems
-    standing_by = _written(raw.idle or raw, method, idle, document, (*path, "idle"), problems)
-    return Liveness(active, standing_by, confirm), problems
+        return active, active
+    idle = "relaxed" if metered else "normal"
+    return active, _written(raw.idle or raw, method, idle, document, (*path, "idle"), problems)
 
 
 def _timers(method: LivenessMethod, profile: str) -> LivenessTimers:

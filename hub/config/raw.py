@@ -153,6 +153,7 @@ class RawLiveness(RawTimers):
     active: TimersOrProfile | None = None
     idle: TimersOrProfile | None = None
     confirm: Truth | None = None
+    echo: Truth | None = None
 
 
 LivenessOrProfile = Annotated[

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from policies.model.intent import Liveness, LivenessMethod, LivenessTimers
+from speaker.bfd.timing import beside_echo
 
 MONTH = timedelta(days=30)
 _IPV4, _UDP, _ICMP = 20, 8, 8
@@ -29,7 +30,7 @@ class MonthlyBytes:
 
 def monthly_bytes(liveness: Liveness) -> MonthlyBytes:
     """The bytes that an ISP counts: IP packets of WireGuard, without the framing of the line below."""
-    return MonthlyBytes(active=_bytes(liveness.active), idle=_bytes(liveness.idle))
+    return MonthlyBytes(active=_bytes(liveness.active, liveness.echo), idle=_bytes(liveness.idle, liveness.echo))
 
 
 def packet_bytes(method: LivenessMethod) -> int:
@@ -39,6 +40,13 @@ def packet_bytes(method: LivenessMethod) -> int:
     return _IPV4 + _UDP + _WIREGUARD + padded
 
 
-def _bytes(timers: LivenessTimers) -> int:
-    mean = timers.interval * (_BFD_JITTER if timers.method is LivenessMethod.BFD else 1.0)
-    return round(2 * packet_bytes(timers.method) * (MONTH / mean))
+def _bytes(timers: LivenessTimers, echo: bool) -> int:  # noqa: FBT001
+    if not echo:
+        return _of_one(timers.method, timers.interval)
+    slowed = timedelta(microseconds=beside_echo(round(timers.interval / timedelta(microseconds=1)) * 1000) / 1000)
+    return _of_one(LivenessMethod.BFD, slowed) + _of_one(LivenessMethod.ICMP, timers.interval)
+
+
+def _of_one(method: LivenessMethod, interval: timedelta) -> int:
+    mean = interval * (_BFD_JITTER if method is LivenessMethod.BFD else 1.0)
+    return round(2 * packet_bytes(method) * (MONTH / mean))

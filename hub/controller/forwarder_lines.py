@@ -129,6 +129,7 @@ def _tunnel(tunnel: Tunnel) -> Message:
         "isp": tunnel.uplink.isp,
         "hub_uplink": tunnel.hub_uplink.name,
         **({} if tunnel.liveness.confirm else {"confirm": False}),
+        **({"echo": True} if tunnel.liveness.echo else {}),
         "active": _timers(tunnel.liveness.active),
         "idle": _timers(tunnel.liveness.idle),
     }

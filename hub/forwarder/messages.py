@@ -69,6 +69,7 @@ def tunnel(spec: TunnelSpec) -> Message:
         "isp": spec.isp,
         "hub_uplink": spec.hub_uplink,
         **({} if spec.confirm else {"confirm": False}),
+        **({"echo": True} if spec.echo else {}),
         "active": _timers(spec.active),
         "idle": _timers(spec.idle),
     }

@@ -173,6 +173,7 @@ def parse_tunnel(value: object, place: str) -> TunnelSpec:
         "active",
         "idle",
         "confirm",
+        "echo",
     )
     dual = fields.has("local6") or fields.has("remote6")
     return TunnelSpec(
@@ -188,6 +189,7 @@ def parse_tunnel(value: object, place: str) -> TunnelSpec:
         local6=fields.address6("local6") if dual else None,
         remote6=fields.address6("remote6") if dual else None,
         confirm=fields.truth("confirm") if fields.has("confirm") else True,
+        echo=fields.truth("echo") if fields.has("echo") else False,
     )
 
 

@@ -36,12 +36,14 @@ class LivenessTimers:
 class Liveness:
     """A Liveness is the timers of a tunnel while it carries traffic, and while it only stands by.
 
-    `confirm`: a late packet is followed up by probes at once; else the detection time is waited for.
+    `confirm`: a late packet is followed up by probes at once; else the detection time is waited for. `echo`: beside BFD
+    an echo is asked for every interval, by which a cut of the direction to the branch is found as fast as any other.
     """
 
     active: LivenessTimers
     idle: LivenessTimers
     confirm: bool = True
+    echo: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,9 +110,14 @@ class Doubt:
             return NEVER
         return max(expected + self._margin(), self._not_before)
 
+    @property
+    def slack(self) -> int:
+        """By how much an answer may be later than the round trip that is usual."""
+        return max(SHORTEST_MARGIN, 4 * self.round_trip.variation)
+
     def _margin(self) -> int:
         if self.both_ways:
-            return self.round_trip.smoothed + max(SHORTEST_MARGIN, 4 * self.round_trip.variation)
+            return self.round_trip.smoothed + self.slack
         return max(SHORTEST_MARGIN, self.gaps.interval // 25, 4 * self.gaps.lateness)
 
     # what happens

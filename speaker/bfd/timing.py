@@ -42,6 +42,11 @@ def transmit_wait(interval: int, multiplier: int, chance: float) -> int:
     return int(interval * (0.75 + width * chance))
 
 
+def beside_echo(interval: int) -> int:
+    """BFD's interval where an echo is asked for every `interval`: both together cost about what BFD alone does."""
+    return max(interval, min(6 * interval, SLOW_INTERVAL))
+
+
 def detection_time(remote_multiplier: int, required_min_rx: int, remote_desired_min_tx: int) -> int:
     """The longest silence that is not yet a death, in asynchronous mode (section 6.8.4)."""
     return remote_multiplier * max(required_min_rx, remote_desired_min_tx)

@@ -160,6 +160,11 @@ class Network:
         )
         run("ip", "netns", "exec", self.branch, "nft", f"table netdev cut{link} {{ {rules} }}")
 
+    def filter_echo(self) -> None:
+        """The branch answers no echo any more."""
+        rule = "chain input { type filter hook input priority 0; icmp type echo-request drop; }\n"
+        run("ip", "netns", "exec", self.branch, "nft", f"table ip filtered {{ {rule} }}")
+
     def heal(self, link: int) -> None:
         """Pass everything again."""
         run("ip", "netns", "exec", self.branch, "nft", "delete", "table", "netdev", f"cut{link}")

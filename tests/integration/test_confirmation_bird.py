@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bfd_namespaces import MS, Engine, Network, pause, until
+from bfd_namespaces import MS, Engine, Network, bird_is_up, pause, until
 
 pytestmark = [
     pytest.mark.integration,
@@ -16,7 +16,7 @@ pytestmark = [
     ),
 ]
 METHODS = pytest.mark.parametrize("method", ["bfd", "icmp"])
-SLOW = 200
+SLOW = 300
 """Milliseconds: a busy machine must not decide these tests."""
 
 
@@ -31,10 +31,10 @@ def network(tmp_path: Path) -> Iterator[Network]:
         network.destroy()
 
 
-def watching(network: Network, method: str, *links: int, confirm: bool = True) -> Engine:
+def watching(network: Network, method: str, *links: int, **more: bool) -> Engine:
     """An engine that knows its tunnels well enough to doubt a silence."""
     engine = network.engine()
-    specs = [{**spec, "confirm": confirm} for spec in network.specs(*links, method=method, active=SLOW, idle=SLOW)]
+    specs = [{**spec, **more} for spec in network.specs(*links, method=method, active=SLOW, idle=SLOW)]
     engine.tell(tunnels={"specs": specs})
     for link in links:
         engine.wait_for(f"solo/{link}", "up")
@@ -119,3 +119,47 @@ def test_a_process_between_soft_death_and_return_hands_both_on(network: Network)
     assert successor.ask()["reports"]["solo/0"]["reason"] == report["reason"]
     until("it is believed again", lambda: successor.ask()["reports"]["solo/0"]["state"] == "up")
     assert successor.ask()["reports"]["solo/0"]["reason"] == "answers again"
+
+
+@pytest.mark.parametrize("way", ["to-branch", "to-hub"])
+def test_with_an_echo_beside_bfd_a_cut_of_either_direction_is_found(network: Network, way: str) -> None:
+    engine = watching(network, "bfd", 0, 1, echo=True)
+    until("BFD is slowed down", lambda: bird_is_up(network, "1.000"))
+    network.cut(0, way)
+    report = falls(engine, "solo/0")
+    assert not report["hard"]
+    assert report["reason"].endswith("confirmation probes lost, 1 heard")
+
+
+def test_without_it_the_hub_sees_nothing_of_a_cut_to_the_branch_until_the_branch_says_so(network: Network) -> None:
+    engine = watching(network, "bfd", 0, 1)
+    network.cut(0, "to-branch")
+    assert falls(engine, "solo/0")["reason"].startswith("the branch says down")
+
+
+def test_an_echo_that_heals_is_enough(network: Network) -> None:
+    engine = watching(network, "bfd", 0, 1, echo=True)
+    before = network.bird_states()
+    network.cut(0, "to-branch")
+    falls(engine, "solo/0")
+    network.heal(0)
+    assert returns(engine, "solo/0")["reason"] == "answers again"
+    assert network.bird_states() == before
+
+
+def test_where_echoes_are_filtered_bfd_goes_on_alone_at_its_full_rate(network: Network) -> None:
+    engine = watching(network, "bfd", 0, 1, echo=True)
+    until("BFD is slowed down", lambda: bird_is_up(network, "1.000"))
+    network.filter_echo()
+    falls(engine, "solo/0")
+    assert returns(engine, "solo/0")["reason"] == "answers again"
+    until("BFD is at its full rate", lambda: bird_is_up(network, f"0.{SLOW}"))
+    assert engine.ask()["reports"]["solo/0"]["state"] == "up"
+
+
+def test_where_echoes_were_never_answered_bfd_decides(network: Network) -> None:
+    network.filter_echo()
+    engine = watching(network, "bfd", 0, 1, echo=True)
+    assert bird_is_up(network, f"0.{SLOW}")
+    network.cut(0)
+    assert falls(engine, "solo/0")["reason"].endswith("confirmation probes lost, 1 heard")

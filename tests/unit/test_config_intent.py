@@ -106,6 +106,23 @@ def test_liveness_is_that_of_the_tunnel_else_of_the_branch_else_by_metering(
 
 
 @pytest.mark.parametrize(
+    ("written", "confirm", "echo"),
+    [
+        ("fast", True, False),
+        ("{interval: 50ms}", True, False),
+        ("{confirm: false}", False, False),
+        ("{active: fast, confirm: false}", False, False),
+        ("{interval: 50ms, echo: true}", True, True),
+    ],
+)
+def test_a_late_packet_is_confirmed_unless_told_otherwise(
+    tmp_path: Path, written: str, confirm: bool, echo: bool
+) -> None:
+    for tunnel in bandung(tmp_path, f"{BANDUNG}liveness: {written}\n").tunnels:
+        assert (tunnel.liveness.confirm, tunnel.liveness.echo) == (confirm, echo)
+
+
+@pytest.mark.parametrize(
     "written", ["{method: icmp}", "{method: icmp, idle: {multiplier: 5}}", "{active: {method: icmp}}"]
 )
 def test_the_method_counts_for_active_and_idle(tmp_path: Path, written: str) -> None:

@@ -118,6 +118,11 @@ def test_a_right_configuration_has_no_problems(tmp_path: Path) -> None:
         ),
         (
             "as: 65001",
+            "as: 65001\nliveness: {method: icmp, echo: true}",
+            "2:32: echo stands beside BFD\n    mend: leave it out",
+        ),
+        (
+            "as: 65001",
             "as: 65001\ntunnels: {fiber: {over: fibre}}",
             '2:25: tunnel "fiber" goes over "fibre", which is no uplink of this branch\n    mend: write "fiber"',
         ),

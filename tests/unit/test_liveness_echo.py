@@ -76,7 +76,7 @@ def test_the_first_answer_brings_a_new_tunnel_up() -> None:
 def test_a_request_goes_out_every_interval() -> None:
     session = up()
     session.sent(60 * MS)
-    assert session.transmit_due == 110 * MS
+    assert session.transmit_due == 100 * MS
 
 
 def test_silence_for_multiplier_intervals_is_a_death() -> None:
@@ -107,6 +107,22 @@ def test_a_faster_rate_gives_the_answers_time_to_come_faster() -> None:
     session.configure(FAST, 900 * MS, 100 * MS)
     assert session.transmit_due == 900 * MS
     assert session.detection_due == (900 + 200 + 150) * MS
+
+
+def test_the_last_request_of_a_silence_has_time_to_be_answered() -> None:
+    session = EchoSession(FAST, 0, up=True)
+    session.slack = 2 * MS
+    session.answered(1 * MS, 0)
+    assert session.detection_due == (1 + 3 * 50 + 2) * MS
+
+
+def test_requests_that_leave_late_are_not_followed_later_and_later() -> None:
+    session = EchoSession(FAST, 0, up=True)
+    for at in (3, 54, 102):
+        session.sent(at * MS)
+    assert session.transmit_due == 150 * MS
+    session.sent(400 * MS)
+    assert session.transmit_due == 425 * MS
 
 
 def test_a_request_waits_for_its_answer_or_that_of_a_later_one() -> None:

@@ -277,14 +277,20 @@ class BfdWatch:
         waits to be read, we were awake, and no unlike tunnel fell silent with this one."""
         found = self._confirmer.look()
         if found is not None:
-            self._say("down", found, hard=False)
-            self._confirmer.heal(self._session.detection_time)
+            self.found_dead(found)
         if self._loop.now() >= self._patience_ends():
             self._drain()
             if self._loop.now() >= self._patience_ends():
                 self._give_up()
         if self._session.remote is not None and not self._closed:
             self._detection.due(min(self._patience_ends(), self._confirmer.due))
+
+    def found_dead(self, why: str) -> None:
+        """The tunnel does not carry what it should, though its session stands: it is down until it answers steadily."""
+        if self.lives and self._session.state is State.UP:
+            self._say("down", why, hard=False)
+            self._confirmer.heal(self._session.detection_time)
+            self._arm()
 
     def _give_up(self) -> None:
         now = self._loop.now()

@@ -71,7 +71,8 @@ class Company:
         return max(heard, default=(None, ""))
 
     def _witnesses(self, member: Member) -> list[Member]:
-        return [other for other in self._of_branch(member.spec.branch) if other is not member and other.lives]
+        name, branch = member.spec.name, member.spec.branch
+        return [other for other in self._of_branch(branch) if other.spec.name != name and other.lives]
 
 
 def _differ(one: str, other: str) -> bool:

@@ -29,6 +29,7 @@ class EchoSession:
         "_needed",
         "last_heard",
         "patient_since",
+        "slack",
         "timers",
         "transmit_due",
         "unanswered_since",
@@ -45,21 +46,25 @@ class EchoSession:
         self.transmit_due = first
         self.patient_since = first
         """The instant from which the silence counts: the last answer, the start, or a change of timers."""
+        self.slack = 0
+        """Nanoseconds by which answers may be later than the one before them."""
         self._asked = 0
         self._needed = 1
         self._answers = 0
 
     @property
     def detection_due(self) -> int:
-        """When the silence becomes a death."""
-        return self.patient_since + self.timers.detection_ns
+        """When the silence becomes a death: when the last of `multiplier` requests has had time to be answered."""
+        return self.patient_since + self.timers.detection_ns + self.slack
 
     def sent(self, now: int) -> None:
         """A request was sent, or could not be."""
         self._asked = now
         if self.unanswered_since is None:
             self.unanswered_since = now
-        self.transmit_due = now + self.timers.interval_ns
+        # From when it was due, and not from now: being late each time would add up to a missing request.
+        due = max(self.transmit_due, now - self.timers.interval_ns // 2)
+        self.transmit_due = due + self.timers.interval_ns
 
     def answered(self, arrived: int, asked: int) -> bool:
         """The answer to what was asked at `asked` arrived; whether the tunnel came up by it."""

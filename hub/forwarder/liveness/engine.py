@@ -22,6 +22,7 @@ from hub.forwarder.liveness.company import Company, Member
 from hub.forwarder.liveness.icmp import EchoSocket
 from hub.forwarder.liveness.icmp_watch import IcmpWatch
 from hub.forwarder.liveness.model import LivenessReport, SessionMemory, Timers, TunnelSpec, Version
+from hub.forwarder.liveness.pair_watch import PairWatch
 from hub.forwarder.liveness.return_path import ReturnPath, Way
 from hub.forwarder.loop import Loop
 from speaker.bfd.session import Session
@@ -35,7 +36,11 @@ class Watch(Member, Protocol):
     """A Watch judges one tunnel."""
 
     timers: Timers
-    interface_index: int
+
+    @property
+    def interface_index(self) -> int:
+        """The number of the interface; 0 while it is missing."""
+        ...
 
     def start(self, remembered: SessionMemory | None) -> None:
         """Begin, where the process before us left off."""
@@ -159,7 +164,7 @@ class Engine:
         """
         waiting = _Countdown(then)
         for watch in self._watches.values():
-            if isinstance(watch, BfdWatch):
+            if isinstance(watch, BfdWatch | PairWatch):
                 waiting.expect()
                 if not watch.slow_down(waiting.one_less):
                     waiting.one_less()
@@ -184,22 +189,36 @@ class Engine:
         if old is not None:
             old.close()  # its farewell would only confuse the branch
         timers = self._timers(spec)
-        if spec.active.method == "bfd":
-            watch: Watch = self._bfd(spec, timers, remembered)
-        else:
-            first = self._loop.now() + timers.interval_ns * position // of
-            watch = IcmpWatch(
-                spec,
-                timers,
-                first_ns=first,
-                loop=self._loop,
-                echo=self._echo,
-                company=self._company,
-                counters=self.counters,
-                changed=self._on_liveness,
-            )
+        first = self._loop.now() + timers.interval_ns * position // of
+        watch = self._watch(spec, timers, remembered, first)
         self._watches[spec.name] = watch
         watch.start(remembered)
+
+    def _watch(self, spec: TunnelSpec, timers: Timers, remembered: SessionMemory | None, first: int) -> Watch:
+        if spec.active.method == "icmp":
+            return self._icmp(spec, timers, first, self._on_liveness)
+        if not spec.echo:
+            return self._bfd(spec, timers, remembered)
+        return PairWatch(
+            spec,
+            timers,
+            lambda spec, timers: self._bfd(spec, timers, remembered),
+            lambda spec, timers, changed: self._icmp(spec, timers, first, changed),
+        )
+
+    def _icmp(
+        self, spec: TunnelSpec, timers: Timers, first: int, changed: Callable[[LivenessReport], None]
+    ) -> IcmpWatch:
+        return IcmpWatch(
+            spec,
+            timers,
+            first_ns=first,
+            loop=self._loop,
+            echo=self._echo,
+            company=self._company,
+            counters=self.counters,
+            changed=changed,
+        )
 
     def _bfd(self, spec: TunnelSpec, timers: Timers, remembered: SessionMemory | None) -> BfdWatch:
         now, wanted, jitter = self._loop.now(), session_timers(timers), self._random.random
@@ -316,13 +335,11 @@ def _same(old: TunnelSpec, new: TunnelSpec | None) -> bool:
     """Whether the new tunnel can be watched by the old one's watch."""
     if new is None:
         return False
-    return (old.interface, old.local, old.remote, old.branch, old.active.method) == (
-        new.interface,
-        new.local,
-        new.remote,
-        new.branch,
-        new.active.method,
-    )
+    return _identity(old) == _identity(new)
+
+
+def _identity(spec: TunnelSpec) -> tuple[str, str, str, str, str, bool]:
+    return spec.interface, spec.local, spec.remote, spec.branch, spec.active.method, spec.echo
 
 
 def _cannot_open(key: str, error: OSError) -> tuple[str, str]:

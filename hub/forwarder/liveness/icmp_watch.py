@@ -175,6 +175,7 @@ class IcmpWatch:
             doubt = self._confirmer.doubt
             doubt.round_trip.sample(max(answer.arrived - answer.sent, 0))
             doubt.gaps.arrived(answer.arrived)
+            self._session.slack = doubt.slack
             self._heard(answer)
 
     def _probed(self, answer: Answer) -> None:

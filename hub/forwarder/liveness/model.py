@@ -56,6 +56,8 @@ class TunnelSpec:
     remote6: str | None = None
     confirm: bool = True
     """Whether a late packet is followed up by probes, or the detection time waited for."""
+    echo: bool = False
+    """Whether an echo is asked for every interval beside BFD."""
 
     def own_addresses(self) -> Iterator[bytes]:
         """Our ends of the tunnel."""
