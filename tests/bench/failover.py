@@ -131,7 +131,7 @@ def sites(options: argparse.Namespace, wanted: Wanted) -> Iterator[list[Site]]:
             site.up(options.rtt, real_time=options.real_time)
             made.append(site)
         for site in made:
-            site.wait_until_well()
+            site.watch()
         yield made
 
 

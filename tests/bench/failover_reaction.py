@@ -22,7 +22,7 @@ from pathlib import Path
 
 from hub.control.lines import BadLineError, LineReader, encode, greeting
 
-_BIRD = re.compile(r"^(\d+\.\d+) .*(?:Session to (\S+) changed state from Up to |(\S+): .*Hold timer expired)")
+_BIRD = re.compile(r"^(\d+\.\d+) <\w+> (\S+): (?:Session to (\S+) changed state from Up to |.*Hold timer expired)")
 _FRR = re.compile(
     r"^(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d+) .*"
     r"(?:state-change: \[.*?peer:(\S+?)[ \]].*?-> DOWN|NOTIFICATION: \w+ \w+ neighbor (\S+)|"
@@ -34,7 +34,7 @@ _FRR = re.compile(
 def bird_losses(log: str) -> Iterator[tuple[float, str]]:
     """(seconds since 1970, neighbor's address or name of the session) of every loss of liveness in BIRD's log."""
     for match in filter(None, map(_BIRD.match, log.splitlines())):
-        yield float(match[1]), match[2] or match[3]
+        yield float(match[1]), match[3] or match[2]
 
 
 def frr_losses(log: str) -> Iterator[tuple[float, str]]:

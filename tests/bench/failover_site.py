@@ -57,10 +57,10 @@ class Site:
         self._listener: LivenessListener | None = None
 
     def up(self, rtt_ms: float, *, real_time: bool) -> None:
-        """Build the lab and its hub, and wait until all is well.
+        """Build the lab and start its hub.
 
         Raises:
-            LabError: it can't be built, or does not become well.
+            LabError: it can't be built.
         """
         ours = self.kind.is_pointsman
         self.lab = build.up(
@@ -72,9 +72,16 @@ class Site:
         run_inside(self.place, HUB, f"nft -f - <<'END'\n{_COUNTERS.format(tunnels=tunnels)}END\n")
         if rtt_ms:
             disturb.disturb(self.lab, BRANCH, loss=0.0, delay_ms=rtt_ms / 2)
+
+    def watch(self) -> None:
+        """Wait until all is well, and from then on note what the kernel and the hub say.
+
+        Raises:
+            LabError: it does not become well.
+        """
         self.wait_until_well()
         self._start_monitor()
-        if ours:
+        if self.kind.is_pointsman:
             self._listener = LivenessListener(self.place.run / "forwarder.sock")
 
     def _start_other(self, *, real_time: bool) -> None:
@@ -159,24 +166,35 @@ class Site:
         return str(json.loads(answer)[0].get("dev", "none"))
 
     def _lacking_sessions(self) -> Iterator[str]:
-        bfd = self.branch.tunnels[0].bfd
+        """By the branch's router, which is there with every hub; it is asked for BFD only where it speaks it."""
+        wanted = len(self.branch.tunnels)
         bird = self.branch.router == BIRD
-        sessions, peers = self._bird_sessions() if bird else self._frr_sessions()
-        if sessions != len(self.branch.tunnels):
-            yield f"{sessions} BGP sessions"
-        if bfd and peers != len(self.branch.tunnels):
-            yield f"{peers} BFD sessions"
+        try:
+            sessions = self._bird_sessions() if bird else self._frr_sessions()
+            peers = (self._bird_peers() if bird else self._frr_peers()) if self.branch.tunnels[0].bfd else wanted
+        except LabError as error:
+            yield str(error)
+            return
+        if (sessions, peers) != (wanted, wanted):
+            yield f"{sessions} BGP sessions and {peers} BFD sessions of {wanted} are up"
 
-    def _bird_sessions(self) -> tuple[int, int]:
-        control = ["birdc", "-s", str(self.place.bird_socket(BRANCH)), "show"]
-        sessions = run([*control, "protocols"], what="asking the branch's BIRD").count("Established")
-        peers = run([*control, "bfd", "sessions"], what="asking the branch's BIRD")
-        return sessions, sum("  Up  " in line for line in peers.splitlines())
+    def _bird_sessions(self) -> int:
+        return self._bird("show", "protocols").count("Established")
 
-    def _frr_sessions(self) -> tuple[int, int]:
-        ask = ["vtysh", "-c", "show bgp ipv4 unicast summary json", "-c", "show bfd peers brief"]
-        text = run(inside(self.place, BRANCH, ask), what="asking the branch's FRR")
-        return text.count('"state":"Established"'), sum(line.split()[-1:] == ["up"] for line in text.splitlines())
+    def _bird_peers(self) -> int:
+        return sum("Up" in line.split() for line in self._bird("show", "bfd", "sessions").splitlines())
+
+    def _bird(self, *words: str) -> str:
+        return run(["birdc", "-s", str(self.place.bird_socket(BRANCH)), *words], what="asking the branch's BIRD")
+
+    def _frr_sessions(self) -> int:
+        return self._frr("show bgp ipv4 unicast summary json").count('"state":"Established"')
+
+    def _frr_peers(self) -> int:
+        return sum(line.split()[-1:] == ["up"] for line in self._frr("show bfd peers brief").splitlines())
+
+    def _frr(self, words: str) -> str:
+        return run(inside(self.place, BRANCH, ["vtysh", "-c", words]), what="asking the branch's FRR")
 
     # What was seen
 
