@@ -4,9 +4,11 @@
 |---|---|
 | Pointsman | `since` of the forwarder's liveness report on its socket: CLOCK_MONOTONIC when the death was judged |
 | BIRD, BFD | its log, `Session to … changed state from Up to …`: when its BFD loop woke |
-| BIRD | its log, `Hold timer expired` |
+| BIRD | its log, `Error: …` or `Received: …` of the session: its hold timer ran out, or the branch ended it |
 | FRR, BFD | bfdd's log, `state-change: … UP -> DOWN`: when the line was made |
 | FRR | bgpd's log, `NOTIFICATION` or `ADJCHANGE … Down`, whichever is first |
+
+With BFD the end of the BGP session counts too where it comes first: of a cut in one direction the branch may tell.
 
 Logs have the time of day in microseconds; it is turned into CLOCK_MONOTONIC by the distance of both clocks at the cut.
 """
@@ -22,7 +24,7 @@ from pathlib import Path
 
 from hub.control.lines import BadLineError, LineReader, encode, greeting
 
-_BIRD = re.compile(r"^(\d+\.\d+) <\w+> (\S+): (?:Session to (\S+) changed state from Up to |.*Hold timer expired)")
+_BIRD = re.compile(r"^(\d+\.\d+) <\w+> (\S+): (?:Session to (\S+) changed state from Up to |(?:Error|Received): )")
 _FRR = re.compile(
     r"^(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d+) .*"
     r"(?:state-change: \[.*?peer:(\S+?)[ \]].*?-> DOWN|NOTIFICATION: \w+ \w+ neighbor (\S+)|"

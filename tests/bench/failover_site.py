@@ -229,7 +229,7 @@ class Site:
         if self.kind.program == BIRD:
             found = list(bird_losses(self._hub_log("bird")))
         else:
-            found = list(frr_losses(self._hub_log("bfdd" if self.kind.bfd else "bgpd")))
+            found = [loss for program in ("bfdd", "bgpd") for loss in frr_losses(self._hub_log(program))]
         return sorted(at - wall_ahead for at, name in found if name in names)
 
     def _hub_log(self, program: str) -> str:

@@ -103,6 +103,7 @@ def test_slow_hubs_take_part_in_as_many_rounds_as_wanted(cuts: int, slow: int) -
         ("1700.250000 <TRACE> bfd1: Session to 10.255.0.1 changed state from Init to Up", []),
         ("1700.500000 <RMT> over_a: Error: Hold timer expired", [(1700.5, "over_a")]),
         ("1700.500000 <RMT> over_a: Received: Hold timer expired", [(1700.5, "over_a")]),
+        ("1700.500000 <RMT> over_a: Received: Administrative shutdown", [(1700.5, "over_a")]),
         ("1700.500000 <TRACE> over_a: Got KEEPALIVE", []),
     ],
 )
