@@ -46,7 +46,7 @@ class Measured:
 def main() -> int:
     """Measure and print; 0 when every cut could be made and every outage ended."""
     options = parse()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
     measured = Measured()
     try:
