@@ -56,15 +56,30 @@ class LineReader:
             BadLineError: a line is not a JSON object or is longer than `LONGEST_LINE`; the lines before it are lost,
                 so the connection should be closed.
         """
-        self._pending += data
-        if len(self._pending) > LONGEST_LINE and b"\n" not in self._pending:
-            raise BadLineError(f"a line of more than {LONGEST_LINE} bytes")
-        *lines, rest = bytes(self._pending).split(b"\n")
+        return [parse_line(line) for line in self.lines(data)]
+
+    def lines(self, data: bytes) -> list[bytes]:
+        """The lines that are complete now, unread and without empty ones.
+
+        Raises:
+            BadLineError: a line is longer than `LONGEST_LINE`.
+        """
+        if b"\n" not in data:
+            self._pending += data
+            if len(self._pending) > LONGEST_LINE:
+                raise BadLineError(f"a line of more than {LONGEST_LINE} bytes")
+            return []
+        *lines, rest = (bytes(self._pending) + data).split(b"\n")
         self._pending = bytearray(rest)
-        return [_parse(line) for line in lines if line.strip()]
+        return [line for line in lines if line.strip()]
 
 
-def _parse(line: bytes) -> Message:
+def parse_line(line: bytes) -> Message:
+    """The object in a line.
+
+    Raises:
+        BadLineError: it is no JSON object.
+    """
     try:
         message = json.loads(line)
     except (ValueError, RecursionError) as error:

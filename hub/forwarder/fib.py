@@ -17,6 +17,7 @@ from hub.forwarder.fib_plan import KernelState, Operation, Plan, RouteKey, Wante
 from hub.forwarder.fib_reading import Dumps, Reading
 from hub.forwarder.netlink.sockets import MOST_DUMPS, DumpError, DumpInterruptedError, Failure
 from hub.forwarder.problems import Problem
+from hub.forwarder.steps import Steps, slice_of
 
 SLICE = 250
 """Operations in one go: some 2 ms."""
@@ -86,6 +87,9 @@ class Fib:
         self._refused: dict[str, Problem] = {}
         self._conflicts: set[RouteKey] = set()
         self._queue: Plan | None = None
+        self._planning: Steps[None] | None = None
+        self._in_place: dict[RouteKey, int] | None = None
+        self._untold = False
         self._make_wanted = Wanted()
         self._sweep = False
         self._adopting = True
@@ -131,10 +135,7 @@ class Fib:
         self._classes, self._interface_of, self._unreachable = classes, interface_of, unreachable
         self._sweep = sweep
         self._assign_ids()
-        self._queue = None
-        if self._conflicts:
-            self._conflicts.intersection_update(self._wanted().routes)
-        self._continue_at(self._clock.now())
+        self._plan_anew()
 
     def switch(self, moved: Iterable[ForwardingClass]) -> None:
         """Send each class over its active tunnel now: one message for each of its nexthops, all in one send."""
@@ -144,26 +145,25 @@ class Fib:
             numbers = self.nexthops_of(each) if interface else ()
             there = [number for number in numbers if self.have.nexthops.get(number, interface) != interface]
             operations += [Operation(number, interface) for number in there]
-        self._queue = None
         if operations:
             self._carry_out(operations)
-        self._continue_at(self._clock.now())
+        self._plan_anew()
 
     def interface_gone(self, interface: int) -> None:
         """The kernel deleted the nexthops on this interface and the routes behind them, without saying so."""
         for number in [number for number, on in self.have.nexthops.items() if on == interface]:
             self.have.forget_nexthop(number)
         self._changes += 1
-        self._queue = None
-        self._continue_at(self._clock.now())
+        self._in_place = None
+        self._plan_anew()
 
     def nexthop_gone(self, nexthop_id: int) -> None:
         """Somebody else deleted a nexthop."""
         if nexthop_id in self.have.nexthops:
             self.have.forget_nexthop(nexthop_id)
             self._changes += 1
-            self._queue = None
-            self._continue_at(self._clock.now())
+            self._in_place = None
+            self._plan_anew()
 
     def look_again(self) -> None:
         """Something may have changed behind our back: read the table soon."""
@@ -172,7 +172,7 @@ class Fib:
     def nexthops_of(self, each: ForwardingClass) -> tuple[int, ...]:
         """The ids of a class: one for each IP version that it has prefixes of."""
         pair = self.ids.get(each.name)
-        return fib_plan.nexthop_ids(pair, each.prefixes) if pair is not None else ()
+        return self._make_wanted.nexthops(each, pair) if pair is not None else ()
 
     def interface_in_kernel(self, name: str) -> int:
         """The interface that the kernel has for a class; 0 when there is none."""
@@ -193,12 +193,13 @@ class Fib:
         if not self.switched(each):
             return False
         pair, routes = self.ids[each.name], self.have.routes
-        six = pair + fib_plan.IPV6_OFFSET
-        for prefix in each.prefixes:
-            network, length = fib_plan.destination(prefix)
-            if routes.get((network, length, fib_plan.ROUTE_METRIC)) != (pair if len(network) == 4 else six):
-                return False
-        return True
+        made = self._make_wanted.made(each, pair)
+        if made is None:  # it is another than before: all its routes are there when it is settled
+            few = len(each.prefixes) <= fib_plan.LOOKED_AT
+            return few and fib_plan.routes_of(each.prefixes, pair).items() <= routes.items()
+        if self._in_place is self._make_wanted.routes and self._make_wanted.includes(made, each.name):
+            return True
+        return made.routes.items() <= routes.items()
 
     def _assign_ids(self) -> None:
         self.ids = {name: number for name, number in self.ids.items() if name in self._classes}
@@ -206,26 +207,46 @@ class Fib:
             if name not in self.ids:
                 self.ids[name] = fib_plan.free_id(each.prefixes, self.ids.values(), self.have, self._foreign_ids)
 
-    def _wanted(self) -> KernelState:
-        return self._make_wanted(self._classes.values(), self.ids, self._interface_of, self._unreachable)
-
     # Changing the kernel
 
     def _continue_at(self, when_ns: int) -> None:
         if self._slice_timer is None and not self._adopting:
             self._slice_timer = self._clock.call_at(when_ns, self._next_slice)
 
+    def _plan_anew(self) -> None:
+        """What is wanted or there has changed: whatever was planned holds no more."""
+        self._queue = self._planning = None
+        self._continue_at(self._clock.now())
+
     def _next_slice(self) -> None:
         self._slice_timer = None
         if self._queue is None:
-            self._queue = fib_plan.plan(self._wanted(), self.have, self._conflicts, sweep=self._sweep)
+            if self._planning is None:
+                self._planning = self._plan()
+            if slice_of(self._planning, self._clock.now):
+                self._continue_at(self._clock.now())
+                return
+        if self._queue is None:
+            return
         part = self._queue.take(self.have, SLICE)
         if part:
             self._carry_out(part)
         if self._queue:
             self._continue_at(self._clock.now())
-        elif part:
+            return
+        if self._queue is not None and self._sweep and not self._conflicts and not self._refused:
+            self._in_place = self._queue.want.routes
+        if part:
             self._clock.call_at(self._clock.now(), self._settled)
+        elif self._untold:
+            self._tell_problems()
+
+    def _plan(self) -> Steps[None]:
+        want = yield from self._make_wanted(self._classes.values(), self.ids, self._interface_of, self._unreachable)
+        self._conflicts = {key for key in self._conflicts if key in want.routes}
+        self._queue = yield from fib_plan.planning(
+            want, self.have, self._conflicts, sweep=self._sweep, routes_too=want.routes is not self._in_place
+        )
 
     def _settled(self) -> None:
         self._on_settled()
@@ -242,6 +263,7 @@ class Fib:
 
     def _failed(self, operation: Operation, failure: Failure) -> None:
         key = operation.key
+        self._in_place = None
         gone = operation.value is None and failure.code in {errno.ENOENT, errno.ESRCH}
         if gone:
             fib_plan.done(operation, self.have)
@@ -251,8 +273,7 @@ class Fib:
                 self.have.forget_nexthop(key)
             else:
                 self.have.routes.pop(key, None)
-            self._queue = None
-            self._continue_at(self._clock.now())
+            self._plan_anew()
             return
         self._queue = Plan(self.have, [], [])  # nothing is dropped after a put that failed; the audit plans anew
         if not isinstance(key, int) and failure.code == errno.EEXIST and operation.creates:
@@ -329,7 +350,12 @@ class Fib:
         if self._changes != before:
             self._audit_again = True
             return
+        before_it = self.have.routes
         self._take_over(reading)
+        while before_it:  # freed in one go, a table of 100,000 routes would hold the loop
+            for _ in range(min(len(before_it), fib_plan.KEYS_A_STEP)):
+                before_it.popitem()
+            yield
 
     def _take_over(self, reading: Reading) -> None:
         self.have, self._foreign, self._foreign_ids = reading.ours, reading.foreign, reading.foreign_ids
@@ -339,11 +365,10 @@ class Fib:
         taken = {fib_plan.pair_of(number) for number in self._foreign_ids}
         for name in [name for name, number in self.ids.items() if number in taken]:
             del self.ids[name]
+        self._in_place, self._untold = None, True
         self._report_adopted()
         self._assign_ids()
-        self._queue = None
-        self._continue_at(self._clock.now())
-        self._tell_problems()
+        self._plan_anew()
 
     def _report_adopted(self) -> None:
         self._adopting = False
@@ -352,17 +377,16 @@ class Fib:
             then()
 
     def _tell_problems(self) -> None:
+        self._untold = False
         self._on_problems("fib:", {**self._refused, **self._foreign_problems()})
 
     def _foreign_problems(self) -> dict[str, Problem]:
         """Routes of others in the way of ours (same metric), or before ours (a better one)."""
-        if not self._foreign:
-            return {}
-        ours = {key[:2] for key in self._wanted().routes if key[2] == fib_plan.ROUTE_METRIC}
-        problems = {}
+        wanted, problems = self._make_wanted.routes, {}
         for key, protocol in self._foreign.items():
             in_the_way = key in self._conflicts
-            if in_the_way or (key[:2] in ours and key[2] < fib_plan.ROUTE_METRIC):
+            before_ours = key[2] < fib_plan.ROUTE_METRIC and (*key[:2], fib_plan.ROUTE_METRIC) in wanted
+            if in_the_way or before_ours:
                 problem = _foreign_problem(key, protocol, in_the_way=in_the_way)
                 problems[problem.key] = problem
         return problems

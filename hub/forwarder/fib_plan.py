@@ -9,11 +9,13 @@ import socket
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 
 from hub.forwarder.classes import ForwardingClass
 from hub.forwarder.netlink import nexthops, routes, wire
 from hub.forwarder.netlink.nexthops import Nexthop
 from hub.forwarder.netlink.routes import Route
+from hub.forwarder.steps import Steps, at_once, pieces
 
 PROTOCOL = 112
 """Marks our routes and nexthops. Unassigned in linux/rtnetlink.h and in iproute2's rt_protos (where 12 is BIRD and 186
@@ -25,6 +27,11 @@ IPV6_OFFSET = 0x8000
 ROUTE_METRIC = 100
 UNREACHABLE_METRIC = 0xFFFFFFFF
 """The worst there is: it answers only when no other route to the prefix is left. Never 0, which IPv6 takes for 1024."""
+
+PREFIXES_A_STEP, KEYS_A_STEP = 250, 2000
+"""What is worked through in less than 1 ms: prefixes as texts, and keys of routes."""
+LOOKED_AT = 1000
+"""Prefixes of a class for which the kernel is searched."""
 
 _LENGTHS = {str(length): length for length in range(129)}
 
@@ -113,7 +120,7 @@ def prefix_text(key: RouteKey) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """What was made of some prefixes: the nexthops that they need and their routes."""
+    """A _Made is what was made of some prefixes: the nexthops that they need and their routes."""
 
     prefixes: tuple[str, ...]
     pair: int
@@ -122,10 +129,15 @@ class _Made:
 
 
 class Wanted:
-    """A Wanted makes of classes what the kernel should hold, and remembers what it made of each for the next time."""
+    """A Wanted makes of classes what the kernel should hold, and remembers what it made of each for the next time.
+
+    While prefixes and ids stay the same, so does the very table of routes that it returns.
+    """
 
     def __init__(self) -> None:
         self._made: dict[str, _Made] = {}
+        self._merged: dict[str, _Made] = {}
+        self.routes: dict[RouteKey, int] = {}
 
     def __call__(
         self,
@@ -133,22 +145,51 @@ class Wanted:
         ids: Mapping[str, int],
         interface_of: Callable[[str], int],
         unreachable: tuple[str, ...],
-    ) -> KernelState:
+    ) -> Steps[KernelState]:
         """A class whose active tunnel has no usable interface (0) gets no routes: the unreachable ones answer then."""
-        state, before, self._made = KernelState(), self._made, {}
-        state.routes.update(self._make(before.get(""), "", unreachable, UNREACHABLE).routes)
+        parts = {"": (yield from self._make("", unreachable, UNREACHABLE))}
+        present, nexthops_there = {""}, {}
         for each in classes:
-            made = self._make(before.get(each.name), each.name, each.prefixes, ids[each.name])
+            present.add(each.name)
+            one = yield from self._make(each.name, each.prefixes, ids[each.name])
             interface = interface_of(each.active) if each.active else 0
             if interface:
-                state.nexthops.update(dict.fromkeys(made.nexthops, interface))
-                state.routes.update(made.routes)
-        return state
+                nexthops_there.update(dict.fromkeys(one.nexthops, interface))
+                parts[each.name] = one
+            yield
+        if len(parts) != len(self._merged) or any(self._merged.get(name) is not part for name, part in parts.items()):
+            merged: dict[RouteKey, int] = {}
+            for part in parts.values():
+                for piece in pieces(part.routes.items(), KEYS_A_STEP):
+                    merged.update(piece)
+                    yield
+            self.routes, self._merged = merged, parts
+        self._made = {name: made for name, made in self._made.items() if name in present}
+        return KernelState(nexthops_there, self.routes)
 
-    def _make(self, made: _Made | None, name: str, prefixes: tuple[str, ...], pair: int) -> _Made:
-        if made is None or made.prefixes is not prefixes or made.pair != pair:
-            made = _Made(prefixes, pair, nexthop_ids(pair, prefixes), routes_of(prefixes, pair))
-        self._made[name] = made
+    def nexthops(self, each: ForwardingClass, pair: int) -> tuple[int, ...]:
+        """The nexthops of a class, without a look at every prefix if they are the same as the last time."""
+        made = self.made(each, pair)
+        return made.nexthops if made else nexthop_ids(pair, each.prefixes)
+
+    def made(self, each: ForwardingClass, pair: int) -> _Made | None:
+        """What was made of the class as it is now; None when it is another."""
+        made = self._made.get(each.name)
+        return made if made is not None and made.prefixes is each.prefixes and made.pair == pair else None
+
+    def includes(self, made: _Made, name: str) -> bool:
+        """Whether `routes` has the routes of this class as they were made last."""
+        return self._merged.get(name) is made
+
+    def _make(self, name: str, prefixes: tuple[str, ...], pair: int) -> Steps[_Made]:
+        made = self._made.get(name)
+        if made is not None and made.prefixes is prefixes and made.pair == pair:
+            return made
+        routes: dict[RouteKey, int] = {}
+        for piece in pieces(prefixes, PREFIXES_A_STEP):
+            routes.update(routes_of(piece, pair))
+            yield
+        self._made[name] = made = _Made(prefixes, pair, nexthop_ids(pair, prefixes), routes)
         return made
 
 
@@ -168,16 +209,21 @@ class Plan:
     want: KernelState
     puts: list[int | RouteKey]
     drops: list[int | RouteKey]
+    at: int = 0
+    """How many of both together are done."""
 
     def __bool__(self) -> bool:
-        return bool(self.puts or self.drops)
+        return self.at < len(self.puts) + len(self.drops)
 
     def take(self, have: KernelState, size: int) -> list[Operation]:
-        """The next operations, at most so many."""
-        keys, self.puts = self.puts[:size], self.puts[size:]
+        """The next operations, at most so many: puts, or drops."""
+        keys = self.puts[self.at : self.at + size]
         if keys:
+            self.at += len(keys)
             return [self._put(key, have) for key in keys]
-        keys, self.drops = self.drops[:size], self.drops[size:]
+        start = self.at - len(self.puts)
+        keys = self.drops[start : start + size]
+        self.at += len(keys)
         return [Operation(key, None, was=0 if isinstance(key, int) else have.routes.get(key, 0)) for key in keys]
 
     def _put(self, key: int | RouteKey, have: KernelState) -> Operation:
@@ -187,20 +233,31 @@ class Plan:
 
 
 def plan(want: KernelState, have: KernelState, blocked: Collection[RouteKey], *, sweep: bool) -> Plan:
+    """The changes from `have` to `want`, in the order in which they must be made; see `planning`."""
+    return at_once(planning(want, have, blocked, sweep=sweep))
+
+
+def planning(
+    want: KernelState, have: KernelState, blocked: Collection[RouteKey], *, sweep: bool, routes_too: bool = True
+) -> Steps[Plan]:
     """The changes from `have` to `want`, in the order in which they must be made.
 
     `blocked` routes are in the way of somebody else's and left alone. Nothing is dropped unless `sweep`: before the
-    first whole order after a start we don't know what is superfluous.
+    first whole order after a start we don't know what is superfluous. Without `routes_too` the routes are known to be
+    as they should. Neither state may change between the steps.
     """
     puts: list[int | RouteKey] = [
         number for number, interface in want.nexthops.items() if have.nexthops.get(number) != interface
     ]
     drops: list[int | RouteKey] = []
-    if want.routes != have.routes:
+    if routes_too:
         there = have.routes.get
-        puts += [key for key, nexthop in want.routes.items() if there(key) != nexthop and key not in blocked]
-        if sweep:
-            drops += [key for key in have.routes if key not in want.routes]
+        for piece in pieces(want.routes.items(), KEYS_A_STEP):
+            puts += [key for key, nexthop in piece if there(key) != nexthop and key not in blocked]
+            yield
+        for keys in pieces(have.routes, KEYS_A_STEP) if sweep else ():
+            drops += [key for key in keys if key not in want.routes]
+            yield
     if sweep:
         drops += [number for number in have.nexthops if number not in want.nexthops]
     return Plan(want, puts, drops)
@@ -238,14 +295,14 @@ def done(operation: Operation, have: KernelState) -> None:
 
 
 def free_id(prefixes: Iterable[str], ids: Iterable[int], have: KernelState, foreign: Iterable[int]) -> int:
-    """The pair of nexthop ids for a class that has none: the one that its prefixes are on in the kernel, else the
+    """The pair of nexthop ids for a class that has none: the one that its first prefixes are on in the kernel, else the
     lowest that is free in both halves.
 
     Raises:
         LookupError: every id of our range is in use.
     """
     taken = {*ids, *map(pair_of, foreign)}
-    for prefix in prefixes:
+    for prefix in islice(prefixes, LOOKED_AT) if have.routes else ():
         present = have.routes.get((*destination(prefix), ROUTE_METRIC), UNREACHABLE)
         if present in have.nexthops and pair_of(present) not in taken:
             return pair_of(present)

@@ -86,11 +86,15 @@ class Fields:
 
     def each(self, key: str, read: Callable[[object, str], T]) -> tuple[T, ...]:
         """A list, every member read by `read`, which is given the member and its place."""
+        place = self.place(key)
+        return tuple([read(member, f"{place}[{index}]") for index, member in enumerate(self.members(key))])
+
+    def members(self, key: str) -> list[object]:
+        """A list, its members as they are."""
         value = self._value.get(key)
         if not isinstance(value, list):
             raise FieldError(f"{self.place(key)}: a list is needed")
-        place = self.place(key)
-        return tuple([read(member, f"{place}[{index}]") for index, member in enumerate(value)])
+        return value
 
     def part(self, key: str) -> Fields:
         """An object within this one."""

@@ -256,6 +256,9 @@ class Forwarder:
                     raise FieldError(f'{where}.order: tunnel "{tunnel}" is not known: set the tunnels first')
 
     def _check_prefixes(self, order: Order) -> None:
+        before = self.classes.get(order.name)
+        if before is not None and before.prefixes == order.prefixes:
+            return
         wanted = set(order.prefixes)
         for each in self.classes.values():
             if each.name != order.name and not wanted.isdisjoint(each.prefixes):

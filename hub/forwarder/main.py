@@ -37,8 +37,11 @@ SAVE_AFTER_NS = 100_000_000
 SAVE_AGAIN_NS = 5_000_000_000
 """How long after the state file could not be written it is tried again."""
 CHECK_EVERY_NS = 10_000_000_000
-GARBAGE_THRESHOLD = 200_000
-"""Objects. Values of one look die young without the collector's help; what is left is collected rarely, and cheaply."""
+GARBAGE_THRESHOLD = 20_000
+"""Objects. Values of one look die young without the collector's help; a look at so many is a millisecond, what is left
+is looked at again rarely."""
+THREADS_TAKE_TURNS_S = 0.0005
+"""Seconds that the thread of the state file may go on while the loop wants to."""
 MOST_DESCRIPTORS = 65_536
 LONGEST_SOCKET_PATH = 107
 """Bytes (unix(7))."""
@@ -85,6 +88,7 @@ class Process:
     def run(self) -> None:
         """Work until a planned stop."""
         self._watch_signals()
+        sys.setswitchinterval(THREADS_TAKE_TURNS_S)
         give_way_when_busy()
         self._loop.watch(self._notifications.fileno(), self._notified)
         self._loop.watch(self._results, self._saved)
@@ -94,7 +98,7 @@ class Process:
         self.forwarder.adopt(self._ready)
         self._check()
         gc.freeze()
-        gc.set_threshold(GARBAGE_THRESHOLD, 50, 50)
+        gc.set_threshold(GARBAGE_THRESHOLD, 500, 50)
         gc.enable()
         self._loop.run()
         self._close()

@@ -5,24 +5,22 @@ An order is read whole before any of it is obeyed: a bad one changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
-from hub.control.lines import Message
 from hub.forwarder.classes import LARGEST_EPOCH, Order
 from hub.forwarder.fib_plan import destination, prefix_text
 from hub.forwarder.fields import FieldError, Fields, unique
 from hub.forwarder.liveness.model import Method, Timers, TunnelSpec
+from hub.forwarder.steps import Steps, at_once, pieces
 
 SHORTEST_INTERVAL_MS, LONGEST_INTERVAL_MS = 5, 60_000
 LARGEST_MULTIPLIER = 255
 LONGEST_INTERFACE = 15
 """Characters of an interface's name (IFNAMSIZ less its zero)."""
 MOST_CLASSES = 10_000
-PREFIXES_A_SLICE = 1000
-"""What is read in some 3 ms."""
+PREFIXES_A_STEP = 250
+"""What is read in less than 1 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,47 +77,33 @@ class StopPlanned:
 Command = SetTunnels | SetClasses | SetOne | Look | GetStatus | StopPlanned
 
 
-def pauses(message: object) -> Iterator[None]:
-    """Read the prefixes of a long line in slices of a few milliseconds, a pause after each: `parse` is quick then.
-
-    `destination` remembers them. What is wrong with one is left to `parse`, which can say where it is.
-    """
-    count = 0
-    for prefixes in _lists_of_prefixes(message) if isinstance(message, dict) else ():
-        for prefix in prefixes if isinstance(prefixes, list) else ():
-            count += 1
-            if count % PREFIXES_A_SLICE == 0:
-                yield
-            if isinstance(prefix, str):
-                with suppress(ValueError):
-                    destination(prefix)
-
-
-def _lists_of_prefixes(message: Message) -> Iterator[object]:
-    yield message.get("unreachable")
-    classes = message.get("classes")
-    for each in classes if isinstance(classes, list) else ():
-        yield each.get("prefixes") if isinstance(each, dict) else None
-
-
 def parse(message: object) -> Command:
     """The command in one line.
 
     Raises:
         FieldError: it is no command, or a field of it is wrong; the text names the field.
     """
+    return at_once(parsing(message))
+
+
+def parsing(message: object) -> Steps[Command]:
+    """The same in steps: a line may name tens of thousands of prefixes.
+
+    Raises:
+        FieldError: as `parse` does.
+    """
     fields = Fields(message, "")
     if fields.has("set"):
         match fields.text("set"):
             case "tunnels":
-                return _tunnels(fields)
+                return (yield from _tunnels(fields))
             case "classes":
-                return _classes(fields)
+                return (yield from _classes(fields))
             case other:
                 raise FieldError(f'set: "{other[:40]}" is neither "tunnels" nor "classes"')
     if fields.has("order"):
         fields.only("order")
-        return SetOne(parse_order(fields.raw("order"), "order"))
+        return SetOne((yield from _order(fields.raw("order"), "order")))
     if fields.has("look"):
         fields.only("look")
         return Look(frozenset(fields.each("look", _name)))
@@ -130,27 +114,40 @@ def parse(message: object) -> Command:
     raise FieldError('no such command: one of "set", "order", "look", "get" ("status") or "stop" ("planned") is needed')
 
 
-def _tunnels(fields: Fields) -> SetTunnels:
+def _tunnels(fields: Fields) -> Steps[SetTunnels]:
     fields.only("set", "tunnels")
-    tunnels = fields.each("tunnels", parse_tunnel)
+    tunnels = []
+    for index, value in enumerate(fields.members("tunnels")):
+        tunnels.append(parse_tunnel(value, f"tunnels[{index}]"))
+        yield
     unique(tuple(tunnel.name for tunnel in tunnels), "tunnels")
     unique(tuple(tunnel.interface for tunnel in tunnels), "tunnels")
-    return SetTunnels(tunnels)
+    return SetTunnels(tuple(tunnels))
 
 
-def _classes(fields: Fields) -> SetClasses:
+def _classes(fields: Fields) -> Steps[SetClasses]:
     fields.only("set", "classes", "unreachable", "probe")
-    classes = fields.each("classes", parse_order)
-    if len(classes) > MOST_CLASSES:
+    values = fields.members("classes")
+    if len(values) > MOST_CLASSES:
         raise FieldError(f"classes: {MOST_CLASSES} at most")
+    classes = []
+    for index, value in enumerate(values):
+        classes.append((yield from _order(value, f"classes[{index}]")))
+        yield
     unique(tuple(order.name for order in classes), "classes")
-    holders: dict[str, str] = {}
-    for index, order in enumerate(classes):
-        for prefix in order.prefixes:
-            if holders.setdefault(prefix, order.name) != order.name:
-                raise FieldError(f"classes[{index}].prefixes: {prefix} is also in class {holders[prefix]}")
+    yield from _hold_different(classes)
     probe = parse_probe(fields.raw("probe"), "probe") if fields.has("probe") else Probe()
-    return SetClasses(classes, parse_prefixes(fields, "unreachable"), probe)
+    return SetClasses(tuple(classes), (yield from _prefixes(fields, "unreachable")), probe)
+
+
+def _hold_different(classes: list[Order]) -> Steps[None]:
+    holders: dict[str, str] = {}
+    for index, order in enumerate(classes if len(classes) > 1 else ()):
+        for piece in pieces(order.prefixes, PREFIXES_A_STEP):
+            for prefix in piece:
+                if holders.setdefault(prefix, order.name) != order.name:
+                    raise FieldError(f"classes[{index}].prefixes: {prefix} is also in class {holders[prefix]}")
+            yield
 
 
 def parse_tunnel(value: object, place: str) -> TunnelSpec:
@@ -199,6 +196,10 @@ def parse_order(value: object, place: str) -> Order:
     Raises:
         FieldError: a field of it is wrong.
     """
+    return at_once(_order(value, place))
+
+
+def _order(value: object, place: str) -> Steps[Order]:
     fields = Fields(value, place)
     fields.only("name", "branch", "prefixes", "order", "active", "reason", "based_on_epoch")
     order = unique(fields.each("order", _name), fields.place("order"))
@@ -208,7 +209,7 @@ def parse_order(value: object, place: str) -> Order:
     return Order(
         name=fields.text("name"),
         branch=fields.text("branch"),
-        prefixes=unique(parse_prefixes(fields, "prefixes"), fields.place("prefixes")),
+        prefixes=(yield from _each_once((yield from _prefixes(fields, "prefixes")), fields.place("prefixes"))),
         order=order,
         active=active,
         reason=fields.text("reason", empty=True),
@@ -254,13 +255,28 @@ def parse_prefixes(fields: Fields, key: str) -> tuple[str, ...]:
     Raises:
         FieldError: it is no list, or one of its members is no prefix.
     """
-    value = fields.raw(key)
-    if not isinstance(value, list):
-        return fields.each(key, parse_prefix)
-    try:
-        return tuple([_spelling(prefix) for prefix in value])
-    except (ValueError, TypeError, AttributeError):
-        return fields.each(key, parse_prefix)
+    return at_once(_prefixes(fields, key))
+
+
+def _prefixes(fields: Fields, key: str) -> Steps[tuple[str, ...]]:
+    found: list[str] = []
+    for piece in pieces(fields.members(key), PREFIXES_A_STEP):
+        try:
+            found += [_spelling(prefix) for prefix in piece]
+        except (ValueError, TypeError, AttributeError):
+            for index, prefix in enumerate(piece, len(found)):
+                parse_prefix(prefix, f"{fields.place(key)}[{index}]")
+            raise
+        yield
+    return tuple(found)
+
+
+def _each_once(prefixes: tuple[str, ...], place: str) -> Steps[tuple[str, ...]]:
+    seen: set[str] = set()
+    for piece in pieces(prefixes, PREFIXES_A_STEP):
+        seen.update(piece)
+        yield
+    return prefixes if len(seen) == len(prefixes) else unique(prefixes, place)
 
 
 def parse_interface(fields: Fields, key: str) -> str:

@@ -10,7 +10,7 @@ import os
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -25,9 +25,11 @@ from hub.control.lines import (
 )
 from hub.control.lock import hold
 from hub.control.log import say_at_once
+from hub.control.long_lines import reading
 from hub.forwarder.fields import FieldError
 from hub.forwarder.loop import Loop, Timer
-from hub.forwarder.orders import Command, GetStatus, parse, pauses
+from hub.forwarder.orders import Command, GetStatus, parsing
+from hub.forwarder.steps import Steps, slice_of
 from speaker.listener import Listener, listen_at
 
 LARGEST_BACKLOG = 8 << 20
@@ -55,8 +57,8 @@ class Connection:
         self._lines = LineReader()
         self._backlog = bytearray()
         self._open = True
-        self._waiting: deque[Message] = deque()
-        self._pauses: Iterator[None] | None = None
+        self._waiting: deque[bytes] = deque()
+        self._present: Steps[None] | None = None
         self._second = 0
         self._said = 0
 
@@ -108,26 +110,43 @@ class Connection:
             self.close()
             return
         try:
-            for message in self._lines.feed(data):
-                self._waiting.append(message)
-            self._obey_waiting()
+            self._waiting += self._lines.lines(data)
         except BadLineError as error:
-            self.server.counters["lines refused"] += 1
-            self.refuse(str(error))
+            self._no_line(error)
+        else:
+            self._obey_waiting()
 
     def _obey_waiting(self) -> None:
         """Obey line after line, in order; a very long one is read in slices, between which tunnels are watched."""
-        while self._open and self._waiting:
-            if self._pauses is None:
-                self._pauses = pauses(self._waiting[0])
-            elif len(self._waiting) > MOST_WAITING:
-                self.refuse(f"more than {MOST_WAITING} lines wait behind a long one: send them more slowly")
-                return
-            for _ in self._pauses:
-                self.server.loop.call_at(self.server.loop.now(), self._obey_waiting)
-                return
-            self._pauses = None
-            self.server.heard(self, self._waiting.popleft())
+        if self._present is not None and len(self._waiting) > MOST_WAITING:
+            self.refuse(f"more than {MOST_WAITING} lines wait behind a long one: send them more slowly")
+        while self._open and self._present is None and self._waiting:
+            self._present = self._obey(self._waiting.popleft())
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self._present is None or not self._open:
+            return
+        if slice_of(self._present, self.server.loop.now):
+            self.server.loop.call_at(self.server.loop.now(), self._next_slice)
+        else:
+            self._present = None
+
+    def _next_slice(self) -> None:
+        self._go_on()
+        self._obey_waiting()
+
+    def _obey(self, line: bytes) -> Steps[None]:
+        try:
+            message = yield from reading(line)
+        except BadLineError as error:
+            self._no_line(error)
+        else:
+            yield from self.server.heard(self, message)
+
+    def _no_line(self, error: BadLineError) -> None:
+        self.server.counters["lines refused"] += 1
+        self.refuse(str(error))
 
     def says_too_much(self, now: int) -> bool:
         """Count a line that was said at this time (nanoseconds), and whether it is one too many in its second."""
@@ -221,8 +240,8 @@ class Server:
             if connection.role is not None:
                 connection.send(data)
 
-    def heard(self, connection: Connection, message: Message) -> None:
-        """One line of a peer."""
+    def heard(self, connection: Connection, message: Message) -> Steps[None]:
+        """One line of a peer, in steps; what it orders is done in the last one."""
         if connection.role is None:
             self._greeted(connection, message)
             return
@@ -231,7 +250,7 @@ class Server:
             connection.refuse(f"more than {MOST_QUESTIONS} lines in a second: ask less often; changes are told unasked")
             return
         try:
-            command = parse(message)
+            command = yield from parsing(message)
         except FieldError as error:
             self.counters["lines refused"] += 1
             connection.complain(str(error))

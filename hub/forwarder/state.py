@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Condition, Thread
@@ -25,11 +25,13 @@ from hub.forwarder.orders import (
     parse_probe,
     parse_tunnel,
 )
+from hub.forwarder.steps import pieces
 
 VERSION = 2
 READABLE = (1, 2)
 """Version 1 knew no IPv6: its tunnels have no `local6` and `remote6`, and its probe no IPv6 prefixes."""
 LARGEST_FILE = 64 << 20
+_PREFIXES_A_PIECE = 1000
 _LARGEST_INSTANT = (1 << 63) - 1
 
 
@@ -52,32 +54,48 @@ class SavedState:
 
 
 def encode(state: SavedState) -> bytes:
-    """The content of the file."""
-    content = {
-        "pointsman": VERSION,
-        "boot": state.boot,
-        "tunnels": [messages.tunnel(spec) for spec in state.tunnels],
-        "classes": [_encode_class(each) for each in state.classes],
-        "ids": dict(state.ids),
-        "interfaces": dict(state.interfaces),
-        "unreachable": list(state.unreachable),
-        "probe": {"prefixes": list(state.probe.prefixes), "prefer": state.probe.prefer},
-        "memory": {name: memory.to_json() for name, memory in state.memory.items()},
+    """The content of the file, made in small pieces: the loop of the process waits while one of them is made."""
+    members = {
+        "pointsman": _json(VERSION),
+        "boot": _json(state.boot),
+        "tunnels": _list(_json(messages.tunnel(spec)) for spec in state.tunnels),
+        "classes": _list(_encode_class(each) for each in state.classes),
+        "ids": _json(dict(state.ids)),
+        "interfaces": _json(dict(state.interfaces)),
+        "unreachable": _prefixes(state.unreachable),
+        "probe": _json({"prefixes": list(state.probe.prefixes), "prefer": state.probe.prefer}),
+        "memory": _json({name: memory.to_json() for name, memory in state.memory.items()}),
     }
-    return json.dumps(content, separators=(",", ":")).encode() + b"\n"
+    return _object(members).encode() + b"\n"
 
 
-def _encode_class(each: ForwardingClass) -> dict[str, object]:
-    return {
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _list(members: Iterable[str]) -> str:
+    return f"[{','.join(members)}]"
+
+
+def _object(members: Mapping[str, str]) -> str:
+    return f"{{{','.join(f'{_json(key)}:{value}' for key, value in members.items())}}}"
+
+
+def _prefixes(prefixes: Iterable[str]) -> str:
+    return _list(_json(piece)[1:-1] for piece in pieces(prefixes, _PREFIXES_A_PIECE))
+
+
+def _encode_class(each: ForwardingClass) -> str:
+    rest = {
         "name": each.name,
         "branch": each.branch,
-        "prefixes": list(each.prefixes),
         "order": list(each.order),
         "active": each.active,
         "reason": each.reason,
         "based_on_epoch": each.epoch,
         "since_ns": each.since_ns,
     }
+    return _object({**{key: _json(value) for key, value in rest.items()}, "prefixes": _prefixes(each.prefixes)})
 
 
 def decode(content: bytes) -> SavedState:

@@ -21,6 +21,7 @@ from hub.forwarder.fib_plan import (
     plan,
     prefix_text,
 )
+from hub.forwarder.steps import at_once
 
 ID = FIRST_NEXTHOP_ID
 NET = (b"\x0a\x01\x00\x00", 24)
@@ -61,13 +62,13 @@ def test_what_is_no_prefix_is_refused(text: str) -> None:
 
 
 def test_a_class_wants_one_nexthop_and_a_route_a_prefix_above_an_unreachable_one() -> None:
-    state = Wanted()([a_class()], {"bandung": ID}, lambda _tunnel: 3, ("10.1.0.0/24",))
+    state = at_once(Wanted()([a_class()], {"bandung": ID}, lambda _tunnel: 3, ("10.1.0.0/24",)))
     assert state.nexthops == {ID: 3}
     assert state.routes == {(*NET, 100): ID, (*NET, 0xFFFFFFFF): 0}
 
 
 def test_a_class_without_a_usable_interface_leaves_its_prefixes_unreachable() -> None:
-    state = Wanted()([a_class()], {"bandung": ID}, lambda _tunnel: 0, ("10.1.0.0/24",))
+    state = at_once(Wanted()([a_class()], {"bandung": ID}, lambda _tunnel: 0, ("10.1.0.0/24",)))
     assert (state.nexthops, state.routes) == ({}, {(*NET, 0xFFFFFFFF): 0})
 
 
@@ -99,16 +100,16 @@ def test_a_class_takes_the_nexthop_that_its_prefixes_are_on_in_the_kernel() -> N
 
 def test_what_is_made_of_a_class_follows_its_changes() -> None:
     make, one = Wanted(), a_class()
-    assert make([one], {"bandung": ID}, lambda _tunnel: 3, ()).routes == {(*NET, 100): ID}
-    assert make([one], {"bandung": ID + 1}, lambda _tunnel: 3, ()).routes == {(*NET, 100): ID + 1}
+    assert at_once(make([one], {"bandung": ID}, lambda _tunnel: 3, ())).routes == {(*NET, 100): ID}
+    assert at_once(make([one], {"bandung": ID + 1}, lambda _tunnel: 3, ())).routes == {(*NET, 100): ID + 1}
     other = replace(one, prefixes=("10.2.0.0/24",))
-    assert make([other], {"bandung": ID}, lambda _tunnel: 3, ()).routes == {(b"\x0a\x02\0\0", 24, 100): ID}
+    assert at_once(make([other], {"bandung": ID}, lambda _tunnel: 3, ())).routes == {(b"\x0a\x02\0\0", 24, 100): ID}
 
 
 def test_a_class_has_a_nexthop_for_each_ip_version_that_it_has_prefixes_of() -> None:
     six = (b"\x20\x01\x0d\xb8" + bytes(12), 32)
     both = replace(a_class(), prefixes=("10.1.0.0/24", "2001:db8::/32"))
-    state = Wanted()([both], {"bandung": ID}, lambda _tunnel: 3, ("2001:db8::/32",))
+    state = at_once(Wanted()([both], {"bandung": ID}, lambda _tunnel: 3, ("2001:db8::/32",)))
     assert state.nexthops == {ID: 3, ID + 0x8000: 3}
     assert state.routes == {(*NET, 100): ID, (*six, 100): ID + 0x8000, (*six, 0xFFFFFFFF): 0}
 

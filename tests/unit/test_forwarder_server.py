@@ -14,6 +14,7 @@ import pytest
 
 from hub.control.lock import AlreadyRunningError
 from hub.forwarder import server as server_module
+from hub.forwarder import steps
 from hub.forwarder.fields import FieldError
 from hub.forwarder.loop import Loop
 from hub.forwarder.orders import Command, Look
@@ -294,16 +295,22 @@ def long_line(prefixes: int) -> dict[str, Any]:
     return {"set": "classes", "classes": [], "unreachable": [f"10.{n // 256}.{n % 256}.0/24" for n in range(prefixes)]}
 
 
-def test_a_long_line_is_read_in_slices_and_what_follows_it_waits(house: House, meet: Any) -> None:
+def test_a_long_line_is_read_in_slices_and_what_follows_it_waits(
+    house: House, meet: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "SLICE_NS", 0)
     peer = meet("controller")
     peer.say(long_line(3500), {"look": ["bandung"]})
     assert house.obeyed == []
-    for _ in range(20):
+    for _ in range(100):
         house.turn()
     assert [type(command).__name__ for command in house.obeyed] == ["SetClasses", "Look"]
 
 
-def test_a_peer_that_goes_in_the_middle_of_its_long_line_leaves_nothing_behind(house: House, meet: Any) -> None:
+def test_a_peer_that_goes_in_the_middle_of_its_long_line_leaves_nothing_behind(
+    house: House, meet: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "SLICE_NS", 0)
     peer = meet("controller")
     peer.say(long_line(3500))
     peer.socket.close()
