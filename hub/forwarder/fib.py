@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from hub.forwarder import fib_plan
@@ -17,10 +18,12 @@ from hub.forwarder.fib_plan import KernelState, Operation, Plan, RouteKey, Wante
 from hub.forwarder.fib_reading import Dumps, Reading
 from hub.forwarder.netlink.sockets import MOST_DUMPS, DumpError, DumpInterruptedError, Failure
 from hub.forwarder.problems import Problem
-from hub.forwarder.steps import Steps, slice_of
+from hub.forwarder.steps import SLICE_NS, Steps, slice_of
 
-SLICE = 250
-"""Operations in one go: some 2 ms."""
+FEW_ROUTES = 100
+"""Whose notifications take less than a millisecond."""
+SLICE, PART = 250, 50
+"""Operations in one go, some 2 ms, and in one send; the kernel takes far longer now and then, as its table grows."""
 AUDIT_EVERY_NS = 30_000_000_000
 AUDIT_SOON_NS = 20_000_000
 RETRY_NS = 1_000_000_000
@@ -61,7 +64,7 @@ class Fib:
     """A Fib is our part of the forwarding table. `kernel` changes it, `auditor` (another socket) reads it.
 
     `on_settled` is called after every change that a slice or an audit made; `on_problems` with all that is wrong
-    in the table now, keys beginning with `fib:`.
+    in the table now, keys beginning with `fib:`; within `silenced` the kernel tells nobody of routes that move.
     """
 
     def __init__(
@@ -71,8 +74,10 @@ class Fib:
         auditor: Dumps,
         on_settled: Callable[[], None],
         on_problems: Callable[[str, dict[str, Problem]], None],
+        silenced: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._clock = clock
+        self._silenced = silenced
         self._kernel = kernel
         self._auditor = auditor
         self._on_settled = on_settled
@@ -139,14 +144,16 @@ class Fib:
 
     def switch(self, moved: Iterable[ForwardingClass]) -> None:
         """Send each class over its active tunnel now: one message for each of its nexthops, all in one send."""
-        operations = []
+        operations, behind = [], 0
         for each in moved:
+            behind += len(each.prefixes)
             interface = self._interface_of(each.active) if each.active else 0
             numbers = self.nexthops_of(each) if interface else ()
             there = [number for number in numbers if self.have.nexthops.get(number, interface) != interface]
             operations += [Operation(number, interface) for number in there]
         if operations:
-            self._carry_out(operations)
+            with self._silenced() if behind > FEW_ROUTES else nullcontext():
+                self._carry_out(operations)
         self._plan_anew()
 
     def interface_gone(self, interface: int) -> None:
@@ -199,7 +206,7 @@ class Fib:
             return few and fib_plan.routes_of(each.prefixes, pair).items() <= routes.items()
         if self._in_place is self._make_wanted.routes and self._make_wanted.includes(made, each.name):
             return True
-        return made.routes.items() <= routes.items()
+        return len(made.routes) <= len(routes) and made.routes.items() <= routes.items()
 
     def _assign_ids(self) -> None:
         self.ids = {name: number for name, number in self.ids.items() if name in self._classes}
@@ -228,18 +235,25 @@ class Fib:
                 return
         if self._queue is None:
             return
-        part = self._queue.take(self.have, SLICE)
-        if part:
-            self._carry_out(part)
+        some = self._work_off(self._queue)
         if self._queue:
             self._continue_at(self._clock.now())
             return
         if self._queue is not None and self._sweep and not self._conflicts and not self._refused:
             self._in_place = self._queue.want.routes
-        if part:
+        if some:
             self._clock.call_at(self._clock.now(), self._settled)
         elif self._untold:
             self._tell_problems()
+
+    def _work_off(self, queue: Plan) -> bool:
+        """The next operations of the plan, until something fails or a slice is over; whether there was one."""
+        end, done = self._clock.now() + SLICE_NS, 0
+        while self._queue is queue and queue and done < SLICE and (not done or self._clock.now() < end):
+            part = queue.take(self.have, PART)
+            self._carry_out(part)
+            done += len(part)
+        return done > 0
 
     def _plan(self) -> Steps[None]:
         want = yield from self._make_wanted(self._classes.values(), self.ids, self._interface_of, self._unreachable)
@@ -350,11 +364,19 @@ class Fib:
         if self._changes != before:
             self._audit_again = True
             return
-        before_it = self.have.routes
+        same = yield from fib_plan.same_routes(reading.ours.routes, self.have.routes)
+        if self._changes != before:
+            self._audit_again = True
+            return
+        spare = reading.ours.routes if same else self.have.routes
+        if same:
+            reading.ours.routes = self.have.routes
+        else:
+            self._in_place = None
         self._take_over(reading)
-        while before_it:  # freed in one go, a table of 100,000 routes would hold the loop
-            for _ in range(min(len(before_it), fib_plan.KEYS_A_STEP)):
-                before_it.popitem()
+        while spare:  # freed in one go, a table of 100,000 routes would hold the loop
+            for _ in range(min(len(spare), fib_plan.KEYS_A_STEP)):
+                spare.popitem()
             yield
 
     def _take_over(self, reading: Reading) -> None:
@@ -365,7 +387,9 @@ class Fib:
         taken = {fib_plan.pair_of(number) for number in self._foreign_ids}
         for name in [name for name, number in self.ids.items() if number in taken]:
             del self.ids[name]
-        self._in_place, self._untold = None, True
+        self._untold = True
+        if self._conflicts:
+            self._in_place = None
         self._report_adopted()
         self._assign_ids()
         self._plan_anew()

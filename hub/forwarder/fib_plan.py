@@ -137,6 +137,7 @@ class Wanted:
     def __init__(self) -> None:
         self._made: dict[str, _Made] = {}
         self._merged: dict[str, _Made] = {}
+        self._numbers: dict[str, tuple[tuple[str, ...], int, tuple[int, ...]]] = {}
         self.routes: dict[RouteKey, int] = {}
 
     def __call__(
@@ -165,12 +166,18 @@ class Wanted:
                     yield
             self.routes, self._merged = merged, parts
         self._made = {name: made for name, made in self._made.items() if name in present}
+        self._numbers.clear()
         return KernelState(nexthops_there, self.routes)
 
     def nexthops(self, each: ForwardingClass, pair: int) -> tuple[int, ...]:
         """The nexthops of a class, without a look at every prefix if they are the same as the last time."""
         made = self.made(each, pair)
-        return made.nexthops if made else nexthop_ids(pair, each.prefixes)
+        if made is not None:
+            return made.nexthops
+        known = self._numbers.get(each.name)
+        if known is None or known[0] is not each.prefixes or known[1] != pair:
+            self._numbers[each.name] = known = (each.prefixes, pair, nexthop_ids(pair, each.prefixes))
+        return known[2]
 
     def made(self, each: ForwardingClass, pair: int) -> _Made | None:
         """What was made of the class as it is now; None when it is another."""
@@ -261,6 +268,17 @@ def planning(
     if sweep:
         drops += [number for number in have.nexthops if number not in want.nexthops]
     return Plan(want, puts, drops)
+
+
+def same_routes(some: dict[RouteKey, int], others: dict[RouteKey, int]) -> Steps[bool]:
+    """Whether two tables are equal; neither may change between the steps, unless the answer is not used."""
+    if len(some) != len(others):
+        return False
+    for piece in pieces(some.items(), KEYS_A_STEP):
+        if any(others.get(key) != nexthop for key, nexthop in piece):
+            return False
+        yield
+    return True
 
 
 def request(operation: Operation) -> bytes:

@@ -10,6 +10,7 @@ It has no socket of its own: the loop, the netlink sockets, the engine and the s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, assert_never
 
 from hub.control.lines import Message
@@ -87,12 +88,13 @@ class Forwarder:
         log: Callable[[str], None],
         changed: Callable[[], None],
         stop: Callable[[], None],
+        silenced: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._clock, self._tell, self._log, self._changed, self._stop = clock, tell, log, changed, stop
         self._started_ns = clock.now()
         self.problems = Problems(self._tell_problem)
         self.interfaces = Interfaces()
-        self.fib = Fib(clock, kernel, auditor, self._settled, self.problems.replace)
+        self.fib = Fib(clock, kernel, auditor, self._settled, self.problems.replace, silenced)
         self.liveness = make_liveness(self.on_liveness, self.on_path, self.problems.report)
         self.classes: dict[str, ForwardingClass] = {}
         self._tunnels: dict[str, TunnelSpec] = {}

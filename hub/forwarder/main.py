@@ -25,6 +25,7 @@ from hub.forwarder.forwarder import Forwarder, OnLiveness, OnPath, OnProblem
 from hub.forwarder.liveness.engine import Engine
 from hub.forwarder.loop import Loop, Timer
 from hub.forwarder.netlink import links, nexthops
+from hub.forwarder.netlink.notices import COMPAT_MODE, RouteNotices
 from hub.forwarder.netlink.sockets import Notifications, Requests
 from hub.forwarder.orders import Command
 from hub.forwarder.problems import Problem
@@ -45,7 +46,6 @@ THREADS_TAKE_TURNS_S = 0.0005
 MOST_DESCRIPTORS = 65_536
 LONGEST_SOCKET_PATH = 107
 """Bytes (unix(7))."""
-COMPAT_MODE = Path("/proc/sys/net/ipv4/nexthop_compat_mode")
 
 
 class Process:
@@ -79,6 +79,7 @@ class Process:
             log=self._log,
             changed=self._save_soon,
             stop=self.stop_planned,
+            silenced=RouteNotices().silenced,
         )
 
     def _make_engine(self, on_liveness: OnLiveness, on_path: OnPath, on_problem: OnProblem) -> Engine:

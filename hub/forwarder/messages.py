@@ -33,7 +33,7 @@ def class_state(each: ForwardingClass, nexthop: int, *, installed: bool) -> Mess
         "branch": each.branch,
         "active": each.active,
         "order": list(each.order),
-        "prefixes": list(each.prefixes),
+        "prefixes": each.prefixes,
         "epoch": each.epoch,
         "since": seconds(each.since_ns),
         "reason": each.reason,

@@ -77,6 +77,17 @@ class StopPlanned:
 Command = SetTunnels | SetClasses | SetOne | Look | GetStatus | StopPlanned
 
 
+def orders_in(command: Command) -> tuple[Order, ...]:
+    """The classes that a command names."""
+    match command:
+        case SetClasses(classes=classes):
+            return classes
+        case SetOne(order=order):
+            return (order,)
+        case _:
+            return ()
+
+
 def parse(message: object) -> Command:
     """The command in one line.
 

@@ -27,8 +27,9 @@ from hub.control.lock import hold
 from hub.control.log import say_at_once
 from hub.control.long_lines import reading
 from hub.forwarder.fields import FieldError
+from hub.forwarder.lines import LineWriter
 from hub.forwarder.loop import Loop, Timer
-from hub.forwarder.orders import Command, GetStatus, parsing
+from hub.forwarder.orders import Command, GetStatus, orders_in, parsing
 from hub.forwarder.steps import Steps, slice_of
 from speaker.listener import Listener, listen_at
 
@@ -195,6 +196,7 @@ class Server:
             "connections dropped: too slow": 0,
             "connections not taken": 0,
         }
+        self.lines = LineWriter()
         self._snapshot = snapshot
         self._obey = obey
         self._log = log
@@ -235,7 +237,7 @@ class Server:
         """Say something to everybody."""
         if not self._connections:
             return
-        data = b"".join(map(encode, messages))
+        data = b"".join(map(self.lines.line, messages))
         for connection in list(self._connections):
             if connection.role is not None:
                 connection.send(data)
@@ -256,8 +258,10 @@ class Server:
             connection.complain(str(error))
             return
         if isinstance(command, GetStatus):
-            connection.send(encode({"status": self._snapshot()}))
+            connection.send(self.lines.line({"status": self._snapshot()}))
         elif connection.role == "controller":
+            for order in orders_in(command):
+                yield from self.lines.prepare(order.name, order.prefixes)
             try:
                 self._obey(command)
             except FieldError as error:
@@ -290,7 +294,7 @@ class Server:
         else:
             connection.refuse(f'the role "{role[:40]}" has no business here: "controller" or "reader" is needed')
             return
-        connection.send(encode({"snapshot": self._snapshot()}))
+        connection.send(self.lines.line({"snapshot": self._snapshot()}))
 
     def _accept(self) -> None:
         if self._listener is None:
