@@ -12,6 +12,7 @@ from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 
 from hub.config.allocate import Allocation, settled
+from hub.config.capacity import too_many_packets
 from hub.config.claims import claims, contradictions, missing_pool, taken_twice
 from hub.config.drafts import BranchDraft, TunnelDraft, draft_branch
 from hub.config.identity import identity_problems, misspelt_isps, timezone_problem
@@ -77,6 +78,7 @@ def resolve(looked: Survey) -> tuple[Intent | None, tuple[Problem, ...]]:
         for branch in looked.branches:
             problems += redundancy_warnings(branch, ends, len(looked.hub.raw.uplinks))
         problems += _hub_warnings(looked.hub)
+        problems += too_many_packets(looked.branches, looked.hub.document.key_place(*looked.hub.at))
         problems += _no_branches(looked)
     ordered = in_order(problems)
     if looked.hub is None or looked.network is None or has_errors(ordered):

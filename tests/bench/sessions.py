@@ -31,6 +31,7 @@ class Cost:
     sessions: int
     interval_ms: int
     processor: float
+    kernel: float
     sent: float
     received: float
     longest_ms: float
@@ -44,10 +45,10 @@ class Cost:
         return self.processor * 10_000 / max(self.sent + self.received, 1)
 
 
-def processor_seconds(process: int) -> float:
-    """What a process has used of the processor, its threads included (proc_pid_stat(5): utime and stime)."""
+def processor_seconds(process: int) -> tuple[float, float]:
+    """(all, the kernel's part) of what a process has used of the processor, its threads included (proc_pid_stat(5))."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    return (int(fields[11]) + int(fields[12])) / _TICKS, int(fields[12]) / _TICKS
 
 
 def measure(hub: str, sessions: int, interval_ms: int, seconds: float, profile: Path | None = None) -> Cost:
@@ -64,14 +65,17 @@ def measure(hub: str, sessions: int, interval_ms: int, seconds: float, profile: 
             orders.say({"set": "tunnels", "tunnels": tunnels})
         until(lambda: links.sessions_up() == sessions, f"all {sessions} sessions at their rate", 120)
         time.sleep(_SETTLE)
-        watcher = Watcher(links, interval_ms)
+        begun, before = time.monotonic(), processor_seconds(process.pid)
+        time.sleep(seconds)
+        used, took = processor_seconds(process.pid), time.monotonic() - begun
+        watcher = Watcher(links, interval_ms)  # not before: each packet that it sees costs whoever sends it
         time.sleep(0.3)
-        since, begun, before = time.time_ns(), time.monotonic(), processor_seconds(process.pid)
+        since, begun = time.time_ns(), time.monotonic()
         worst: list[float] = []
-        while time.monotonic() < begun + seconds:
+        while time.monotonic() < begun + seconds / 2:
             time.sleep(1.5)
             worst += [] if orders is None else [orders.status()["counters"]["loop lateness, microseconds"] / 1000]
-        used, took, end = processor_seconds(process.pid) - before, time.monotonic() - begun, time.time_ns()
+        watched, end = time.monotonic() - begun, time.time_ns()
         gaps = watcher.gaps(since, end)
         watcher.close()
         up = links.sessions_up()
@@ -79,8 +83,10 @@ def measure(hub: str, sessions: int, interval_ms: int, seconds: float, profile: 
             process.terminate()
             process.wait(20)
         return Cost(
-            hub=hub, sessions=sessions, interval_ms=interval_ms, processor=100 * used / took,
-            sent=len(gaps) / took, received=watcher.outgoing(since, end) / took, longest_ms=max(gaps, default=0.0),
+            hub=hub, sessions=sessions, interval_ms=interval_ms, processor=100 * (used[0] - before[0]) / took,
+            kernel=100 * (used[1] - before[1]) / took,
+            sent=len(gaps) / watched, received=watcher.outgoing(since, end) / watched,
+            longest_ms=max(gaps, default=0.0),
             late_packets=sum(gap > interval_ms + 5 for gap in gaps),
             lateness_ms=max(worst, default=None), downs=sessions - up,
         )  # fmt: skip
@@ -116,6 +122,7 @@ def show(costs: list[Cost]) -> None:
         print(
             f"{hub:10}{sessions:>5} sessions: {statistics.median(shares):5.1f} % of a core "
             f"({min(shares):.1f}-{max(shares):.1f}, n={len(mine)}), "
+            f"{statistics.median(each.kernel for each in mine):.1f} of them the kernel's, "
             f"{statistics.median(each.sent for each in mine):.0f} packets/s sent, "
             f"{statistics.median(each.received for each in mine):.0f} received, "
             f"{statistics.median(each.microseconds for each in mine):.0f} us a packet; "
