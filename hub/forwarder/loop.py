@@ -21,8 +21,8 @@ What arrived meanwhile waits in the socket with its timestamp, so only a stall o
 busy machine's usual hiccups must not delay verdicts."""
 CROWDED, REST = 700_000, 500_000
 """Nanoseconds. Where rounds follow each other more closely than the one in the mean, as with more than 100 sessions at
-50 ms, the loop rests for the other before the next: what arrives meanwhile is handled in one round, for a
-quarter less of the processor. The kernel's timestamps say when it arrived, and a deadline is met that much later at most."""
+50 ms, the loop rests for the other before the next: what arrives meanwhile is handled in one round, for a quarter less
+of the processor. The kernel's timestamps say when it arrived, and a deadline is met that much later at most."""
 _ROUNDS = 32
 _WINDOW = 1_000_000_000
 _STALLS_KEPT = 256
