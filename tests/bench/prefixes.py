@@ -224,6 +224,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--modes", default=",".join(str(n) for n in range(len(MODES))), help="; ".join(
         f"{number}: {mode}" for number, mode in enumerate(MODES)))  # fmt: skip
     parser.add_argument("--routes", type=int, default=100_000, help="that come in at once (default: %(default)s)")
+    parser.add_argument("--classes", default="1,8", help="that they are in (default: %(default)s)")
     parser.add_argument("--json", type=Path, help="write every figure to this file")
     return parser.parse_args()
 
@@ -234,7 +235,9 @@ def main() -> int:
     sizes = [int(size) for size in options.sizes.split(",") if size]
     modes = [MODES[int(mode)] for mode in options.modes.split(",")]
     rows = switches(sizes, modes, options.rounds) if options.rounds else []
-    floods = [flood(options.routes, branches) for branches in (1, 8)] if options.routes else []
+    floods = (
+        [flood(options.routes, branches) for branches in map(int, options.classes.split(","))] if options.routes else []
+    )
     print(f"{os.uname().release}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     show(rows, floods)
     if options.json:
