@@ -18,7 +18,7 @@ from hub.forwarder.fib_plan import KernelState, Operation, Plan, RouteKey, Wante
 from hub.forwarder.fib_reading import Dumps, Reading
 from hub.forwarder.netlink.sockets import MOST_DUMPS, DumpError, DumpInterruptedError, Failure
 from hub.forwarder.problems import Problem
-from hub.forwarder.steps import SLICE_NS, Steps, slice_of
+from hub.forwarder.steps import REST_NS, SLICE_NS, Steps, slice_of
 
 FEW_ROUTES = 100
 """Whose notifications take less than a millisecond."""
@@ -231,13 +231,13 @@ class Fib:
             if self._planning is None:
                 self._planning = self._plan()
             if slice_of(self._planning, self._clock.now):
-                self._continue_at(self._clock.now())
+                self._continue_at(self._clock.now() + REST_NS)
                 return
         if self._queue is None:
             return
         some = self._work_off(self._queue)
         if self._queue:
-            self._continue_at(self._clock.now())
+            self._continue_at(self._clock.now() + REST_NS)
             return
         if self._queue is not None and self._sweep and not self._conflicts and not self._refused:
             self._in_place = self._queue.want.routes
@@ -349,7 +349,7 @@ class Fib:
             self._tell_problems()
             self._audit_at(self._clock.now() + AUDIT_EVERY_NS)
         else:
-            self._clock.call_at(self._clock.now(), self._step_audit)
+            self._clock.call_at(self._clock.now() + REST_NS, self._step_audit)
 
     def _audit(self) -> Iterator[None]:
         """Read the table, one datagram a step; a change of ours meanwhile spoils the reading."""

@@ -43,6 +43,7 @@ GARBAGE_THRESHOLD = 20_000
 is looked at again rarely."""
 THREADS_TAKE_TURNS_S = 0.0005
 """Seconds that the thread of the state file may go on while the loop wants to."""
+STOPPING = frozenset({signal.SIGTERM, signal.SIGINT})
 MOST_DESCRIPTORS = 65_536
 LONGEST_SOCKET_PATH = 107
 """Bytes (unix(7))."""
@@ -128,9 +129,14 @@ class Process:
         writer.settimeout(0)
         signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
         self._signals = (reader, writer)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in STOPPING:
             signal.signal(number, lambda _number, _frame: None)
-        self._loop.watch(reader.fileno(), lambda: self.stop_planned() if reader.recv(64) else None)
+        self._loop.watch(reader.fileno(), lambda: self._signalled(reader.recv(64)))
+
+    def _signalled(self, numbers: bytes) -> None:
+        """Also a signal that only asks to give way (SIGXCPU) is told: it must not end us."""
+        if not STOPPING.isdisjoint(numbers):
+            self.stop_planned()
 
     # The socket
 

@@ -30,7 +30,7 @@ from hub.forwarder.fields import FieldError
 from hub.forwarder.lines import LineWriter
 from hub.forwarder.loop import Loop, Timer
 from hub.forwarder.orders import Command, GetStatus, orders_in, parsing
-from hub.forwarder.steps import Steps, slice_of
+from hub.forwarder.steps import REST_NS, Steps, slice_of
 from speaker.listener import Listener, listen_at
 
 LARGEST_BACKLOG = 8 << 20
@@ -129,7 +129,7 @@ class Connection:
         if self._present is None or not self._open:
             return
         if slice_of(self._present, self.server.loop.now):
-            self.server.loop.call_at(self.server.loop.now(), self._next_slice)
+            self.server.loop.call_at(self.server.loop.now() + REST_NS, self._next_slice)
         else:
             self._present = None
 

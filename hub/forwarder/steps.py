@@ -14,6 +14,9 @@ T = TypeVar("T")
 SLICE_NS = 2_000_000
 """Nanoseconds after which a slice ends, with the next pause."""
 
+REST_NS = 300_000
+"""Nanoseconds between slices: a process of real-time priority that never waits has to give way (RLIMIT_RTTIME)."""
+
 Steps = Generator[None, None, T]
 """Work that pauses now and then, and returns something in the end."""
 

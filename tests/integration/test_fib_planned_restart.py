@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -118,3 +119,18 @@ def test_no_death_is_declared_over_five_planned_restarts_of_tunnels_watched_by_e
             until("the branch answers the new process", lambda asker=asker, old=old: answers(asker) >= old + 8)
             assert standing(asker.wait("status")) == before
     assert "moved to" not in forwarder.said()
+
+
+def test_being_told_to_give_way_is_no_order_to_stop(network: Network, forwarder: ForwarderProcess) -> None:
+    assert forwarder.process is not None
+    forwarder.process.send_signal(signal.SIGXCPU)
+    with Controller(forwarder.socket) as controller:
+        controller.say({"get": "status"})
+        controller.wait("status")
+        forwarder.process.send_signal(signal.SIGXCPU)
+        for _ in range(3):
+            controller.forget()
+            controller.say({"get": "status"})
+            controller.wait("status")
+    assert "stopping" not in forwarder.said()
+    assert forwarder.stop() == 0

@@ -15,6 +15,7 @@ from hub.forwarder.liveness.model import LivenessReport, SessionMemory, State, T
 from hub.forwarder.netlink import nexthops, routes, wire
 from hub.forwarder.netlink.links import Link
 from hub.forwarder.netlink.sockets import DumpInterruptedError, Failure
+from hub.forwarder.steps import REST_NS
 
 RouteKey = tuple[bytes, int, int]
 
@@ -45,11 +46,11 @@ class FakeClock:
         return timer
 
     def run(self, seconds: float = 0.0) -> None:
-        """Call back all that is due within so many seconds from now."""
+        """Call back all that is due within so many seconds from now, and what rests only between two slices."""
         end = self.time + round(seconds * 1e9)
         for _ in range(100_000):
-            if not self._heap or self._heap[0][0] > end:
-                self.time = end
+            if not self._heap or self._heap[0][0] > max(end, self.time + REST_NS):
+                self.time = max(end, self.time)
                 return
             when, _count, timer = heapq.heappop(self._heap)
             self.time = max(self.time, when)
