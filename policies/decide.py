@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import lru_cache
 
 from policies.choice import Choice, choose
 from policies.forwarding import carrying, class_orders, settles_at
@@ -212,11 +213,17 @@ def _is_survivor(standings: list[Standing], chosen: TunnelId | None, meds: Mappi
 
 def announced_to(hub: Hub, branch: Branch) -> tuple[Prefix, ...]:
     """The prefixes that a branch is told of, in the order in which they are written; never one of its own."""
-    return tuple(
-        prefix
-        for prefix in dict.fromkeys((*hub.prefixes, *hub.between_branches))
-        if prefix.version in branch.versions and not lies_within(prefix, branch.prefixes)
-    )
+    return _announced_beside(hub.prefixes, hub.between_branches, branch.prefixes)
+
+
+@lru_cache(maxsize=4096)
+def _announced_beside(
+    prefixes: tuple[Prefix, ...], between_branches: tuple[Prefix, ...], own: tuple[Prefix, ...]
+) -> tuple[Prefix, ...]:
+    """Remembered: of 1,000 prefixes it is most of what a decision for a branch takes, and failovers wait for that."""
+    versions = {prefix.version for prefix in own}
+    every = dict.fromkeys((*prefixes, *between_branches))
+    return tuple(prefix for prefix in every if prefix.version in versions and not lies_within(prefix, own))
 
 
 def _closings(branch: Branch, view: View) -> Iterable[tuple[TunnelId, Instant]]:
