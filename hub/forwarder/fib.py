@@ -15,6 +15,7 @@ from typing import Protocol
 from hub.forwarder import fib_plan
 from hub.forwarder.classes import ForwardingClass
 from hub.forwarder.fib_plan import KernelState, Operation, Plan, RouteKey, Wanted
+from hub.forwarder.fib_problems import in_our_way, problem_key, refusal
 from hub.forwarder.fib_reading import Dumps, Reading
 from hub.forwarder.netlink.sockets import MOST_DUMPS, DumpError, DumpInterruptedError, Failure
 from hub.forwarder.problems import Problem
@@ -27,10 +28,6 @@ SLICE, PART = 250, 50
 AUDIT_EVERY_NS = 30_000_000_000
 AUDIT_SOON_NS = 20_000_000
 RETRY_NS = 1_000_000_000
-_PROTOCOL_NAMES = {
-    1: "redirect", 2: "kernel", 3: "boot (typed by hand)", 4: "static", 9: "ra", 11: "zebra (FRR)", 12: "bird",
-    16: "dhcp", 18: "keepalived", 42: "babel", 186: "bgp (FRR)", 187: "isis (FRR)", 188: "ospf (FRR)", 189: "rip (FRR)",
-}  # fmt: skip
 
 
 class Timer(Protocol):
@@ -294,21 +291,8 @@ class Fib:
             self._conflicts.add(key)
             self._audit_at(self._clock.now() + AUDIT_SOON_NS)
             return
-        self._refused[_problem_key(key)] = self._refusal(operation, failure)
+        self._refused[problem_key(key)] = refusal(key, failure, self.ids)
         self._audit_at(self._clock.now() + RETRY_NS)
-
-    def _refusal(self, operation: Operation, failure: Failure) -> Problem:
-        key = operation.key
-        if isinstance(key, int):
-            pair = fib_plan.pair_of(key)
-            name = next((name for name, number in self.ids.items() if number == pair), "no class")
-            what = f"the {'IPv4' if key == pair else 'IPv6'} nexthop {key} of class {name}"
-        else:
-            what = f"the route to {fib_plan.prefix_text(key)}"
-        text = f"the kernel refuses {what}: {failure}"
-        return Problem(
-            _problem_key(key), text, 'look at the interface of the tunnel with "ip addr"; it is tried again by itself'
-        )
 
     # Reading the kernel
 
@@ -402,28 +386,6 @@ class Fib:
 
     def _tell_problems(self) -> None:
         self._untold = False
-        self._on_problems("fib:", {**self._refused, **self._foreign_problems()})
-
-    def _foreign_problems(self) -> dict[str, Problem]:
-        """Routes of others in the way of ours (same metric), or before ours (a better one)."""
-        wanted, problems = self._make_wanted.routes, {}
-        for key, protocol in self._foreign.items():
-            in_the_way = key in self._conflicts
-            before_ours = key[2] < fib_plan.ROUTE_METRIC and (*key[:2], fib_plan.ROUTE_METRIC) in wanted
-            if in_the_way or before_ours:
-                problem = _foreign_problem(key, protocol, in_the_way=in_the_way)
-                problems[problem.key] = problem
-        return problems
-
-
-def _foreign_problem(key: RouteKey, protocol: int, *, in_the_way: bool) -> Problem:
-    prefix, owner = fib_plan.prefix_text(key), _PROTOCOL_NAMES.get(protocol, str(protocol))
-    what = "is in the way of ours" if in_the_way else "wins over ours"
-    text = f"a route of another program to {prefix} (protocol {owner}, metric {key[2]}) {what}"
-    command = f"ip route del {prefix}" if len(key[0]) == 4 else f"ip -6 route del {prefix} proto {protocol}"
-    mend = f"remove it ({command} metric {key[2]}), or take {prefix} out of the branch's prefixes"
-    return Problem(_problem_key(key), text, mend)
-
-
-def _problem_key(key: int | RouteKey) -> str:
-    return f"fib:nexthop:{key}" if isinstance(key, int) else f"fib:route:{fib_plan.prefix_text(key)}:{key[2]}"
+        self._on_problems(
+            "fib:", {**self._refused, **in_our_way(self._foreign, self._conflicts, self._make_wanted.routes)}
+        )
