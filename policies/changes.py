@@ -96,6 +96,8 @@ def _tunnel(tunnel: Tunnel) -> dict[str, str]:
     }
     if tunnel.liveness.idle != tunnel.liveness.active:
         facts["liveness when idle"] = _timers(tunnel.liveness.idle)
+    facts["late packets"] = "confirmed" if tunnel.liveness.confirm else "waited for"
+    facts["echo beside BFD"] = "yes" if tunnel.liveness.echo else "no"
     return facts
 
 

@@ -120,6 +120,8 @@ def _tunnel_report(tunnel: Tunnel, view: View, verdict: Verdict | None, around: 
         "exabgp": tunnel.process,
         "liveness": liveness.state.value,
         "method": tunnel.liveness.active.method.value,
+        "confirm": tunnel.liveness.confirm,
+        "echo": tunnel.liveness.echo,
         "since": _moment(liveness.since, now) if liveness.since else None,
         "reason": liveness.reason,
         "rtt_ms": measured.get("rtt_ms") if liveness.state is LivenessState.UP else None,

@@ -16,7 +16,7 @@ from speaker.bfd.timing import NEVER
 _MS = 1_000_000
 SPACING = 2 * _MS
 """Nanoseconds between the probes of a burst: losses of the same moment are seldom independent."""
-FEWEST_PROBES, MOST_PROBES = 4, 12
+MOST_PROBES = 12
 FALSE_BURST = 1e-7
 """How probable it may be that all probes of a burst are lost, or their answers, on a tunnel that lives."""
 LEAST_LOSS = 0.02
@@ -44,7 +44,7 @@ class Verdict(Enum):
 def probes(loss: float) -> int:
     """How many probes a burst has, for a loss of the round trip between 0 and 1."""
     likely = min(max(loss, LEAST_LOSS), 0.99)
-    return min(max(math.ceil(math.log(FALSE_BURST) / math.log(likely)), FEWEST_PROBES), MOST_PROBES)
+    return min(math.ceil(math.log(FALSE_BURST) / math.log(likely)), MOST_PROBES)
 
 
 class Doubt:

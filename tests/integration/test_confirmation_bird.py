@@ -61,6 +61,7 @@ def test_a_cut_tunnel_is_found_dead_before_its_detection_time(network: Network, 
     assert report["since_ns"] - report["last_heard_ns"] < 3 * SLOW * MS
     hard = engine.wait("liveness", lambda report: report["hard"])
     assert (hard["tunnel"], hard["state"], hard["since_ns"]) == ("solo/0", "down", report["since_ns"])
+    assert hard["reason"].startswith(f"{report['reason']}; then silent for ")
 
 
 def test_a_short_cut_costs_neither_the_session_nor_the_branch_anything(network: Network) -> None:

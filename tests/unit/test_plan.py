@@ -82,6 +82,15 @@ def test_another_preference_moves_the_branch() -> None:
     assert [change.what for change in planned.changes] == ["prefer"]
 
 
+@pytest.mark.parametrize(
+    ("changed", "item"), [({"confirm": False}, "late packets"), ({"echo": True}, "echo beside BFD")]
+)
+def test_how_silences_are_judged_is_a_change_like_any_other(changed: dict[str, bool], item: str) -> None:
+    tunnels = tuple(replace(t, liveness=replace(t.liveness, **changed)) for t in BRANCH.tunnels)
+    planned = of_bandung(with_bandung(replace(BRANCH, tunnels=tunnels)), view())
+    assert [change.what for change in planned.changes] == [f"fiber: {item}", f"wireless: {item}"]
+
+
 def test_a_tunnel_that_goes_is_one_change_and_leaves_one_path() -> None:
     planned = of_bandung(with_bandung(only("wireless")), view())
     assert (planned.to, planned.closed, planned.on_one_path) == ("wireless", ("fiber",), True)

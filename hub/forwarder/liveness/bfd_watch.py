@@ -343,7 +343,10 @@ class BfdWatch:
         if change.state is State.UP:
             self._say("up", "BFD up")
         elif change.was is State.UP:
-            self._say("down", self._why(change))
+            found = self._standing
+            # What was found first is what moved the traffic.
+            earlier = f"{found.reason}; then " if found.state == "down" and not found.hard else ""
+            self._say("down", earlier + self._why(change))
 
     @staticmethod
     def _why(change: Change) -> str:

@@ -215,7 +215,9 @@ class IcmpWatch:
         fall = self._session.expire(now)
         if fall is not None:
             self._confirmer.restart()
-            self._say("down", silent(fall.silent_for, fall.intervals, fall.interval))
+            found = self._standing
+            earlier = f"{found.reason}; then " if found.state == "down" and not found.hard else ""
+            self._say("down", earlier + silent(fall.silent_for, fall.intervals, fall.interval))
 
     def _patience_ends(self) -> int:
         session, detection = self._session, self.timers.detection_ns
