@@ -70,6 +70,8 @@ def test_the_branch_changing_its_timers_does_not_flap(network: Network, engine: 
 
 
 def test_a_killed_branch_is_down_after_the_detection_time(network: Network, engine: Engine) -> None:
+    until("BIRD is up at 50 ms", lambda: bird_is_up(network))
+    engine.hears_more(counter="bfd-received")
     network.kill_bird()
     report = engine.wait("liveness", lambda report: report["tunnel"] == "solo/0")
     assert report["state"] == "down"
