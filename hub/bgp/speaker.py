@@ -118,10 +118,10 @@ class Speaker:
         self._wanted = dict(announcements)
         self._say_what_is_due()
 
-    def close(self, tunnel: TunnelId) -> bool:
-        """Close a tunnel's session, so that the branch's new one is not refused, after all that is urgent; if asked."""
+    def close(self, tunnel: TunnelId, *, now: bool = False) -> bool:
+        """Close a tunnel's session, so that the branch's new one is not refused; if asked. Not before urgent things."""
         address = self._translator.address_of(tunnel)
-        if address is None or self._ledger.hurries or not self._ledger.is_up(address):
+        if address is None or (self._ledger.hurries and not now) or not self._ledger.is_up(address):
             return False
         asked = self._write(Teardown(address), self._questions.next_number())
         self._counters["closed"] += asked

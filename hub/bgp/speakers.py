@@ -66,10 +66,13 @@ class Speakers:
         for process in sorted(wanted, key=self._homes(urgent).__contains__, reverse=True):
             self._speakers[process].want(wanted[process], urgent & wanted[process].keys())
 
-    def close(self, tunnel: TunnelId) -> bool:
-        """Close the session of a tunnel, so that the branch's new connection is not refused; whether it was asked."""
+    def close(self, tunnel: TunnelId, *, now: bool = False) -> bool:
+        """Close the session of a tunnel, so that the branch's new connection is not refused; whether it was asked.
+
+        While there are urgent things to say it is not, but `now`.
+        """
         process = self._home.get(tunnel)
-        return process is not None and self._speakers[process].close(tunnel)
+        return process is not None and self._speakers[process].close(tunnel, now=now)
 
     @property
     def counters(self) -> Counter[str]:
@@ -143,7 +146,7 @@ class Speakers:
                 for process, speaker in self._speakers.items()
             )
         )
-        closing = {tunnel for tunnel in tunnels if self.close(tunnel)}
+        closing = {tunnel for tunnel in tunnels if self.close(tunnel, now=True)}
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 while closing & self._up:
@@ -191,7 +194,7 @@ class Speakers:
         self._heard.set()
         if isinstance(event, SpeakerConnected | SpeakerReady | SpeakerLost):
             self._on_event(replace(event, tunnels=frozenset(filter(self._is_told_of(event.process), event.tunnels))))
-        elif getattr(event, "tunnel", None) not in self._leaving:
+        elif (of := getattr(event, "tunnel", None)) is None or (of in self._home and of not in self._leaving):
             self._on_event(event)
 
     def _is_told_of(self, process: int) -> Callable[[TunnelId], bool]:

@@ -96,12 +96,12 @@ class _Session:
     accepted: dict[Prefix, Route] = field(default_factory=dict)
     refused: dict[Prefix, tuple[Route, str]] = field(default_factory=dict)
     refusals: Counter[str] = field(default_factory=Counter)
-    """Refused routes by reason."""
+    """Refused routes by reason, as far as they are kept."""
 
     def refuse(self, route: Route, why: str) -> None:
         self.allow(route.prefix)
-        self.refusals[why] += 1
         if len(self.refused) < MOST_REFUSED_KEPT:
+            self.refusals[why] += 1
             self.refused[route.prefix] = route, why
 
     def allow(self, prefix: Prefix) -> None:
@@ -132,9 +132,12 @@ class Translator:
         }
         self._addresses = {neighbor.tunnel.id: address for address, neighbor in self._neighbors.items()}
         gone = frozenset(before) - frozenset(self._neighbors)
-        for address in gone:
-            self._sessions.pop(address, None)
         resync, events = False, list[Event]()
+        for address in gone:
+            # Its own `down` comes from an address that is nobody's any more. The tunnel may have another address now.
+            session = self._sessions.pop(address, None)
+            if session is not None and session.state is SessionState.UP:
+                events.append(SessionChanged(before[address].tunnel.id, SessionState.DOWN, at, "configured anew"))
         for address, session in self._sessions.items():
             renamed = before[address].tunnel.id != self._neighbors[address].tunnel.id
             resync = resync or renamed or len(session.refused) >= MOST_REFUSED_KEPT
@@ -199,7 +202,10 @@ class Translator:
         return found
 
     def refusals(self) -> Mapping[TunnelId, Mapping[str, int]]:
-        """How many routes each branch announces, over which tunnel, that are refused for which reason."""
+        """How many routes each branch announces, over which tunnel, that are refused for which reason.
+
+        Beyond `MOST_REFUSED_KEPT` of a session they are not counted.
+        """
         return {
             self._neighbors[address].tunnel.id: dict(+session.refusals)
             for address, session in self._sessions.items()

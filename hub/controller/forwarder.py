@@ -19,6 +19,7 @@ from hub.controller.forwarder_lines import (
     look_line,
     order_line,
     tunnels_line,
+    understood,
 )
 from hub.controller.refusals import Refusals
 from policies.model.desired import ClassOrder, Desired
@@ -109,7 +110,8 @@ class ForwarderLink:
         self.problems[_REFUSED] = (f"the forwarder refuses an order: {why}", mend)
 
     def _receive(self, message: Message, writer: asyncio.StreamWriter) -> None:
-        self._remember(message)
+        with understood(message):
+            self._remember(message)
         for event in events_of(message):
             if "snapshot" in message:
                 self._writer, self.error = writer, ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
@@ -29,8 +30,19 @@ def events_of(message: Message) -> Iterator[Event]:
     Raises:
         BadLineError: a field is missing or wrong.
     """
-    try:
+    with understood(message):
         yield from _events_of(message)
+
+
+@contextmanager
+def understood(message: Message) -> Iterator[None]:
+    """Read fields of a line of the forwarder in this block.
+
+    Raises:
+        BadLineError: one is missing or wrong, as with a forwarder of another version.
+    """
+    try:
+        yield
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise BadLineError(
             f"a line of the forwarder that cannot be understood ({error!r:.200}): {str(message)[:200]}"

@@ -148,6 +148,8 @@ class Memory:
             self.neighbors.pop(address, None)
         elif state in {"up", "down"}:
             neighbor = self._of(address)
+            if state == neighbor.state == "down":
+                return  # ExaBGP says it again with every connection that it refuses
             _end_session(neighbor, at)
             neighbor.state, neighbor.at, neighbor.reason = state, at, reason
 

@@ -219,6 +219,16 @@ def test_tunnels_that_leave_are_withdrawn_closed_and_then_not_told_of(tmp_path: 
     play(tmp_path, scene)
 
 
+def test_a_session_of_a_neighbor_that_goes_is_closed_also_while_others_are_told_of_a_failover(tmp_path: Path) -> None:
+    async def scene(speakers: Speakers, _relays: dict[int, Relay], _events: list[Event]) -> None:
+        other = TunnelId("b1", "wireless")
+        speakers.want({other: {HUB: Announcement(990)}}, frozenset({other}))
+        assert not speakers.close(ONE)
+        assert speakers.close(ONE, now=True)
+
+    play(tmp_path, scene)
+
+
 def test_tunnels_that_only_change_are_told_of(tmp_path: Path) -> None:
     async def scene(speakers: Speakers, relays: dict[int, Relay], events: list[Event]) -> None:
         mark = len(events)

@@ -12,7 +12,7 @@ from bgp_network import network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.bgp.translate import MOST_REFUSALS_TOLD, Reconfigured, Translator, announced
+from hub.bgp.translate import MOST_REFUSALS_TOLD, MOST_REFUSED_KEPT, Reconfigured, Translator, announced
 from policies.model.announcement import HIGHEST_MED, Announcement
 from policies.model.clock import Instant
 from policies.model.events import (
@@ -86,6 +86,34 @@ def test_another_intent_tells_which_neighbors_went() -> None:
     translator = Translator(network(2))
     assert translator.reconfigure(network(1), NOW).gone == {IPv4Address("10.255.2.1"), IPv4Address("10.255.2.3")}
     assert translator.address_of(TunnelId("b2", "fiber")) is None
+
+
+def test_a_tunnel_with_another_address_has_no_session_until_one_comes_up_there() -> None:
+    translator, intent = Translator(network(1)), network(1)
+    branch = intent.branches["b1"]
+    translator.state(BRANCH, SessionState.UP, "", NOW)
+    link = replace(branch.tunnels[0].link, branch=IPv4Address("10.255.7.1"))
+    moved = replace(branch, tunnels=(replace(branch.tunnels[0], link=link), *branch.tunnels[1:]))
+    changed = translator.reconfigure(replace(intent, branches={"b1": moved}), NOW)
+    assert changed.events == (SessionChanged(FIBER, SessionState.DOWN, NOW, "configured anew"),)
+
+
+def test_refused_routes_beyond_those_that_are_kept_are_not_counted_again_and_again() -> None:
+    translator = Translator(network(1))
+    many = [IPv4Network(f"10.{9 + n // 256}.{n % 256}.0/24") for n in range(MOST_REFUSED_KEPT + 100)]
+    for _ in range(3):
+        translator.updated(heard(*many), NOW)
+    assert sum(translator.refusals()[FIBER].values()) == MOST_REFUSED_KEPT
+    translator.updated(Updated(BRANCH, Direction.RECEIVED, (), tuple(many)), NOW)
+    assert translator.refusals() == {}
+
+
+def test_a_down_that_exabgp_repeats_does_not_begin_anew() -> None:
+    memory = Memory()
+    memory.observe(said('"state": "down", "reason": "hold timer expired"', "state"), 1.0)
+    memory.observe(said('"state": "down", "reason": "notification sent (6,5)"', "state"), 99.0)
+    (line,) = memory.lines()
+    assert (line["memory"]["at"], line["memory"]["reason"]) == (1.0, "hold timer expired")
 
 
 def test_a_prefix_that_a_new_intent_allows_counts_at_once() -> None:

@@ -70,6 +70,19 @@ def test_what_an_older_forwarder_does_not_understand_is_told_with_its_mend(tmp_p
     assert "restart it" in mend
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"snapshot": {**SNAPSHOT, "problems": [{"key": "a"}]}},
+        {"liveness": {"tunnel": ["x"]}},
+        {"status": {"tunnels": [], "counters": None}},
+    ],
+)
+def test_a_line_of_another_shape_ends_the_connection_and_not_the_controller(tmp_path: Path, line: object) -> None:
+    link = talk(tmp_path, {"pointsman": 1, "role": "forwarder"}, line)
+    assert link.error.startswith("a line of the forwarder that cannot be understood")
+
+
 GREETING = {"pointsman": 1, "role": "forwarder"}
 STATUS = {"status": {"tunnels": [], "counters": {}}}
 
