@@ -16,7 +16,7 @@ from hub.controller.forwarder import ForwarderLink
 from hub.controller.forwarder_lines import tunnels_line
 from policies.decide import BranchDecision, combine, decide_branch
 from policies.model.clock import NEVER, Instant
-from policies.model.events import Event, ForwarderLost, PathAnswered
+from policies.model.events import Event, ForwarderLost, PathAnswered, SessionChanged
 from policies.model.ids import TunnelId
 from policies.model.intent import Intent
 from policies.model.view import View
@@ -88,6 +88,8 @@ class Controller:
         self._closed: dict[TunnelId, Instant] = {}
         self._scheduled = False
         self._wakes = 0
+        self.session_heard_of: dict[TunnelId, float] = {}
+        """When it learnt of the last change of a session: with late messages, long after it happened."""
         self._connected = False
         self.to_forwarder = Pipe(timeline, situation.to_forwarder, forwarder.hear)
         self.from_forwarder = Pipe(timeline, situation.to_forwarder, self._hear_forwarder)
@@ -148,6 +150,8 @@ class Controller:
         self.view = observe(was, event)
         if self.view.forwarder and not was.forwarder:
             self.view_forwarder_since = self._timeline.now
+        if isinstance(event, SessionChanged):
+            self.session_heard_of[event.tunnel] = self._timeline.now
         if isinstance(event, PathAnswered):
             decision = self.decisions.get(event.branch)
             if decision is None or not decision.look:

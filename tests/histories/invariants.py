@@ -200,7 +200,7 @@ class Invariants:
         """
         controller = self.world.controller
         said_at = min(self._said_at[id(command)][0] for command in commands)
-        if controller is None or said_at <= max(controller.view.session_of(tunnel).since, controller.started):
+        if controller is None or said_at <= max(controller.session_heard_of.get(tunnel, 0.0), controller.started):
             return
         raise ViolationError(
             "one change at a time", f"{prefix} of {tunnel} was changed before its last change was sent"

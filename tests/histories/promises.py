@@ -69,7 +69,7 @@ def untied(world: World, prefix: Prefix, since: float) -> float:
     if any(_forgotten(world, tunnel, prefix) for tunnel in best):
         return NO_PROMISE
     # With the relay dies what it had not yet told: another live tunnel that stands in may meet a value unknown here.
-    unknown = any(not world.relays[world.process_of(tunnel)].running for tunnel in best)
+    unknown = any(not _can_speak(world, tunnel) for tunnel in best)
     if unknown and all(world.lines[tunnel].live for tunnel in best):
         return NO_PROMISE
     for tunnel in best:
@@ -79,6 +79,12 @@ def untied(world: World, prefix: Prefix, since: float) -> float:
         if world.sessions.ends[tunnel].hub_since < line.since:
             since = max(since, line.since + world.sessions.retransmission)
     return max(since + 3 * world.situation.chain + ROUNDING, _by_the_hub(world, prefix))
+
+
+def _can_speak(world: World, tunnel: TunnelId) -> bool:
+    """Whether the relay of the tunnel's process runs, and a controller that there is talks to it."""
+    process, controller = world.process_of(tunnel), world.controller
+    return world.relays[process].running and (controller is None or controller.speakers[process].ready)
 
 
 def _by_the_hub(world: World, prefix: Prefix) -> float:
