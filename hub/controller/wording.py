@@ -38,9 +38,10 @@ def sentence(event: Event) -> str | None:
         case ForwarderLost():
             return "forwarder lost: the kernel goes on forwarding"
         case SpeakerReady():
-            return "ExaBGP connected"
+            return f"ExaBGP {event.process} connected"
         case SpeakerLost():
-            return "ExaBGP lost" if event.exabgp_gone else "connection to ExaBGP's relay lost"
+            lost = f"ExaBGP {event.process} lost"
+            return lost if event.exabgp_gone else f"connection to the relay of {lost}"
         case _:
             return None
 

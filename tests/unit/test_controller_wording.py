@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from hub.bgp.translate import not_carried
-from hub.controller.wording import speaker_mend
+from hub.controller.wording import sentence, speaker_mend
+from policies.model.clock import Instant
+from policies.model.events import Event, SpeakerLost, SpeakerReady
 from policies.model.ids import TunnelId
 
+NOW = Instant(5.0)
 ((LACKING, LACKS),) = not_carried({TunnelId("bandung", "fiber"): (6,)}).items()
 
 
@@ -23,3 +26,15 @@ from policies.model.ids import TunnelId
 )
 def test_a_problem_of_a_speaker_has_the_mend_that_helps(key: str, text: str, mend: str) -> None:
     assert speaker_mend(key, text).startswith(mend)
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (SpeakerReady(NOW, process=2), "ExaBGP 2 connected"),
+        (SpeakerLost(NOW, exabgp_gone=True, process=3), "ExaBGP 3 lost"),
+        (SpeakerLost(NOW, exabgp_gone=False, process=1), "connection to the relay of ExaBGP 1 lost"),
+    ],
+)
+def test_what_happens_to_an_exabgp_process_names_it(event: Event, said: str) -> None:
+    assert sentence(event) == said
