@@ -299,11 +299,7 @@ def _differing(process: int, had: frozenset[Peer], wanted: frozenset[Peer]) -> t
 
 def peers(intent: Intent) -> frozenset[Peer]:
     """The neighbors that an intent asks for."""
-    return frozenset(
-        (tunnel.link.branch, tunnel.link.hub, branch.asn)
-        for branch in intent.branches.values()
-        for tunnel in branch.tunnels
-    )
+    return frozenset(peer for peer, _, _ in _neighbors(intent).values())
 
 
 def shown_peers(lines: tuple[str, ...]) -> frozenset[Peer]:
