@@ -26,7 +26,7 @@ from policies.model.events import (
 from policies.model.ids import Prefix, TunnelId
 from policies.model.intent import Branch, Hub, Intent, Tunnel
 from policies.model.view import SessionState
-from speaker.bgp.events import BadEventError, Direction, Route, Updated, parse_update
+from speaker.bgp.events import FAMILIES, BadEventError, Direction, Route, Updated, parse_update
 from speaker.bgp.imports import Refused, judge
 from speaker.bgp.text import PLAIN, Announce, Command, Withdraw, Wording, line
 
@@ -37,7 +37,6 @@ MOST_REFUSALS_TOLD = 20
 MOST_REFUSED_KEPT = 1000
 """Refused routes of one session that are kept, to be judged again when the configuration changes."""
 
-FAMILIES = {"ipv4 unicast": 4, "ipv6 unicast": 6}
 _IPV4_ONLY = frozenset({4})
 
 

@@ -22,7 +22,8 @@ LONGEST_TEXT = 256
 """Characters kept of what a branch, or ExaBGP, says to people."""
 
 
-_VERSIONS = {"ipv4 unicast": 4, "ipv6 unicast": 6}
+FAMILIES = {"ipv4 unicast": 4, "ipv6 unicast": 6}
+"""The IP versions of the families that are understood, by their names in updates."""
 _MULTIPROTOCOL = "1"
 """The code of the capability, RFC 5492."""
 
@@ -165,7 +166,7 @@ def _opened(neighbor: Mapping[str, Any]) -> Message:
         return Ignored("open sent")
     capabilities = _object(_object(neighbor["open"])["capabilities"])
     families = _list(_object(capabilities.get(_MULTIPROTOCOL, {})).get("families", []))
-    versions = (_VERSIONS.get(str(family).replace("/", " ")) for family in families)
+    versions = (FAMILIES.get(str(family).replace("/", " ")) for family in families)
     return Opened(_peer(neighbor), frozenset(version for version in versions if version is not None))
 
 
@@ -174,7 +175,7 @@ def _update_or_end(neighbor: Mapping[str, Any]) -> Message:
     message = _object(neighbor["message"])
     if "eor" in message:
         end = _object(message["eor"])
-        version = _VERSIONS.get(f"{end.get('afi')} {end.get('safi')}")
+        version = FAMILIES.get(f"{end.get('afi')} {end.get('safi')}")
         if version is None:
             return Ignored("eor of another family")
         return EndOfRibSeen(_peer(neighbor), direction, version)
