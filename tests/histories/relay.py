@@ -48,7 +48,9 @@ class Remembered:
         self.sent = {prefix: said for prefix, said in self.sent.items() if prefix not in withdrawn} | sent
 
     def session(self, at: float, *, up: bool) -> None:
-        """Another session, or none."""
+        """Another session, or none; a `down` after a `down` is a refused connection."""
+        if not up and self.up is False:
+            return
         self.sent_before = _lowest(self.sent_before, self.sent)
         if at - self.replaced_at < ARRIVES.total_seconds():
             self.sent_before = _lowest(self.sent_before, self.replaced)

@@ -352,6 +352,7 @@ def test_a_controller_that_comes_late_believes_the_same(history: list[Any]) -> N
         assert comparable(late) == comparable(first)
         assert remembered.sent == first.sent
     else:
-        assert (late.state, late.heard.keys()) == (first.state, first.heard.keys())
+        ended = (first.state, first.since, first.reason, first.heard.keys())
+        assert (late.state, late.since, late.reason, late.heard.keys()) == ended
         assert remembered.sent == {}
     assert late.lowest_held == first.lowest_held
