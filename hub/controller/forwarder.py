@@ -22,6 +22,7 @@ from hub.controller.forwarder_lines import (
     understood,
 )
 from hub.controller.refusals import Refusals
+from hub.controller.silence import Silence
 from policies.model.desired import ClassOrder, Desired
 from policies.model.events import Event, ForwarderLost
 from policies.model.intent import Intent
@@ -33,10 +34,15 @@ REPEAT_SECONDS = 1.0
 SETTLE_SECONDS = 0.3
 """How long after a move an order waits that would only change what comes after it."""
 _REFUSED = "forwarder refuses"
+_HANGS = "forwarder"
 
 
 class ForwarderLink:
-    """A ForwarderLink keeps one connection to the forwarder, for ever."""
+    """A ForwarderLink keeps one connection to the forwarder, for ever.
+
+    A forwarder that hangs is as good as lost: nothing is decided by what it said before, and nothing is written to it
+    until it answers. The connection stays, and with it all that it was told.
+    """
 
     def __init__(self, socket: Path, intent: Intent, on_event: Callable[[Event], None], clock: Callable[[], float]):
         self._socket = socket
@@ -51,6 +57,8 @@ class ForwarderLink:
         self._told = intent
         self._desired: Desired | None = None
         self._refusals = Refusals()
+        self._silence = Silence(clock())
+        self._hangs = False
         self.problems: dict[str, tuple[str, str]] = {}
         self.forwarder_counters: dict[str, int] = {}
         self.measured: dict[str, Message] = {}
@@ -64,6 +72,7 @@ class ForwarderLink:
                 reader, writer = await asyncio.open_unix_connection(str(self._socket), limit=1 << 24)
             except OSError as error:
                 self.error = f"no forwarder answers at {self._socket}: {error.strerror or error}"
+                self._silence.heard(self._clock())
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             try:
@@ -72,11 +81,12 @@ class ForwarderLink:
                 self.error = str(error)
                 self.counters["forwarder connection lost"] += 1
             finally:
-                had_snapshot, self._writer = self._writer is not None, None
+                was_there, self._writer = self._writer is not None and not self._hangs, None
+                self._answers_again()
                 writer.close()
                 with contextlib.suppress(OSError):
                     await writer.wait_closed()
-            if had_snapshot:
+            if was_there:
                 self._on_event(ForwarderLost())
             await asyncio.sleep(RETRY_SECONDS)
 
@@ -84,9 +94,11 @@ class ForwarderLink:
         writer.write(encode(greeting("controller")))
         writer.write(encode(tunnels_line(self._intent)))
         self._told = self._intent
+        self._silence.heard(self._clock())
         lines = LineReader()
         greeted = False
         while data := await reader.read(1 << 16):
+            self._silence.heard(self._clock())
             for message in lines.feed(data):
                 if "error" in message:
                     self._refused(str(message["error"]))
@@ -117,9 +129,15 @@ class ForwarderLink:
                 self._writer, self.error = writer, ""
                 self._ordered, self._set_sent, self._looking = {}, None, frozenset()
                 self._refusals = Refusals()
-                if self._told is not self._intent:  # reconfigured since it was greeted
-                    self._send(tunnels_line(self._intent))
+                self._tell_tunnels()
             self._on_event(event)
+        if self._hangs and "status" in message:
+            self._answers_again()
+            self.error = ""
+            self._tell_tunnels()
+            # It has all that is in a snapshot.
+            for event in events_of({"snapshot": message["status"]}):
+                self._on_event(event)
 
     def _remember(self, message: Message) -> None:
         match message:
@@ -149,7 +167,10 @@ class ForwarderLink:
 
         Where something stands refused, all is said again before that when it is time.
         """
-        if self._writer is None:
+        self._silence.asked()
+        if self._silence.is_long(self._clock()):
+            self._hang()
+        if self._writer is None or self._hangs:
             return
         if self._refusals.is_due(self._clock()):
             self._refusals.said_all(self._clock())
@@ -159,16 +180,38 @@ class ForwarderLink:
         self._send({"get": "status"})
         self._refusals.asked()
 
+    def _hang(self) -> None:
+        text = f"the forwarder at {self._socket} does not answer, though it is connected"
+        self.error = text
+        if self._hangs:
+            return
+        mend = "it hangs or was stopped: restart it (pointsman doctor tells its process); the kernel goes on forwarding"
+        self.problems[_HANGS] = (text, mend)
+        if self._writer is not None:
+            self._hangs = True
+            self.counters["forwarder silent"] += 1
+            self._on_event(ForwarderLost())
+
+    def _answers_again(self) -> None:
+        self._hangs = False
+        self.problems.pop(_HANGS, None)
+
     def reconfigure(self, intent: Intent) -> None:
         """Watch the tunnels of this configuration from now on."""
         self._intent = intent
         self._set_sent = None
-        self._send(tunnels_line(intent))
+        self._tell_tunnels()
+
+    def _tell_tunnels(self) -> None:
+        """Unless it knows them; one that hangs is told when it answers again."""
+        if self._told is not self._intent and self._writer is not None and not self._hangs:
+            self._told = self._intent
+            self._send(tunnels_line(self._intent))
 
     def want(self, desired: Desired, view: View) -> None:
         """Make the forwarder have what is desired; nothing is sent where it already has it."""
         self._desired = desired
-        if self._writer is None:
+        if self._writer is None or self._hangs:
             return
         if desired.look != self._looking:
             self._looking = desired.look
