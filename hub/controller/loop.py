@@ -236,7 +236,7 @@ class Loop:
             counters |= link.counters | {f"forwarder: {k}": v for k, v in link.forwarder_counters.items()}
             problems |= link.problems
             if not self._view.forwarder:
-                problems["forwarder"] = (link.error, "start it; the kernel goes on forwarding meanwhile")
+                problems.setdefault("forwarder", (link.error, "start it; the kernel goes on forwarding meanwhile"))
         if speaker is not None:
             counters |= {f"bgp: {k}": v for k, v in speaker.counters.items()}
             problems |= {key: (text, speaker_mend(key, text)) for key, text in speaker.problems.items()}
