@@ -21,6 +21,7 @@ from hub.controller.forwarder_lines import (
     tunnels_line,
     understood,
 )
+from hub.controller.forwarder_told import Told
 from hub.controller.refusals import Refusals
 from hub.controller.silence import Silence
 from policies.model.desired import ClassOrder, Desired
@@ -35,6 +36,7 @@ SETTLE_SECONDS = 0.3
 """How long after a move an order waits that would only change what comes after it."""
 _REFUSED = "forwarder refuses"
 _HANGS = "forwarder"
+_NOT_UNDERSTOOD = "forwarder not understood"
 
 
 class ForwarderLink:
@@ -54,16 +56,30 @@ class ForwarderLink:
         self._set_sent: tuple[object, ...] | None = None
         self._set_at = 0.0
         self._looking: frozenset[str] = frozenset()
-        self._told = intent
+        self._told_of = intent
         self._desired: Desired | None = None
         self._refusals = Refusals()
         self._silence = Silence(clock())
         self._hangs = False
-        self.problems: dict[str, tuple[str, str]] = {}
-        self.forwarder_counters: dict[str, int] = {}
-        self.measured: dict[str, Message] = {}
+        self._told = Told()
+        self._problems: dict[str, tuple[str, str]] = {}
         self.counters: Counter[str] = Counter()
         self.error = "not connected yet"
+
+    @property
+    def problems(self) -> dict[str, tuple[str, str]]:
+        """Text and mend by a stable key: what the forwarder tells, and what is wrong with it or its connection."""
+        return self._told.problems | self._problems
+
+    @property
+    def forwarder_counters(self) -> dict[str, int]:
+        """What the forwarder counted, as it last said."""
+        return self._told.counters
+
+    @property
+    def measured(self) -> dict[str, Message]:
+        """What the forwarder measured on each tunnel, by the tunnel's name, as it last said."""
+        return self._told.measured
 
     async def run(self) -> None:
         """Connect, listen, and connect again."""
@@ -83,7 +99,7 @@ class ForwarderLink:
             finally:
                 was_there, self._writer = self._writer is not None and not self._hangs, None
                 self._answers_again()
-                writer.close()
+                writer.transport.abort()  # closing would wait until it has read all
                 with contextlib.suppress(OSError):
                     await writer.wait_closed()
             if was_there:
@@ -93,7 +109,7 @@ class ForwarderLink:
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(encode(greeting("controller")))
         writer.write(encode(tunnels_line(self._intent)))
-        self._told = self._intent
+        self._told_of = self._intent
         self._silence.heard(self._clock())
         lines = LineReader()
         greeted = False
@@ -108,7 +124,11 @@ class ForwarderLink:
                         raise BadLineError(f"{self._socket} is not a forwarder's socket")
                     greeted = True
                     continue
-                self._receive(message, writer)
+                try:
+                    self._receive(message, writer)
+                except BadLineError as error:
+                    self.bad_line(error)
+                    raise
         raise BadLineError("the forwarder closed the connection")
 
     def _refused(self, why: str) -> None:
@@ -119,46 +139,52 @@ class ForwarderLink:
             raise BadLineError(why)
         self._refusals.refused(self._clock())
         mend = "it is told again by itself; if it is of another version than the controller, restart it (pointsman run)"
-        self.problems[_REFUSED] = (f"the forwarder refuses an order: {why}", mend)
+        self._problems[_REFUSED] = (f"the forwarder refuses an order: {why}", mend)
+
+    def bad_line(self, error: BadLineError) -> None:
+        """A line was not understood: the connection ends, and the problem stands until a later one is better."""
+        self.counters["lines of the forwarder that were not understood"] += 1
+        mend = "it is connected anew by itself; if it is of another version, restart it (pointsman run)"
+        self._problems[_NOT_UNDERSTOOD] = (str(error), mend)
 
     def _receive(self, message: Message, writer: asyncio.StreamWriter) -> None:
+        """Act on a line, whole.
+
+        Raises:
+            BadLineError: it cannot be understood; nothing of it was taken.
+        """
+        # A status has all that is in a snapshot.
+        answers = self._hangs and "status" in message
+        events = list(events_of({"snapshot": message["status"]} if answers else message))
         with understood(message):
-            self._remember(message)
-        for event in events_of(message):
-            if "snapshot" in message:
-                self._writer, self.error = writer, ""
-                self._ordered, self._set_sent, self._looking = {}, None, frozenset()
-                self._refusals = Refusals()
-                self._tell_tunnels()
-            self._on_event(event)
-        if self._hangs and "status" in message:
+            self._told.take(message)
+        if "snapshot" in message:
+            self._connected(writer)
+        if answers:
             self._answers_again()
             self.error = ""
             self._tell_tunnels()
-            # It has all that is in a snapshot.
-            for event in events_of({"snapshot": message["status"]}):
-                self._on_event(event)
+        self._note(message)
+        for event in events:
+            self._on_event(event)
 
-    def _remember(self, message: Message) -> None:
+    def _connected(self, writer: asyncio.StreamWriter) -> None:
+        self._writer, self.error = writer, ""
+        self._ordered, self._set_sent, self._looking = {}, None, frozenset()
+        self._refusals = Refusals()
+        self._problems.pop(_REFUSED, None)
+        self._answers_again()
+        self._tell_tunnels()
+
+    def _note(self, message: Message) -> None:
         match message:
-            case {"snapshot": {"problems": problems, "counters": counters, "tunnels": tunnels}}:
-                self.problems = {p["key"]: (p["text"], p["mend"]) for p in problems}
-                self.forwarder_counters = dict(counters)
-                self.measured = {t["tunnel"]: t for t in tunnels}
-            case {"status": {"counters": counters, "tunnels": tunnels}}:
-                self.forwarder_counters = dict(counters)
-                self.measured = {t["tunnel"]: t for t in tunnels}
+            case {"status": _}:
+                self._problems.pop(_NOT_UNDERSTOOD, None)
                 if self._refusals.answered():
-                    self.problems.pop(_REFUSED, None)
-            case {"problem": {"key": key, "text": text, "mend": mend}}:
-                self.problems[key] = (text, mend)
-            case {"cleared": key}:
-                self.problems.pop(key, None)
-            case {"refused": {"class": name}}:
+                    self._problems.pop(_REFUSED, None)
+            case {"refused": {"class": str(name)}}:
                 self.counters["orders refused by the forwarder"] += 1
                 self._ordered.pop(name, None)
-            case {"liveness": {"tunnel": tunnel}}:
-                self.measured[tunnel] = message["liveness"]
             case _:
                 pass
 
@@ -186,7 +212,7 @@ class ForwarderLink:
         if self._hangs:
             return
         mend = "it hangs or was stopped: restart it (pointsman doctor tells its process); the kernel goes on forwarding"
-        self.problems[_HANGS] = (text, mend)
+        self._problems[_HANGS] = (text, mend)
         if self._writer is not None:
             self._hangs = True
             self.counters["forwarder silent"] += 1
@@ -194,7 +220,7 @@ class ForwarderLink:
 
     def _answers_again(self) -> None:
         self._hangs = False
-        self.problems.pop(_HANGS, None)
+        self._problems.pop(_HANGS, None)
 
     def reconfigure(self, intent: Intent) -> None:
         """Watch the tunnels of this configuration from now on."""
@@ -204,8 +230,8 @@ class ForwarderLink:
 
     def _tell_tunnels(self) -> None:
         """Unless it knows them; one that hangs is told when it answers again."""
-        if self._told is not self._intent and self._writer is not None and not self._hangs:
-            self._told = self._intent
+        if self._told_of is not self._intent and self._writer is not None and not self._hangs:
+            self._told_of = self._intent
             self._send(tunnels_line(self._intent))
 
     def want(self, desired: Desired, view: View) -> None:

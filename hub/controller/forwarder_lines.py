@@ -23,6 +23,9 @@ from policies.model.ids import TunnelId
 from policies.model.intent import Intent, LivenessTimers, Tunnel
 from policies.model.view import ClassView, LivenessState, LivenessView, PathKey
 
+_LAST_INSTANT = 1e10
+"""Seconds: three centuries."""
+
 
 def events_of(message: Message) -> Iterator[Event]:
     """The events that a line of the forwarder stands for; lines that only people read give none.
@@ -55,7 +58,7 @@ def _events_of(message: Message) -> Iterator[Event]:
             yield ForwarderConnected(
                 liveness={TunnelId.parse(one["tunnel"]): _liveness(one) for one in snapshot["tunnels"]},
                 classes={one["name"]: _class(one) for one in snapshot["classes"]},
-                paths={_path_key(p): (TunnelId.parse(p["tunnel"]), Instant(float(p["at"]))) for p in snapshot["paths"]},
+                paths={_path_key(p): (TunnelId.parse(p["tunnel"]), _instant(p["at"])) for p in snapshot["paths"]},
             )
         case {"liveness": one}:
             yield LivenessChanged(TunnelId.parse(one["tunnel"]), _liveness(one))
@@ -65,9 +68,17 @@ def _events_of(message: Message) -> Iterator[Event]:
             yield ClassGone(str(name))
         case {"path": one}:
             branch, version = _path_key(one)
-            yield PathAnswered(branch, TunnelId.parse(one["tunnel"]), Instant(float(one["at"])), version)
+            yield PathAnswered(branch, TunnelId.parse(one["tunnel"]), _instant(one["at"]), version)
         case _:
             return
+
+
+def _instant(value: Any) -> Instant:
+    """Raises ValueError for what no clock shows, which could not be told as a date."""
+    seconds = float(value)
+    if not abs(seconds) <= _LAST_INSTANT:
+        raise ValueError(f"{seconds} is no instant")
+    return Instant(seconds)
 
 
 def _path_key(one: Mapping[str, Any]) -> PathKey:
@@ -75,9 +86,7 @@ def _path_key(one: Mapping[str, Any]) -> PathKey:
 
 
 def _liveness(one: Mapping[str, Any]) -> LivenessView:
-    return LivenessView(
-        LivenessState(one["state"]), Instant(float(one["since"])), str(one["reason"]), hard=bool(one["hard"])
-    )
+    return LivenessView(LivenessState(one["state"]), _instant(one["since"]), str(one["reason"]), hard=bool(one["hard"]))
 
 
 def _class(one: Mapping[str, Any]) -> ClassView:
@@ -88,7 +97,7 @@ def _class(one: Mapping[str, Any]) -> ClassView:
         order=tuple(TunnelId.parse(name) for name in one["order"]),
         prefixes=tuple(map(_network, one["prefixes"])),
         epoch=int(one["epoch"]),
-        since=Instant(float(one["since"])),
+        since=_instant(one["since"]),
         reason=str(one["reason"]),
     )
 

@@ -40,7 +40,7 @@ class Link(ForwarderLink):
     def connect(self) -> None:
         """Say which tunnels to watch, as the first line."""
         self._pipe.send(tunnels_line(self._intent))
-        self._told = self._intent
+        self._told_of = self._intent
 
     def take(self, message: dict[str, Any]) -> None:
         """A line of the forwarder."""

@@ -7,10 +7,12 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small_network import a_branch, a_network
 
+from hub.control.lines import BadLineError
 from hub.controller import refusals
 from hub.controller.forwarder import ForwarderLink
 from hub.controller.refusals import Refusals
@@ -80,8 +82,42 @@ def test_what_an_older_forwarder_does_not_understand_is_told_with_its_mend(tmp_p
     ],
 )
 def test_a_line_of_another_shape_ends_the_connection_and_not_the_controller(tmp_path: Path, line: object) -> None:
-    link = talk(tmp_path, {"pointsman": 1, "role": "forwarder"}, line)
+    link = talk(tmp_path, GREETING, line)
     assert link.error.startswith("a line of the forwarder that cannot be understood")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"status": {"tunnels": [], "counters": None}},
+        {"status": {"tunnels": [], "counters": {"restarts": "many"}}},
+        {"status": {"tunnels": [{"tunnel": "bandung/fiber", "rtt_ms": "3.1"}], "counters": {}}},
+        {"problem": {"key": 7, "text": "a", "mend": "b"}},
+        {"cleared": 7},
+        {"liveness": {"tunnel": "bandung/fiber", "state": "up", "since": 1e999, "reason": "", "hard": True}},
+        {"liveness": {"tunnel": "bandung/fiber", "state": "up", "since": 1e300, "reason": "", "hard": True}},
+        {"class": None},
+    ],
+)
+def test_a_line_of_another_shape_is_a_problem_with_its_mend_and_changes_nothing(tmp_path: Path, odd: object) -> None:
+    problem = {"key": "known", "text": "something", "mend": "do something"}
+    link = talk(tmp_path, GREETING, {"snapshot": {**SNAPSHOT, "problems": [problem]}}, odd)
+    assert link.counters["lines of the forwarder that were not understood"] == 1
+    text, mend = link.problems["forwarder not understood"]
+    assert "cannot be understood" in text
+    assert "restart it" in mend
+    assert link.problems.keys() - {"forwarder not understood"} == {"known"}
+    assert link.measured == link.forwarder_counters == {}
+
+
+def test_what_was_not_understood_is_a_problem_until_a_question_is_answered(tmp_path: Path) -> None:
+    link = ForwarderLink(tmp_path / "forwarder.sock", a_network(a_branch()), lambda _: None, lambda: 0.0)
+    pen: Any = Unread()
+    link.bad_line(BadLineError("a line of the forwarder that cannot be understood"))
+    link._receive({"snapshot": SNAPSHOT}, pen)
+    assert "forwarder not understood" in link.problems
+    link._receive(STATUS, pen)
+    assert not link.problems
 
 
 GREETING = {"pointsman": 1, "role": "forwarder"}
@@ -108,6 +144,27 @@ def test_tunnels_that_come_between_greeting_and_snapshot_are_told(tmp_path: Path
 
     asyncio.run(scene())
     assert heard == [0, len(a_branch().tunnels)]
+
+
+class Unread:
+    """A connection that takes everything, and that nobody reads."""
+
+    def __init__(self) -> None:
+        self.written = 0
+        self.transport = self
+        self.aborted = False
+
+    def write(self, data: bytes) -> None:
+        self.written += len(data)
+
+    def is_closing(self) -> bool:
+        return self.aborted
+
+    def get_write_buffer_size(self) -> int:
+        return self.written
+
+    def abort(self) -> None:
+        self.aborted = True
 
 
 class Refusing:

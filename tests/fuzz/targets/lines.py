@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,9 +11,14 @@ from draw import Draw, check_message, dumps
 
 from hub.bgp.speaker import Speaker
 from hub.control.lines import BadLineError, LineReader, check_greeting, encode
-from hub.controller.forwarder_lines import events_of
+from hub.controller.forwarder import ForwarderLink
+from hub.controller.report import Surroundings, network_report
 from policies.model.announcement import Announcement
+from policies.model.clock import Instant, Now
+from policies.model.events import Event
 from policies.model.ids import TunnelId
+from policies.model.view import View
+from policies.observe import observe
 from speaker.bgp.commands import MOST_UNWRITTEN, allowed
 from speaker.bgp.connection import LONGEST_LINE, Connection
 from speaker.bgp.relay import MOST_CONNECTIONS, Relay
@@ -91,8 +97,21 @@ _CLASS = {
     "installed": True,
 }
 _PATH = {"branch": "b1", "tunnel": "b1/fiber", "at": 12.3, "version": 4}
+_PROBLEM = {"key": "rp_filter", "text": "strict reverse-path filtering", "mend": "sysctl"}
+_SNAPSHOT = {
+    "started": 1.0,
+    "tunnels": [_LIVENESS],
+    "classes": [_CLASS],
+    "paths": [_PATH],
+    "problems": [_PROBLEM],
+    "counters": {"restarts": 1},
+}
 _FROM_FORWARDER: list[Any] = [
-    {"snapshot": {"started": 1.0, "tunnels": [_LIVENESS], "classes": [_CLASS], "paths": [_PATH], "problems": []}},
+    {"snapshot": _SNAPSHOT},
+    {"status": _SNAPSHOT},
+    {"problem": _PROBLEM},
+    {"cleared": "rp_filter"},
+    {"refused": {"class": "b1", "why": "too old", "epoch": 3}},
     {"liveness": _LIVENESS},
     {"class": _CLASS},
     {"gone": "b1"},
@@ -158,6 +177,10 @@ class Pen:
         """All is taken."""
         self.written += data
 
+    def is_closing(self) -> bool:
+        """Never."""
+        return False
+
     def close(self) -> None:
         """Nothing is told any more."""
 
@@ -193,12 +216,26 @@ def check_talk(draw: Draw) -> None:
 
 
 def check_forwarder_lines(draw: Draw) -> None:
-    """The controller's end of the forwarder's socket: a line is events or a bad line."""
-    for message in fed(draw, _FROM_FORWARDER):
-        try:
-            list(events_of(message))
-        except BadLineError as error:
-            assert len(str(error)) <= 2000
+    """The controller's end of the forwarder's socket: a line is taken or a bad line, and what was taken can be told."""
+    view = View()
+
+    def take(event: Event) -> None:
+        nonlocal view
+        view = observe(view, event)
+
+    link = ForwarderLink(Path("forwarder.sock"), INTENT, take, lambda: 50.0)
+    for _ in range(12):
+        if not draw:
+            break
+        for message in fed(draw, _FROM_FORWARDER):
+            try:
+                link._receive(message, cast(Any, Pen()))
+            except BadLineError as error:
+                assert len(str(error)) <= 2000
+    around = Surroundings(
+        "config", Instant(0.0), problems=link.problems, counters=link.forwarder_counters, measured=link.measured
+    )
+    json.dumps(network_report(INTENT, view, {}, around, Now(Instant(50.0), datetime(2026, 1, 1, tzinfo=UTC))))
 
 
 def fed(draw: Draw, lines: list[Any]) -> list[dict[str, Any]]:
