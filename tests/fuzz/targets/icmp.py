@@ -125,7 +125,7 @@ def check_session(draw: Draw) -> None:
             assert session.transmit_due > now
         match draw.byte() % 8:
             case 0:
-                session.configure(timers(draw), now)
+                session.configure(timers(draw), now, draw.choice((0, _MS, 500 * _MS)))
             case 1:
                 session.fall(now)
                 assert not session.up
