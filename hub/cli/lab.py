@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -103,17 +104,15 @@ def _add_probe(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Do it; 0 done, 1 refused, 2 usage, 3 no such lab."""
-    from hub.lab import names, rootless
+    from hub.lab import names
+    from hub.lab.interruption import like_an_interrupt
 
     os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", ""), *_SYSTEM_DIRECTORIES])
     try:
         if args.lab_action is _shell:
             _take_name(args)
-        place = names.lab_place(args.name)
-        if rootless.needed(os.geteuid()):
-            return _outside(args, place)
-        action: Callable[[argparse.Namespace, LabPlace], int] = args.lab_action
-        return action(args, place)
+        with like_an_interrupt():
+            return _act(args, names.lab_place(args.name))
     except names.NotUpError as error:
         print(f"pointsman: {error}", file=sys.stderr)
         return NOT_RUNNING
@@ -123,6 +122,15 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("pointsman: interrupted", file=sys.stderr)
         return REFUSED
+
+
+def _act(args: argparse.Namespace, place: LabPlace) -> int:
+    from hub.lab import rootless
+
+    if rootless.needed(os.geteuid()):
+        return _outside(args, place)
+    action: Callable[[argparse.Namespace, LabPlace], int] = args.lab_action
+    return action(args, place)
 
 
 def _outside(args: argparse.Namespace, place: LabPlace) -> int:
@@ -370,7 +378,16 @@ def _demo(_args: argparse.Namespace, place: LabPlace) -> int:
         lambda line: print(line, flush=True),
         lambda report: show(status_view(report, place.name)),
     )
+    if worked:
+        print(f"look round: {_called()} lab up, then {_called()} status --watch")
     return DONE if worked else REFUSED
+
+
+def _called() -> str:
+    """How this shell can call the program: `scripts/demo` is run by people who have not put it on their PATH."""
+    if shutil.which("pointsman"):
+        return "pointsman"
+    return os.path.relpath(Path(sys.executable).with_name("pointsman"))
 
 
 def _down(_: argparse.Namespace, place: LabPlace) -> int:

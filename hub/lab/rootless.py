@@ -56,10 +56,11 @@ def run_this_command(place: LabPlace, *, create: bool) -> int:
     command = [sys.executable, *sys.orig_argv[1:]]
     environment = {**os.environ, HOME_VARIABLE: str(place.home)}
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command inside: nsenter and we wait for it
-    status = subprocess.run(_entering(holder, command), env=environment, check=False).returncode
-    if create and not place.record.exists():
-        end(place)
-    return status
+    try:
+        return subprocess.run(_entering(holder, command), env=environment, check=False).returncode
+    finally:
+        if create and not place.record.exists():
+            end(place)
 
 
 def _entering(holder: int, command: list[str]) -> list[str]:

@@ -79,6 +79,19 @@ def test_a_lab_killed_while_it_was_built_is_cleaned_by_the_next_up() -> None:
         build.down(place)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_demonstration_that_is_ended_by_a_signal_leaves_nothing(number: signal.Signals) -> None:
+    place = unique_place("end")
+    try:
+        process = subprocess.Popen([POINTSMAN, "lab", "demo", "--name", place.name], stdout=subprocess.DEVNULL)
+        wait_until(lambda: len(existing(place)) >= 12)
+        process.send_signal(number)
+        assert process.wait(60) == 1
+        assert_nothing_left(place)
+    finally:
+        build.down(place)
+
+
 def _build_and_kill(place: LabPlace, namespaces: int) -> None:
     command = [POINTSMAN, "lab", "up", "--no-hub", "--name", place.name]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
