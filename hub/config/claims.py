@@ -26,8 +26,8 @@ def claims(looked: Survey) -> Iterator[Claim]:
 
 def taken_twice(looked: Survey) -> Iterator[Problem]:
     """Links and ports that two tunnels have, as after a merge of two changes that took the same."""
-    yield from _same("link", _links(looked))
-    yield from _same("port", _ports(looked))
+    yield from _same("link", _links(looked), looked.sources.allocate_command)
+    yield from _same("port", _ports(looked), looked.sources.allocate_command)
 
 
 def missing_pool(looked: Survey) -> Iterator[Problem]:
@@ -38,7 +38,7 @@ def missing_pool(looked: Survey) -> Iterator[Problem]:
     for tunnel in looked.tunnels():
         if tunnel.ipv6 and settled(tunnel, allocations).link_ipv6 is None:
             text = f"{tunnel.id} carries IPv6 and has no IPv6 link, and there is no pool of them"
-            mend = 'add one, for example links-ipv6: "fd00:255::/64", and run: pointsman allocate'
+            mend = f'add one, for example links-ipv6: "fd00:255::/64", and run: {looked.sources.allocate_command}'
             yield error(network.document.key_place("pools"), text, mend)
             return
 
@@ -95,10 +95,10 @@ def _ports(looked: Survey) -> Iterator[tuple[TunnelId, int, Place]]:
             yield identity, raw.port, place
 
 
-def _same(what: str, taken: Iterable[tuple[TunnelId, object, Place]]) -> Iterator[Problem]:
+def _same(what: str, taken: Iterable[tuple[TunnelId, object, Place]], allocate: str) -> Iterator[Problem]:
     first: dict[object, tuple[TunnelId, Place]] = {}
     for tunnel, value, place in taken:
         owner, there = first.setdefault(value, (tunnel, place))
         if owner != tunnel:
-            mend = "remove one of the two lines and run: pointsman allocate"
+            mend = f"remove one of the two lines and run: {allocate}"
             yield error(place, f"{what} {value} of {tunnel} is also that of {owner} ({there})", mend)

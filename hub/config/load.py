@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,12 +49,18 @@ class Sources:
     allocations: Mapping[TunnelId, tuple[RawAllocation, Place]]
     problems: tuple[Problem, ...]
     files: int
+    directory: Path
+
+    @property
+    def allocate_command(self) -> str:
+        """What gives this directory's tunnels what they lack, to be typed as it stands wherever the reader is."""
+        return f"pointsman allocate {shlex.quote(str(self.directory))}"
 
 
 def load(directory: Path) -> Sources:
     """Read all files of the directory. Never raises: what cannot be read is a problem."""
     if (unusable := _unusable(directory)) is not None:
-        return Sources(None, {}, {}, frozenset(), frozenset(), {}, (unusable,), 0)
+        return Sources(None, {}, {}, frozenset(), frozenset(), {}, (unusable,), 0, directory)
     reader = _Reader(directory)
     network = reader.read(NETWORK, RawNetwork) if reader.there(NETWORK) else None
     policies = reader.read_all("policies", RawPolicy)
@@ -68,6 +75,7 @@ def load(directory: Path) -> Sources:
         allocations=allocations,
         problems=tuple(reader.problems),
         files=reader.files,
+        directory=directory,
     )
 
 

@@ -177,10 +177,10 @@ def _unallocated(looked: Survey, has: Mapping[TunnelId, Allocation]) -> Iterator
         new = [str(tunnel.id) for tunnel in branch.tunnels if has[tunnel.id].lacks(ipv6=False)]
         if new:
             text = f"no link or port is allocated to {' and '.join(new)}"
-            yield error(branch.document.key_place("uplinks"), text, "run: pointsman allocate")
+            yield error(branch.document.key_place("uplinks"), text, f"run: {looked.sources.allocate_command}")
         elif waiting and pool:
             text = f"no IPv6 link is allocated to {' and '.join(waiting)}"
-            yield error(branch.document.key_place("prefixes"), text, "run: pointsman allocate")
+            yield error(branch.document.key_place("prefixes"), text, f"run: {looked.sources.allocate_command}")
 
 
 def _contradictions(looked: Survey) -> Iterator[Problem]:

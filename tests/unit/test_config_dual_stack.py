@@ -88,7 +88,7 @@ def test_what_a_branch_had_of_ipv6_stays_allocated_and_is_not_used_without_ipv6(
             {"allocations.yaml": ALLOCATIONS},
             (
                 "bandung.yaml:2:1: no IPv6 link is allocated to bandung/fiber and bandung/wireless\n"
-                "    mend: run: pointsman allocate"
+                "    mend: run: pointsman allocate "
             ),
         ),
         (

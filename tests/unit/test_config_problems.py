@@ -260,7 +260,7 @@ def test_a_tunnel_without_allocation_is_told_to_run_allocate(tmp_path: Path) -> 
     configuration = reading(tmp_path, {"branches/bogor.yaml": BOGOR})
     assert configuration.intent is None
     expected = "branches/bogor.yaml:3:1: no link or port is allocated to bogor/fiber and bogor/wireless"
-    assert said(configuration) == f"{expected}\n    mend: run: pointsman allocate"
+    assert said(configuration) == f"{expected}\n    mend: run: pointsman allocate {tmp_path}"
 
 
 def test_an_allocated_hub_uplink_that_is_gone_is_an_error(tmp_path: Path) -> None:
