@@ -226,7 +226,7 @@ def _intent_of(configuration: Configuration) -> Intent:
 def _refuse(planned: Plan, wanted: str | None, *, force: bool) -> None:
     if wanted is not None and wanted != planned.id:
         raise NotAppliedError(
-            f"plan {wanted} is no longer what would happen: files or health have changed since; "
+            f"{wanted} is not the present plan: files or health have changed since it was made, or it never was one; "
             f"look at it again: pointsman plan (it is {planned.id} now)"
         )
     if planned.guards and not force:

@@ -274,7 +274,7 @@ def test_a_new_text_of_a_password_is_in_the_plan_and_restarts_the_branchs_sessio
         assert "secret" not in repr(planned)
         password(places, "third-secret")
         assert (await scene.changing.plan()).id != planned.id
-        with pytest.raises(NotAppliedError, match=f"plan {planned.id} is no longer what would happen"):
+        with pytest.raises(NotAppliedError, match=f"{planned.id} is not the present plan"):
             await scene.changing.apply(planned.id, force=False)
         await scene.changing.apply(None, force=False)
         assert (await scene.changing.plan()).empty
