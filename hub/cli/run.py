@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"pointsman: {error.filename}: {error.strerror}: run as root, or name other directories", file=sys.stderr)
         return 1
     except AlreadyRunningError as error:
-        print(f"pointsman: {error}, or name another --run-dir and --state-dir", file=sys.stderr)
+        print(f"pointsman: {error}", file=sys.stderr)
         return 1
     _put_in_force(places)
     if shutil.which("setpriv") is None:

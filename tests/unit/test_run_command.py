@@ -27,7 +27,8 @@ def test_a_second_one_in_the_same_directory_is_refused_and_changes_nothing(
     assert run(tmp_path) == 1
     said = capsys.readouterr().err
     assert '"pointsman run" is running already' in said
-    assert "name another --run-dir" in said
+    assert "stop it first" in said
+    assert "--run-dir" not in said  # two hubs in one network namespace would fight for ports and routes
     assert [file.name for file in (tmp_path / "run").iterdir()] == ["run.lock"]
     os.close(first)
 

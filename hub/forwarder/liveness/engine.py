@@ -346,7 +346,7 @@ def _cannot_open(key: str, error: OSError) -> tuple[str, str]:
     """What can't be opened, and the mend."""
     if error.errno == errno.EADDRINUSE:
         return (
-            f"UDP port {PORT} is in use, probably by another BFD daemon (BIRD, FRR bfdd) on this machine",
+            f"UDP port {PORT} is in use, probably by another BFD daemon here (BIRD, FRR bfdd, a second Pointsman)",
             f'stop that daemon\'s BFD; "ss -lunp sport = :{PORT}" names it. The port is tried again every second',
         )
     sockets = {"socket:icmp": "raw ICMP socket", "socket:icmpv6": "raw ICMPv6 socket"}
