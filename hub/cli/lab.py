@@ -397,5 +397,9 @@ def _down(_: argparse.Namespace, place: LabPlace) -> int:
 
 
 def _say_down(place: LabPlace, *, found: bool) -> int:
+    from hub.lab.names import LabError, another_users
+
+    if not found and (whose := another_users(place)) is not None:
+        raise LabError(whose)
     print(f'lab "{place.name}" is gone' if found else f'there was no lab "{place.name}"')
     return DONE

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ from hub.control.places import SYSTEM_CONFIG, SYSTEM_RUN, SYSTEM_STATE, Places
 
 if TYPE_CHECKING:
     from hub.config.problems import Problem
+    from hub.lab.names import LabPlace
 
 
 def add_running_hub(parser: argparse.ArgumentParser) -> None:
@@ -54,9 +57,36 @@ def lab_of(places: Places) -> str | None:
 
 def not_running_mend(options: argparse.Namespace) -> str:
     """What to do when nobody answers."""
+    from hub.lab.names import NotUpError, another_users
+
+    if (place := _lab_in_question(options)) is not None:
+        if (whose := another_users(place)) is not None:
+            return whose
+        with contextlib.suppress(NotUpError):
+            return f"start it with {_start_in(place)}"
     if options.name is not None:
         return f'build the lab with "pointsman lab up{lab_option(options.name)}"'
     return 'start it with "pointsman run", or a lab with "pointsman lab up"'
+
+
+def _lab_in_question(options: argparse.Namespace) -> LabPlace | None:
+    """The lab that was named, or the usual one where nothing was."""
+    from hub.lab.names import lab_place
+
+    if options.name is not None:
+        return lab_place(options.name)
+    nothing = options.run_dir is None and "POINTSMAN_RUN_DIR" not in os.environ and not SYSTEM_RUN.exists()
+    return lab_place("lab") if nothing else None
+
+
+def _start_in(place: LabPlace) -> str:
+    """The command that runs a hub in a lab that is up without one."""
+    from hub.lab.record import load
+
+    directories = (
+        f"--config {shlex.quote(str(load(place).configuration))} --run-dir {place.run} --state-dir {place.state}"
+    )
+    return f'"pointsman lab shell{lab_option(place.name)} hub -- pointsman run {directories}"'
 
 
 def lab_option(name: str) -> str:

@@ -10,6 +10,9 @@ from pathlib import Path
 HOME_VARIABLE = "POINTSMAN_LAB_HOME"
 """Environment: the directory of all labs, set when an ordinary user's lab is entered."""
 
+ROOTS_LABS = Path("/run/pointsman-lab")
+"""Where root's labs are; others may see their names."""
+
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,18}[a-z0-9])?")
 
 
@@ -121,8 +124,20 @@ def lab_place(name: str) -> LabPlace:
     return LabPlace(name, labs_home(os.geteuid(), os.environ.get(HOME_VARIABLE)))
 
 
+def another_users(place: LabPlace) -> str | None:
+    """What to say where root has a lab of this name and the present user has none; None where that is not so."""
+    root = LabPlace(place.name, ROOTS_LABS)
+    if _is_root() or place.directory.exists() or not os.path.exists(root.directory):  # noqa: PTH110 - False if forbidden
+        return None
+    return f'the lab "{place.name}" is root\'s: use sudo'
+
+
+def _is_root() -> bool:
+    return os.geteuid() == 0
+
+
 def labs_home(user_id: int, override: str | None) -> Path:
     """Where a user's labs are: under /run for root, else under /tmp (an ordinary user's lab hides /run from itself)."""
     if override:
         return Path(override)
-    return Path("/run/pointsman-lab") if user_id == 0 else Path(f"/tmp/pointsman-lab-{user_id}")  # noqa: S108 - 0700
+    return ROOTS_LABS if user_id == 0 else Path(f"/tmp/pointsman-lab-{user_id}")  # noqa: S108 - 0700

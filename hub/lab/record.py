@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hub.lab.names import LabError, LabPlace, NotUpError
+from hub.lab.names import LabError, LabPlace, NotUpError, another_users
 from hub.lab.network import Network, from_json, to_json
 
 
@@ -44,6 +44,8 @@ def load(place: LabPlace) -> Lab:
         value = json.loads(place.record.read_text())
         return Lab(place, from_json(value["network"]), Path(value["configuration"]), value["kernel_wireguard"] is True)
     except FileNotFoundError:
+        if (whose := another_users(place)) is not None:
+            raise NotUpError(whose) from None
         raise NotUpError(
             f'no lab "{place.name}" is up here: build it with "pointsman lab up{_name_option(place)}"'
         ) from None

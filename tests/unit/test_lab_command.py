@@ -11,7 +11,8 @@ import pytest
 from lab_intent import intent
 
 from hub.cli import lab
-from hub.lab import disturb, namespaces, requirements, rootless
+from hub.cli.main import main
+from hub.lab import disturb, names, namespaces, requirements, rootless
 from hub.lab.names import HOME_VARIABLE, LabError, LabPlace, labs_home
 from hub.lab.plan import plan
 from hub.lab.record import Lab, load, locked, write
@@ -51,6 +52,41 @@ def test_without_a_lab_every_command_says_so_and_the_mend(
 def test_down_without_a_lab_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("down", "--name", "never-built") == lab.DONE
     assert capsys.readouterr().out == 'there was no lab "never-built"\n'
+
+
+@pytest.fixture
+def of_root(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lab of root, seen by somebody else."""
+    roots = tmp_path_factory.mktemp("roots")
+    (roots / "lab").mkdir()
+    monkeypatch.setattr(names, "ROOTS_LABS", roots)
+    monkeypatch.setattr(names, "_is_root", lambda: False)
+
+
+@pytest.mark.usefixtures("of_root")
+@pytest.mark.parametrize("command", [["status"], ["heal", "all"], ["shell", "hub"]])
+def test_a_lab_of_root_is_not_said_to_be_absent(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(*command) == lab.NOT_RUNNING
+    assert capsys.readouterr().err == 'pointsman: the lab "lab" is root\'s: use sudo\n'
+
+
+@pytest.mark.usefixtures("of_root")
+def test_a_lab_of_root_is_not_said_to_be_gone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("down") == lab.REFUSED
+    assert capsys.readouterr().err == 'pointsman: the lab "lab" is root\'s: use sudo\n'
+
+
+@pytest.mark.usefixtures("of_root")
+def test_a_hub_in_a_lab_of_root_is_said_to_be_roots(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--name", "lab"]) == lab.NOT_RUNNING
+    assert capsys.readouterr().err.endswith('    mend: the lab "lab" is root\'s: use sudo\n')
+
+
+def test_a_lab_without_a_hub_is_not_to_be_built_again(recorded: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--name", "lab"]) == lab.NOT_RUNNING
+    place = recorded.place
+    start = f"pointsman run --config /etc/pointsman --run-dir {place.run} --state-dir {place.state}"
+    assert f'mend: start it with "pointsman lab shell hub -- {start}"' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["", "Lab", "a.b", "../x", "a-", "a" * 21, "a b"])
