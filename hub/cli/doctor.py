@@ -40,13 +40,18 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--config", metavar="DIR", help="the configuration (default: here, else /etc/pointsman)")
+    parser.add_argument(
+        "--config",
+        metavar="DIR",
+        help="the configuration (default: the lab's in its shell, else here, or /etc/pointsman)",
+    )
     default_run = Path(os.environ.get("POINTSMAN_RUN_DIR", SYSTEM_RUN))
     parser.add_argument(
         "--run-dir", type=Path, default=default_run, metavar="DIR", help="sockets (default: %(default)s)"
     )
+    default_state = Path(os.environ.get("POINTSMAN_STATE_DIR", SYSTEM_STATE))
     parser.add_argument(
-        "--state-dir", type=Path, default=SYSTEM_STATE, metavar="DIR", help="state (default: %(default)s)"
+        "--state-dir", type=Path, default=default_state, metavar="DIR", help="state (default: %(default)s)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object, with all that was looked at")
     parser.add_argument("--verbose", "-v", action="store_true", help="show what is fine, and all of many alike")
@@ -62,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     from hub.doctor.findings import Severity
     from hub.doctor.reading.machine import look
 
-    directory = find_directory(options.config, Path.cwd())
+    directory = find_directory(options.config or os.environ.get("POINTSMAN_CONFIG"), Path.cwd())
     places = Places(directory, options.run_dir.absolute(), options.state_dir.absolute())
     configuration = read(directory, secrets=places.secrets)
     wanted = wanted_by(configuration.intent)

@@ -37,6 +37,14 @@ def test_what_is_bad_is_shown_with_its_mend_and_of_many_alike_the_first_few() ->
     ]
 
 
+def test_in_a_labs_shell_the_labs_configuration_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("POINTSMAN_CONFIG", str(written(tmp_path, {})))
+    main(["doctor"])
+    assert capsys.readouterr().out.startswith(f"configuration: {tmp_path}\n")
+
+
 def test_verbose_shows_everything() -> None:
     text = as_text("/etc/pointsman", FINDINGS, verbose=True, colour=False)
     assert "tunnels: interface wg4 is not there" in text

@@ -265,7 +265,7 @@ def test_a_configuration_that_cannot_be_used_is_one_line_and_what_depends_on_it_
     wrong, unseen = bad(facts, Wanted())
     assert str(wrong).splitlines() == [
         "configuration: /etc/pointsman cannot be used, 2 errors: network.yaml: there is no file",
-        "    mend: pointsman check /etc/pointsman",
+        "    mend: pointsman check /etc/pointsman; another directory: pointsman doctor --config DIR",
     ]
     assert unseen.severity is Severity.UNSEEN
 

@@ -16,7 +16,9 @@ def configuration(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
     if wanted.intent is None:
         count = f"{read.errors} error{'' if read.errors == 1 else 's'}"
         text = f"{read.directory} cannot be used, {count}: {read.first}"
-        yield wrong(PLACE, "errors", text, f"pointsman check {read.directory}")
+        yield wrong(
+            PLACE, "errors", text, f"pointsman check {read.directory}; another directory: pointsman doctor --config DIR"
+        )
         what = "tunnels, routes, ports and what depends on the configuration"
         yield unseen(PLACE, "dependent", what, "needs a configuration without errors")
     elif read.warnings:
