@@ -88,6 +88,9 @@ Ports = Annotated[
 Duration = Annotated[
     timedelta, _reads(scalars.read_duration), _text(scalars.DURATION, about="a duration with its unit", example="60s")
 ]
+Interval = Annotated[
+    timedelta, _reads(scalars.read_interval), _text(scalars.DURATION, about="a duration with its unit", example="60s")
+]
 Text = Annotated[str, _reads(scalars.read_text), WithJsonSchema({"type": "string"})]
 Number = Annotated[int, Strict()]
 Truth = Annotated[bool, Strict()]
@@ -134,7 +137,7 @@ class RawTimers(Section):
     """How often the far end of a tunnel is asked, and how many answers may be missing."""
 
     method: Method | None = None
-    interval: Duration | None = None
+    interval: Interval | None = None
     multiplier: Number | None = None
 
 

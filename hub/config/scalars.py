@@ -25,6 +25,7 @@ SECRET = r"(/[!-~]{1,200}|[A-Za-z0-9][A-Za-z0-9._-]{0,63})"
 P = TypeVar("P", IPv4Network, IPv6Network)
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_UNIT_NAMES = {"ms": "milliseconds", "s": "seconds"}
 _SHORTEST_DURATION = "a duration is a number and a unit, for example 50ms, 1s, 5m, 2h or 7d"
 _UNROUTED: tuple[Prefix, ...] = (
     *map(IPv4Network, ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4")),
@@ -175,10 +176,15 @@ def read_ports(value: object) -> PortRange:
     return PortRange(int(first), int(last))
 
 
-def read_duration(value: object) -> timedelta:
-    """A duration: a number and one of ms, s, m, h, d."""
+def read_interval(value: object) -> timedelta:
+    """A duration between milliseconds and one second, which proposes milliseconds where the unit is not written."""
+    return read_duration(value, meant="s" if value == 1 else "ms")
+
+
+def read_duration(value: object, *, meant: str = "s") -> timedelta:
+    """A duration: a number and one of ms, s, m, h, d; `meant` is the unit that is proposed where there is none."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        raise UnreadableError(f"{value} has no unit: {_SHORTEST_DURATION}", f"write {value}s if seconds are meant")
+        raise UnreadableError(f"{value} has no unit: {_SHORTEST_DURATION}", f"write {value}{meant} if {_UNIT_NAMES[meant]} are meant")
     text = read_text(value)
     if not re.fullmatch(DURATION, text) or len(text) > 12:
         raise UnreadableError(f'"{text[:60]}" is no duration: {_SHORTEST_DURATION}')

@@ -40,7 +40,11 @@ def problems_of(
     document: Document, model: type[BaseModel], found: ValidationError, *, below: Path = ()
 ) -> Iterator[Problem]:
     """Each thing that pydantic found in the part of the document at `below`."""
-    for detail in found.errors(include_url=False):
+    details = found.errors(include_url=False)
+    for detail in details:
+        inside = any(other["loc"][:-1] == detail["loc"] for other in details)
+        if detail["type"] == "too_short" and inside:
+            continue  # what is there is wrong, and not counted
         yield _problem(document, model, dict(detail), below)
 
 

@@ -104,6 +104,7 @@ def test_a_right_configuration_has_no_problems(tmp_path: Path) -> None:
             '2:11: liveness: "quick" is not known: one of fast, normal, relaxed',
         ),
         ("as: 65001", "as: 65001\nliveness: {interval: 60}", "2:22: interval: 60 has no unit"),
+        ("as: 65001", "as: 65001\nliveness: {interval: 60}", "mend: write 60ms if milliseconds are meant"),
         ("as: 65001", "as: 65001\nliveness: {interval: 5ms}", "2:22: interval: from 10ms to 1s"),
         ("as: 65001", "as: 65001\nliveness: {interval: 50ms, multiplier: 2}", "2:40: multiplier: from 3 to 10"),
         (
@@ -254,6 +255,12 @@ def test_two_branches_that_collide_are_named_both(tmp_path: Path, before: str, a
 )
 def test_a_mistake_in_allocations_yaml_is_said(tmp_path: Path, line: str, expected: str) -> None:
     assert expected in said(reading(tmp_path, {"allocations.yaml": f"{ALLOCATIONS}{line}\n"}))
+
+
+def test_a_list_with_one_wrong_thing_in_it_is_not_said_to_be_empty(tmp_path: Path) -> None:
+    configuration = reading(tmp_path, {"branches/bandung.yaml": BANDUNG.replace("10.1.0.0/24", "10.1.0.5/24")})
+    assert "10.1.0.5/24 has bits set behind its length" in said(configuration)
+    assert "is empty" not in said(configuration)
 
 
 def test_a_tunnel_without_allocation_is_told_to_run_allocate(tmp_path: Path) -> None:
