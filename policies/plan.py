@@ -179,7 +179,8 @@ def _guards(before: Intent, after: Intent, branches: list[BranchPlan]) -> tuple[
     ]
     total, gone = len(before.branches), len(before.branches.keys() - after.branches.keys())
     if total and gone == total:
-        guards.append(f"all {total} branches would be removed (is the directory complete?)")
+        every = "the only branch" if total == 1 else f"all {total} branches"
+        guards.append(f"{every} would be removed (is the directory complete?)")
     elif gone > max(1, MOST_REMOVED * total):
         guards.append(f"{gone} of {total} branches would be removed (is the directory complete?)")
     return tuple(guards)

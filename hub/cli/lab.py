@@ -161,7 +161,8 @@ def _up(args: argparse.Namespace, place: LabPlace) -> int:
     network = plan(overridden(_read(directory), overrides))
     tunnels = sum(1 for _ in network.tunnels())
     print(
-        f"building    hub, {len(network.branches)} branches, {len(network.isps)} ISPs, {tunnels} WireGuard tunnels "
+        f"building    hub, {_count(len(network.branches), 'branch', 'es')}, {_count(len(network.isps), 'ISP')}, "
+        f"{_count(tunnels, 'WireGuard tunnel')} "
         f"from {directory}",
         flush=True,
     )
@@ -172,6 +173,10 @@ def _up(args: argparse.Namespace, place: LabPlace) -> int:
         _await_sessions(place)
     print(f"look round: pointsman {'lab status' if args.no_hub else 'status --watch'}{lab_option(place.name)}")
     return DONE
+
+
+def _count(number: int, what: str, many: str = "s") -> str:
+    return f"{number} {what}{'' if number == 1 else many}"
 
 
 def _await_sessions(place: LabPlace) -> None:
@@ -288,6 +293,9 @@ def _heal(args: argparse.Namespace, place: LabPlace) -> int:
     from hub.lab import disturb, record
 
     if not disturb.heal(record.load(place), args.target):
+        if args.target == "all":
+            print("nothing was disturbed")
+            return DONE
         print(f"{args.target} was not disturbed")
     return _say_disturbed(place)
 

@@ -16,7 +16,8 @@ _MARKS = {"added": ("+ ", "green"), "removed": ("- ", "red"), "changed": ("  ", 
 def plan_view(report: Report, *, proposal: bool) -> RenderableType:
     """What would happen, and how to do it; a `proposal` is a directory that is not the hub's own."""
     if report["empty"]:
-        return Text(f"nothing would change: {_branches(report['unchanged'])} as they are")
+        stays = "stays as it is" if report["unchanged"] == 1 else "stay as they are"
+        return Text(f"nothing would change: {_branches(report['unchanged'])} {stays}")
     lines = [*_lines(report), Text(f"plan {report['id']}: {_summary(report['totals'])}", style="bold")]
     lines += [Text(f"guard: {guard}", style="red") for guard in report["guards"]]
     if not proposal:

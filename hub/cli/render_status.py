@@ -33,7 +33,7 @@ def _headline(report: Report) -> str:
     moved = sum(1 for b in branches if b["on"] is not None and b["on"] != b["preferred"])
     cut_off = [b["branch"] for b in branches if not b["reachable"]]
     nowhere = len(branches) - preferred - moved - len(cut_off)
-    parts = [f"{len(branches)} branches: {preferred} on their preferred tunnel"]
+    parts = [f"{len(branches)} branch{'' if len(branches) == 1 else 'es'}: {preferred} on their preferred tunnel"]
     parts += [f"{moved} moved"] if moved else []
     parts += [f"{nowhere} on none"] if nowhere else []
     down = [f"{b['branch']}/{t['tunnel']}" for b in branches for t in b["tunnels"] if t["liveness"] == "down"]

@@ -89,6 +89,12 @@ def test_a_lab_without_a_hub_is_not_to_be_built_again(recorded: Lab, capsys: pyt
     assert f'mend: start it with "pointsman lab shell hub -- {start}"' in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("recorded")
+def test_healing_all_where_nothing_is_disturbed_says_so_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("heal", "all") == lab.DONE
+    assert capsys.readouterr().out == "nothing was disturbed\n"
+
+
 @pytest.mark.parametrize("name", ["", "Lab", "a.b", "../x", "a-", "a" * 21, "a b"])
 def test_a_name_that_cannot_be_a_labs_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("status", "--name", name) == lab.REFUSED

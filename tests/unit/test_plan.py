@@ -127,8 +127,9 @@ def test_more_than_half_of_the_branches_are_not_removed_unless_it_is_forced(
 ) -> None:
     branches = [a_branch(f"b{number}", number=number) for number in range(1, total + 1)]
     planned = plan(a_network(*branches), a_network(*branches[removed:]), View(), NOW)
-    which = f"all {total}" if removed == total else f"{removed} of {total}"
-    assert planned.guards == ((f"{which} branches would be removed (is the directory complete?)",) if guarded else ())
+    which = f"all {total} branches" if removed == total else f"{removed} of {total} branches"
+    which = "the only branch" if total == 1 else which
+    assert planned.guards == ((f"{which} would be removed (is the directory complete?)",) if guarded else ())
 
 
 def test_branches_that_come_do_not_make_up_for_those_that_go() -> None:

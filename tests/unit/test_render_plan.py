@@ -28,7 +28,7 @@ def shown(after: Intent, *, proposal: bool = False) -> str:
 
 
 def test_nothing_to_do_is_one_line() -> None:
-    assert shown(BEFORE) == "nothing would change: 2 branches as they are\n"
+    assert shown(BEFORE) == "nothing would change: 2 branches stay as they are\n"
 
 
 def test_a_tunnel_that_goes_shows_the_move_and_how_to_do_it() -> None:

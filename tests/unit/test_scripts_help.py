@@ -21,5 +21,3 @@ def test_help_shows_the_comment_at_the_head_and_does_nothing(name: str, option: 
     head = [line[1:].strip() for line in (SCRIPTS / name).read_text().splitlines()[1:] if line.startswith("#")]
     assert done.stdout.splitlines()[0] == head[0]
     assert all(line.strip() in head for line in done.stdout.splitlines())
-
-
