@@ -243,6 +243,16 @@ def test_tunnels_that_only_change_are_told_of(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+def test_a_tunnel_that_moves_from_a_process_that_hangs_is_down_and_one_that_goes_is_not_told_of(tmp_path: Path) -> None:
+    async def scene(speakers: Speakers, _: dict[int, Relay], events: list[Event]) -> None:
+        mark = len(events)
+        speakers.reconfigure(in_processes(network(1), {"b1/fiber": 2}))
+        changed = [(event.tunnel, event.state) for event in of(events[mark:], SessionChanged)]
+        assert changed == [(ONE, SessionState.DOWN)]
+
+    play(tmp_path, scene)
+
+
 def test_a_process_that_is_let_go_is_lost_and_its_counters_stay(tmp_path: Path) -> None:
     async def scene(speakers: Speakers, _: dict[int, Relay], events: list[Event]) -> None:
         speakers.reconfigure(network(1))
