@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hub.cli.exit_status import DONE, NOT_RUNNING, REFUSED, USAGE
 from hub.cli.lab_arguments import EXAMPLES, add_target, duration_seconds, loss_share, timers_help
+from hub.cli.lab_shell import shell, take_name
 from hub.cli.where import lab_option
 
 if TYPE_CHECKING:
@@ -47,9 +48,9 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     _add_degrade(commands)
     _add_probe(commands)
     inside = ("shell bandung", "shell hub -- pointsman status", "shell --name second hub")
-    shell = _command(commands, "shell", "a shell, or a command, on one of the machines", _shell, *inside)
-    shell.add_argument("node", metavar="NODE", help="hub, hq, bandung, bandung-host, isp:telkom or ix")
-    shell.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="instead of a shell")
+    within = _command(commands, "shell", "a shell, or a command, on one of the machines", shell, *inside)
+    within.add_argument("node", metavar="NODE", help="hub, hq, bandung, bandung-host, isp:telkom or ix")
+    within.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="instead of a shell")
     _command(commands, "demo", "build it, cut, heal, measure, remove it: about a minute", _demo, "demo")
     gone = "remove everything of the lab, also of one that was killed half-way"
     _command(commands, "down", gone, _down, "down", "down --name second")
@@ -109,8 +110,8 @@ def run(args: argparse.Namespace) -> int:
 
     os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", ""), *_SYSTEM_DIRECTORIES])
     try:
-        if args.lab_action is _shell:
-            _take_name(args)
+        if args.lab_action is shell:
+            take_name(args)
         with like_an_interrupt():
             return _act(args, names.lab_place(args.name))
     except names.NotUpError as error:
@@ -340,37 +341,6 @@ def _check_branches(lab: Lab, written: Iterable[str]) -> None:
         if name not in names:
             there = f"{meant(name, names)}the branches are {', '.join(names)}"
             raise LabError(f'"{name}" is no branch of this lab: {there}')
-
-
-def _shell(args: argparse.Namespace, place: LabPlace) -> int:
-    from hub.lab import record
-    from hub.lab.disturbances import meant
-    from hub.lab.hub_processes import hub_environment
-    from hub.lab.names import LabError
-    from hub.lab.namespaces import inside
-
-    lab = record.load(place)
-    node = args.node.replace("isp:", "isp-", 1)
-    if node not in lab.network.nodes():
-        nodes = lab.network.nodes()
-        raise LabError(f'"{args.node}" is not in this lab: {meant(node, nodes)}the machines are {", ".join(nodes)}')
-    command = args.command[1:] if args.command[:1] == ["--"] else args.command
-    command = command or [os.environ.get("SHELL", "/bin/sh")]
-    here = str(Path(sys.executable).parent)
-    environment = {**os.environ, **hub_environment(place, lab.configuration)}
-    environment["PATH"] = os.pathsep.join([here, environment["PATH"]])
-    arguments = inside(place, node, command)
-    sys.stdout.flush()
-    os.execvpe(arguments[0], arguments, environment)  # noqa: S606 - becomes that command
-
-
-def _take_name(args: argparse.Namespace) -> None:
-    """`shell NODE --name X`: argparse gives all that is behind NODE to the command, but no command is called --name."""
-    first, *rest = args.command or [""]
-    if first == "--name" and rest:
-        args.name, args.command = rest[0], rest[1:]
-    elif first.startswith("--name="):
-        args.name, args.command = first.removeprefix("--name="), rest
 
 
 def _demo(_args: argparse.Namespace, place: LabPlace) -> int:
