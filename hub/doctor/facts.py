@@ -248,9 +248,16 @@ class Facts:
         return int(text) if text.isdecimal() else None
 
     def running(self, program: str) -> Process | None:
-        """The process of a program of the hub (forwarder, controller, exabgp), if it runs in this network namespace."""
+        """The process of a program of the hub, if it runs in this network namespace.
+
+        Forwarder, controller, exabgp-1 and so on; exabgp is any of them.
+        """
         for each in self.pid_files:
-            if each.program.split("-")[0] == program and each.process is not None and not each.process.elsewhere:
+            if (
+                program in (each.program, each.program.split("-")[0])
+                and each.process is not None
+                and not each.process.elsewhere
+            ):
                 return each.process
         return None
 

@@ -141,6 +141,15 @@ def test_a_running_process_without_its_socket_is_wrong() -> None:
     assert "control.sock is not there" in the_one(running(sockets={"forwarder.sock": None})).text
 
 
+def test_the_socket_of_an_exabgp_processs_relay_is_asked_too() -> None:
+    second = replace(next(each for each in RUNNING["pid_files"] if each.program == "exabgp"), program="exabgp-2")
+    answered = {"forwarder.sock": None, "control.sock": None}
+    facts = running(pid_files=(*RUNNING["pid_files"], second), sockets={**answered, "exabgp-2.sock": "does not answer"})
+    finding = the_one(facts)
+    assert f"exabgp-2 (pid {EXABGP.pid}) runs, and exabgp-2.sock does not answer" in finding.text
+    assert f"pkill -9 -P {EXABGP.pid}" in (finding.mend or "")
+
+
 def test_a_socket_left_behind_by_a_dead_process_is_nothing() -> None:
     assert bad(machine(sockets={"control.sock": "does not answer (Connection refused)"})) == []
 

@@ -6,6 +6,7 @@ import socket
 import struct
 from ipaddress import IPv4Address, ip_address, ip_network
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -139,6 +140,26 @@ def test_a_socket_is_answered_at_or_not(tmp_path: Path) -> None:
         assert sockets.answering(places) == {"forwarder.sock": "does not answer", "control.sock": "does not answer"}
     refused = "does not answer (Connection refused)"
     assert sockets.answering(places) == {"forwarder.sock": refused, "control.sock": refused}
+
+
+def test_a_relay_is_answered_at_when_it_greets(tmp_path: Path) -> None:
+    places = Places(run=tmp_path)
+    places.exabgp_config(2).touch()
+    assert sockets.answering(places) == {}
+    with socket.socket(socket.AF_UNIX) as relay:
+        relay.bind(str(places.relay_socket(2)))
+        relay.listen()
+        assert sockets.answering(places) == {"exabgp-2.sock": "does not answer"}
+        relay.accept()[0].close()
+
+        def greet() -> None:
+            with relay.accept()[0] as connection:
+                connection.sendall(b"{}\n")
+
+        greeting = Thread(target=greet)
+        greeting.start()
+        assert sockets.answering(places) == {"exabgp-2.sock": None}
+        greeting.join()
 
 
 def test_a_directory_that_is_not_there_and_one_that_is(tmp_path: Path) -> None:

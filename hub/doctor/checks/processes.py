@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from hub.doctor.checks.sessions import OUR_MODULES
-from hub.doctor.facts import Facts, PidFile, Unseen, Wanted
+from hub.doctor.facts import Facts, PidFile, Process, Unseen, Wanted
 from hub.doctor.findings import Finding, fine, unseen, warning, wrong
 from hub.forwarder.checks import FORWARDER_NEEDS
 
@@ -44,6 +44,7 @@ def namespaces(facts: Facts, _wanted: Wanted) -> Iterator[Finding]:
 def sockets(facts: Facts, _wanted: Wanted) -> Iterator[Finding]:
     """Sockets at which nobody answers although the process runs."""
     owners = {"forwarder.sock": "forwarder", "control.sock": "controller"}
+    owners |= {f"{each.program}.sock": each.program for each in facts.pid_files if each.program.startswith("exabgp-")}
     for name, program in owners.items():
         process = facts.running(program)
         state = facts.sockets.get(name, "is not there")
@@ -53,9 +54,14 @@ def sockets(facts: Facts, _wanted: Wanted) -> Iterator[Finding]:
             yield fine(PLACE, "socket", f"{name} is answered at")
         elif process is not None:
             text = f"{program} (pid {process.pid}) runs, and {name} {state}"
-            yield wrong(
-                PLACE, "socket", text, f"look at its log; if it hangs, kill -9 {process.pid}: it is started again"
-            )
+            yield wrong(PLACE, "socket", text, f"look at its log; {_if_it_hangs(program, process)}")
+
+
+def _if_it_hangs(program: str, process: Process) -> str:
+    if program.startswith("exabgp"):
+        # Its only child. Sessions are ExaBGP's own.
+        return f"if its relay hangs, pkill -9 -P {process.pid}: it is started again, and no session notices"
+    return f"if it hangs, kill -9 {process.pid}: it is started again"
 
 
 def capabilities(facts: Facts, _wanted: Wanted) -> Iterator[Finding]:

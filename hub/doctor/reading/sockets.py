@@ -96,8 +96,17 @@ def answering(places: Places) -> dict[str, str | Unseen | None]:
     asked = {
         places.forwarder_socket: encode(greeting("reader")),
         places.control_socket: encode({"ask": "status"}),
+        # A relay greets whoever connects, and serves nobody but the controller.
+        **{places.relay_socket(number): b"" for number in _configured(places)},
     }
     return {path.name: _answer(path, line) for path, line in asked.items() if os.path.lexists(path)}
+
+
+def _configured(places: Places) -> frozenset[int]:
+    try:
+        return places.configured_processes()
+    except OSError:
+        return frozenset()
 
 
 def _answer(path: Path, line: bytes) -> str | Unseen | None:
