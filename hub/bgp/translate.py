@@ -96,18 +96,27 @@ class _Session:
     refused: dict[Prefix, tuple[Route, str]] = field(default_factory=dict)
     refusals: Counter[str] = field(default_factory=Counter)
     """Refused routes by reason, as far as they are kept."""
+    not_kept: set[str] = field(default_factory=set)
+    """The reasons of those that are not."""
 
     def refuse(self, route: Route, why: str) -> None:
         self.allow(route.prefix)
         if len(self.refused) < MOST_REFUSED_KEPT:
             self.refusals[why] += 1
             self.refused[route.prefix] = route, why
+        else:
+            self.not_kept.add(why)
 
     def allow(self, prefix: Prefix) -> None:
         """It is not refused any more, whether it was withdrawn or accepted."""
         known = self.refused.pop(prefix, None)
         if known is not None:
             self.refusals[known[1]] -= 1
+
+    def counted(self) -> dict[str, int]:
+        """Refused routes by reason; where some are not counted, the reason says so."""
+        more = "; there are more, which are not counted"
+        return {f"{why}{more}" if why in self.not_kept else why: count for why, count in (+self.refusals).items()}
 
 
 class Translator:
@@ -139,7 +148,7 @@ class Translator:
                 events.append(SessionChanged(before[address].tunnel.id, SessionState.DOWN, at, "configured anew"))
         for address, session in self._sessions.items():
             renamed = before[address].tunnel.id != self._neighbors[address].tunnel.id
-            resync = resync or renamed or len(session.refused) >= MOST_REFUSED_KEPT
+            resync = resync or renamed or bool(session.not_kept)
             if not renamed:
                 events += self._judged_anew(address, at)
         return Reconfigured(gone, tuple(events), resync)
@@ -203,10 +212,10 @@ class Translator:
     def refusals(self) -> Mapping[TunnelId, Mapping[str, int]]:
         """How many routes each branch announces, over which tunnel, that are refused for which reason.
 
-        Beyond `MOST_REFUSED_KEPT` of a session they are not counted.
+        Beyond `MOST_REFUSED_KEPT` of a session they are not counted, and the reason says so.
         """
         return {
-            self._neighbors[address].tunnel.id: dict(+session.refusals)
+            self._neighbors[address].tunnel.id: session.counted()
             for address, session in self._sessions.items()
             if +session.refusals
         }

@@ -108,6 +108,17 @@ def test_refused_routes_beyond_those_that_are_kept_are_not_counted_again_and_aga
     assert translator.refusals() == {}
 
 
+def test_where_more_routes_are_refused_than_are_kept_that_is_said_and_all_is_told_anew_for_another_intent() -> None:
+    translator = Translator(network(1))
+    many = [IPv4Network(f"10.{9 + n // 256}.{n % 256}.0/24") for n in range(MOST_REFUSED_KEPT + 100)]
+    translator.state(BRANCH, SessionState.UP, "", NOW)
+    translator.updated(heard(*many), NOW)
+    translator.updated(Updated(BRANCH, Direction.RECEIVED, (), (many[0],)), NOW)
+    alien = "the prefix is not one of this branch's prefixes; there are more, which are not counted"
+    assert translator.refusals() == {FIBER: {alien: MOST_REFUSED_KEPT - 1}}
+    assert translator.reconfigure(network(1), NOW).resync
+
+
 def test_a_down_that_exabgp_repeats_does_not_begin_anew() -> None:
     memory = Memory()
     memory.observe(said('"state": "down", "reason": "hold timer expired"', "state"), 1.0)
