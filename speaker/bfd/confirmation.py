@@ -122,12 +122,12 @@ class Doubt:
 
     # what happens
 
-    def begin(self, now: int, hub_late: int) -> None:
-        """A packet is late: the burst begins. `hub_late` is by how much our own timers were late lately."""
-        interval, trip = self.gaps.interval, self.round_trip
+    def begin(self, now: int) -> None:
+        """A packet is late: the burst begins."""
+        trip = self.round_trip
         longest = min(3 * trip.smoothed, trip.smoothed + 10 * _MS)
         usual = trip.smoothed + 4 * trip.variation + 2 * _MS
-        self._wait = max(SHORTEST_WAIT, longest, usual) + min(hub_late, interval // 4)
+        self._wait = max(SHORTEST_WAIT, longest, usual)
         loss = self.gaps.loss
         self._planned = probes(loss if self.both_ways else 1 - (1 - loss) ** 2)
         self._began, self._asked = now, 0
@@ -151,7 +151,7 @@ class Doubt:
         self._not_before = now + self.gaps.interval
         return True
 
-    def judge(self, now: int, *, witness_heard: int | None, hub_slept: bool, unlike: bool, hub_late: int) -> Verdict:
+    def judge(self, now: int, *, witness_heard: int | None, hub_slept: bool, unlike: bool) -> Verdict:
         """What to do at `due`.
 
         `witness_heard` is when another tunnel of the branch was heard last; `hub_slept` whether this process was kept
@@ -165,20 +165,20 @@ class Doubt:
             return Verdict.ASK
         if hub_slept and self._restarts < MOST_RESTARTS:
             self._restarts += 1
-            self.begin(now, hub_late)
+            self.begin(now)
             return Verdict.ASK
         if witness_heard is not None and witness_heard > began and not hub_slept:
             if not unlike or self._asked_again:
                 self._end()
                 return Verdict.DEAD
             self._asked_again = True
-            self.begin(now, hub_late)
+            self.begin(now)
             return Verdict.ASK
         self._bursts += 1
         if self._bursts >= MOST_BURSTS:
             self._end()
             return Verdict.WAIT
-        self.begin(now, hub_late)
+        self.begin(now)
         return Verdict.ASK
 
     def forget(self) -> None:

@@ -41,7 +41,7 @@ class Burst:
     def __init__(self, doubt: Doubt, now: int) -> None:
         self.doubt, self.now = doubt, now
         self.asked = 0
-        doubt.begin(now, 0)
+        doubt.begin(now)
 
     def play(
         self, *, witness: int | None = NEVER, slept: bool = False, unlike: bool = False, most: int = 1000
@@ -49,7 +49,7 @@ class Burst:
         """Until something other than another probe is to be done."""
         for _ in range(most):
             self.now = self.doubt.due
-            verdict = self.doubt.judge(self.now, witness_heard=witness, hub_slept=slept, unlike=unlike, hub_late=0)
+            verdict = self.doubt.judge(self.now, witness_heard=witness, hub_slept=slept, unlike=unlike)
             if verdict is not Verdict.ASK:
                 return verdict
             self.doubt.asked(self.now)
@@ -168,18 +168,6 @@ def test_when_an_unlike_tunnel_is_silent_too_the_tunnel_is_asked_once_more() -> 
     assert burst.asked == 10
 
 
-def test_a_late_hub_waits_longer_but_not_for_ever() -> None:
-    ends = []
-    for late in (0, 3 * MS, 500 * MS):
-        doubt = armed()
-        doubt.begin(600 * MS, late)
-        for _ in range(doubt.planned):
-            doubt.asked(doubt.due)
-        ends.append(doubt.due)
-    assert ends[1] - ends[0] == 3 * MS
-    assert ends[2] - ends[0] == INTERVAL // 4
-
-
 def test_another_interval_has_to_be_learnt() -> None:
     doubt = armed()
     doubt.gaps.expect(100 * MS)
@@ -193,7 +181,7 @@ def test_lost_packets_are_learnt_and_make_bursts_longer() -> None:
         now += INTERVAL * (2 if number % 10 == 0 else 1)
         doubt.gaps.arrived(now)
     assert doubt.gaps.loss == pytest.approx(0.1, abs=0.02)
-    doubt.begin(now, 0)
+    doubt.begin(now)
     assert doubt.planned == math.ceil(math.log(FALSE_BURST) / math.log(1 - (1 - doubt.gaps.loss) ** 2))
 
 

@@ -18,11 +18,11 @@ from hub.forwarder.liveness.model import (
     Standing,
     Timers,
     TunnelSpec,
-    milliseconds,
     silent,
 )
 from hub.forwarder.liveness.model import State as Verdict
 from hub.forwarder.liveness.patience import patience_ends
+from hub.forwarder.liveness.unlike_timers import unlike_timers
 from hub.forwarder.loop import Loop
 from speaker.bfd.confirmation import Doubt
 from speaker.bfd.packet import ControlPacket, Diagnostic, State
@@ -33,9 +33,13 @@ from speaker.bfd.transitions import Change
 TRANSMIT_MULTIPLIER = 5
 """What we tell the branches: a short sleep of the hub must not kill tunnels in their eyes."""
 _SETTLING = 3_000_000_000
-_TICKS_A_POLL = 10
+_TICK = 1_000_000_000
+_INTERVALS_A_ROUND_TRIP = 20
+"""The round trip is measured once in so many intervals, and at most once a second: a packet in twenty."""
 _FIRST_ROUND_TRIPS = 6
-"""Measured a second apart, so that a tunnel's usual variation is soon known; the later ones rarely."""
+"""Measured a second apart, so that a tunnel's usual variation is soon known."""
+_ECHOES_LOST = 4
+"""After so many in a row the branch's kernel is taken for one that answers no echo."""
 _PATIENT = SessionTimers(SLOW_INTERVAL, SLOW_INTERVAL, TRANSMIT_MULTIPLIER)
 
 
@@ -66,7 +70,8 @@ class BfdWatch:
         self._receiver = receiver
         self._sender = sender
         self._echo = echo
-        self._asker = echo.join(self._echoed)
+        self._asker = echo.join(self._measured)
+        self._prober = echo.join(self._probed)
         self._changed = changed
         self._standing = Standing.fresh(loop.now())
         self._closed = False
@@ -82,9 +87,9 @@ class BfdWatch:
         )
         self._steady_since = loop.now()
         self._forgiven_at = 0
-        self._answers_echo = False
+        self._echoes_lost = _ECHOES_LOST
         self._difference: str | None = None
-        self._ticks = session.discriminator % _TICKS_A_POLL
+        self._ticks = session.discriminator
         self._agreed: Callable[[], None] | None = None
         self._transmission = Alarm(loop, self._transmit)
         self._detection = Alarm(loop, self._check)
@@ -119,11 +124,11 @@ class BfdWatch:
         """Ask the branch's BFD, and its kernel: neither a starved daemon nor a filter must look like a dead line."""
         if self._session.state is State.UP:
             self._sender.send(self._session.probe(now))
-        self._ask_kernel(now)
+        self._ask_kernel(self._prober, now)
 
-    def _ask_kernel(self, now: int) -> None:
+    def _ask_kernel(self, asker: int, now: int) -> None:
         index = self.interface_index
-        self._echo.ask(self._asker, source=self.local, destination=self.spec.remote, interface=index, now=now)
+        self._echo.ask(asker, source=self.local, destination=self.spec.remote, interface=index, now=now)
 
     def set_spec(self, spec: TunnelSpec) -> None:
         """The tunnel is described anew; addresses and interface are the same."""
@@ -151,7 +156,7 @@ class BfdWatch:
         """Take a packet of this session."""
         step = self._session.receive(packet, arrived, now)
         confirmer = self._confirmer
-        if step.round_trip is not None and not confirmer.doubt.asking and not self._answers_echo:
+        if step.round_trip is not None and not confirmer.doubt.asking and self._echoes_lost >= _ECHOES_LOST:
             confirmer.doubt.round_trip.sample(step.round_trip)
         if not packet.final:
             confirmer.doubt.gaps.arrived(arrived)
@@ -161,12 +166,26 @@ class BfdWatch:
         if healed:
             self._healed()
 
-    def _echoed(self, answer: Answer) -> None:
-        if answer.source != self.spec.remote or answer.interface != self.interface_index:
+    def _measured(self, answer: Answer) -> None:
+        if self._is_from_there(answer):
+            # The branch's kernel is a better clock than its BFD daemon, which others keep from running.
+            self._echoes_lost = 0
+            self._confirmer.doubt.round_trip.sample(max(answer.arrived - answer.sent, 0))
+            self._answered(answer)
+
+    def _probed(self, answer: Answer) -> None:
+        if not self._is_from_there(answer):
             return
-        # The branch's kernel is a better clock than its BFD daemon, which others keep from running.
-        self._answers_echo = True
-        self._confirmer.doubt.round_trip.sample(max(answer.arrived - answer.sent, 0))
+        doubted = self._confirmer.doubt.asking
+        self._answered(answer)
+        # Of a burst the first answer counts: the others are of the same moment, and would outweigh all usual ones.
+        if doubted and not self._confirmer.doubt.asking:
+            self._confirmer.doubt.round_trip.sample(max(answer.arrived - answer.sent, 0))
+
+    def _is_from_there(self, answer: Answer) -> bool:
+        return answer.source == self.spec.remote and answer.interface == self.interface_index
+
+    def _answered(self, answer: Answer) -> None:
         if self._confirmer.heard(answer.arrived, self._loop.now(), answer=True):
             self._healed()
 
@@ -194,15 +213,20 @@ class BfdWatch:
     def tick(self, now: int) -> None:
         """Once a second: a silent start ends, an interface that was made anew is found, the round trip is measured."""
         self._ticks += 1
-        few = self._confirmer.doubt.round_trip.samples < _FIRST_ROUND_TRIPS
-        if self._agreed is None and (few or self._ticks % _TICKS_A_POLL == 0):
-            self._act(self._session.poll(now))
-            self._ask_kernel(now)
+        if self._agreed is None and self._measures():
+            if self._echoes_lost >= _ECHOES_LOST:
+                self._act(self._session.poll(now))
+            self._echoes_lost += 1
+            self._ask_kernel(self._asker, now)
         if self._standing.state != "up":
             self.interface_index = interface_index(self.spec.interface, self.interface_index)
         if self._standing.state == "unknown" and now >= self._standing.gives_up_at(self.timers.detection_ns):
             missing = f"interface {self.spec.interface} is missing"
             self._say("down", "no answer since the start" if self.interface_index else missing)
+
+    def _measures(self) -> bool:
+        seconds = max(1, _INTERVALS_A_ROUND_TRIP * self.interval // _TICK)
+        return self._confirmer.doubt.round_trip.samples < _FIRST_ROUND_TRIPS or self._ticks % seconds == 0
 
     def unlike(self, now: int) -> str | None:
         """How the branch's timers differ from the configured ones, once they are settled; None if they don't."""
@@ -210,20 +234,8 @@ class BfdWatch:
         if session.state is not State.UP or remote is None or now - self._steady_since < _SETTLING:
             self._difference = None
         elif session.settled:
-            self._difference = self._compare(session, remote)
+            self._difference = unlike_timers(session.detection_time, remote.multiplier, self.timers, self.spec)
         return self._difference
-
-    def _compare(self, session: Session, remote: ControlPacket) -> str | None:
-        interval = session.detection_time // remote.multiplier
-        # A branch sends one multiplier, whatever the hub's timers for carrying and for standing by say.
-        multipliers = {self.spec.active.multiplier, self.spec.idle.multiplier}
-        if remote.multiplier in multipliers and interval == self.timers.interval_ns:
-            return None
-        return (
-            f"the branch sends every {milliseconds(interval)} with multiplier {remote.multiplier}, configured are "
-            f"{milliseconds(self.timers.interval_ns)} and {self.timers.multiplier}: "
-            f"its death is seen after {milliseconds(session.detection_time)}"
-        )
 
     def report(self) -> LivenessReport:
         """What is known of the tunnel."""
@@ -263,6 +275,7 @@ class BfdWatch:
         self._detection.cancel()
         self._receiver.remove(self._session.discriminator, self)
         self._echo.part(self._asker)
+        self._echo.part(self._prober)
         self._sender.close()
 
     def _transmit(self) -> None:

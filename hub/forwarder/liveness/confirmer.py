@@ -107,10 +107,10 @@ class Confirmer:
         return self._judge() if self._loop.now() >= self.due else None
 
     def _judge(self) -> str | None:
-        now, doubt, late = self._loop.now(), self.doubt, self._loop.lateness
+        now, doubt = self._loop.now(), self.doubt
         if not doubt.asking:
             self._counters["confirmations-begun"] += 1
-            doubt.begin(now, late)
+            doubt.begin(now)
             self._began = now
         witness_heard, witness = self._company.witness(self._member)
         verdict = doubt.judge(
@@ -118,7 +118,6 @@ class Confirmer:
             witness_heard=witness_heard,
             hub_slept=self._loop.stalled_since(self._began, _ANY) > 0,
             unlike=self._company.unlike_is_silent(self._member, now),
-            hub_late=late,
         )
         if verdict is Verdict.ASK:
             self._ask(now)
