@@ -69,8 +69,8 @@ def untied(world: World, prefix: Prefix, since: float) -> float:
     if any(_forgotten(world, tunnel, prefix) for tunnel in best):
         return NO_PROMISE
     # With the relay dies what it had not yet told: another live tunnel that stands in may meet a value unknown here.
-    unknown = any(not _can_speak(world, tunnel) for tunnel in best)
-    if unknown and all(world.lines[tunnel].live for tunnel in best):
+    silent = [tunnel for tunnel in best if not _can_speak(world, tunnel)]
+    if silent and all(world.lines[tunnel].live for tunnel in best):
         return NO_PROMISE
     for tunnel in best:
         if world.controller is not None:
@@ -119,20 +119,30 @@ def _by_the_hub(world: World, prefix: Prefix) -> float:
 
 
 def _forgotten(world: World, tunnel: TunnelId, prefix: Prefix) -> bool:
-    """Whether the branch holds a better value than the hub can know of, because the controller came after it.
+    """Whether the branch holds a better value than the hub can know of.
 
+    The relay died before it told; or the controller came after it.
     The relay remembers what was sent, and what was replaced a moment before; a dead one remembers nothing, and one that
     came after the branch's session began knows only what ExaBGP still has. With a tunnel that is removed goes all that
     is known of it, also when it is added again.
     """
     controller, branch = world.controller, world.branch
+    if not _can_speak(world, tunnel) and not _is_known(world, tunnel, prefix):
+        return True
     if controller is None or branch.heard_at[tunnel] >= max(controller.started, world.configured_since):
         return False
     relay = world.relays[world.process_of(tunnel)]
     if relay.running and max(relay.started, world.configured_since) <= world.sessions.ends[tunnel].branch_since:
         return False
-    known = controller.view.session_of(tunnel).lowest_held
-    return known is None or known > branch.holds[tunnel][prefix]
+    return not _is_known(world, tunnel, prefix)
+
+
+def _is_known(world: World, tunnel: TunnelId, prefix: Prefix) -> bool:
+    """Whether the controller reckons with what the branch holds from a tunnel."""
+    if world.controller is None:
+        return True
+    known = world.controller.view.session_of(tunnel).lowest_held
+    return known is not None and known <= world.branch.holds[tunnel][prefix]
 
 
 def _can_be_told_since(world: World, prefix: Prefix) -> float:
