@@ -15,6 +15,7 @@ from hub.lab.names import LabError, LabPlace
 from hub.lab.outages import Direction
 from hub.lab.plan import plan
 from hub.lab.probe import Probe, ProbeReport
+from hub.lab.processors import FULL, processor_ticks, processor_use
 from hub.lab.readiness import Report, hub_report, wait_until_well
 from hub.lab.record import Lab
 from hub.overrides import TIMERS, Overrides, overridden
@@ -55,6 +56,7 @@ def run(place: LabPlace, directory: Path, intent: Intent, say: Say, show: Callab
     tunnels = sum(1 for _ in network.tunnels())
     say(f"for this demonstration: liveness 50 ms x 3 on every tunnel, failback after {HOLD.seconds} s")
     say("")
+    ticks = processor_ticks()
     try:
         begun = time.monotonic()
         built = f"hub, {len(network.branches)} branches, {len(network.isps)} ISPs, {tunnels} WireGuard tunnels"
@@ -66,6 +68,9 @@ def run(place: LabPlace, directory: Path, intent: Intent, say: Say, show: Callab
         raise LabError(f"{error}; the logs are in {kept}" if kept is not None else str(error)) from error
     else:
         if not worked:
+            use = processor_use(ticks)
+            if use > FULL:
+                say(f"the processors were {use:.0%} busy: on a full machine tunnels look dead; try again")
             say(f"the logs are in {_keep_logs(place)}")
         return worked
     finally:

@@ -21,14 +21,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from failover_cuts import CutResult, one_cut, rounds
-from failover_hubs import KINDS
+from failover_hubs import KINDS, USUAL
 from failover_network import MOST_PREFIXES, Wanted
 from failover_picture import picture
 from failover_report import WAYS, Quiet, as_json, table
-from failover_site import Site, place_names, processor_ticks, processor_use
+from failover_site import Site, place_names
 
 from hub.lab.disturbances import Direction
 from hub.lab.names import LabError, lab_place
+from hub.lab.processors import processor_ticks, processor_use
 from hub.overrides import duration
 
 SHORT_HUBS, SHORT_CUTS, SHORT_QUIET = "pointsman,bird,frr", 2, 2.0
@@ -65,7 +66,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench failover", description=__doc__)
     parser.add_argument("--cuts", type=int, default=60, help="of each hub (default: %(default)s)")
     parser.add_argument("--slow-cuts", type=int, default=10, help="of a hub without BFD (default: %(default)s)")
-    parser.add_argument("--hubs", default=",".join(KINDS), help="names, with commas (default: %(default)s)")
+    parser.add_argument("--hubs", default=",".join(USUAL), help=f"some of {','.join(KINDS)} (default: %(default)s)")
     parser.add_argument("--cut", choices=[way.value for way in Direction], default="both", help="which way packets die")
     parser.add_argument("--interval", type=duration, default="50ms", help="of liveness (default: %(default)s)")
     parser.add_argument("--multiplier", type=int, default=3, help="of liveness (default: %(default)s)")
@@ -89,7 +90,8 @@ def check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> argpa
     if unknown := [name for name in options.hubs if name not in KINDS]:
         parser.error(f'--hubs: there is no hub "{unknown[0]}": some of {",".join(KINDS)}')
     if options.liveness == "icmp" and not options.short:
-        options.hubs = [name for name in options.hubs if KINDS[name].is_pointsman or not KINDS[name].bfd]
+        can = [name for name, kind in KINDS.items() if (kind.is_pointsman and not kind.echo) or not kind.bfd]
+        options.hubs = [name for name in options.hubs if name in can]
     if not 1 <= options.prefixes <= MOST_PREFIXES:
         parser.error(f"--prefixes: from 1 to {MOST_PREFIXES}")
     if options.cuts < 1 or options.slow_cuts < 0:

@@ -29,12 +29,16 @@ HOLD_SECONDS, KEEPALIVE_SECONDS = 9, 3
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A Kind is one of the hubs: its program, whether it speaks BFD, whether Pointsman confirms by probes."""
+    """A Kind is one of the hubs: its program, whether it speaks BFD, whether Pointsman confirms by probes.
+
+    `echo`: Pointsman asks for an ICMP echo every interval beside BFD, to find cuts of either direction.
+    """
 
     name: str
     program: str
     bfd: bool = True
     confirm: bool = True
+    echo: bool = False
 
     @property
     def is_pointsman(self) -> bool:
@@ -51,12 +55,16 @@ KINDS = {
     for kind in (
         Kind("pointsman", POINTSMAN),
         Kind("pointsman-plain", POINTSMAN, confirm=False),
+        Kind("pointsman-echo", POINTSMAN, echo=True),
         Kind("bird", BIRD),
         Kind("frr", FRR),
         Kind("bird-no-bfd", BIRD, bfd=False),
         Kind("frr-no-bfd", FRR, bfd=False),
     )
 }
+
+USUAL = tuple(name for name, kind in KINDS.items() if not kind.echo)
+"""The hubs of a run that does not name any."""
 
 
 def liveness_of(kind: Kind, wanted: str) -> str:

@@ -59,24 +59,28 @@ class Wanted:
         return self.interval.total_seconds() * self.multiplier
 
 
-def write_configuration(directory: Path, wanted: Wanted, *, liveness: str, confirm: bool) -> Path:
-    """Write the configuration of a network into a new directory; `confirm` is Pointsman's adaptive confirmation."""
+def write_configuration(directory: Path, wanted: Wanted, *, liveness: str, confirm: bool, echo: bool = False) -> Path:
+    """Write the configuration of a network into a new directory.
+
+    `confirm` is Pointsman's adaptive confirmation, `echo` an ICMP echo every interval beside BFD.
+    """
     (directory / "branches").mkdir(parents=True)
     more = ", ".join(further_prefixes(wanted.prefixes - 1))
     between = f"  between-branches: [{more}]\n" if more else ""
     (directory / "network.yaml").write_text(_NETWORK.format(between=between))
     (directory / "allocations.yaml").write_text(_ALLOCATIONS)
-    (directory / "branches" / f"{BRANCH}.yaml").write_text(_branch(wanted, liveness, confirm=confirm))
+    (directory / "branches" / f"{BRANCH}.yaml").write_text(_branch(wanted, liveness, confirm=confirm, echo=echo))
     return directory
 
 
-def _branch(wanted: Wanted, liveness: str, *, confirm: bool) -> str:
+def _branch(wanted: Wanted, liveness: str, *, confirm: bool, echo: bool) -> str:
     timers = f"interval: {milliseconds(wanted.interval)}, multiplier: {wanted.multiplier}"
+    more = f"confirm: {str(confirm).lower()}" + (", echo: true" if echo else "")
     return (
         "as: 65001\n"
         f"prefixes: [{BRANCH_PREFIX}]\n"
         f"router: {{kind: {wanted.router}}}\n"
-        f"liveness: {{method: {liveness}, {timers}, confirm: {str(confirm).lower()}}}\n"
+        f"liveness: {{method: {liveness}, {timers}, {more}}}\n"
         f"uplinks: {{{PREFERRED}: {{isp: telkom}}, {OTHER}: {{isp: indosat}}}}\n"
     )
 

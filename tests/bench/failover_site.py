@@ -50,7 +50,9 @@ class Site:
     def __init__(self, kind: Kind, place: LabPlace, wanted: Wanted, directory: Path) -> None:
         self.kind, self.place, self._wanted = kind, place, wanted
         liveness = liveness_of(kind, wanted.liveness)
-        self._configuration = write_configuration(directory, wanted, liveness=liveness, confirm=kind.confirm)
+        self._configuration = write_configuration(
+            directory, wanted, liveness=liveness, confirm=kind.confirm, echo=kind.echo
+        )
         self._network, self._overrides = planned(self._configuration)
         self._monitor: subprocess.Popen[str] | None = None
         self._changes = directory / "changes"
@@ -255,18 +257,6 @@ class Site:
 
 def _packets(expressions: list[dict[str, dict[str, int]]]) -> int:
     return next(one["counter"]["packets"] for one in expressions if "counter" in one)
-
-
-def processor_use(since: tuple[int, int]) -> float:
-    """The share of all processors that was busy since `processor_ticks` said this."""
-    busy, total = (now - then for now, then in zip(processor_ticks(), since, strict=True))
-    return busy / total if total else 0.0
-
-
-def processor_ticks() -> tuple[int, int]:
-    """(busy, all) ticks of all processors since the machine started, proc(5)."""
-    ticks = [int(word) for word in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
-    return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
 
 
 def place_names(number: int) -> list[str]:
