@@ -47,7 +47,7 @@ ANSWERED_WITHIN = 5.0
 """Seconds after which a command without an answer counts as lost."""
 
 SHORT_FIRST_LINE = 50
-"""From so many prefixes on, the first goes alone, so that it does not wait for the rest to be read."""
+"""From so many prefixes on, the first goes alone, and the rest when ExaBGP has read it: it reads all that waits."""
 
 IPV4_ONLY = (4,)
 
@@ -103,6 +103,11 @@ class _Neighbor:
         self.equal = None
         if announcements is not None and any(prefix.version not in self.ends for prefix in announcements):
             self.wanted = {prefix: said for prefix, said in announcements.items() if prefix.version in self.ends}
+
+    def is_unread(self, prefix: Prefix) -> bool:
+        """Whether a change of this prefix was said and ExaBGP has not answered yet."""
+        change = self.changes.get(prefix)
+        return change is not None and change.answered_at is None
 
     @property
     def settled(self) -> bool:
@@ -299,9 +304,13 @@ class Ledger:
         """All that there is to say to a neighbor now, most useful first."""
         wanted = known.wanted or {}
         commands: list[Command] = []
+        head = next(iter(wanted)) if len(wanted) > SHORT_FIRST_LINE else None
+        if head is not None and known.is_unread(head):
+            return []
         differing = [p for p, a in wanted.items() if known.sent.get(p) != a and p not in known.changes]
-        first = len(wanted) > SHORT_FIRST_LINE and bool(differing) and differing[0] == next(iter(wanted))
-        for announcement, prefixes in _runs(differing, wanted, alone=first):
+        if head is not None and differing[:1] == [head]:
+            return [Announce(address, wanted[head], (head,))]
+        for announcement, prefixes in _runs(differing, wanted):
             commands.append(Announce(address, announcement, prefixes))
         surplus = [p for p in known.sent if p not in wanted and p not in known.changes]
         commands += [Withdraw(address, part) for part in _parts(surplus)]
@@ -379,13 +388,13 @@ def _prefixes(command: Command) -> tuple[Prefix, ...]:
 
 
 def _runs(
-    prefixes: list[Prefix], wanted: Mapping[Prefix, Announcement], *, alone: bool
+    prefixes: list[Prefix], wanted: Mapping[Prefix, Announcement]
 ) -> Iterator[tuple[Announcement, tuple[Prefix, ...]]]:
-    """The prefixes in their order, those in a row of one IP version and announcement together; the first `alone`."""
+    """The prefixes in their order, those in a row of one IP version and announcement together."""
     run: list[Prefix] = []
-    for position, prefix in enumerate(prefixes):
+    for prefix in prefixes:
         alike = not run or (wanted[prefix] == wanted[run[0]] and prefix.version == run[0].version)
-        if run and (not alike or len(run) == LONGEST_LINE_PREFIXES or (alone and position == 1)):
+        if run and (not alike or len(run) == LONGEST_LINE_PREFIXES):
             yield wanted[run[0]], tuple(run)
             run = []
         run.append(prefix)

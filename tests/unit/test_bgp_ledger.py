@@ -151,24 +151,44 @@ def test_a_change_that_became_obsolete_is_never_said() -> None:
     assert said(ledger) == []
 
 
-def test_the_first_of_many_prefixes_goes_alone() -> None:
+def sizes(commands: list[Command]) -> list[int]:
+    """How many prefixes each announcement has."""
+    return [len(command.prefixes) for command in commands if isinstance(command, Announce)]
+
+
+def test_the_first_of_many_prefixes_goes_alone_and_the_rest_once_it_is_read() -> None:
     ledger = Ledger()
-    many = list(P.subnets(new_prefix=24))[:60]
-    ledger.want(A, wanting(*many))
+    ledger.want(A, wanting(*list(P.subnets(new_prefix=24))[:60]))
     ledger.up(A)
-    lines = said(ledger)
-    assert [len(command.prefixes) for command in lines if isinstance(command, Announce)] == [1, 50, 9]
+    ((number, first),) = ledger.commands(START)
+    assert sizes([first]) == [1]
+    assert said(ledger) == []
+    ledger.answered(number, done=True, now=START)
+    assert sizes(said(ledger)) == [50, 9]
+
+
+def test_if_the_first_is_never_read_all_is_said_again() -> None:
+    ledger = Ledger()
+    ledger.want(A, wanting(*list(P.subnets(new_prefix=24))[:60]))
+    ledger.up(A)
+    assert sizes(said(ledger)) == [1]
+    assert sizes(said(ledger, at(ANSWERED_WITHIN))) == [1]
 
 
 def bulky(ledger: Ledger) -> None:
-    """Fill the window with ordinary work for A."""
-    ledger.want(A, wanting(*P.subnets(new_prefix=26)))
+    """Have ordinary work for A that fills the window; the first line of it is read."""
+    ledger.want(A, {prefix: Announcement(med) for med, prefix in enumerate(P.subnets(new_prefix=26))})
     ledger.up(A)
+    ((number, _),) = ledger.commands(START)
+    ledger.answered(number, done=True, now=START)
 
 
 def test_few_prefixes_are_unanswered_at_a_time() -> None:
     ledger = Ledger()
-    bulky(ledger)
+    ledger.want(A, wanting(*P.subnets(new_prefix=26)))
+    ledger.up(A)
+    ((number, _),) = ledger.commands(START)
+    ledger.answered(number, done=True, now=START)
     prefixes = [prefix for command in said(ledger) if isinstance(command, Announce) for prefix in command.prefixes]
     assert len(prefixes) <= MOST_PREFIXES_UNANSWERED
     assert said(ledger) == []
@@ -176,8 +196,7 @@ def test_few_prefixes_are_unanswered_at_a_time() -> None:
 
 def test_few_commands_are_unanswered_at_a_time() -> None:
     ledger = Ledger()
-    ledger.want(A, {prefix: Announcement(med) for med, prefix in enumerate(P.subnets(new_prefix=24))})
-    ledger.up(A)
+    bulky(ledger)
     assert len(said(ledger)) == WINDOW
 
 
