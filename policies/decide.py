@@ -27,7 +27,7 @@ from policies.model.desired import ClassOrder, Desired
 from policies.model.ids import Prefix, TunnelId, lies_within
 from policies.model.intent import Branch, Hub, Intent, LivenessMethod, Tunnel
 from policies.model.verdicts import Decision, Place, Reason, Verdict
-from policies.model.view import LivenessState, SessionState, SessionView, View
+from policies.model.view import ARRIVES, LivenessState, LivenessView, SessionState, SessionView, View
 from policies.moves import Move, Progress, Step, advance, blocked_until
 from policies.preference import standing_med
 from policies.ranking import present_order, session_grace_ends, standing_order
@@ -190,14 +190,21 @@ def _standing(tunnel: Tunnel, med: int, view: View, now: Instant) -> Standing:
         sent=min((said.med for said in session.sent.values()), default=None) if up else None,
         highest_sent=max((said.med for said in session.sent.values()), default=None) if up else None,
         lowest_held=session.lowest_held,
-        arrived=_arrives_at(tunnel, session) <= now,
+        arrived=_arrives_at(tunnel, liveness, session) <= now,
     )
 
 
-def _arrives_at(tunnel: Tunnel, session: SessionView) -> Instant:
-    """From when on a tunnel that still lives is known to have lived when something was sent over it last."""
+def _arrives_at(tunnel: Tunnel, liveness: LivenessView, session: SessionView) -> Instant:
+    """From when on what was sent last over a tunnel that still lives is known to be at its branch.
+
+    The tunnel must have lived then, and a session that is older than the tunnel's life has TCP's retransmission to
+    wait for.
+    """
     slowest = max(tunnel.liveness.active.detection_time, tunnel.liveness.idle.detection_time)
-    return Instant(session.sent_at + slowest.total_seconds())
+    lived = Instant(session.sent_at + slowest.total_seconds())
+    if session.since >= liveness.since:
+        return lived
+    return max(lived, Instant(liveness.since + ARRIVES.total_seconds()))
 
 
 def _is_best_told(standings: list[Standing], target: TunnelId) -> bool:
@@ -247,8 +254,9 @@ def _closings_due(branch: Branch, view: View, now: Instant) -> Iterable[Instant]
 def _grace_ends(branch: Branch, view: View, now: Instant) -> Iterable[Instant]:
     for tunnel in branch.tunnels:
         session = view.session_of(tunnel.id)
-        if session.state is SessionState.UP and _arrives_at(tunnel, session) > now:
-            yield _arrives_at(tunnel, session)
+        arrives = _arrives_at(tunnel, view.liveness_of(tunnel.id), session)
+        if session.state is SessionState.UP and arrives > now:
+            yield arrives
         if session.state is SessionState.DOWN and session_grace_ends(session) > now:
             yield session_grace_ends(session)
         if session.state is SessionState.UP and not session.end_of_rib and settles_at(session) > now:

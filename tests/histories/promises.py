@@ -102,7 +102,8 @@ def _by_the_hub(world: World, prefix: Prefix) -> float:
         # Also of one that has returned: the branch may have been led to it before it died, and now must be led away.
         [lines[tunnel].died for tunnel in holding]
         # Or that was to be used and died before the branch heard of it.
-        + [lines[tunnel].died for tunnel in _chosen(controller) if tunnel in configured]
+        + [lines[tunnel].died for tunnel in configured if tunnel in _chosen(controller)]
+        + [lines[tunnel].died for tunnel in configured if _was_relied_on(world, controller, tunnel, prefix)]
         + [controller.speakers[world.process_of(tunnel)].ready_since for tunnel in dead]
         + [world.configured_since + CONFIGURING, controller.view_forwarder_since]
         # A session that ended took away what the branch was told before, and the hub starts to tell it anew.
@@ -116,6 +117,12 @@ def _by_the_hub(world: World, prefix: Prefix) -> float:
     known = max([began, forwarder.running_since, forwarder.stalled_until, *unknown]) + max(world.situation.detection)
     known = max(known, controller.from_forwarder.stalled_until)
     return max(known, _can_be_told_since(world, prefix)) + 3 * world.situation.chain + ROUNDING
+
+
+def _was_relied_on(world: World, controller: Controller, tunnel: TunnelId, prefix: Prefix) -> bool:
+    """Whether a dead tunnel was sent the prefix, and the branch never got it."""
+    sent = controller.view.session_of(tunnel).lowest_held is not None
+    return sent and not world.lines[tunnel].live and prefix not in world.branch.holds[tunnel]
 
 
 def _forgotten(world: World, tunnel: TunnelId, prefix: Prefix) -> bool:

@@ -14,6 +14,7 @@ from policies.model.clock import Instant, Now
 from policies.model.intent import Liveness, LivenessMethod, LivenessTimers
 from policies.model.verdicts import Reason
 from policies.model.view import (
+    ARRIVES,
     ClassView,
     Heard,
     LivenessState,
@@ -99,6 +100,14 @@ def test_nothing_is_given_back_before_a_death_of_the_better_tunnel_would_be_know
     just_told = replace(told, sessions=sessions)
     assert meds(decided(just_told)) == {"fiber": 980, "wireless": 990}
     assert decided(just_told).wake_at == Instant(NOW - 0.01 + 0.15)
+
+
+def test_nothing_is_given_back_before_tcp_has_sent_again_what_a_dead_tunnel_swallowed() -> None:
+    told = view(on="wireless", meds=(980, 990))
+    came_up = LivenessView(UP, Instant(999.0), after_death=False, known_since=Instant(999.0))
+    older_session = replace(told, liveness={**told.liveness, FIBER: came_up})
+    assert meds(decided(older_session)) == {"fiber": 980, "wireless": 990}
+    assert meds(decided(older_session, 999.0 + ARRIVES.total_seconds())) == {"fiber": 980, "wireless": 1100}
 
 
 def test_the_return_path_is_watched_once_the_better_value_was_sent() -> None:
