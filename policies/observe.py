@@ -212,6 +212,8 @@ def _session_changed(was: SessionView, event: SessionChanged) -> SessionView:
             heard=_held(was, event.at),
             end_of_rib=False,
         )
+    if event.state is was.state is SessionState.DOWN:
+        return replace(was, reason=event.reason)
     return replace(_down(was, event.at, event.reason), state=event.state)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hub.bgp.questions import Answer, Questions
-from hub.bgp.translate import Translator, announced, not_carried
+from hub.bgp.translate import Translator, announced
 from hub.control.lines import BadLineError, LineReader, Message, check_greeting, encode, greeting
 from policies.model.announcement import Announcements
 from policies.model.clock import Instant
@@ -344,8 +344,8 @@ class Speaker:
             case EndOfRibSeen(neighbor, _, version):
                 if self._ledger.end_of_rib_sent(neighbor, version):
                     self._tell(self._translator.set_sent(neighbor, at))
-            case Opened(neighbor, versions):
-                self._translator.opened(neighbor, versions)
+            case Opened(neighbor, versions, asn):
+                self._translator.opened(neighbor, versions, asn)
             case Notified(neighbor, _, _, text):
                 self._notifications[neighbor] = text
 
@@ -364,7 +364,7 @@ class Speaker:
         """Say which sessions do not carry what they should, and no longer say it of the others."""
         for key in [key for key in self.problems if key.startswith("version ")]:
             del self.problems[key]
-        self.problems.update(not_carried(self._translator.missing()))
+        self.problems.update(self._translator.not_carried())
 
     # inside
 

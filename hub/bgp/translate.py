@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Any
 
+from hub.bgp.closing import not_carried, worded
 from policies.model.announcement import HIGHEST_MED, Announcement
 from policies.model.clock import Instant
 from policies.model.events import (
@@ -28,6 +29,7 @@ from policies.model.intent import Branch, Hub, Intent, Tunnel
 from policies.model.view import SessionState
 from speaker.bgp.events import FAMILIES, BadEventError, Direction, Route, Updated, parse_update
 from speaker.bgp.imports import Refused, judge
+from speaker.bgp.memory import says_why
 from speaker.bgp.text import PLAIN, Announce, Command, Withdraw, Wording, line
 
 MOST_REFUSALS_TOLD = 20
@@ -91,6 +93,10 @@ class _Session:
     state: SessionState | None = None
     versions: frozenset[int] | None = None
     """The IP versions that the branch's last OPEN offers."""
+    asn: int | None = None
+    """The AS that it says."""
+    told: str = ""
+    """The reason that was told last of its present state."""
     ended: set[int] = field(default_factory=set)
     accepted: dict[Prefix, Route] = field(default_factory=dict)
     refused: dict[Prefix, tuple[Route, str]] = field(default_factory=dict)
@@ -209,6 +215,10 @@ class Translator:
                     found[self._neighbors[address].tunnel.id] = tuple(sorted(lacking))
         return found
 
+    def not_carried(self) -> dict[str, str]:
+        """The same as the operator reads it, by a key that begins with `version `."""
+        return not_carried(self.missing())
+
     def refusals(self) -> Mapping[TunnelId, Mapping[str, int]]:
         """How many routes each branch announces, over which tunnel, that are refused for which reason.
 
@@ -224,18 +234,23 @@ class Translator:
         """Nothing is known of any session any more."""
         self._sessions.clear()
 
-    def opened(self, neighbor: IPv4Address, versions: frozenset[int]) -> None:
-        """A branch offers these IP versions, on the session that is about to come up."""
-        self._session(neighbor).versions = versions
+    def opened(self, neighbor: IPv4Address, versions: frozenset[int], asn: int | None = None) -> None:
+        """A branch offers these IP versions and says this AS, on the session that comes up next or is refused."""
+        session = self._session(neighbor)
+        session.versions, session.asn = versions, asn
 
     def state(self, neighbor: IPv4Address, state: SessionState, reason: str, at: Instant) -> list[Event]:
-        """A session came up or went down. `down` is told once: ExaBGP repeats it with every refused connection."""
-        session = self._session(neighbor)
+        """A session came up or went down. ExaBGP says `down` again and again: it is told if its reason is new."""
+        session, known = self._session(neighbor), self._neighbors[neighbor]
+        told = worded(reason, said=session.asn, written=known.branch.asn, hub=self._hub.asn)
         if state is SessionState.DOWN and session.state is SessionState.DOWN:
-            return []
-        # Where a branch connects again before its old session has ended, its OPEN comes before that `down`.
-        self._sessions[neighbor] = _Session(state, session.versions)
-        return [SessionChanged(self._neighbors[neighbor].tunnel.id, state, at, reason)]
+            if told == session.told or not says_why(reason):
+                return []
+            session.told = told
+        else:
+            # Where a branch connects again before its old session has ended, its OPEN comes before that `down`.
+            self._sessions[neighbor] = _Session(state, session.versions, session.asn, told)
+        return [SessionChanged(known.tunnel.id, state, at, told)]
 
     def updated(self, update: Updated, at: Instant) -> list[Event]:
         """An UPDATE was received, or handed to TCP."""
@@ -359,18 +374,6 @@ def _changes(
     if heard:
         events.append(RoutesHeard(tunnel, heard, at))
     return [*events, *_refusals(tunnel, ((str(r.prefix), r.reason.value) for r in refused), at)]
-
-
-def not_carried(missing: Mapping[TunnelId, tuple[int, ...]]) -> dict[str, str]:
-    """What the operator reads of sessions that lack IP versions, by a key that begins with `version `."""
-    texts = {}
-    for tunnel, versions in missing.items():
-        lacking = " and ".join(f"IPv{version}" for version in versions)
-        texts[f"version {tunnel}"] = (
-            f"the branch's session over {tunnel} carries no {lacking}, of which the branch has prefixes: "
-            f"turn {lacking} unicast on in the branch's router, for this session"
-        )
-    return texts
 
 
 def announced(update: Updated) -> dict[Prefix, Announcement]:

@@ -86,7 +86,7 @@ class SpeakerLost:
 
 @dataclass(frozen=True, slots=True)
 class SessionChanged:
-    """A BGP session came up or went down."""
+    """A BGP session came up or went down; or one that is down does not come up for another reason than before."""
 
     tunnel: TunnelId
     state: SessionState

@@ -24,8 +24,9 @@ LONGEST_TEXT = 256
 
 FAMILIES = {"ipv4 unicast": 4, "ipv6 unicast": 6}
 """The IP versions of the families that are understood, by their names in updates."""
-_MULTIPROTOCOL = "1"
-"""The code of the capability, RFC 5492."""
+_MULTIPROTOCOL, _FOUR_OCTET_AS = "1", "65"
+"""The codes of the capabilities, RFC 5492."""
+_HIGHEST_AS = 2**32 - 1
 
 
 class Direction(Enum):
@@ -76,10 +77,14 @@ class EndOfRibSeen:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A branch has said in its OPEN of which IP versions it takes unicast prefixes (RFC 4760 section 8)."""
+    """A branch has said in its OPEN of which IP versions it takes unicast prefixes (RFC 4760 section 8), and its AS.
+
+    `asn` is that of the capability for AS numbers of four octets (RFC 6793), else the OPEN's own; None if it says none.
+    """
 
     neighbor: IPv4Address
     versions: frozenset[int]
+    asn: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +169,21 @@ def _state(event: Mapping[str, Any]) -> Message:
 def _opened(neighbor: Mapping[str, Any]) -> Message:
     if neighbor["direction"] != Direction.RECEIVED.value:
         return Ignored("open sent")
-    capabilities = _object(_object(neighbor["open"])["capabilities"])
+    said = _object(neighbor["open"])
+    capabilities = _object(said["capabilities"])
     families = _list(_object(capabilities.get(_MULTIPROTOCOL, {})).get("families", []))
     versions = (FAMILIES.get(str(family).replace("/", " ")) for family in families)
-    return Opened(_peer(neighbor), frozenset(version for version in versions if version is not None))
+    known = frozenset(version for version in versions if version is not None)
+    return Opened(_peer(neighbor), known, _said_as(said, capabilities))
+
+
+def _said_as(said: Mapping[str, Any], capabilities: Mapping[str, Any]) -> int | None:
+    """The AS of an OPEN. It is only shown: one that makes no sense spoils nothing else."""
+    four_octets = capabilities.get(_FOUR_OCTET_AS)
+    for asn in (four_octets.get("asn4") if isinstance(four_octets, dict) else None, said.get("asn")):
+        if isinstance(asn, int) and not isinstance(asn, bool) and 0 <= asn <= _HIGHEST_AS:
+            return asn
+    return None
 
 
 def _update_or_end(neighbor: Mapping[str, Any]) -> Message:

@@ -17,6 +17,9 @@ MOST_PREFIXES = 20_000
 ARRIVES = 10.0
 """Seconds that a tunnel must live after a change was sent for its branch to have it (policies.model.view)."""
 
+SAYS_NOTHING = frozenset({"", "closing connection"})
+"""ExaBGP's reasons where a connection just ended: neither side said why."""
+
 Said = tuple[str, str]
 """A next hop, and the attributes as canonical JSON."""
 
@@ -35,7 +38,8 @@ class Neighbor:
     the one, and the hub the other. `families` are those that the neighbor's last OPEN offered, None while none is
     known; the end of a session leaves them, as the next one's OPEN may have come before it. `replaced` is what was
     withdrawn or made worse, or took the place of what earlier sessions sent, the last time at `replaced_at`: if its
-    tunnel dies shortly after, the branch may still hold it.
+    tunnel dies shortly after, the branch may still hold it. While it is down, `at` is when it went down and `reason`
+    the newest that says why it is.
     """
 
     state: str = "unknown"
@@ -149,7 +153,10 @@ class Memory:
         elif state in {"up", "down"}:
             neighbor = self._of(address)
             if state == neighbor.state == "down":
-                return  # ExaBGP says it again with every connection that it refuses
+                # ExaBGP says it again with every connection that comes to nothing.
+                if says_why(reason):
+                    neighbor.reason = reason
+                return
             _end_session(neighbor, at)
             neighbor.state, neighbor.at, neighbor.reason = state, at, reason
 
@@ -181,6 +188,11 @@ class Memory:
             self._shared.clear()
         text = json.dumps(attributes, sort_keys=True)
         return self._shared.setdefault(text, text)
+
+
+def says_why(reason: str) -> bool:
+    """Whether a repeated `down` tells more than the ones before it."""
+    return reason not in SAYS_NOTHING
 
 
 def withdrawn(update: Mapping[str, Any]) -> Iterator[str]:

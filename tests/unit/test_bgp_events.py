@@ -105,7 +105,31 @@ CASES: list[tuple[str, Any, Message]] = [
             '"capabilities": { "1": { "name": "multiprotocol", "families": [ "ipv4/unicast", "ipv6/unicast", '
             '"ipv4/flow" ] }, "65": { "name": "asn4", "asn4": 65001 } } }',
         ),
-        Opened(BRANCH, frozenset({4, 6})),
+        Opened(BRANCH, frozenset({4, 6}), 65001),
+    ),
+    (
+        "an OPEN with an AS of four octets",
+        said(
+            "open",
+            '"direction": "receive", "open": { "asn": 23456, "capabilities": { "65": { "name": "asn4", "asn4": '
+            "4200000001 } } }",
+        ),
+        Opened(BRANCH, frozenset(), 4_200_000_001),
+    ),
+    (
+        "an OPEN of a branch that knows no AS of four octets",
+        said("open", '"direction": "receive", "open": { "asn": 65009, "capabilities": { } }'),
+        Opened(BRANCH, frozenset(), 65009),
+    ),
+    (
+        "an OPEN whose AS makes no sense",
+        said("open", '"direction": "receive", "open": { "asn": -1, "capabilities": { "65": { "asn4": "x" } } }'),
+        Opened(BRANCH, frozenset()),
+    ),
+    (
+        "an OPEN whose capability of four octets is no object",
+        said("open", '"direction": "receive", "open": { "asn": true, "capabilities": { "65": [ ] } }'),
+        Opened(BRANCH, frozenset()),
     ),
     (
         "an OPEN without families",

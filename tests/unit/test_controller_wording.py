@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from hub.bgp.translate import not_carried
+from hub.bgp.closing import not_carried
 from hub.controller.wording import sentence, speaker_mend
 from policies.model.clock import Instant
-from policies.model.events import Event, SpeakerLost, SpeakerReady
+from policies.model.events import Event, SessionChanged, SpeakerLost, SpeakerReady
 from policies.model.ids import TunnelId
+from policies.model.view import SessionState
 
 NOW = Instant(5.0)
 ((LACKING, LACKS),) = not_carried({TunnelId("bandung", "fiber"): (6,)}).items()
@@ -38,3 +39,9 @@ def test_a_problem_of_a_speaker_has_the_mend_that_helps(key: str, text: str, men
 )
 def test_what_happens_to_an_exabgp_process_names_it(event: Event, said: str) -> None:
     assert sentence(event) == said
+
+
+def test_a_session_that_does_not_come_up_is_one_line_with_its_reason() -> None:
+    why = "the hub refuses the branch's OPEN: it says AS 65009, written is 65001 (2,2)"
+    refused = SessionChanged(TunnelId("bandung", "fiber"), SessionState.DOWN, NOW, why)
+    assert sentence(refused) == f"bandung/fiber: BGP session down: {why}"

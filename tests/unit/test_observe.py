@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
@@ -162,6 +163,18 @@ def test_a_session_that_is_lost_twice_leaves_the_lowest_value_of_both() -> None:
     first = (session_up(1), sent(980, 2), SessionChanged(FIBER, DOWN, at(3)))
     second = (session_up(4), sent(1000, 5), SessionChanged(FIBER, DOWN, at(6)), session_up(7))
     assert after(*first, *second).session_of(FIBER).lowest_held == 980
+
+
+def test_a_session_that_is_down_for_another_reason_changes_in_nothing_else() -> None:
+    ended = (session_up(1), RoutesHeard(FIBER, (LAN,), at(2)), sent(990, 3), SessionChanged(FIBER, DOWN, at(5), "once"))
+    before, now = after(*ended), after(*ended, SessionChanged(FIBER, DOWN, at(9), "now"))
+    assert before.sessions[FIBER].reason == "once"
+    assert now == replace(before, sessions={FIBER: replace(before.sessions[FIBER], reason="now")})
+
+
+def test_a_session_that_nobody_knew_of_goes_down_when_it_is_told_to_be() -> None:
+    view = after(session_up(1), SpeakerConnected(1, ALL), SessionChanged(FIBER, DOWN, at(5), "once"))
+    assert (view.session_of(FIBER).since, view.session_of(FIBER).reason) == (5, "once")
 
 
 def test_a_dead_exabgp_takes_all_sessions_with_it_and_nothing_that_was_heard() -> None:

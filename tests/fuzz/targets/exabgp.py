@@ -11,7 +11,7 @@ from bgp_network import branch, network
 from draw import Draw, check_message, dumps
 
 from hub.bgp.reload import shown_peers
-from hub.bgp.translate import Translator, not_carried
+from hub.bgp.translate import Translator
 from policies.model.clock import Instant
 from policies.model.events import Event, RouteRefused, RoutesHeard, SessionChanged
 from policies.model.ids import lies_within
@@ -101,6 +101,10 @@ MORE_EVENTS: list[dict[str, Any]] = [
     update("send", {"attribute": {"med": 7}, "announce": {"ipv4 unicast": {"10.255.1.0": [{"nlri": "10.0.0.0/16"}]}}}),
     update("send", {"attribute": {}, "announce": {"ipv4 unicast": {"10.255.1.0": [{"nlri": "10.0.0.0/16"}]}}}),
     update("receive", {"attribute": {"as-path": {}}, "announce": _ROUTES}),
+    said("open", {"direction": "receive", "open": {"asn": 23456, "capabilities": {"65": {"asn4": 65009}}}}),
+    said("state", {"state": "down", "reason": "notification sent (2,2)"}),
+    said("state", {"state": "down", "reason": "notification received (6,2)"}),
+    said("state", {"state": "down", "reason": "closing connection"}),
 ]
 NEIGHBORS = [
     {
@@ -157,6 +161,8 @@ def check_event(event: Any) -> Message | None:
         case StateChanged(reason=text) | Notified(text=text):
             assert text == "" or text.isprintable()
             assert len(text) <= LONGEST_TEXT
+        case Opened(asn=asn):
+            assert asn is None or 0 <= asn < 2**32
         case Updated() | EndOfRibSeen() | ShuttingDown() | Ignored():
             pass
     return message
@@ -192,7 +198,7 @@ def check_history(draw: Draw) -> None:
         for each in told:
             view = observe(view, each)
         check_message(str(translator.refusals()), 100_000)
-        not_carried(translator.missing())
+        translator.not_carried()
     retell(memory, clean=clean)
 
 
@@ -203,8 +209,8 @@ def heard(translator: Translator, message: Message | None, at: Instant) -> list[
     match message:
         case StateChanged(neighbor, up, reason):
             return translator.state(neighbor, SessionState.UP if up else SessionState.DOWN, reason, at)
-        case Opened(neighbor, versions):
-            translator.opened(neighbor, versions)
+        case Opened(neighbor, versions, asn):
+            translator.opened(neighbor, versions, asn)
             return []
         case EndOfRibSeen(neighbor, Direction.RECEIVED, version):
             return translator.end_of_rib_heard(neighbor, at, version)
