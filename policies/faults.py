@@ -41,5 +41,16 @@ def faults(branch: Branch, view: View, now: Instant) -> Iterator[Fault]:
             since,
             f"{tunnel.id} lives, but has no BGP session{f' ({session.reason})' if session.reason else ''}{kept}: "
             "the branch cannot be told to move",
-            "look at BGP on the branch's router, and at ExaBGP's log",
+            _mend(session.reason),
         )
+
+
+def _mend(reason: str) -> str:
+    """What helps, by the words of `hub.bgp.closing`."""
+    if not reason.startswith(("the hub refuses ", "the branch refuses ")):
+        return "look at BGP on the branch's router, and at ExaBGP's log"
+    if reason.endswith("(2,2)"):
+        return (
+            "make both AS numbers in the branch's router those of its file and of network.yaml, or the other way round"
+        )
+    return "compare AS, router ID, hold time and capabilities in the branch's router with its file"

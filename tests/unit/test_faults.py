@@ -12,14 +12,18 @@ from policies.model.view import Heard, LivenessState, LivenessView, SessionState
 
 FIBER = TunnelId("bandung", "fiber")
 BRANCH = a_branch()
+REFUSED = "the hub refuses the branch's OPEN: it says AS 65009, written is 65001 (2,2)"
+REFUSES = "the branch refuses the hub's OPEN: the hub says AS 65000, the branch's router expects another (2,2)"
 LONG = 100.0 + SESSION_MISSING_FOR.total_seconds()
 
 
-def view(liveness: LivenessState, session: SessionState, *, forwarder: bool = True) -> View:
+def view(
+    liveness: LivenessState, session: SessionState, *, forwarder: bool = True, reason: str = "hold time expired"
+) -> View:
     held = {BRANCH.prefixes[0]: Heard(Instant(1.0), Instant(100.0))}
     return View(
         liveness={FIBER: LivenessView(liveness, Instant(50.0))},
-        sessions={FIBER: SessionView(session, Instant(100.0), "hold time expired", heard=held)},
+        sessions={FIBER: SessionView(session, Instant(100.0), reason, heard=held)},
         forwarder=forwarder,
     )
 
@@ -28,6 +32,22 @@ def test_a_live_tunnel_without_its_session_is_a_fault_after_a_while() -> None:
     (fault,) = faults(BRANCH, view(LivenessState.UP, SessionState.DOWN), Instant(LONG))
     assert (fault.tunnel, fault.since) == (FIBER, 100.0)
     assert "no BGP session (hold time expired); 1 of its routes are held" in fault.text
+
+
+@pytest.mark.parametrize(
+    ("reason", "mend"),
+    [
+        ("hold time expired", "look at BGP on the branch's router, and at ExaBGP's log"),
+        ("the branch closed it: bad peer AS (2,2)", "look at BGP on the branch's router, and at ExaBGP's log"),
+        (REFUSED, "make both AS numbers in the branch's router those of its file and of network.yaml"),
+        (REFUSES, "make both AS numbers in the branch's router those of its file and of network.yaml"),
+        ("the hub refuses the branch's OPEN: unacceptable hold time (2,6)", "compare AS, router ID, hold time"),
+        ("the branch refuses the hub's OPEN (2,99)", "compare AS, router ID, hold time"),
+    ],
+)
+def test_a_refused_open_is_mended_at_what_the_two_ends_say_of_each_other(reason: str, mend: str) -> None:
+    (fault,) = faults(BRANCH, view(LivenessState.UP, SessionState.DOWN, reason=reason), Instant(LONG))
+    assert fault.mend.startswith(mend)
 
 
 @pytest.mark.parametrize(
