@@ -92,6 +92,11 @@ class Doubt:
         return self._planned
 
     @property
+    def lasts(self) -> int:
+        """Nanoseconds from the first probe of the present burst to its end."""
+        return (self._planned - 1) * SPACING + self._wait
+
+    @property
     def due(self) -> int:
         """When `judge` must be asked next; `NEVER` while there is no doubt."""
         if self._began is None:
@@ -154,9 +159,9 @@ class Doubt:
     def judge(self, now: int, *, witness_heard: int | None, hub_slept: bool, unlike: bool) -> Verdict:
         """What to do at `due`.
 
-        `witness_heard` is when another tunnel of the branch was heard last; `hub_slept` whether this process was kept
-        from running since the burst began; `unlike` whether a tunnel of another ISP and another uplink of the hub is
-        silent at the same moment, which looks more like a fault of the hub than like two of the lines.
+        `witness_heard` is when another tunnel of the branch last showed that it works; `hub_slept` whether this process
+        was kept from running since the burst began; `unlike` whether a tunnel of another ISP and another uplink of the
+        hub is silent at the same moment, which looks more like a fault of the hub than like two of the lines.
         """
         began = self._began
         if began is None or now < self.due:

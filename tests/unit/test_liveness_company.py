@@ -18,6 +18,8 @@ class Tunnel:
 
     spec: TunnelSpec
     heard_at: int | None = 0
+    answered_at: int | None = None
+    round_trip: int = 0
     interval: int = 50 * MS
     lives: bool = True
     asked: list[int] = field(default_factory=list)
@@ -40,14 +42,27 @@ def test_the_live_tunnels_of_the_branch_are_its_witnesses() -> None:
     fiber, wireless = tunnel("a/fiber"), tunnel("a/wireless", heard_at=7)
     dead, other = tunnel("a/lte", heard_at=9, lives=False), tunnel("b/fiber", heard_at=9)
     everyone = company(fiber, wireless, dead, other)
-    assert everyone.witness(fiber) == (7, "a/wireless")
+    assert everyone.witness(fiber, 13 * MS) == (7, "a/wireless")
     everyone.ask_witnesses(fiber, 5)
     assert [t.asked for t in (fiber, wireless, dead, other)] == [[], [5], [], []]
 
 
 def test_a_tunnel_alone_has_no_witness() -> None:
     fiber = tunnel("a/fiber")
-    assert company(fiber, tunnel("a/lte", heard_at=None)).witness(fiber) == (None, "")
+    assert company(fiber, tunnel("a/lte", heard_at=None)).witness(fiber, 13 * MS) == (None, "")
+
+
+@pytest.mark.parametrize(
+    ("round_trip", "at"),
+    [(1 * MS, None), (6 * MS, None), (7 * MS, 9), (0, 9)],
+    ids=["quick", "just quick enough", "too slow to answer in time", "not known"],
+)
+def test_a_witness_that_can_answer_in_time_must(round_trip: int, at: int | None) -> None:
+    fiber, wireless = tunnel("a/fiber"), tunnel("a/wireless", heard_at=9)
+    wireless.round_trip = round_trip
+    assert company(fiber, wireless).witness(fiber, 13 * MS)[0] == at
+    wireless.answered_at = 11
+    assert company(fiber, wireless).witness(fiber, 13 * MS)[0] == (11 if at is None else 9)
 
 
 @pytest.mark.parametrize(

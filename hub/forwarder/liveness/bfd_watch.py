@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from hub.forwarder.liveness.alarm import Alarm
 from hub.forwarder.liveness.bfd import BfdReceiver, BfdSender
+from hub.forwarder.liveness.bfd_words import unlike_timers, why_it_fell
 from hub.forwarder.liveness.company import Company
 from hub.forwarder.liveness.confirmer import Confirmer
 from hub.forwarder.liveness.icmp import Answer, EchoSocket
@@ -18,14 +19,12 @@ from hub.forwarder.liveness.model import (
     Standing,
     Timers,
     TunnelSpec,
-    silent,
 )
 from hub.forwarder.liveness.model import State as Verdict
 from hub.forwarder.liveness.patience import patience_ends
-from hub.forwarder.liveness.unlike_timers import unlike_timers
 from hub.forwarder.loop import Loop
 from speaker.bfd.confirmation import Doubt
-from speaker.bfd.packet import ControlPacket, Diagnostic, State
+from speaker.bfd.packet import ControlPacket, State
 from speaker.bfd.session import NOTHING, Session, Step
 from speaker.bfd.timing import NEVER, SLOW_INTERVAL, SessionTimers
 from speaker.bfd.transitions import Change
@@ -109,6 +108,16 @@ class BfdWatch:
     def heard_at(self) -> int | None:
         """When anything came over the tunnel last."""
         return self._confirmer.heard_at
+
+    @property
+    def answered_at(self) -> int | None:
+        """When an answer came last."""
+        return self._confirmer.answered_at
+
+    @property
+    def round_trip(self) -> int:
+        """Nanoseconds: the usual round trip; 0 while none is known."""
+        return self._confirmer.doubt.round_trip.smoothed
 
     @property
     def interval(self) -> int:
@@ -359,15 +368,7 @@ class BfdWatch:
             found = self._standing
             # What was found first is what moved the traffic.
             earlier = f"{found.reason}; then " if found.state == "down" and not found.hard else ""
-            self._say("down", earlier + self._why(change))
-
-    @staticmethod
-    def _why(change: Change) -> str:
-        if change.diagnostic is Diagnostic.DETECTION_TIME_EXPIRED:
-            return silent(change.silent_for, change.intervals, change.interval)
-        if change.remote_state is State.ADMIN_DOWN:
-            return "the branch closed its BFD session (administratively down)"
-        return f"the branch says down ({_diagnostic(change.remote_diagnostic)})"
+            self._say("down", earlier + why_it_fell(change))
 
     def _say(self, state: Verdict, reason: str, *, hard: bool = True) -> None:
         standing = self._standing
@@ -378,13 +379,6 @@ class BfdWatch:
 
 def _say_nothing(_: LivenessReport) -> None:
     """The tunnel is no more of interest."""
-
-
-def _diagnostic(number: int) -> str:
-    try:
-        return Diagnostic(number).name.lower().replace("_", " ")
-    except ValueError:
-        return f"diagnostic {number}"
 
 
 def session_timers(timers: Timers) -> SessionTimers:

@@ -23,6 +23,16 @@ class Member(Protocol):
         ...
 
     @property
+    def answered_at(self) -> int | None:
+        """When it last answered something that was asked over it."""
+        ...
+
+    @property
+    def round_trip(self) -> int:
+        """Nanoseconds: how long an answer usually takes; 0 while that is not known."""
+        ...
+
+    @property
     def interval(self) -> int:
         """Nanoseconds: the longest time between two packets of a tunnel that loses none."""
         ...
@@ -65,14 +75,23 @@ class Company:
         for witness in self._witnesses(member):
             witness.probe(now)
 
-    def witness(self, member: Member) -> tuple[int | None, str]:
-        """When another live tunnel of the branch was heard last, and which; None if there is none."""
-        heard = ((w.heard_at, w.spec.name) for w in self._witnesses(member) if w.heard_at is not None)
-        return max(heard, default=(None, ""))
+    def witness(self, member: Member, within: int) -> tuple[int | None, str]:
+        """When another live tunnel of the branch last showed that it works, and which; None if there is none.
+
+        Where an answer can be here well `within` so many nanoseconds, only an answer shows it: if those are late too,
+        it is the hub or the branch that is slow, and not a line that is dead.
+        """
+        shown = ((_shown(each, within), each.spec.name) for each in self._witnesses(member))
+        return max(((at, name) for at, name in shown if at is not None), default=(None, ""))
 
     def _witnesses(self, member: Member) -> list[Member]:
         name, branch = member.spec.name, member.spec.branch
         return [other for other in self._of_branch(branch) if other.spec.name != name and other.lives]
+
+
+def _shown(witness: Member, within: int) -> int | None:
+    answers_in_time = 0 < 2 * witness.round_trip <= within
+    return witness.answered_at if answers_in_time else witness.heard_at
 
 
 def _differ(one: str, other: str) -> bool:

@@ -40,6 +40,7 @@ class Confirmer:
     ) -> None:
         self.doubt = doubt
         self.heard_at: int | None = None
+        self.answered_at: int | None = None
         self._member = member
         self._loop = loop
         self._company = company
@@ -71,6 +72,8 @@ class Confirmer:
         """Something came over the tunnel, at best an `answer` to us; whether a dead one is to be believed again."""
         if self.heard_at is None or arrived > self.heard_at:
             self.heard_at, self._again = arrived, False
+        if answer and (self.answered_at is None or arrived > self.answered_at):
+            self.answered_at = arrived
         if self.doubt.heard(arrived, now):
             self._counters["confirmations-cleared"] += 1
         if self._healing is None or not answer or not self._healing.answered(arrived):
@@ -112,7 +115,7 @@ class Confirmer:
             self._counters["confirmations-begun"] += 1
             doubt.begin(now)
             self._began = now
-        witness_heard, witness = self._company.witness(self._member)
+        witness_heard, witness = self._company.witness(self._member, doubt.lasts)
         verdict = doubt.judge(
             now,
             witness_heard=witness_heard,

@@ -81,6 +81,16 @@ class IcmpWatch:
         return self._confirmer.heard_at
 
     @property
+    def answered_at(self) -> int | None:
+        """When an answer came last."""
+        return self._confirmer.answered_at
+
+    @property
+    def round_trip(self) -> int:
+        """Nanoseconds: the usual round trip; 0 while none is known."""
+        return self._confirmer.doubt.round_trip.smoothed
+
+    @property
     def interval(self) -> int:
         """Nanoseconds between two answers, if none is lost."""
         return self.timers.interval_ns

@@ -48,6 +48,16 @@ class PairWatch:
         return max((at for at in (self._bfd.heard_at, self._icmp.heard_at) if at is not None), default=None)
 
     @property
+    def answered_at(self) -> int | None:
+        """When an answer came last."""
+        return max((at for at in (self._bfd.answered_at, self._icmp.answered_at) if at is not None), default=None)
+
+    @property
+    def round_trip(self) -> int:
+        """Nanoseconds: the usual round trip; 0 while none is known."""
+        return self._icmp.round_trip or self._bfd.round_trip
+
+    @property
     def interval(self) -> int:
         """Nanoseconds between two signs of life."""
         return self._icmp.interval if self._echo_counts else self._bfd.interval
