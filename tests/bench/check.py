@@ -10,6 +10,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench_end import to_its_end
+
 NETWORK = """\
 network: bench
 timezone: Asia/Jakarta
@@ -69,4 +71,4 @@ def timed(command: list[str]) -> float:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    to_its_end(main)

@@ -26,6 +26,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "lab"))
 
+from bench_end import to_its_end
 from bench_links import in_namespace
 from running_hub import RunningHub, copy_of_two_branches
 
@@ -177,4 +178,4 @@ def _figures(values: list[float]) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    to_its_end(main)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "lab"))
 
+from bench_end import to_its_end
 from lab_world import EXAMPLE
 from running_hub import RunningHub, kill
 
@@ -189,4 +190,4 @@ class probing:  # noqa: N801 - reads as a verb
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    to_its_end(main)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "integration"), str(Path(__file__).parents[1])]
 
+from bench_end import to_its_end
 from bgp_bench import Bench
 from bgp_network import in_processes, network
 
@@ -163,4 +164,4 @@ async def until(holds: Callable[[], object]) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    to_its_end(main)

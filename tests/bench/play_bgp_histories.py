@@ -12,6 +12,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "integration"), str(Path(__file__).parents[1])]
 
+from bench_end import to_its_end
 from bgp_histories import Step, history, play
 
 
@@ -57,4 +58,4 @@ def played(seed: str, steps: list[Step]) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    to_its_end(main)

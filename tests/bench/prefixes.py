@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench_end import to_its_end
 from bench_links import Links, Orders, forwarding_class, in_namespace, prefixes, set_classes, until
 from route_flood import Flood, flood
 
@@ -247,4 +248,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    to_its_end(main)

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bench_end import to_its_end
 from scale_network import HUB_ADDRESS, ScaleNetwork, inside
 
 from hub.control.client import NotRunningError, RefusedError, ask_controller, ask_forwarder
@@ -229,4 +230,4 @@ def _started_program(words: list[str]) -> subprocess.Popen[str]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    to_its_end(main)

@@ -15,6 +15,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bench_end import to_its_end
 from bench_links import Links, Orders, until
 from route_flood import Watcher
 
@@ -149,4 +150,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    to_its_end(main)
