@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import Enum, IntEnum
+from functools import lru_cache
 
 VERSION = 1
 LENGTH = 24
@@ -100,8 +101,12 @@ def encode(packet: ControlPacket) -> bytes:
 _STATES = tuple(State)
 
 
+@lru_cache(maxsize=4096)
 def decode(data: bytes) -> ControlPacket | BadPacket:
-    """Read what arrived; checked as RFC 5880 section 6.8.6 wants, as far as one packet alone can be checked."""
+    """Read what arrived; checked as RFC 5880 section 6.8.6 wants, as far as one packet alone can be checked.
+
+    Remembered, as a session's packets are all alike while nothing happens.
+    """
     if len(data) < LENGTH:
         return BadPacket.TOO_SHORT
     first, flags, multiplier, length, mine, yours, desired, required, echo = _FORMAT.unpack_from(data)

@@ -171,7 +171,7 @@ class Session:
         self.last_heard = arrived
         if arrived > self.silent_since:
             self.silent_since = arrived
-        if packet == last and not packet.poll and not packet.final:
+        if (packet is last or packet == last) and not packet.poll and not packet.final:
             if (self.state, packet.state) not in TRANSITIONS:
                 return NOTHING
         else:

@@ -8,7 +8,7 @@ import struct
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 IP_PKTINFO = 8
 IP_TTL = 2
@@ -32,8 +32,7 @@ _OLDEST = 10_000_000_000
 _CLOCK_STEP = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """An Arrival is where a datagram came in; `stamp_ns` is CLOCK_REALTIME, 0 if the kernel gave none."""
 
     interface: int

@@ -297,6 +297,8 @@ class BfdWatch:
     def _check(self) -> None:
         """A deadline may have come: that of a late packet, or that of the silence, which is a death only if nothing
         waits to be read, we were awake, and no unlike tunnel fell silent with this one."""
+        if self._waits_on():
+            return
         found = self._confirmer.look()
         if found is not None:
             self.found_dead(found)
@@ -306,6 +308,14 @@ class BfdWatch:
                 self._give_up()
         if self._session.remote is not None and not self._closed:
             self._detection.due(min(self._patience_ends(), self._confirmer.due))
+
+    def _waits_on(self) -> bool:
+        """Whether packets came since the alarm was set, which is nearly always so: it is set anew, at little cost."""
+        earliest = min(self._session.detection_due, self._confirmer.due)
+        if earliest <= self._loop.now() or self._closed or earliest >= NEVER:
+            return False
+        self._detection.due(earliest)
+        return True
 
     def found_dead(self, why: str) -> None:
         """The tunnel does not carry what it should, though its session stands: it is down until it answers steadily."""
