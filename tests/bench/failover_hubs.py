@@ -6,6 +6,8 @@ keepalive 3 s, reconnecting after 1 s), interval and multiplier of liveness, and
 the fiber tunnel by local preference, and tell the branch to by MED, as Pointsman does. Graceful restart is off: with it
 a branch would keep the routes of a peer that it lost.
 
+The branch's router and the lines (wireguard-go) stand for other machines and run at real-time priority with every hub.
+
 What differs: Pointsman runs as `pointsman run` starts it as root, its processes at real-time priority; BIRD and FRR
 run as their packages start them, at the ordinary one, or like Pointsman's with `--real-time`. Pointsman moves the
 branch by what it announces over the tunnel that is left, BIRD and FRR leave the branch to its own BFD or hold timer.

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from bench_priority import put_others_ahead
 from failover_hubs import Kind, bird_session_name, hub_as_router, liveness_of, write_hub_configuration
 from failover_monitor import Change, read_changes
 from failover_network import BRANCH, OTHER, PREFERRED, Wanted, planned, write_configuration
@@ -68,6 +69,7 @@ class Site:
         self.lab = build.up(
             self._network, self.place, configuration=self._configuration, overrides=self._overrides, with_hub=ours
         )
+        put_others_ahead(self.place, self._network.nodes())
         if not ours:
             self._start_other(real_time=real_time)
         tunnels = ", ".join(f'"{tunnel.hub_interface}"' for tunnel in self.branch.tunnels)

@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "lab"))
 
 from bench_end import to_its_end
 from bench_links import in_namespace
+from bench_priority import put_others_ahead
 from running_hub import RunningHub, copy_of_two_branches
 
 from hub.config import read
@@ -37,6 +38,7 @@ from hub.lab import build, disturb
 from hub.lab.names import lab_place
 from hub.lab.network import HUB
 from hub.lab.plan import plan
+from hub.lab.processors import put_ahead
 from hub.overrides import TIMERS, Overrides, overridden
 
 BRANCH = "tegal"
@@ -86,6 +88,7 @@ def hub_with(count: int) -> Iterator[RunningHub]:
         place = lab_place(f"first{count}")
         try:
             lab = build.up(plan(overridden(intent, overrides)), place, configuration=configuration, overrides=overrides)
+            put_others_ahead(place, lab.network.nodes())
             hub = RunningHub(lab, overrides)
             hub.wait_for(lambda report: bool(report["branches"]), "the hub's first report", 90)
             hub.wait_until_well()
@@ -140,6 +143,7 @@ def measure(count: int, cuts: int) -> Followed:
     result, prefixes = Followed(count), announced(count)
     with hub_with(count) as hub:
         watch = Watch(hub, prefixes)
+        put_ahead([os.getpid()])
         for _ in range(cuts):
             hub.wait_until_well()
             time.sleep(2.0 + random.random() * 0.2)

@@ -11,14 +11,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import random
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -40,6 +39,7 @@ from hub.lab.namespaces import inside, processes
 from hub.lab.network import HUB, Branch, of_version
 from hub.lab.plan import plan
 from hub.lab.probe import Probe, ProbeReport
+from hub.lab.processors import put_ahead
 from hub.lab.readiness import missing
 from hub.lab.record import Lab
 from hub.overrides import Overrides, overridden
@@ -217,7 +217,7 @@ def _lab(options: argparse.Namespace) -> Iterator[tuple[RunningHub, Path]]:
         lab = build.up(
             plan(overridden(intent, overrides)), place, configuration=directory, overrides=overrides, with_hub=False
         )
-        _put_ahead(processes([place.namespace(node) for node in lab.network.nodes()]))
+        put_ahead(processes([place.namespace(node) for node in lab.network.nodes()]))
         _make_small(place.state)
         hub = RunningHub(lab, overrides)
         hub.start_again()
@@ -230,17 +230,6 @@ def _lab(options: argparse.Namespace) -> Iterator[tuple[RunningHub, Path]]:
         subprocess.run(["umount", "--lazy", place.state], check=False, capture_output=True)
         build.down(place)
         subprocess.run(["rm", "-r", "-f", directory], check=False)
-
-
-def _put_ahead(pids: Iterable[int]) -> None:
-    """Real-time priority for routers and lines: they stand for other machines, which this one's load must not starve.
-
-    Without the right to that the run is only noisier.
-    """
-    for pid in pids:
-        for thread in Path(f"/proc/{pid}/task").iterdir():
-            with contextlib.suppress(PermissionError, ProcessLookupError):
-                os.sched_setscheduler(int(thread.name), os.SCHED_RR, os.sched_param(1))
 
 
 def _make_small(directory: Path) -> None:
