@@ -202,9 +202,10 @@ def _arrives_at(tunnel: Tunnel, liveness: LivenessView, session: SessionView) ->
     """
     slowest = max(tunnel.liveness.active.detection_time, tunnel.liveness.idle.detection_time)
     lived = Instant(session.sent_at + slowest.total_seconds())
-    if session.since >= liveness.since:
+    lives_since = max(liveness.since, liveness.certain_since)
+    if session.since >= lives_since:
         return lived
-    return max(lived, Instant(liveness.since + ARRIVES.total_seconds()))
+    return max(lived, Instant(lives_since + ARRIVES.total_seconds()))
 
 
 def _is_best_told(standings: list[Standing], target: TunnelId) -> bool:

@@ -125,15 +125,15 @@ def _observe_forwarder(view: View, event: _ForwarderEvent) -> View:
 def _lives_or_dies(view: View, tunnel: TunnelId, now: LivenessView) -> View:
     """A tunnel's liveness, and what that means for what its branch may hold from it."""
     was = view.liveness_of(tunnel)
+    now = replace(now, certain_since=was.certain_since if now.state is was.state else max(now.since, was.since))
     view = replace(view, liveness={**view.liveness, tunnel: now})
     if now.state is was.state or tunnel not in view.sessions:
         return view
     if now.state is LivenessState.DOWN:
         return _with_session(view, tunnel, lambda session: _may_still_hold(session, now.since))
     if now.state is LivenessState.UP:
-        # A forwarder that was restarted may not know of a death that it told us of: what it says has lived on since
-        # before that is not believed to have received anything earlier.
-        return _with_session(view, tunnel, lambda session: _will_arrive(session, max(now.since, was.since)))
+        # What is not certain to have lived is not believed to have received anything.
+        return _with_session(view, tunnel, lambda session: _will_arrive(session, now.certain_since))
     return view
 
 

@@ -11,6 +11,8 @@ _SHAPE = re.compile(r"notification (sent|received) \(([0-9]{1,3}),([0-9]{1,3})\)
 """ExaBGP's reason, and behind it the text that came with the NOTIFICATION."""
 
 _OPEN, _BAD_PEER_AS = 2, 2
+_NO_OPEN = (1, 1)
+"""How ExaBGP ends a connection over which it waited for an OPEN too long."""
 _SPOKEN = {(6, 2), (6, 4)}
 """The only ones whose data is text for people (RFC 9003 section 2)."""
 _COMMUNICATION = "Shutdown Communication: "
@@ -90,6 +92,8 @@ def worded(reason: str, *, said: int | None, written: int, hub: int) -> str:
         whose = "the hub refuses the branch's OPEN" if by_hub else "the branch refuses the hub's OPEN"
         why = _bad_as(said, written, hub, by_hub=by_hub) if subcode == _BAD_PEER_AS else SUBCODES.get((code, subcode))
         return f"{whose}: {why} {numbers}" if why is not None else f"{whose} {numbers}"
+    if by_hub and (code, subcode) == _NO_OPEN:
+        return f"the hub closed it: no OPEN came in time, or something that is not BGP {numbers}"
     words = SUBCODES.get((code, subcode)) or CODES.get(code, "NOTIFICATION")
     text = (found[4] or "").removeprefix(_COMMUNICATION) if (code, subcode) in _SPOKEN else ""
     return f"the {'hub' if by_hub else 'branch'} closed it: {words}{f': {text}' if text else ''} {numbers}"

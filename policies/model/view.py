@@ -50,6 +50,11 @@ class LivenessView:
     """
     known_since: Instant = NEVER
     """When it was first known to be up or down."""
+    certain_since: Instant = NEVER
+    """Before this its present state is not certain, whatever `since` says: it was told to be another.
+
+    A forwarder that was restarted may not know of a death that it told us of.
+    """
 
 
 @dataclass(frozen=True, slots=True)

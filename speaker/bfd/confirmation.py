@@ -120,6 +120,11 @@ class Doubt:
         """By how much an answer may be later than the round trip that is usual."""
         return max(SHORTEST_MARGIN, 4 * self.round_trip.variation)
 
+    @property
+    def answers_within(self) -> int:
+        """Nanoseconds in which an answer is here as a rule; 0 while none came."""
+        return self.round_trip.smoothed + self.slack if self.round_trip.samples else 0
+
     def _margin(self) -> int:
         if self.both_ways:
             return self.round_trip.smoothed + self.slack

@@ -5,6 +5,13 @@ from __future__ import annotations
 _LOSS_WEIGHT = 500
 """A packet counts for one part in so many: 25 seconds of packets at 50 ms decide."""
 _LATENESS_WEIGHT = 16
+_SECOND = 1_000_000_000
+INTERVALS_A_SAMPLE = 20
+"""The round trip is measured once in so many intervals, and at most once a second: a packet in twenty."""
+FIRST_SAMPLES = 6
+"""Measured a second apart, so that a tunnel's usual variation is soon known."""
+ECHOES_LOST = 4
+"""After so many in a row the branch's kernel is taken for one that answers no echo."""
 
 
 class RoundTrip:
@@ -25,6 +32,58 @@ class RoundTrip:
             self.variation += (abs(self.smoothed - round_trip) - self.variation) // 4
             self.smoothed += (round_trip - self.smoothed) // 8
         self.samples += 1
+
+
+class Sampling:
+    """A Sampling says when a round trip is measured, and which answers count.
+
+    The branch's kernel is a better clock than its BFD, which other programs keep from running: BFD's finals count only
+    where no echo is answered. Of a burst only the first answer counts: the others are of the same moment, and would
+    outweigh all usual ones; and none of a tunnel that is asked since it was found dead.
+    """
+
+    __slots__ = ("_burst", "_echoes_lost", "_seconds", "round_trip")
+
+    def __init__(self, round_trip: RoundTrip, phase: int) -> None:
+        """`phase`: a number by which tunnels take turns."""
+        self.round_trip = round_trip
+        self._seconds = phase
+        self._echoes_lost = 0
+        self._burst = False
+
+    @property
+    def by_finals(self) -> bool:
+        """Whether BFD has to be asked, as no echo is answered."""
+        return self._echoes_lost >= ECHOES_LOST
+
+    def second(self, interval: int) -> bool:
+        """Once a second while the session stands: whether to ask now."""
+        self._seconds += 1
+        every = max(1, INTERVALS_A_SAMPLE * interval // _SECOND)
+        asks = self.round_trip.samples < FIRST_SAMPLES or self._seconds % every == 0
+        self._echoes_lost += asks
+        return asks
+
+    def burst(self) -> None:
+        """Probes of a burst are being sent."""
+        self._burst = True
+
+    def echo(self, round_trip: int) -> None:
+        """The kernel answered in its turn."""
+        self._echoes_lost = 0
+        self.round_trip.sample(round_trip)
+
+    def probe(self, round_trip: int) -> None:
+        """The kernel answered a probe."""
+        self._echoes_lost = 0
+        if self._burst:
+            self._burst = False
+            self.round_trip.sample(round_trip)
+
+    def final(self, round_trip: int) -> None:
+        """BFD answered a poll."""
+        if self.by_finals:
+            self.round_trip.sample(round_trip)
 
 
 class Gaps:

@@ -21,7 +21,7 @@ Deterministic: no clock and no I/O of its own.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import IPv4Address
@@ -29,6 +29,7 @@ from ipaddress import IPv4Address
 from policies.model.announcement import Announcement, Announcements
 from policies.model.clock import NEVER, Instant
 from policies.model.ids import Prefix
+from speaker.bgp.batches import announced_together, prefixes_of, withdrawn_together
 from speaker.bgp.text import LONGEST_LINE_PREFIXES, Announce, Command, EndOfRib, Flush, Withdraw
 
 WINDOW = 8
@@ -47,7 +48,7 @@ ANSWERED_WITHIN = 5.0
 """Seconds after which a command without an answer counts as lost."""
 
 SHORT_FIRST_LINE = 50
-"""From so many prefixes on, the first goes alone, and the rest when ExaBGP has read it: it reads all that waits."""
+"""With more prefixes the first goes alone, and the rest when ExaBGP has read it: it reads all that waits."""
 
 IPV4_ONLY = (4,)
 
@@ -310,10 +311,10 @@ class Ledger:
         differing = [p for p, a in wanted.items() if known.sent.get(p) != a and p not in known.changes]
         if head is not None and differing[:1] == [head]:
             return [Announce(address, wanted[head], (head,))]
-        for announcement, prefixes in _runs(differing, wanted):
+        for announcement, prefixes in announced_together(differing, wanted):
             commands.append(Announce(address, announcement, prefixes))
         surplus = [p for p in known.sent if p not in wanted and p not in known.changes]
-        commands += [Withdraw(address, part) for part in _parts(surplus)]
+        commands += [Withdraw(address, part) for part in withdrawn_together(surplus)]
         if known.flush and not differing and not surplus:
             commands.append(Flush(address))
         elif known.settled:
@@ -327,11 +328,11 @@ class Ledger:
         if len(self._unanswered) >= (URGENT_WINDOW if known.urgent else WINDOW):
             return False
         waiting = sum(len(unanswered.prefixes) for unanswered in rivals)
-        return waiting == 0 or waiting + len(_prefixes(command)) <= MOST_PREFIXES_UNANSWERED
+        return waiting == 0 or waiting + len(prefixes_of(command)) <= MOST_PREFIXES_UNANSWERED
 
     def _say(self, address: IPv4Address, known: _Neighbor, command: Command, now: Instant) -> int:
         self._last_number += 1
-        prefixes = _prefixes(command)
+        prefixes = prefixes_of(command)
         self._unanswered[self._last_number] = _Unanswered(address, prefixes, now, known.urgent)
         announcement = command.announcement if isinstance(command, Announce) else None
         for prefix in prefixes:
@@ -381,29 +382,3 @@ def _deadline(change: _Change) -> float:
     if change.answered_at is None:
         return change.said_at + ANSWERED_WITHIN
     return change.answered_at + SEEN_WITHIN
-
-
-def _prefixes(command: Command) -> tuple[Prefix, ...]:
-    return command.prefixes if isinstance(command, Announce | Withdraw) else ()
-
-
-def _runs(
-    prefixes: list[Prefix], wanted: Mapping[Prefix, Announcement]
-) -> Iterator[tuple[Announcement, tuple[Prefix, ...]]]:
-    """The prefixes in their order, those in a row of one IP version and announcement together."""
-    run: list[Prefix] = []
-    for prefix in prefixes:
-        alike = not run or (wanted[prefix] == wanted[run[0]] and prefix.version == run[0].version)
-        if run and (not alike or len(run) == LONGEST_LINE_PREFIXES):
-            yield wanted[run[0]], tuple(run)
-            run = []
-        run.append(prefix)
-    if run:
-        yield wanted[run[0]], tuple(run)
-
-
-def _parts(prefixes: list[Prefix]) -> Iterator[tuple[Prefix, ...]]:
-    for version in (4, 6):
-        same = [prefix for prefix in prefixes if prefix.version == version]
-        for start in range(0, len(same), LONGEST_LINE_PREFIXES):
-            yield tuple(same[start : start + LONGEST_LINE_PREFIXES])

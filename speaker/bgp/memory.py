@@ -17,8 +17,8 @@ MOST_PREFIXES = 20_000
 ARRIVES = 10.0
 """Seconds that a tunnel must live after a change was sent for its branch to have it (policies.model.view)."""
 
-SAYS_NOTHING = frozenset({"", "closing connection"})
-"""ExaBGP's reasons where a connection just ended: neither side said why."""
+SAYS_WHY = "notification "
+"""How ExaBGP's reasons begin where one side told the other why; all others are of connections that just ended."""
 
 Said = tuple[str, str]
 """A next hop, and the attributes as canonical JSON."""
@@ -192,7 +192,7 @@ class Memory:
 
 def says_why(reason: str) -> bool:
     """Whether a repeated `down` tells more than the ones before it."""
-    return reason not in SAYS_NOTHING
+    return reason.startswith(SAYS_WHY)
 
 
 def withdrawn(update: Mapping[str, Any]) -> Iterator[str]:

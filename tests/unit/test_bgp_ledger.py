@@ -175,6 +175,43 @@ def test_if_the_first_is_never_read_all_is_said_again() -> None:
     assert sizes(said(ledger, at(ANSWERED_WITHIN))) == [1]
 
 
+def sixty(ledger: Ledger, *, urgent: bool = False) -> int:
+    """Have sixty prefixes for A, whose first was said; its number."""
+    ledger.want(A, wanting(*list(P.subnets(new_prefix=24))[:60]), urgent=urgent)
+    ledger.up(A)
+    ((number, _),) = ledger.commands(START)
+    return number
+
+
+def test_a_first_that_is_refused_holds_nothing_up() -> None:
+    ledger = Ledger()
+    ledger.answered(sixty(ledger), done=False, now=START)
+    assert sizes(said(ledger)) == [50, 9]
+
+
+def test_a_first_that_is_seen_before_its_answer_holds_nothing_up() -> None:
+    ledger = Ledger()
+    sixty(ledger)
+    ledger.sent(A, wanting(next(P.subnets(new_prefix=24))), ())
+    assert sizes(said(ledger)) == [50, 9]
+
+
+def test_a_session_that_ends_before_the_first_is_read_begins_with_it_again() -> None:
+    ledger = Ledger()
+    sixty(ledger)
+    ledger.down(A)
+    ledger.up(A)
+    assert sizes(said(ledger)) == [1]
+
+
+def test_a_neighbor_whose_first_is_not_read_keeps_no_other_waiting() -> None:
+    ledger = Ledger()
+    sixty(ledger, urgent=True)
+    ledger.adopt(B, wanting(P, med=1100), end_of_rib=True)
+    ledger.want(B, wanting(P, med=990))
+    assert said(ledger) == [Announce(B, Announcement(990), (P,))]
+
+
 def bulky(ledger: Ledger) -> None:
     """Have ordinary work for A that fills the window; the first line of it is read."""
     ledger.want(A, {prefix: Announcement(med) for med, prefix in enumerate(P.subnets(new_prefix=26))})

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 
+import pytest
 from small_network import HUB, a_branch, a_network
 
 from policies.decide import CLOSE_AFTER, BranchDecision, decide, decide_branch
@@ -102,12 +103,21 @@ def test_nothing_is_given_back_before_a_death_of_the_better_tunnel_would_be_know
     assert decided(just_told).wake_at == Instant(NOW - 0.01 + 0.15)
 
 
-def test_nothing_is_given_back_before_tcp_has_sent_again_what_a_dead_tunnel_swallowed() -> None:
-    told = view(on="wireless", meds=(980, 990))
-    came_up = LivenessView(UP, Instant(999.0), after_death=False, known_since=Instant(999.0))
+@pytest.mark.parametrize(
+    "came_up",
+    [
+        LivenessView(UP, Instant(999.0), after_death=False, known_since=Instant(999.0)),
+        LivenessView(UP, Instant(0.5), after_death=False, certain_since=Instant(999.0)),
+    ],
+    ids=["it came up", "it was told to be dead by a forwarder that no longer knows"],
+)
+def test_nothing_is_given_back_before_tcp_has_sent_again_what_a_dead_tunnel_swallowed(came_up: LivenessView) -> None:
+    told = view(meds=(980, 990))
     older_session = replace(told, liveness={**told.liveness, FIBER: came_up})
+    arrives = 999.0 + ARRIVES.total_seconds()
     assert meds(decided(older_session)) == {"fiber": 980, "wireless": 990}
-    assert meds(decided(older_session, 999.0 + ARRIVES.total_seconds())) == {"fiber": 980, "wireless": 1100}
+    assert decided(older_session).wake_at == arrives
+    assert meds(decided(older_session, arrives)) == {"fiber": 980, "wireless": 1100}
 
 
 def test_the_return_path_is_watched_once_the_better_value_was_sent() -> None:

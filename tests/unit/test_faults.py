@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from small_network import a_branch
 
+from hub.bgp.closing import worded
 from policies.faults import SESSION_MISSING_FOR, faults
 from policies.model.clock import Instant
 from policies.model.ids import TunnelId
@@ -12,8 +13,8 @@ from policies.model.view import Heard, LivenessState, LivenessView, SessionState
 
 FIBER = TunnelId("bandung", "fiber")
 BRANCH = a_branch()
-REFUSED = "the hub refuses the branch's OPEN: it says AS 65009, written is 65001 (2,2)"
-REFUSES = "the branch refuses the hub's OPEN: the hub says AS 65000, the branch's router expects another (2,2)"
+REFUSED = worded("notification sent (2,2)", said=65009, written=65001, hub=65000)
+REFUSES = worded("notification received (2,2)", said=None, written=65001, hub=65000)
 LONG = 100.0 + SESSION_MISSING_FOR.total_seconds()
 
 

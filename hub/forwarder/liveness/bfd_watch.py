@@ -24,6 +24,7 @@ from hub.forwarder.liveness.model import State as Verdict
 from hub.forwarder.liveness.patience import patience_ends
 from hub.forwarder.loop import Loop
 from speaker.bfd.confirmation import Doubt
+from speaker.bfd.estimates import Sampling
 from speaker.bfd.packet import ControlPacket, State
 from speaker.bfd.session import NOTHING, Session, Step
 from speaker.bfd.timing import NEVER, SLOW_INTERVAL, SessionTimers
@@ -32,13 +33,6 @@ from speaker.bfd.transitions import Change
 TRANSMIT_MULTIPLIER = 5
 """What we tell the branches: a short sleep of the hub must not kill tunnels in their eyes."""
 _SETTLING = 3_000_000_000
-_TICK = 1_000_000_000
-_INTERVALS_A_ROUND_TRIP = 20
-"""The round trip is measured once in so many intervals, and at most once a second: a packet in twenty."""
-_FIRST_ROUND_TRIPS = 6
-"""Measured a second apart, so that a tunnel's usual variation is soon known."""
-_ECHOES_LOST = 4
-"""After so many in a row the branch's kernel is taken for one that answers no echo."""
 _PATIENT = SessionTimers(SLOW_INTERVAL, SLOW_INTERVAL, TRANSMIT_MULTIPLIER)
 
 
@@ -86,9 +80,8 @@ class BfdWatch:
         )
         self._steady_since = loop.now()
         self._forgiven_at = 0
-        self._echoes_lost = _ECHOES_LOST
+        self._sampling = Sampling(self._confirmer.doubt.round_trip, session.discriminator)
         self._difference: str | None = None
-        self._ticks = session.discriminator
         self._agreed: Callable[[], None] | None = None
         self._transmission = Alarm(loop, self._transmit)
         self._detection = Alarm(loop, self._check)
@@ -115,9 +108,9 @@ class BfdWatch:
         return self._confirmer.answered_at
 
     @property
-    def round_trip(self) -> int:
-        """Nanoseconds: the usual round trip; 0 while none is known."""
-        return self._confirmer.doubt.round_trip.smoothed
+    def answers_within(self) -> int:
+        """Nanoseconds in which an answer is here as a rule; 0 while that is not known."""
+        return self._confirmer.doubt.answers_within
 
     @property
     def interval(self) -> int:
@@ -131,6 +124,8 @@ class BfdWatch:
 
     def probe(self, now: int) -> None:
         """Ask the branch's BFD, and its kernel: neither a starved daemon nor a filter must look like a dead line."""
+        if self._confirmer.doubt.asking:
+            self._sampling.burst()
         if self._session.state is State.UP:
             self._sender.send(self._session.probe(now))
         self._ask_kernel(self._prober, now)
@@ -165,8 +160,8 @@ class BfdWatch:
         """Take a packet of this session."""
         step = self._session.receive(packet, arrived, now)
         confirmer = self._confirmer
-        if step.round_trip is not None and not confirmer.doubt.asking and self._echoes_lost >= _ECHOES_LOST:
-            confirmer.doubt.round_trip.sample(step.round_trip)
+        if step.round_trip is not None and not confirmer.doubt.asking:
+            self._sampling.final(step.round_trip)
         if not packet.final:
             confirmer.doubt.gaps.arrived(arrived)
         healed = confirmer.heard(arrived, now, answer=packet.final)
@@ -177,19 +172,13 @@ class BfdWatch:
 
     def _measured(self, answer: Answer) -> None:
         if self._is_from_there(answer):
-            # The branch's kernel is a better clock than its BFD daemon, which others keep from running.
-            self._echoes_lost = 0
-            self._confirmer.doubt.round_trip.sample(max(answer.arrived - answer.sent, 0))
+            self._sampling.echo(max(answer.arrived - answer.sent, 0))
             self._answered(answer)
 
     def _probed(self, answer: Answer) -> None:
-        if not self._is_from_there(answer):
-            return
-        doubted = self._confirmer.doubt.asking
-        self._answered(answer)
-        # Of a burst the first answer counts: the others are of the same moment, and would outweigh all usual ones.
-        if doubted and not self._confirmer.doubt.asking:
-            self._confirmer.doubt.round_trip.sample(max(answer.arrived - answer.sent, 0))
+        if self._is_from_there(answer):
+            self._sampling.probe(max(answer.arrived - answer.sent, 0))
+            self._answered(answer)
 
     def _is_from_there(self, answer: Answer) -> bool:
         return answer.source == self.spec.remote and answer.interface == self.interface_index
@@ -221,21 +210,16 @@ class BfdWatch:
 
     def tick(self, now: int) -> None:
         """Once a second: a silent start ends, an interface that was made anew is found, the round trip is measured."""
-        self._ticks += 1
-        if self._agreed is None and self._measures():
-            if self._echoes_lost >= _ECHOES_LOST:
+        stands = self._session.state is State.UP and self._agreed is None
+        if stands and self._sampling.second(self.interval):
+            if self._sampling.by_finals:
                 self._act(self._session.poll(now))
-            self._echoes_lost += 1
             self._ask_kernel(self._asker, now)
         if self._standing.state != "up":
             self.interface_index = interface_index(self.spec.interface, self.interface_index)
         if self._standing.state == "unknown" and now >= self._standing.gives_up_at(self.timers.detection_ns):
             missing = f"interface {self.spec.interface} is missing"
             self._say("down", "no answer since the start" if self.interface_index else missing)
-
-    def _measures(self) -> bool:
-        seconds = max(1, _INTERVALS_A_ROUND_TRIP * self.interval // _TICK)
-        return self._confirmer.doubt.round_trip.samples < _FIRST_ROUND_TRIPS or self._ticks % seconds == 0
 
     def unlike(self, now: int) -> str | None:
         """How the branch's timers differ from the configured ones, once they are settled; None if they don't."""

@@ -13,7 +13,7 @@ _LATE = 2_000_000
 
 
 class Member(Protocol):
-    """A Member is a tunnel as others see it: when anything was heard over it last, and how often something is."""
+    """A Member is a tunnel as others see it: when it was heard last, how often it is heard, how soon it answers."""
 
     spec: TunnelSpec
 
@@ -28,8 +28,8 @@ class Member(Protocol):
         ...
 
     @property
-    def round_trip(self) -> int:
-        """Nanoseconds: how long an answer usually takes; 0 while that is not known."""
+    def answers_within(self) -> int:
+        """Nanoseconds in which an answer is here as a rule; 0 while that is not known."""
         ...
 
     @property
@@ -78,8 +78,8 @@ class Company:
     def witness(self, member: Member, within: int) -> tuple[int | None, str]:
         """When another live tunnel of the branch last showed that it works, and which; None if there is none.
 
-        Where an answer can be here well `within` so many nanoseconds, only an answer shows it: if those are late too,
-        it is the hub or the branch that is slow, and not a line that is dead.
+        Where it answers `within` so many nanoseconds as a rule, only an answer shows that: if its answers are late
+        too, it is the hub or the branch that is slow, and not a line that is dead.
         """
         shown = ((_shown(each, within), each.spec.name) for each in self._witnesses(member))
         return max(((at, name) for at, name in shown if at is not None), default=(None, ""))
@@ -90,8 +90,7 @@ class Company:
 
 
 def _shown(witness: Member, within: int) -> int | None:
-    answers_in_time = 0 < 2 * witness.round_trip <= within
-    return witness.answered_at if answers_in_time else witness.heard_at
+    return witness.answered_at if 0 < witness.answers_within <= within else witness.heard_at
 
 
 def _differ(one: str, other: str) -> bool:

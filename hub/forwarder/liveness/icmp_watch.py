@@ -77,7 +77,7 @@ class IcmpWatch:
 
     @property
     def heard_at(self) -> int | None:
-        """When an answer came last."""
+        """When anything came over the tunnel last: here that is always an answer."""
         return self._confirmer.heard_at
 
     @property
@@ -86,9 +86,9 @@ class IcmpWatch:
         return self._confirmer.answered_at
 
     @property
-    def round_trip(self) -> int:
-        """Nanoseconds: the usual round trip; 0 while none is known."""
-        return self._confirmer.doubt.round_trip.smoothed
+    def answers_within(self) -> int:
+        """Nanoseconds in which an answer is here as a rule; 0 while that is not known."""
+        return self._confirmer.doubt.answers_within
 
     @property
     def interval(self) -> int:

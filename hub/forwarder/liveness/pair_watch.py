@@ -53,9 +53,9 @@ class PairWatch:
         return max((at for at in (self._bfd.answered_at, self._icmp.answered_at) if at is not None), default=None)
 
     @property
-    def round_trip(self) -> int:
-        """Nanoseconds: the usual round trip; 0 while none is known."""
-        return self._icmp.round_trip or self._bfd.round_trip
+    def answers_within(self) -> int:
+        """Nanoseconds in which an answer is here as a rule; 0 while that is not known."""
+        return self._icmp.answers_within or self._bfd.answers_within
 
     @property
     def interval(self) -> int:
