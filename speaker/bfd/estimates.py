@@ -48,7 +48,7 @@ class Sampling:
         """`phase`: a number by which tunnels take turns."""
         self.round_trip = round_trip
         self._seconds = phase
-        self._echoes_lost = 0
+        self._echoes_lost = ECHOES_LOST  # until the first echo: where none ever comes, nobody has to wait for that
         self._burst = False
 
     @property

@@ -61,6 +61,12 @@ def test_finals_count_only_where_no_echo_is_answered() -> None:
     assert sampling.round_trip.samples == FIRST_SAMPLES + 1
 
 
+def test_until_the_first_echo_finals_count() -> None:
+    sampling = Sampling(RoundTrip(), 0)
+    sampling.final(3 * MS)
+    assert sampling.round_trip.samples == 1
+
+
 def test_one_echo_ends_what_finals_stand_in_for() -> None:
     sampling = settled()
     for _ in range(ECHOES_LOST):
