@@ -102,8 +102,11 @@ def _by_the_hub(world: World, prefix: Prefix) -> float:
         # Also of one that has returned: the branch may have been led to it before it died, and now must be led away.
         [lines[tunnel].died for tunnel in holding]
         # Or that was to be used and died before the branch heard of it.
-        + [lines[tunnel].died for tunnel in configured if tunnel in _chosen(controller)]
-        + [lines[tunnel].died for tunnel in configured if _was_relied_on(world, controller, tunnel, prefix)]
+        + [
+            lines[tunnel].died
+            for tunnel in configured
+            if tunnel in _chosen(controller) or _was_relied_on(world, controller, tunnel, prefix)
+        ]
         + [controller.speakers[world.process_of(tunnel)].ready_since for tunnel in dead]
         + [world.configured_since + CONFIGURING, controller.view_forwarder_since]
         # A session that ended took away what the branch was told before, and the hub starts to tell it anew.

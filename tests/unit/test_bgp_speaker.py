@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from bgp_network import network
+from waiting import until
 
 from hub.bgp import speaker as speaker_module
 from hub.bgp.questions import NotConnectedError
@@ -93,13 +94,6 @@ def play(tmp_path: Path, scene: Callable[[Relay, Speaker, list[Event]], Awaitabl
             await asyncio.sleep(0)
 
     asyncio.run(whole())
-
-
-async def until(holds: Callable[[], object]) -> None:
-    """Wait until something holds."""
-    async with asyncio.timeout(20):
-        while not holds():  # noqa: ASYNC110  what is waited for has no event of its own
-            await asyncio.sleep(0.01)
 
 
 def kinds(events: list[Event]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from bgp_network import in_processes, network
+from waiting import until
 
 from hub.bgp.questions import NotConnectedError
 from hub.bgp.reload import ends
@@ -110,13 +111,6 @@ def play(
             await asyncio.sleep(0)
 
     asyncio.run(whole())
-
-
-async def until(holds: Callable[[], object]) -> None:
-    """Wait until something holds."""
-    async with asyncio.timeout(20):
-        while not holds():  # noqa: ASYNC110  what is waited for has no event of its own
-            await asyncio.sleep(0.01)
 
 
 def of(events: list[Event], kind: type) -> list[Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from small_network import a_branch, a_network
+from waiting import until
 
 from hub.control.lines import BadLineError
 from hub.controller import refusals
@@ -302,13 +303,6 @@ def hang(tmp_path: Path, scene: Hanging, *, goes: bool = True) -> None:
         await asyncio.sleep(0)
 
     asyncio.run(whole())
-
-
-async def until(holds: Callable[[], object]) -> None:
-    """Wait until something holds."""
-    async with asyncio.timeout(20):
-        while not holds():  # noqa: ASYNC110  what is waited for has no event of its own
-            await asyncio.sleep(0.01)
 
 
 def seconds(link: ForwarderLink, clock: Clock, count: int) -> None:
