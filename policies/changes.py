@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
-from policies.model.intent import Branch, Hub, LivenessTimers, Policy, Tunnel
+from policies.model.intent import Branch, Hub, LivenessTimers, Tunnel
+from policies.model.policy import Policy
 
 _SIGNED_BY = "session password"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from policies.model.clock import NEVER, Instant
 from policies.model.ids import TunnelId
-from policies.model.intent import Failback, FailbackMode
+from policies.model.policy import Failback, FailbackMode
 from policies.model.verdicts import Reason
 from policies.model.view import ARRIVES, SessionState, View
 from policies.ranking import Ranked, Usability

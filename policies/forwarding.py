@@ -13,7 +13,8 @@ from policies.choice import may_return_at
 from policies.model.clock import Instant
 from policies.model.desired import ClassOrder
 from policies.model.ids import Prefix, TunnelId, lies_within
-from policies.model.intent import Branch, Failback, FailbackMode
+from policies.model.intent import Branch
+from policies.model.policy import Failback, FailbackMode
 from policies.model.view import ClassView, SessionState, SessionView, View
 from policies.ranking import Ranked, Usability
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from policies.model.intent import Announce
+from policies.model.policy import Announce
 
 SURVIVOR_STEP = 10
 """How far below every value that a branch may hold a survivor is announced."""

@@ -14,7 +14,8 @@ from enum import IntEnum
 
 from policies.model.clock import Instant
 from policies.model.ids import TunnelId
-from policies.model.intent import Branch, Metered, Tunnel
+from policies.model.intent import Branch, Tunnel
+from policies.model.policy import Metered
 from policies.model.view import LivenessState, SessionState, SessionView, View
 
 SESSION_GRACE = timedelta(seconds=5)

@@ -9,10 +9,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from policies.model.ids import TunnelId
 from policies.model.intent import (
-    Announce,
     Branch,
-    Failback,
-    FailbackMode,
     Hub,
     HubUplink,
     Intent,
@@ -20,13 +17,12 @@ from policies.model.intent import (
     Liveness,
     LivenessMethod,
     LivenessTimers,
-    Metered,
-    Policy,
     Session,
     SessionKind,
     Tunnel,
     Uplink,
 )
+from policies.model.policy import Announce, Failback, FailbackMode, Metered, Policy
 
 _TIMERS = LivenessTimers(LivenessMethod.BFD, timedelta(milliseconds=50), 3)
 _POLICY = Policy(

@@ -8,10 +8,7 @@ from ipaddress import IPv4Address, ip_network
 
 from policies.model.ids import TunnelId
 from policies.model.intent import (
-    Announce,
     Branch,
-    Failback,
-    FailbackMode,
     Hub,
     HubUplink,
     Intent,
@@ -19,11 +16,10 @@ from policies.model.intent import (
     Liveness,
     LivenessMethod,
     LivenessTimers,
-    Metered,
-    Policy,
     Tunnel,
     Uplink,
 )
+from policies.model.policy import Announce, Failback, FailbackMode, Metered, Policy
 
 HUB_PREFIX = ip_network("10.0.0.0/16")
 HOLD = timedelta(seconds=60)

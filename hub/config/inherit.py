@@ -10,7 +10,7 @@ from hub.config.names import write_instead
 from hub.config.problems import Problem, error, warning
 from hub.config.raw import RawAnnounce, RawFailback, RawPolicy
 from policies.model.announcement import HIGHEST_MED
-from policies.model.intent import Announce, Failback, FailbackMode, Metered, Policy
+from policies.model.policy import Announce, Failback, FailbackMode, Metered, Policy
 
 STANDARD = Policy(
     name="standard",

@@ -28,7 +28,8 @@ from hub.config.sessions import resolve_session
 from hub.config.survey import HubDraft, Survey
 from policies.model.announcement import HIGHEST_MED
 from policies.model.ids import TunnelId
-from policies.model.intent import Branch, Hub, HubUplink, Intent, Link, Policy, RouterKind, Tunnel
+from policies.model.intent import Branch, Hub, HubUplink, Intent, Link, RouterKind, Tunnel
+from policies.model.policy import Policy
 
 SMALLEST_PREFIX_LIMIT = 10
 CROWDED = 200

@@ -12,7 +12,7 @@ from hub.config.load import Sources
 from hub.config.problems import Problem
 from hub.config.raw import RawHub, RawNetwork
 from policies.model.ids import TunnelId
-from policies.model.intent import Policy
+from policies.model.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
 
 from policies.model.ids import Prefix, TunnelId
+from policies.model.policy import Policy
 
 
 class LivenessMethod(Enum):
@@ -99,50 +100,6 @@ class Tunnel:
     interface: str
     liveness: Liveness
     process: int = 1
-
-
-class Metered(Enum):
-    """When a metered tunnel may carry traffic."""
-
-    LAST_RESORT = "last-resort"
-    WHEN_DEGRADED = "when-degraded"
-    ALLOWED = "allowed"
-
-
-class FailbackMode(Enum):
-    """When traffic may go back to a better tunnel."""
-
-    AUTOMATIC = "automatic"
-    NEVER = "never"
-
-
-@dataclass(frozen=True, slots=True)
-class Failback:
-    """A Failback says when, and after how long a hold, traffic goes back to a better tunnel."""
-
-    mode: FailbackMode
-    hold: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class Announce:
-    """An Announce is the arithmetic of MED: `first` for the best tunnel, `step` more for each one after it."""
-
-    first: int
-    step: int
-    add_degraded: int
-    add_drained: int
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """A Policy ranks the tunnels of a branch and says how they are announced and returned to."""
-
-    name: str
-    prefer: tuple[str, ...]
-    metered: Metered
-    failback: Failback
-    announce: Announce
 
 
 class SessionKind(Enum):

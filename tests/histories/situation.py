@@ -11,18 +11,8 @@ from ipaddress import ip_network
 from small_network import HUB, HUB_PREFIX, POLICY, a_branch
 
 from policies.model.ids import Prefix, TunnelId
-from policies.model.intent import (
-    Branch,
-    Failback,
-    FailbackMode,
-    Hub,
-    Intent,
-    Liveness,
-    LivenessMethod,
-    LivenessTimers,
-    Session,
-    SessionKind,
-)
+from policies.model.intent import Branch, Hub, Intent, Liveness, LivenessMethod, LivenessTimers, Session, SessionKind
+from policies.model.policy import Failback, FailbackMode
 
 NAMES = ("fiber", "wireless", "lte")
 HUB_PREFIXES: tuple[Prefix, ...] = (HUB_PREFIX, ip_network("172.16.0.0/24"), ip_network("2001:db8::/48"))

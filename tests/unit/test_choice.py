@@ -13,7 +13,7 @@ from policies.choice import choose
 from policies.model.announcement import Announcement
 from policies.model.clock import Instant
 from policies.model.ids import TunnelId
-from policies.model.intent import Failback, FailbackMode
+from policies.model.policy import Failback, FailbackMode
 from policies.model.verdicts import Reason
 from policies.model.view import LivenessState, LivenessView, SessionState, SessionView, View
 from policies.ranking import present_order

@@ -12,7 +12,8 @@ from config_directories import ALLOCATIONS, BANDUNG, EXAMPLE, NETWORK, reading, 
 from hub.config import read
 from hub.config.inherit import STANDARD
 from policies.model.ids import TunnelId
-from policies.model.intent import Branch, FailbackMode, Intent, LivenessMethod, LivenessTimers, Metered
+from policies.model.intent import Branch, Intent, LivenessMethod, LivenessTimers
+from policies.model.policy import FailbackMode, Metered
 
 FAST = LivenessTimers(LivenessMethod.BFD, timedelta(milliseconds=50), 3)
 NORMAL = LivenessTimers(LivenessMethod.BFD, timedelta(milliseconds=100), 3)

@@ -8,7 +8,8 @@ import pytest
 from small_network import a_branch, a_tunnel
 
 from policies.model.clock import Instant
-from policies.model.intent import Branch, Metered
+from policies.model.intent import Branch
+from policies.model.policy import Metered
 from policies.model.view import LivenessState, LivenessView, SessionState, SessionView, View
 from policies.ranking import present_order, standing_order
 

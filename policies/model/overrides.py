@@ -1,0 +1,131 @@
+"""Overrides: what an operator said at the command line, beside the files. They end by themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from policies.model.ids import TunnelId
+from policies.model.intent import Intent
+
+
+class Scope(Enum):
+    """What kind of thing a target is."""
+
+    TUNNEL = "tunnel"
+    BRANCH = "branch"
+    ISP = "isp"
+    HUB_UPLINK = "hub-uplink"
+    HUB = "hub"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Target:
+    """A Target is what is drained, written `bandung/fiber`, `bandung`, `isp:telkom`, `hub:hq/telkom` or `hub:hq`.
+
+    `isp:telkom` is every tunnel that has an end, of the branch or of the hub, with that ISP.
+    """
+
+    text: str
+
+    @property
+    def scope(self) -> Scope:
+        """What kind of thing it is."""
+        if self.text.startswith("isp:"):
+            return Scope.ISP
+        if self.text.startswith("hub:"):
+            return Scope.HUB_UPLINK if "/" in self.text else Scope.HUB
+        return Scope.TUNNEL if "/" in self.text else Scope.BRANCH
+
+    def tunnels(self, intent: Intent) -> frozenset[TunnelId]:
+        """The tunnels that it means; none when the configuration has nothing of that name."""
+        return frozenset(tunnel.id for tunnel in intent.tunnels().values() if self._means(tunnel.id, intent))
+
+    def _means(self, tunnel: TunnelId, intent: Intent) -> bool:
+        known = intent.tunnels()[tunnel]
+        name = self.text.partition(":")[2]
+        match self.scope:
+            case Scope.TUNNEL:
+                return str(tunnel) == self.text
+            case Scope.BRANCH:
+                return tunnel.branch == self.text
+            case Scope.ISP:
+                return name in (known.uplink.isp, known.hub_uplink.isp)
+            case Scope.HUB_UPLINK:
+                return name == f"{intent.hub.name}/{known.hub_uplink.name}"
+            case Scope.HUB:
+                return name == intent.hub.name
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """An Author is who said something: the user of the process that asked, by the socket's credentials."""
+
+    uid: int
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """What all overrides have: a number by which they are named, who, when, why, from when and until when.
+
+    All instants are of the wall clock, so that they outlive a restart; `until` None: until it is taken back.
+    """
+
+    number: int
+    author: Author
+    made: datetime
+    begins: datetime
+    until: datetime | None
+    reason: str
+
+    def holds(self, wall: datetime) -> bool:
+        """Whether it counts at this time."""
+        return self.begins <= wall and (self.until is None or wall < self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Drain(Override):
+    """A Drain takes tunnels out of service: whatever else is usable carries their traffic.
+
+    `forced`: also where it is the last usable tunnel of a branch. `rate`: so many branches a minute, 0 for all at once.
+    """
+
+    target: Target
+    forced: bool = False
+    rate: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Switch(Override):
+    """A Switch prefers one tunnel of a branch to what its policy says; it is left as any other when it is bad."""
+
+    branch: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze(Override):
+    """A Freeze stops all moves but failover."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """An Overrides is all of them, in the order in which they were made, and the failbacks that were asked for.
+
+    `failback` are the branches whose policy waits for a word, with the time until which the word counts.
+    """
+
+    drains: tuple[Drain, ...] = ()
+    switches: tuple[Switch, ...] = ()
+    freezes: tuple[Freeze, ...] = ()
+    failback: tuple[tuple[str, datetime], ...] = ()
+
+    def all(self) -> tuple[Override, ...]:
+        """Every one, by number."""
+        every: list[Override] = [*self.drains, *self.switches, *self.freezes]
+        return tuple(sorted(every, key=lambda override: override.number))
+
+
+NO_OVERRIDES = Overrides()
