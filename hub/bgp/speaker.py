@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hub.bgp.questions import Answer, Questions
-from hub.bgp.translate import Translator, announced
+from hub.bgp.translate import Translator
 from hub.control.lines import BadLineError, LineReader, Message, check_greeting, encode, greeting
 from policies.model.announcement import Announcements
 from policies.model.clock import Instant
@@ -22,6 +22,7 @@ from policies.model.events import Event, SpeakerConnected, SpeakerLost, SpeakerR
 from policies.model.ids import TunnelId
 from policies.model.intent import Intent
 from policies.model.view import SessionState
+from speaker.bgp.announced import announced
 from speaker.bgp.events import (
     BadEventError,
     Direction,

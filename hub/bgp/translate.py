@@ -12,7 +12,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from hub.bgp.closing import not_carried, worded
-from policies.model.announcement import HIGHEST_MED, Announcement
+from policies.model.announcement import Announcement
 from policies.model.clock import Instant
 from policies.model.events import (
     AnnouncementsSent,
@@ -27,6 +27,7 @@ from policies.model.events import (
 from policies.model.ids import Prefix, TunnelId
 from policies.model.intent import Branch, Hub, Intent, Tunnel
 from policies.model.view import SessionState
+from speaker.bgp.announced import announced
 from speaker.bgp.events import FAMILIES, BadEventError, Direction, Route, Updated, parse_update
 from speaker.bgp.imports import Refused, judge
 from speaker.bgp.memory import says_why
@@ -374,20 +375,6 @@ def _changes(
     if heard:
         events.append(RoutesHeard(tunnel, heard, at))
     return [*events, *_refusals(tunnel, ((str(r.prefix), r.reason.value) for r in refused), at)]
-
-
-def announced(update: Updated) -> dict[Prefix, Announcement]:
-    """What an UPDATE of ours announces, as MEDs: an iBGP session steers by the local preference that it carries.
-
-    Without either it is 0, as it is at the branch (RFC 4271 section 9.1.2.2).
-    """
-    return {route.prefix: Announcement(_med(route)) for route in update.announced}
-
-
-def _med(route: Route) -> int:
-    if route.local_preference is not None:
-        return HIGHEST_MED - route.local_preference
-    return route.med or 0
 
 
 def _refusals(tunnel: TunnelId, refused: Iterable[tuple[str, str]], at: Instant) -> list[Event]:

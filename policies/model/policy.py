@@ -8,6 +8,7 @@ from datetime import time, timedelta
 from enum import Enum
 from types import MappingProxyType
 
+from policies.model.announcement import Community, LargeCommunity
 from policies.model.health import Damping, HealthLimits, HealthState
 from policies.model.ids import Prefix
 
@@ -57,12 +58,12 @@ class Failback:
 class Marks:
     """A Marks is what is added to the announcements over a tunnel in one state.
 
-    `communities` (RFC 1997) and `large_communities` (RFC 8092) as pairs and triples of numbers. `withdraw`: nothing is
+    `communities` and `large_communities` come with all that is announced over it. `withdraw`: nothing is
     announced over it, as long as the branch has another usable tunnel.
     """
 
-    communities: tuple[tuple[int, int], ...] = ()
-    large_communities: tuple[tuple[int, int, int], ...] = ()
+    communities: tuple[Community, ...] = ()
+    large_communities: tuple[LargeCommunity, ...] = ()
     withdraw: bool = False
 
 

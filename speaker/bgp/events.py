@@ -11,6 +11,7 @@ from enum import Enum
 from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Any
 
+from policies.model.announcement import Community, LargeCommunity
 from policies.model.ids import Address, Prefix
 
 
@@ -54,6 +55,8 @@ class Route:
     as_path: tuple[int, ...] = ()
     med: int | None = None
     local_preference: int | None = None
+    communities: tuple[Community, ...] = ()
+    large_communities: tuple[LargeCommunity, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,11 +205,13 @@ def _update(neighbor: IPv4Address, direction: Direction, update: Mapping[str, An
     attributes = _object(update.get("attribute", {}))
     as_path = tuple(_as_path(attributes.get("as-path", {})))
     med, preference = (_number_or_none(attributes.get(name)) for name in ("med", "local-preference"))
+    communities = tuple((asn, number) for asn, number in _numbers(attributes.get("community", []), 2))
+    large = tuple((asn, one, two) for asn, one, two in _numbers(attributes.get("large-community", []), 3))
     return Updated(
         neighbor,
         direction,
         announced=tuple(
-            Route(prefix, next_hop, as_path, med, preference)
+            Route(prefix, next_hop, as_path, med, preference, communities, large)
             for next_hop, prefix in _with_one_next_hop(_announced(_object(update.get("announce", {}))))
         ),
         withdrawn=tuple(
@@ -238,6 +243,15 @@ def _as_path(segments: object) -> Iterator[int]:
     for segment in _object(segments).values():
         for asn in _list(_object(segment)["value"]):
             yield _number(asn)
+
+
+def _numbers(communities: object, size: int) -> Iterator[list[int]]:
+    """Communities: lists of so many numbers each."""
+    for community in _list(communities):
+        numbers = [_number(part) for part in _list(community)]
+        if len(numbers) != size:
+            raise BadEventError(f"not a community: {str(community)[:60]}")
+        yield numbers
 
 
 def _notification(event: Mapping[str, Any]) -> Message:

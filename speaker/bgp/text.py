@@ -99,7 +99,7 @@ def line(command: Command, wording: Wording = PLAIN) -> str:
     """
     match command:
         case Announce(neighbor, announcement, prefixes):
-            said = f"{_next_hop(prefixes, wording)} {_preference(announcement, wording.kind)} nlri {_listed(prefixes)}"
+            said = f"{_next_hop(prefixes, wording)} {_attributes(announcement, wording.kind)} nlri {_listed(prefixes)}"
             return f"neighbor {neighbor} announce attributes {said}"
         case Withdraw(neighbor, prefixes):
             said = f"{_next_hop(prefixes, wording)} nlri {_listed(prefixes)}"
@@ -122,6 +122,17 @@ def _preference(announcement: Announcement, kind: SessionKind) -> str:
     """What steers. An iBGP session carries the MED too: no two are equal, whatever the branch does to preferences."""
     med = f"med {announcement.med}"
     return f"local-preference {HIGHEST_MED - announcement.med} {med}" if kind is SessionKind.IBGP else med
+
+
+def _attributes(announcement: Announcement, kind: SessionKind) -> str:
+    said = [_preference(announcement, kind)]
+    for name, communities in (
+        ("community", announcement.communities),
+        ("large-community", announcement.large_communities),
+    ):
+        if communities:
+            said.append(f"{name} [ {' '.join(':'.join(map(str, each)) for each in communities)} ]")
+    return " ".join(said)
 
 
 def _next_hop(prefixes: tuple[Prefix, ...], wording: Wording) -> str:

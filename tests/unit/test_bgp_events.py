@@ -43,9 +43,12 @@ def said(kind: str, rest: str) -> Any:
 RECEIVED = said(
     "update",
     '"direction": "receive", "message": { "update": { "attribute": { "origin": "igp", "as-path": {"0": {"element": '
-    '"as-sequence", "value": [65001, 64999]}}, "community": [ [ 65001, 100 ] ] }, "announce": { "ipv4 unicast": { '
+    '"as-sequence", "value": [65001, 64999]}}, "community": [ [ 65001, 100 ] ], '
+    '"large-community": [ [ 65001, 1 , 7 ] ] }, "announce": { "ipv4 unicast": { '
     '"10.255.1.1": [ { "nlri": "10.1.0.0/24" }, { "nlri": "0.0.0.0/0" } ] } } } }',
 )
+
+COMMUNITIES = (((65001, 100),), ((65001, 1, 7),))
 
 CASES: list[tuple[str, Any, Message]] = [
     ("up", said("state", '"state": "up"'), StateChanged(BRANCH, up=True)),
@@ -62,8 +65,8 @@ CASES: list[tuple[str, Any, Message]] = [
             BRANCH,
             Direction.RECEIVED,
             (
-                Route(IPv4Network("10.1.0.0/24"), BRANCH, (65001, 64999)),
-                Route(IPv4Network("0.0.0.0/0"), BRANCH, (65001, 64999)),
+                Route(IPv4Network("10.1.0.0/24"), BRANCH, (65001, 64999), None, None, *COMMUNITIES),
+                Route(IPv4Network("0.0.0.0/0"), BRANCH, (65001, 64999), None, None, *COMMUNITIES),
             ),
             (),
         ),

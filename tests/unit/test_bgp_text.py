@@ -31,6 +31,13 @@ LINES: list[tuple[Command, str]] = [
         Announce(BRANCH, Announcement(990), (ONE, TWO)),
         "neighbor 10.255.0.1 announce attributes next-hop self med 990 nlri 10.0.0.0/16 10.9.0.0/24",
     ),
+    (
+        Announce(BRANCH, Announcement.marked(990, [(65535, 0), (65000, 7)], [(65000, 1, 2)]), (ONE,)),
+        (
+            "neighbor 10.255.0.1 announce attributes next-hop self med 990 community [ 65000:7 65535:0 ] "
+            "large-community [ 65000:1:2 ] nlri 10.0.0.0/16"
+        ),
+    ),
     (Withdraw(BRANCH, (ONE,)), "neighbor 10.255.0.1 withdraw attributes next-hop self nlri 10.0.0.0/16"),
     (EndOfRib(BRANCH), "neighbor 10.255.0.1 announce eor ipv4 unicast"),
     (Flush(BRANCH), "neighbor 10.255.0.1 flush adj-rib out"),

@@ -12,7 +12,7 @@ from bgp_network import network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.bgp.translate import MOST_REFUSALS_TOLD, MOST_REFUSED_KEPT, Reconfigured, Translator, announced
+from hub.bgp.translate import MOST_REFUSALS_TOLD, MOST_REFUSED_KEPT, Reconfigured, Translator
 from policies.model.announcement import HIGHEST_MED, Announcement
 from policies.model.clock import Instant
 from policies.model.events import (
@@ -28,6 +28,7 @@ from policies.model.events import (
 from policies.model.ids import TunnelId
 from policies.model.view import LivenessState, LivenessView, SessionState, SessionView, View
 from policies.observe import observe
+from speaker.bgp.announced import announced
 from speaker.bgp.events import BadEventError, Direction, EndOfRibSeen, Route, StateChanged, Updated, parse
 from speaker.bgp.memory import Memory
 
@@ -216,6 +217,12 @@ def test_a_session_whose_open_nobody_saw_carries_what_exabgp_says() -> None:
 def test_what_an_ibgp_session_sent_is_read_back_from_its_local_preference() -> None:
     update = Updated(BRANCH, Direction.SENT, (Route(HUB, None, med=990, local_preference=HIGHEST_MED - 980),), ())
     assert announced(update) == {HUB: Announcement(980)}
+
+
+def test_the_communities_that_were_sent_are_read_back_in_order() -> None:
+    route = Route(HUB, None, med=990, communities=((65535, 0), (65000, 7)), large_communities=((65000, 1, 2),))
+    wanted = Announcement.marked(990, [(65000, 7), (65535, 0)], [(65000, 1, 2)])
+    assert announced(Updated(BRANCH, Direction.SENT, (route,), ())) == {HUB: wanted}
 
 
 def test_the_memory_of_both_ip_versions_comes_back() -> None:
