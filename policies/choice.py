@@ -1,20 +1,29 @@
 """choice: which tunnel a branch should be on, given the one it is on.
 
-The forwarder leaves a dead tunnel by itself. Here it is decided where to start, and when to go back. Guards from top to
-bottom, one return each.
+The forwarder leaves a dead tunnel by itself. Here it is decided where to start, when to leave a bad one, and when to go
+back. Guards from top to bottom, one return each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
-from policies.model.clock import NEVER, Instant
+from policies.model.clock import NEVER, Instant, Now
 from policies.model.ids import TunnelId
 from policies.model.policy import Failback, FailbackMode
 from policies.model.verdicts import Reason
 from policies.model.view import ARRIVES, SessionState, View
 from policies.ranking import Ranked, Usability
+from policies.schedule import instant_of, next_change, within
+from policies.steering import Steering
+
+MUCH_BETTER = 2
+"""By how many steps of loss or round trip a degraded tunnel must be better for another degraded one to be left."""
+
+FROM_BAD = timedelta(seconds=10)
+"""The longest hold where the tunnel in use is bad itself: health was good for long before a tunnel is called good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +36,18 @@ class Choice:
     wake_at: Instant | None = None
 
 
-def choose(ranking: Sequence[Ranked], current: TunnelId | None, failback: Failback, view: View, now: Instant) -> Choice:
-    """The tunnel to be on. `ranking` is the present order; `current` is where the kernel is, None before the first."""
+def choose(
+    ranking: Sequence[Ranked],
+    current: TunnelId | None,
+    steering: Steering,
+    view: View,
+    now: Now,
+    moved: Instant = NEVER,
+) -> Choice:
+    """The tunnel to be on. `ranking` is the present order; `current` is where the kernel is, None before the first.
+
+    `now` has the branch's zone; `moved` is when the kernel last changed.
+    """
     # Before there is a class the branch decides where it is: a forwarder that lost its memory, or a new controller,
     # must not turn it to a tunnel of which nothing is known.
     current = current or _already_preferred(ranking, view)
@@ -42,11 +61,9 @@ def choose(ranking: Sequence[Ranked], current: TunnelId | None, failback: Failba
         return _without_live_tunnel(ranking, current)
     present = next((r for r in usable if r.tunnel == current), None)
     best = usable[0]
-    if present is None:
-        return Choice(best.tunnel, _settled_reason(best, usable, ranking))
-    if best is present:
-        return Choice(present.tunnel, _settled_reason(present, usable, ranking))
-    return _better_one(usable[: usable.index(present)], present, failback, view, now)
+    if present is None or best is present:
+        return Choice(best.tunnel, _settled_reason(best, usable, ranking, steering))
+    return _better_one(usable[: usable.index(present)], present, steering, view, now, moved)
 
 
 def _already_preferred(ranking: Sequence[Ranked], view: View) -> TunnelId | None:
@@ -62,43 +79,103 @@ def _without_live_tunnel(ranking: Sequence[Ranked], current: TunnelId | None) ->
     return Choice(current, Reason.NO_TUNNEL)
 
 
-def _settled_reason(on: Ranked, usable: Sequence[Ranked], ranking: Sequence[Ranked]) -> Reason:
+def _settled_reason(on: Ranked, usable: Sequence[Ranked], ranking: Sequence[Ranked], steering: Steering) -> Reason:
+    if on.usability is Usability.DRAINED:
+        return Reason.NOTHING_ELSE
+    if on.usability is Usability.DEGRADED and len(usable) > 1:
+        return Reason.LEAST_BAD
     if on.standing == 0:
-        return Reason.PREFERRED
+        return Reason.SWITCHED if on.tunnel == steering.switched else Reason.PREFERRED
     if len(usable) == 1 and len(ranking) > 1:
         return Reason.ONLY_USABLE
-    return Reason.PREFERRED
+    preferred = next((r.usability for r in usable if r.standing == 0), None)
+    left = {Usability.DEGRADED: Reason.DEGRADED_LEFT, Usability.DRAINED: Reason.DRAINED_LEFT}
+    return left.get(preferred, Reason.PREFERRED) if preferred is not None else Reason.PREFERRED
 
 
-def _better_one(better: Sequence[Ranked], present: Ranked, failback: Failback, view: View, now: Instant) -> Choice:
-    """The first of the better tunnels that traffic may go back to now, else the present one with what is missing."""
-    leaves_worse = present.usability is not Usability.UP
-    if failback.mode is FailbackMode.NEVER and not leaves_worse:
-        return Choice(present.tunnel, Reason.FAILBACK_NEVER)
+def _better_one(
+    better: Sequence[Ranked], present: Ranked, steering: Steering, view: View, now: Now, moved: Instant
+) -> Choice:
+    """The first of the better tunnels that traffic may go to now, else the present one with what is missing."""
+    if steering.frozen and present.usability is not Usability.LEAVING:
+        return Choice(present.tunnel, Reason.FROZEN)
     waiting: list[Choice] = []
     for candidate in better:
-        # Out of a tunnel that is about to go there is no waiting.
-        held_until = NEVER if present.usability is Usability.LEAVING else may_return_at(candidate, failback, view)
-        if held_until > now:
-            waiting.append(Choice(present.tunnel, Reason.HELD_BACK, candidate.tunnel.name, held_until))
-        elif not _told_all(candidate.tunnel, view):
-            waiting.append(Choice(present.tunnel, Reason.WAITING_FOR_SESSION, candidate.tunnel.name))
-        else:
+        waits = _waits(candidate, present, steering, view, now, moved)
+        if waits is None:
             return Choice(candidate.tunnel, Reason.MOVING, candidate.tunnel.name)
+        waiting.append(waits)
     return waiting[0]
 
 
-def may_return_at(candidate: Ranked, failback: Failback, view: View) -> Instant:
-    """When a tunnel that was dead may be returned to.
+def _waits(
+    candidate: Ranked, present: Ranked, steering: Steering, view: View, now: Now, moved: Instant
+) -> Choice | None:
+    """What still speaks against going to this better tunnel; None: nothing."""
+    stay = (present.tunnel, candidate.tunnel.name)
+    # Out of a tunnel that is about to go, or that somebody will work on, there is no waiting.
+    if present.usability not in (Usability.DRAINED, Usability.LEAVING):
+        failback = steering.failback
+        if candidate.usability is Usability.DEGRADED:
+            settles = Instant(moved + failback.hold.total_seconds())
+            if not _much_better(candidate, present):
+                return Choice(stay[0], Reason.LEAST_BAD)
+            if settles > now.monotonic:
+                return Choice(stay[0], Reason.LEAST_BAD, stay[1], settles)
+        held_until = may_return_at(candidate, failback, view, from_bad=present.usability is not Usability.UP)
+        if held_until > now.monotonic:
+            return Choice(stay[0], Reason.HELD_BACK, stay[1], held_until)
+        suppressed_until = view.health_of(candidate.tunnel).suppressed_until
+        if suppressed_until > now.monotonic:
+            return Choice(stay[0], Reason.DAMPED, stay[1], suppressed_until)
+        if present.usability is Usability.UP and candidate.tunnel != steering.switched and not steering.go_back:
+            closed = _not_by_itself(failback, now)
+            if closed is not None:
+                return Choice(stay[0], closed[0], stay[1], closed[1])
+    if not _told_all(candidate.tunnel, view):
+        return Choice(stay[0], Reason.WAITING_FOR_SESSION, stay[1])
+    return None
 
-    After the hold; and where its session is older than its return, not before TCP has sent again what was sent into the
-    dead tunnel: the branch may not have it yet, and the boost of another would be given back too soon.
+
+def _much_better(candidate: Ranked, present: Ranked) -> bool:
+    """Between two bad tunnels small differences change too often to follow them."""
+    if present.usability is not Usability.DEGRADED:
+        return True
+    differences = [mine - its for mine, its in zip(present.badness, candidate.badness, strict=True)]
+    return next((difference for difference in differences if difference), 0) >= MUCH_BETTER
+
+
+def _not_by_itself(failback: Failback, now: Now) -> tuple[Reason, Instant | None] | None:
+    """Why a better tunnel is not returned to although it is well, and until when; None: it is."""
+    match failback.mode:
+        case FailbackMode.AUTOMATIC:
+            return None
+        case FailbackMode.NEVER:
+            return Reason.FAILBACK_NEVER, None
+        case FailbackMode.MANUAL:
+            return Reason.WAITING_FOR_WORD, None
+        case FailbackMode.WINDOW:
+            if within(failback.windows, now.wall):
+                return None
+            opens = next_change(failback.windows, now.wall)
+            return Reason.OUTSIDE_WINDOW, None if opens is None else instant_of(opens, now)
+
+
+def may_return_at(candidate: Ranked, failback: Failback, view: View, *, from_bad: bool = False) -> Instant:
+    """When a tunnel that was dead or degraded may be returned to.
+
+    After the hold; out of a tunnel that is bad itself (`from_bad`) after a short one. And where its session is older
+    than its return, not before TCP has sent again what was sent into the dead tunnel: the branch may not have it yet,
+    and the boost of another would be given back too soon.
     """
     liveness, session = view.liveness_of(candidate.tunnel), view.session_of(candidate.tunnel)
     hold = failback.hold.total_seconds() if liveness.after_death else 0.0
+    hold = min(hold, FROM_BAD.total_seconds()) if from_bad else hold
     # Also a death while everything started, for which there is no hold, may have swallowed what was sent.
     stood = session.state is SessionState.UP and max(session.since, liveness.known_since) < liveness.since
-    return Instant(liveness.since + (max(hold, ARRIVES.total_seconds()) if stood else hold))
+    lives = Instant(liveness.since + (max(hold, ARRIVES.total_seconds()) if stood else hold))
+    recovered = NEVER if from_bad else view.health_of(candidate.tunnel).recovered
+    return max(lives, Instant(recovered + failback.hold.total_seconds())) if recovered != NEVER else lives
 
 
 def _told_all(tunnel: TunnelId, view: View) -> bool:

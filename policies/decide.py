@@ -1,11 +1,11 @@
 """decide: intent and view in, a desired state and its reasons out. Pure: no clock, no I/O, no memory of its own.
 
-For each branch, in this order:
+For each branch, and by itself for the traffic of each hub prefix that a rule names (steering), in this order:
 
 1.  rank its tunnels (ranking)
 2.  choose the one it should be on, given the one it is on (choice)
 3.  if that is another one, take the next step of a planned move (moves)
-4.  compute what each tunnel announces, so that the branch uses the chosen one (survivor)
+4.  compute what each tunnel announces, so that the branch uses the chosen one (standings, survivor, announcing)
 5.  compute its forwarding classes (forwarding)
 
 The branch is told before the hub moves when the move is planned, and after when the old tunnel died: then the forwarder
@@ -14,27 +14,34 @@ has moved already. Knows nothing of BGP's wire or of the kernel.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from functools import lru_cache
 
+from policies.announced import announced_for
+from policies.announcing import announcements, halves_of
 from policies.choice import Choice, choose
 from policies.forwarding import carrying, class_orders, settles_at
 from policies.model.announcement import Announcement, Announcements
-from policies.model.clock import Instant, Now
+from policies.model.clock import NEVER, Instant, Now
 from policies.model.desired import ClassOrder, Desired
-from policies.model.ids import Prefix, TunnelId, lies_within
-from policies.model.intent import Branch, Hub, Intent, LivenessMethod, Tunnel
+from policies.model.ids import Prefix, TunnelId
+from policies.model.intent import Branch, Hub, Intent, LivenessMethod
 from policies.model.verdicts import Decision, Place, Reason, Verdict
-from policies.model.view import ARRIVES, LivenessState, LivenessView, SessionState, SessionView, View
+from policies.model.view import LivenessState, SessionState, SessionView, View
 from policies.moves import Move, Progress, Step, advance, blocked_until
-from policies.preference import standing_med
 from policies.ranking import present_order, session_grace_ends, standing_order
+from policies.schedule import local
+from policies.standings import arrives_at, is_best_told, is_survivor, standings_of
+from policies.steering import Steering, changes_at, steerings
 from policies.survivor import Standing, spokesman, values
 
 CLOSE_AFTER = timedelta(milliseconds=500)
 """How long after a death its session is closed: ExaBGP has announcements over the survivors to send first."""
+
+Moves = Mapping[tuple[Prefix, ...], Move]
+"""The planned moves of a branch that are under way, by the hub prefixes whose traffic moves."""
+NO_MOVES: Moves = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +54,17 @@ class BranchDecision:
     classes: Mapping[str, ClassOrder]
     look: bool
     close: frozenset[TunnelId]
-    move: Move | None
     wake_at: Instant | None
+    moves: Moves = field(default_factory=dict)
 
 
-def decide(intent: Intent, view: View, moves: Mapping[str, Move], now: Now) -> tuple[Decision, Mapping[str, Move]]:
+def decide(intent: Intent, view: View, moves: Mapping[str, Moves], now: Now) -> tuple[Decision, Mapping[str, Moves]]:
     """The decision for every branch, and the moves under way after it."""
     decisions = {
-        name: decide_branch(intent.hub, branch, view, moves.get(name), now.monotonic)
+        name: decide_branch(intent.hub, branch, view, moves.get(name, NO_MOVES), now)
         for name, branch in intent.branches.items()
     }
-    return combine(intent, decisions), {n: d.move for n, d in decisions.items() if d.move is not None}
+    return combine(intent, decisions), {n: d.moves for n, d in decisions.items() if d.moves}
 
 
 def combine(intent: Intent, decisions: Mapping[str, BranchDecision]) -> Decision:
@@ -78,26 +85,68 @@ def combine(intent: Intent, decisions: Mapping[str, BranchDecision]) -> Decision
     )
 
 
-def decide_branch(hub: Hub, branch: Branch, view: View, move: Move | None, now: Instant) -> BranchDecision:
-    """The decision for one branch; `move` is the planned move of it that was under way."""
-    ranking = present_order(branch, view, now)
-    known = carrying(branch, view)
+def decide_branch(hub: Hub, branch: Branch, view: View, moves: Moves, now: Now) -> BranchDecision:
+    """The decision for one branch; `moves` are the planned ones of it that were under way."""
+    now = Now(now.monotonic, local(now, branch.timezone))
+    parts = [
+        _steered(hub, branch, steering, view, moves.get(steering.sources), now)
+        for steering in steerings(branch, view, now)
+    ]
+    first, *others = parts
+    return BranchDecision(
+        verdict=replace(first.verdict, others=tuple(part.verdict for part in others)) if others else first.verdict,
+        announcements=_together(parts, view) if others else first.announcements,
+        urgent=any(part.urgent for part in parts),
+        classes={name: order for part in parts for name, order in part.classes.items()},
+        look=any(part.look for part in parts),
+        close=frozenset(t for t, at in _closings(branch, view) if at <= now.monotonic),
+        moves={part.verdict.sources: part.move for part in parts if part.move is not None},
+        wake_at=_earliest(
+            [
+                *(part.wake_at for part in parts),
+                *_grace_ends(branch, view, now.monotonic),
+                *_closings_due(branch, view, now.monotonic),
+                changes_at(branch, now),
+            ]
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What is decided for the traffic of one steering."""
+
+    verdict: Verdict
+    prefixes: tuple[Prefix, ...]
+    announcements: Mapping[TunnelId, Announcements]
+    urgent: bool
+    classes: Mapping[str, ClassOrder]
+    look: bool
+    move: Move | None
+    wake_at: Instant | None
+
+
+def _steered(hub: Hub, branch: Branch, steering: Steering, whole: View, move: Move | None, now: Now) -> _Part:
+    prefixes = announced_for(hub, branch, steering.sources)
+    view = _seen_by(branch, steering, prefixes, whole)
+    standing = standing_order(branch, steering)
+    ranking = present_order(branch, view, now.monotonic, steering, standing)
+    known = carrying(branch, view, steering.sources)
     active = known.active if known is not None else None
-    choice = choose(ranking, active, branch.policy.failback, view, now)
-    standings = _standings(branch, view, now)
-    planned = _plan(branch, choice, active, move, standings, view, now)
+    choice = choose(ranking, active, steering, view, now, known.since if known is not None else NEVER)
+    standings = standings_of(branch, steering, standing, view, now.monotonic)
+    planned = _plan(branch, choice, active, move, standings, view, now.monotonic)
     spoken = spokesman(standings, planned.chosen) if planned.chosen is not None else None
     meds = values(standings, spoken) if spoken is not None else {}
-    classes = class_orders(branch, view, ranking, planned.carrier, planned.choice.reason.value, now)
+    survivor = is_survivor(standings, spoken, meds)
+    classes = class_orders(branch, steering, view, ranking, planned.carrier, planned.choice.reason.value, now.monotonic)
     settled = (Reason.PREFERRED, Reason.ONLY_USABLE)
     silent = not classes and known is None and planned.choice.reason in settled
-    survivor = _is_survivor(standings, spoken, meds)
-    told = announced_to(hub, branch)
     verdict = Verdict(
         branch=branch.name,
         active=active,
         chosen=planned.chosen,
-        preferred=standing_order(branch)[0].id if branch.tunnels else None,
+        preferred=standing[0].id if standing else None,
         reason=Reason.NOTHING_HEARD if silent else planned.choice.reason,
         detail=planned.choice.detail,
         ranking=tuple(Place(r.tunnel, r.usability.name.lower().replace("_", " "), r.standing) for r in ranking),
@@ -105,17 +154,54 @@ def decide_branch(hub: Hub, branch: Branch, view: View, move: Move | None, now: 
         survivor=survivor,
         next=_next(planned.choice),
         next_at=planned.choice.wake_at,
+        sources=steering.sources,
+        rule=steering.rule,
     )
-    return BranchDecision(
+    return _Part(
         verdict=verdict,
-        announcements={t: dict.fromkeys(told, Announcement(med)) for t, med in meds.items()},
+        prefixes=prefixes,
+        announcements=announcements(prefixes, meds, standings, spoken, branch.policy.announce, view),
         urgent=survivor and not planned.moving,
         classes=classes,
-        look=planned.watching,
-        close=frozenset(t for t, at in _closings(branch, view) if at <= now),
+        look=planned.watching and not steering.sources,
         move=planned.move,
-        wake_at=_earliest([planned.wake_at, *_grace_ends(branch, view, now), *_closings_due(branch, view, now)]),
+        wake_at=planned.wake_at,
     )
+
+
+def _seen_by(branch: Branch, steering: Steering, prefixes: tuple[Prefix, ...], view: View) -> View:
+    """The view with of each session only what concerns this traffic.
+
+    By which tunnel the branch sends to a hub prefix that a rule names is not probed: its moves go by time.
+    """
+    if not branch.policy.rules:
+        return view
+    halves = branch.policy.announce.more_specifics
+    mine = frozenset(prefixes) | {half for prefix in prefixes if halves for half in halves_of(prefix)}
+
+    def of(session: SessionView) -> SessionView:
+        return replace(
+            session,
+            sent={prefix: said for prefix, said in session.sent.items() if prefix in mine},
+            sent_before={prefix: said for prefix, said in session.sent_before.items() if prefix in mine},
+        )
+
+    sessions = {t.id: of(view.sessions[t.id]) for t in branch.tunnels if t.id in view.sessions}
+    return replace(view, sessions=sessions, paths={} if steering.sources else view.paths)
+
+
+def _together(parts: Sequence[_Part], view: View) -> Mapping[TunnelId, Announcements]:
+    """All that is announced over each tunnel; where one part leaves a tunnel alone, what it was sent stays."""
+    tunnels = {tunnel for part in parts for tunnel in part.announcements}
+    every: dict[TunnelId, Announcements] = {}
+    for tunnel in tunnels:
+        sent = view.session_of(tunnel).sent
+        whole: dict[Prefix, Announcement] = {}
+        for part in parts:
+            left_alone = {prefix: sent[prefix] for prefix in part.prefixes if prefix in sent}
+            whole |= part.announcements.get(tunnel, left_alone)
+        every[tunnel] = whole
+    return every
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +232,7 @@ def _plan(
     until = blocked_until(move, target, now)
     if until is not None:
         return _taken_back(choice, active, move, until)
-    progress = advance(move, target, branch, view, now, told=_is_best_told(standings, target))
+    progress = advance(move, target, branch, view, now, told=is_best_told(standings, target))
     if progress.step is Step.TAKEN_BACK:
         return _taken_back(choice, active, progress.move, progress.wake_at)
     return _under_way(choice, active, target, progress)
@@ -167,71 +253,6 @@ def _taken_back(choice: Choice, active: TunnelId, move: Move | None, until: Inst
 
 def _unless_expired(move: Move | None, now: Instant) -> Move | None:
     return move if move is not None and move.refused_until > now else None
-
-
-def _standings(branch: Branch, view: View, now: Instant) -> list[Standing]:
-    return [
-        _standing(tunnel, standing_med(branch.policy.announce, place), view, now)
-        for place, tunnel in enumerate(standing_order(branch))
-    ]
-
-
-def _standing(tunnel: Tunnel, med: int, view: View, now: Instant) -> Standing:
-    liveness, session = view.liveness_of(tunnel.id), view.session_of(tunnel.id)
-    # A session whose ExaBGP nobody can talk to stands, but says nothing new.
-    up = session.state is SessionState.UP and tunnel.process in view.speakers
-    return Standing(
-        tunnel=tunnel.id,
-        med=med,
-        alive=view.forwarder and liveness.state is LivenessState.UP,
-        dead=liveness.state is LivenessState.DOWN,
-        session_up=up,
-        complete=session.complete,
-        sent=min((said.med for said in session.sent.values()), default=None) if up else None,
-        highest_sent=max((said.med for said in session.sent.values()), default=None) if up else None,
-        lowest_held=session.lowest_held,
-        arrived=_arrives_at(tunnel, liveness, session) <= now,
-    )
-
-
-def _arrives_at(tunnel: Tunnel, liveness: LivenessView, session: SessionView) -> Instant:
-    """From when on what was sent last over a tunnel that still lives is known to be at its branch.
-
-    The tunnel must have lived then, and a session that is older than the tunnel's life has TCP's retransmission to
-    wait for.
-    """
-    slowest = max(tunnel.liveness.active.detection_time, tunnel.liveness.idle.detection_time)
-    lived = Instant(session.sent_at + slowest.total_seconds())
-    lives_since = max(liveness.since, liveness.certain_since)
-    if session.since >= lives_since:
-        return lived
-    return max(lived, Instant(lives_since + ARRIVES.total_seconds()))
-
-
-def _is_best_told(standings: list[Standing], target: TunnelId) -> bool:
-    """Whether the branch was sent values by which the target is the best that it may hold."""
-    told = next((s for s in standings if s.tunnel == target), None)
-    held = [s.lowest_held for s in standings if s.tunnel != target and s.lowest_held is not None]
-    return told is not None and all(told.beats(value) for value in held) and told.sent is not None
-
-
-def _is_survivor(standings: list[Standing], chosen: TunnelId | None, meds: Mapping[TunnelId, int]) -> bool:
-    return any(s.tunnel == chosen and chosen in meds and meds[chosen] < s.med for s in standings)
-
-
-def announced_to(hub: Hub, branch: Branch) -> tuple[Prefix, ...]:
-    """The prefixes that a branch is told of, in the order in which they are written; never one of its own."""
-    return _announced_beside(hub.prefixes, hub.between_branches, branch.prefixes)
-
-
-@lru_cache(maxsize=4096)
-def _announced_beside(
-    prefixes: tuple[Prefix, ...], between_branches: tuple[Prefix, ...], own: tuple[Prefix, ...]
-) -> tuple[Prefix, ...]:
-    """Remembered: of 1,000 prefixes it is most of what a decision for a branch takes, and failovers wait for that."""
-    versions = {prefix.version for prefix in own}
-    every = dict.fromkeys((*prefixes, *between_branches))
-    return tuple(prefix for prefix in every if prefix.version in versions and not lies_within(prefix, own))
 
 
 def _closings(branch: Branch, view: View) -> Iterable[tuple[TunnelId, Instant]]:
@@ -255,7 +276,7 @@ def _closings_due(branch: Branch, view: View, now: Instant) -> Iterable[Instant]
 def _grace_ends(branch: Branch, view: View, now: Instant) -> Iterable[Instant]:
     for tunnel in branch.tunnels:
         session = view.session_of(tunnel.id)
-        arrives = _arrives_at(tunnel, view.liveness_of(tunnel.id), session)
+        arrives = arrives_at(tunnel, view.liveness_of(tunnel.id), session)
         if session.state is SessionState.UP and arrives > now:
             yield arrives
         if session.state is SessionState.DOWN and session_grace_ends(session) > now:

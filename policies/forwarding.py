@@ -1,7 +1,8 @@
 """forwarding: which prefixes of a branch go together in a class, and which tunnels may carry them.
 
 A class is the prefixes that are heard over the same set of tunnels; it is named after the branch where that is all of
-them. So the name follows from what is heard, not from the order in which it was heard.
+them. What a rule steers by hub prefix has classes of its own. So the name follows from what is heard, not from the
+order in which it was heard.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from policies.model.clock import Instant
 from policies.model.desired import ClassOrder
 from policies.model.ids import Prefix, TunnelId, lies_within
 from policies.model.intent import Branch
-from policies.model.policy import Failback, FailbackMode
+from policies.model.policy import FailbackMode
 from policies.model.view import ClassView, SessionState, SessionView, View
 from policies.ranking import Ranked, Usability
+from policies.steering import EVERYWHERE, Steering
 
 SETTLE = timedelta(seconds=5)
 """How long after its session came up a branch without End-of-RIB has to announce again what it had."""
@@ -58,23 +60,32 @@ def _forwarded_over(tunnel: TunnelId, branch: Branch, view: View) -> list[Prefix
     ]
 
 
-def class_name(branch: Branch, tunnels: frozenset[TunnelId]) -> str:
-    """The name of the class of the prefixes that are heard over exactly these tunnels."""
-    if len(tunnels) == len(branch.tunnels):
-        return branch.name
-    return f"{branch.name}:{'+'.join(sorted(t.name for t in tunnels))}"
+def class_name(branch: Branch, tunnels: frozenset[TunnelId], sources: tuple[Prefix, ...] = EVERYWHERE) -> str:
+    """The name of the class of the prefixes that are heard over exactly these tunnels, for packets from `sources`."""
+    parts = [branch.name]
+    if len(tunnels) != len(branch.tunnels):
+        parts.append("+".join(sorted(t.name for t in tunnels)))
+    if sources:
+        parts.append(f"from {','.join(map(str, sources))}")
+    return ":".join(parts)
 
 
 def class_orders(
-    branch: Branch, view: View, ranking: Sequence[Ranked], carrier: TunnelId | None, reason: str, now: Instant
+    branch: Branch,
+    steering: Steering,
+    view: View,
+    ranking: Sequence[Ranked],
+    carrier: TunnelId | None,
+    reason: str,
+    now: Instant,
 ) -> Mapping[str, ClassOrder]:
-    """The classes of the branch, each carried by `carrier` where the prefix is heard there."""
+    """The classes of this traffic of the branch, each carried by `carrier` where the prefix is heard there."""
     groups: dict[frozenset[TunnelId], list[Prefix]] = {}
     for prefix, tunnels in tunnels_by_prefix(branch, view, now).items():
         groups.setdefault(tunnels, []).append(prefix)
     orders = {}
     for tunnels, prefixes in groups.items():
-        name = class_name(branch, tunnels)
+        name = class_name(branch, tunnels, steering.sources)
         known = view.classes.get(name)
         ranked = [r for r in ranking if r.tunnel in tunnels]
         orders[name] = ClassOrder(
@@ -82,9 +93,10 @@ def class_orders(
             branch=branch.name,
             prefixes=tuple(sorted(prefixes, key=lambda p: (p.version, p))),
             order=tuple(r.tunnel for r in ranked),
-            active=carrier if carrier in _usable(ranked) else _active(ranked, known, branch.policy.failback, view, now),
+            active=carrier if carrier in _usable(ranked) else _active(ranked, known, steering, view, now),
             reason=reason,
             based_on_epoch=known.epoch if known is not None else 0,
+            sources=steering.sources,
         )
     return orders
 
@@ -94,18 +106,21 @@ def _usable(ranked: Sequence[Ranked]) -> list[TunnelId]:
 
 
 def _active(
-    ranked: Sequence[Ranked], known: ClassView | None, failback: Failback, view: View, now: Instant
+    ranked: Sequence[Ranked], known: ClassView | None, steering: Steering, view: View, now: Instant
 ) -> TunnelId | None:
     """Where a class goes that is not heard over the branch's own tunnel: the first that it may go (back) to now."""
     usable = _usable(ranked)
     if known is None or known.active not in usable:
         return usable[0] if usable else (known.active if known is not None else None)
-    better = [] if failback.mode is FailbackMode.NEVER else ranked[: usable.index(known.active)]
-    live = [r for r in better if r.usability in (Usability.UP, Usability.LEAVING)]
-    return next((r.tunnel for r in live if may_return_at(r, failback, view) <= now), known.active)
+    present = next(r for r in ranked if r.tunnel == known.active)
+    stays = steering.failback.mode is not FailbackMode.AUTOMATIC or steering.frozen
+    better = [] if stays and present.usability is Usability.UP else ranked[: usable.index(known.active)]
+    live = [r for r in better if r.usability not in (Usability.UP_WITHOUT_SESSION, Usability.UNKNOWN)]
+    live = [r for r in live if r.usability < present.usability or r.usability is not Usability.DEGRADED]
+    return next((r.tunnel for r in live if may_return_at(r, steering.failback, view) <= now), known.active)
 
 
-def carrying(branch: Branch, view: View) -> ClassView | None:
-    """The class that stands for the branch: the one with most prefixes, by name among equals."""
-    own = [c for c in view.classes.values() if c.branch == branch.name]
+def carrying(branch: Branch, view: View, sources: tuple[Prefix, ...] = EVERYWHERE) -> ClassView | None:
+    """The class that stands for this traffic of the branch: the one with most prefixes, by name among equals."""
+    own = [c for c in view.classes.values() if c.branch == branch.name and c.sources == sources]
     return min(own, key=lambda c: (-len(c.prefixes), c.name), default=None)

@@ -10,6 +10,7 @@ from typing import assert_never
 from policies.model.announcement import Announcement
 from policies.model.clock import NEVER, Instant
 from policies.model.events import (
+    Adjusted,
     AnnouncementsSent,
     ClassChanged,
     ClassGone,
@@ -17,6 +18,8 @@ from policies.model.events import (
     Event,
     ForwarderConnected,
     ForwarderLost,
+    HealthChanged,
+    InForceChanged,
     LivenessChanged,
     PathAnswered,
     RouteRefused,
@@ -28,6 +31,7 @@ from policies.model.events import (
     SpeakerLost,
     SpeakerReady,
 )
+from policies.model.health import HealthState
 from policies.model.ids import Prefix, TunnelId
 from policies.model.view import (
     ARRIVES,
@@ -75,8 +79,8 @@ def observe(view: View, event: Event) -> View:
         case SetSent():
             live = view.liveness_of(event.tunnel).state is LivenessState.UP
             return _with_session(view, event.tunnel, lambda was: _set_sent(was, event.at, live=live))
-        case RouteRefused():
-            return view
+        case RouteRefused() | HealthChanged() | InForceChanged() | Adjusted():
+            return _observe_judgement(view, event)
         case _:
             assert_never(event)
 
@@ -90,8 +94,26 @@ def without_strangers(view: View, tunnels: frozenset[TunnelId], branches: frozen
         view,
         liveness={t: liveness for t, liveness in view.liveness.items() if t in tunnels},
         sessions={t: session for t, session in view.sessions.items() if t in tunnels},
+        health={t: health for t, health in view.health.items() if t in tunnels},
+        in_force={name: said for name, said in view.in_force.items() if name in branches},
+        adjustments={name: change for name, change in view.adjustments.items() if name in branches},
         paths={key: path for key, path in view.paths.items() if key[0] in branches},
     )
+
+
+def _observe_judgement(view: View, event: RouteRefused | HealthChanged | InForceChanged | Adjusted) -> View:
+    match event:
+        case RouteRefused():
+            return view
+        case HealthChanged():
+            was, health = view.health_of(event.tunnel), event.health
+            ceased = was.state is HealthState.DEGRADED and health.state is not HealthState.DEGRADED
+            health = replace(health, recovered=health.since if ceased else was.recovered)
+            return replace(view, health={**view.health, event.tunnel: health})
+        case InForceChanged():
+            return replace(view, in_force=event.in_force)
+        case Adjusted():
+            return replace(view, adjustments=event.adjustments)
 
 
 _ForwarderEvent = ForwarderConnected | ForwarderLost | LivenessChanged | ClassChanged | ClassGone | PathAnswered

@@ -9,13 +9,15 @@ from enum import Enum
 from policies.changes import Change, branch_changes, hub_changes
 from policies.choice import choose
 from policies.forwarding import carrying
-from policies.model.clock import Instant
+from policies.model.clock import Now
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Intent
 from policies.model.verdicts import Reason
 from policies.model.view import LivenessState, View
 from policies.observe import without_strangers
 from policies.ranking import present_order
+from policies.schedule import local
+from policies.steering import steerings
 from policies.transition import leaving_tunnels, restarting_sessions
 
 MOST_REMOVED = 0.5
@@ -81,7 +83,7 @@ class Plan:
         return not self.hub and not self.branches
 
 
-def plan(before: Intent, after: Intent, view: View, now: Instant) -> Plan:
+def plan(before: Intent, after: Intent, view: View, now: Now) -> Plan:
     """What would happen if `after` took the place of `before` now."""
     restarted = restarting_sessions(before, after)
     fresh = without_strangers(view, _unchanged_tunnels(before, after), frozenset(after.branches))
@@ -125,7 +127,7 @@ def _removed(branch: Branch, view: View) -> BranchPlan:
 
 
 def _changed(
-    was: Branch, branch: Branch, restarted: frozenset[TunnelId], view: View, fresh: View, now: Instant
+    was: Branch, branch: Branch, restarted: frozenset[TunnelId], view: View, fresh: View, now: Now
 ) -> BranchPlan | None:
     changes = branch_changes(was, branch)
     going = {tunnel.id for tunnel in leaving_tunnels(was, branch)}
@@ -152,11 +154,13 @@ def _changed(
     )
 
 
-def _prediction(branch: Branch, view: View, now: Instant, on: str | None) -> tuple[str | None, str]:
+def _prediction(branch: Branch, view: View, now: Now, on: str | None) -> tuple[str | None, str]:
     """The tunnel that the branch would move to at once, and the one that it would return to later."""
     current = TunnelId(branch.name, on) if on is not None else None
     present = current if current in {tunnel.id for tunnel in branch.tunnels} else None
-    choice = choose(present_order(branch, view, now), present, branch.policy.failback, view, now)
+    steering = steerings(branch, view, now)[0]
+    ranking = present_order(branch, view, now.monotonic, steering)
+    choice = choose(ranking, present, steering, view, Now(now.monotonic, local(now, branch.timezone)))
     to = choice.tunnel.name if choice.tunnel is not None and choice.tunnel.name != on else None
     waiting = choice.reason in (Reason.HELD_BACK, Reason.WAITING_FOR_SESSION)
     return to, choice.detail if waiting else ""

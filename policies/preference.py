@@ -8,9 +8,10 @@ SURVIVOR_STEP = 10
 """How far below every value that a branch may hold a survivor is announced."""
 
 
-def standing_med(announce: Announce, standing: int) -> int:
-    """The MED of the tunnel with this rank (from 0) while all is well."""
-    return announce.first + announce.step * standing
+def standing_med(announce: Announce, standing: int, *, degraded: bool = False, drained: bool = False) -> int:
+    """The MED of the tunnel with this rank (from 0); of the additions for its state the larger counts, not the sum."""
+    additions = (announce.add_degraded * degraded, announce.add_drained * drained)
+    return announce.first + announce.step * standing + max(additions)
 
 
 def below(lowest: int) -> int:

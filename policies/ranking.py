@@ -1,27 +1,39 @@
 """ranking: the tunnels of a branch in the order in which they should carry its traffic.
 
-Two orders. The *standing* order is what the policy says while nothing is wrong: metered last, then `prefer`, then by
-name. It never changes by itself, so the values announced from it never change by themselves. The *present* order puts
-what works before what does not, and keeps the standing order among equals. Tunnels that are about to be removed come
-after all that can be used.
+Two orders. The *standing* order is what is preferred while nothing is wrong: what an operator switched to, metered
+last, then `prefer`, then by name. The *present* order puts what works before what does not: up before degraded before
+drained before down, and keeps the standing order among equals. A metered tunnel comes after degraded ones only where
+the policy says `last-resort`. Tunnels that are about to be removed come after all that can be used. Among degraded ones
+the least bad is first: by loss, then by round trip, in coarse steps.
 """
 
 from __future__ import annotations
 
+from bisect import bisect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum
 
 from policies.model.clock import Instant
+from policies.model.health import HealthView
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Tunnel
 from policies.model.policy import Metered
 from policies.model.view import LivenessState, SessionState, SessionView, View
+from policies.steering import Steering, degraded, plain_steering
 
 SESSION_GRACE = timedelta(seconds=5)
 """How long a live tunnel may be without its session before one with a session ranks above it.
 
 A restarted ExaBGP has its sessions back in two seconds, one after the other: that is no reason to move."""
+
+LOSS_STEPS = (0.05, 0.1, 0.2, 0.4)
+RTT_STEPS = (0.15, 0.3, 0.6, 1.2)
+"""Which of two bad tunnels is worse: what lies in the same step is equally bad. Shares, and seconds."""
+
+Badness = tuple[int, int]
+"""The steps of loss and of round trip: the lower the better."""
 
 
 class Usability(IntEnum):
@@ -29,9 +41,11 @@ class Usability(IntEnum):
 
     UP = 0
     UP_WITHOUT_SESSION = 1
-    LEAVING = 2
-    UNKNOWN = 3
-    DOWN = 4
+    DEGRADED = 2
+    DRAINED = 3
+    LEAVING = 4
+    UNKNOWN = 5
+    DOWN = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +55,38 @@ class Ranked:
     tunnel: TunnelId
     standing: int
     usability: Usability
+    metered: bool = False
+    badness: Badness = (0, 0)
 
 
-def standing_order(branch: Branch) -> tuple[Tunnel, ...]:
-    """The tunnels of the branch as its policy prefers them while all is well."""
-    return tuple(sorted(branch.tunnels, key=lambda tunnel: (tunnel.id in branch.leaving, *_preference(tunnel, branch))))
+def standing_order(branch: Branch, steering: Steering | None = None) -> tuple[Tunnel, ...]:
+    """The tunnels of the branch as they are preferred while all is well; without `steering` by its policy alone."""
+    by = steering if steering is not None else plain_steering(branch)
+    return tuple(sorted(branch.tunnels, key=lambda tunnel: (tunnel.id in branch.leaving, *_preference(tunnel, by))))
 
 
-def present_order(branch: Branch, view: View, now: Instant) -> tuple[Ranked, ...]:
-    """The tunnels of the branch, the one that should carry its traffic first."""
+def present_order(
+    branch: Branch, view: View, now: Instant, steering: Steering | None = None, standing: Sequence[Tunnel] | None = None
+) -> tuple[Ranked, ...]:
+    """The tunnels of the branch, the one that should carry its traffic first; `standing` saves sorting them again."""
+    by = steering if steering is not None else plain_steering(branch)
     with_session = any(view.session_of(t.id).state is SessionState.UP for t in branch.tunnels)
-    ranked = (
-        Ranked(tunnel.id, standing, _usability(tunnel.id, branch, view, now, with_session))
-        for standing, tunnel in enumerate(standing_order(branch))
-    )
-    return tuple(sorted(ranked, key=lambda r: (r.usability, r.standing)))
+    ranked = []
+    for place, tunnel in enumerate(standing if standing is not None else standing_order(branch, by)):
+        usability = _usability(tunnel.id, branch, by, view, now, with_session)
+        badness = _badness(view.health_of(tunnel.id)) if usability is Usability.DEGRADED else (0, 0)
+        ranked.append(Ranked(tunnel.id, place, usability, tunnel.uplink.metered, badness))
+    if by.metered is Metered.LAST_RESORT:
+        return tuple(sorted(ranked, key=_unmetered_first))
+    return tuple(sorted(ranked, key=lambda r: (r.usability, r.badness, r.standing)))
+
+
+def _unmetered_first(ranked: Ranked) -> tuple[int, bool, int, Badness, int]:
+    """A metered tunnel carries only when all others are down, or have no session to be told by."""
+    usable = ranked.usability <= Usability.DEGRADED
+    group = Usability.UP_WITHOUT_SESSION if ranked.usability is Usability.UP_WITHOUT_SESSION else Usability.UP
+    last = usable and ranked.metered
+    return (group if usable else ranked.usability, last, ranked.usability, ranked.badness, ranked.standing)
 
 
 def session_grace_ends(session: SessionView) -> Instant:
@@ -63,10 +94,9 @@ def session_grace_ends(session: SessionView) -> Instant:
     return Instant(session.since + SESSION_GRACE.total_seconds())
 
 
-def _preference(tunnel: Tunnel, branch: Branch) -> tuple[bool, int, str]:
-    policy = branch.policy
-    metered_last = tunnel.uplink.metered and policy.metered is not Metered.ALLOWED
-    return (metered_last, _place(tunnel, policy.prefer), tunnel.id.name)
+def _preference(tunnel: Tunnel, by: Steering) -> tuple[bool, bool, int, str]:
+    metered_last = tunnel.uplink.metered and by.metered is not Metered.ALLOWED
+    return (tunnel.id != by.switched, metered_last, _place(tunnel, by.prefer), tunnel.id.name)
 
 
 def _place(tunnel: Tunnel, prefer: tuple[str, ...]) -> int:
@@ -78,7 +108,14 @@ def _place(tunnel: Tunnel, prefer: tuple[str, ...]) -> int:
     return len(prefer)
 
 
-def _usability(tunnel: TunnelId, branch: Branch, view: View, now: Instant, with_session: bool) -> Usability:  # noqa: FBT001
+def _usability(
+    tunnel: TunnelId,
+    branch: Branch,
+    by: Steering,
+    view: View,
+    now: Instant,
+    with_session: bool,  # noqa: FBT001
+) -> Usability:
     match view.liveness_of(tunnel).state:
         case LivenessState.DOWN:
             return Usability.DOWN
@@ -87,7 +124,16 @@ def _usability(tunnel: TunnelId, branch: Branch, view: View, now: Instant, with_
         case LivenessState.UP:
             if tunnel in branch.leaving:
                 return Usability.LEAVING
+            if tunnel in by.drained:
+                return Usability.DRAINED
+            if degraded(tunnel, by, view):
+                return Usability.DEGRADED
             session = view.session_of(tunnel)
             lacking = session.state is SessionState.DOWN and now >= session_grace_ends(session)
             # Where no session is left at all, its absence tells the tunnels nothing apart.
-            return Usability.UP_WITHOUT_SESSION if lacking and with_session else Usability.UP
+            return Usability.UP_WITHOUT_SESSION if with_session and lacking else Usability.UP
+
+
+def _badness(health: HealthView) -> Badness:
+    figures = health.figures
+    return bisect(LOSS_STEPS, figures.loss or 0.0), bisect(RTT_STEPS, figures.rtt or 0.0)

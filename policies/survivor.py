@@ -6,7 +6,7 @@ tie is a branch that spreads its traffic over a dead tunnel.
 
 The rules, each a few lines below:
 
-1.  While all is well every tunnel announces its standing value.
+1.  While all is well every tunnel announces its standing value: that of its rank, and more when degraded or drained.
 2.  The chosen tunnel announces its standing value if that beats all others, else one below the lowest that any other
     may hold. A value that already beats them is left as it is: changing it would gain nothing.
 3.  What was lowered is given back (raised) only while the chosen tunnel is live, its session up, its set sent, and
@@ -30,9 +30,9 @@ from policies.preference import below
 class Standing:
     """A Standing is what matters of one tunnel here.
 
-    `med` is its value while all is well; `lowest_held` the lowest that the branch may hold from it; `sent` the lowest
-    sent on the present session and `highest_sent` the highest, None before anything was: while a change is on its way
-    they differ. `complete` says that the session's whole set has been sent.
+    `med` is its value by its rank and its state; `lowest_held` the lowest that the branch may hold from it; `sent` the
+    lowest sent on the present session and `highest_sent` the highest, None before anything was: while a change is on
+    its way they differ. `complete` says that the session's whole set has been sent.
     """
 
     tunnel: TunnelId
@@ -46,6 +46,8 @@ class Standing:
     highest_sent: int | None = None
     arrived: bool = True
     """Whether what was sent last was sent so long ago that a tunnel that died before would be known to be dead."""
+    degraded: bool = False
+    drained: bool = False
 
     def beats(self, value: int) -> bool:
         """Whether all that was sent on the present session is better than this value."""

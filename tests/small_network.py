@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, ip_network
 
+from policies.model.clock import Instant, Now
 from policies.model.ids import TunnelId
 from policies.model.intent import (
     Branch,
@@ -36,6 +37,11 @@ HUB_UPLINKS = {
 }
 HUB = Hub("hq", 65000, IPv4Address("10.0.0.1"), (HUB_PREFIX,), HUB_UPLINKS)
 FAST = LivenessTimers(LivenessMethod.BFD, timedelta(milliseconds=50), 3)
+
+
+def moment(monotonic: float, wall: datetime = datetime(2026, 11, 21, 12, tzinfo=UTC)) -> Now:
+    """A moment of both clocks."""
+    return Now(Instant(monotonic), wall)
 
 
 def a_tunnel(branch: str, name: str, number: int, **uplink: object) -> Tunnel:

@@ -244,8 +244,7 @@ class Speaker:
             gone = self._exabgp_gone
             self._on_event(SpeakerLost(self._now(), exabgp_gone=gone, process=self._process, tunnels=self._tunnels))
         self._met = False
-        if self._exabgp_gone:
-            self._exabgp = None
+        self._exabgp = None if self._exabgp_gone else self._exabgp
         return was_ready
 
     async def _watch(self) -> None:

@@ -139,7 +139,7 @@ class Changing:
 
     async def _planned(self, intent: Intent) -> Plan:
         """In a thread, of values that nobody changes: no failover waits for it."""
-        return await asyncio.to_thread(plan, self._present, intent, self._loop.view, Instant(time.monotonic()))
+        return await asyncio.to_thread(plan, self._present, intent, self._loop.view, self._loop.now())
 
     def _not_written(self, error: OSError) -> NotAppliedError:
         where = error.filename or self._state

@@ -21,15 +21,17 @@ from hub.controller.record import Record
 from hub.controller.report import Surroundings, branch_report, network_report
 from hub.controller.stalls import TICK_SECONDS, Stalls
 from hub.controller.wording import sentence, speaker_mend
-from policies.decide import BranchDecision, combine, decide_branch
+from policies.decide import NO_MOVES, BranchDecision, combine, decide_branch
 from policies.faults import faults
 from policies.model.clock import Instant, Now
 from policies.model.events import (
+    Adjusted,
     ClassChanged,
     ClassGone,
     Event,
     ForwarderConnected,
     ForwarderLost,
+    InForceChanged,
     PathAnswered,
     RouteRefused,
     SpeakerConnected,
@@ -148,19 +150,19 @@ class Loop:
 
     def _decide(self) -> None:
         self._pass = None
-        now = self._stalls.now()
+        now = Now(self._stalls.now(), datetime.now(self._zone))
         dirty, self._dirty = self._dirty & self._intent.branches.keys(), set()
         before = {name: self._decisions.get(name) for name in sorted(dirty)}
         for name, was in before.items():
             self._decide_branch(name, was, now)
-        self._publish(now)
+        self._publish(now.monotonic)
         self._tell_all(before)
 
-    def _decide_branch(self, name: str, was: BranchDecision | None, now: Instant) -> None:
+    def _decide_branch(self, name: str, was: BranchDecision | None, now: Now) -> None:
         """One branch. Should its decision fail, its last one stands, and no other branch waits for it."""
-        move = was.move if was is not None else None
+        moves = was.moves if was is not None else NO_MOVES
         try:
-            decision = decide_branch(self._intent.hub, self._intent.branches[name], self._view, move, now)
+            decision = decide_branch(self._intent.hub, self._intent.branches[name], self._view, moves, now)
         except Exception as error:  # noqa: BLE001 - a fault in one branch's decision must not isolate the others
             text = f"{name}: deciding failed: {type(error).__name__}: {error}; the last decision stands"
             self.problems[f"decide:{name}"] = (text, "a fault of Pointsman: please report it")
@@ -214,6 +216,8 @@ class Loop:
     def _concerned(self, event: Event) -> set[str]:
         match event:
             case ForwarderConnected() | ForwarderLost() | SpeakerConnected() | SpeakerReady() | SpeakerLost():
+                return set(self._intent.branches)
+            case InForceChanged() | Adjusted():
                 return set(self._intent.branches)
             case ClassChanged():
                 return {event.state.branch}

@@ -24,7 +24,7 @@ from hub.lab.network import (
     Tunnel,
     Uplink,
 )
-from policies.decide import announced_to
+from policies.announced import announced_to
 from policies.model import intent as model
 from policies.model.ids import Address, Prefix
 

@@ -13,7 +13,8 @@ from policies.model.ids import Prefix, TunnelId
 class ClassOrder:
     """A ClassOrder tells the forwarder which tunnel carries a class, and which ones may, in order.
 
-    `based_on_epoch` is the epoch of the class that the order was computed from; an older one is refused.
+    `based_on_epoch` is the epoch of the class that the order was computed from; an older one is refused. `sources` are
+    those whose packets it forwards, empty for all others.
     """
 
     name: str
@@ -23,6 +24,7 @@ class ClassOrder:
     active: TunnelId | None
     reason: str
     based_on_epoch: int
+    sources: tuple[Prefix, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from policies.model.announcement import Announcement
 from policies.model.clock import Instant
+from policies.model.health import HealthView
 from policies.model.ids import Prefix, TunnelId
+from policies.model.overrides import InForce
+from policies.model.policy import Change
 from policies.model.view import ClassView, LivenessView, PathKey, SessionState
 
 
@@ -148,6 +151,28 @@ class RouteRefused:
     at: Instant
 
 
+@dataclass(frozen=True, slots=True)
+class HealthChanged:
+    """A tunnel's health was judged anew."""
+
+    tunnel: TunnelId
+    health: HealthView
+
+
+@dataclass(frozen=True, slots=True)
+class InForceChanged:
+    """What operators have said means this now, by branch; a branch that is absent goes by its policy alone."""
+
+    in_force: Mapping[str, InForce]
+
+
+@dataclass(frozen=True, slots=True)
+class Adjusted:
+    """Policy scripts say this now, by branch."""
+
+    adjustments: Mapping[str, Change]
+
+
 Event = (
     ForwarderConnected
     | ForwarderLost
@@ -165,4 +190,7 @@ Event = (
     | AnnouncementsSent
     | SetSent
     | RouteRefused
+    | HealthChanged
+    | InForceChanged
+    | Adjusted
 )

@@ -111,6 +111,8 @@ class HealthView:
     penalty_at: Instant = NEVER
     suppressed_until: Instant = NEVER
     failing: tuple[str, ...] = field(default=())
+    recovered: Instant = NEVER
+    """When it last ceased to be degraded: the hold counts from there."""
     next_at: Instant | None = None
     """When time alone could change it next, None: only new samples can."""
 

@@ -129,3 +129,19 @@ class Overrides:
 
 
 NO_OVERRIDES = Overrides()
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """An InForce is what the overrides mean for one branch now.
+
+    `switched`: the tunnel that is preferred to what its policy says. `go_back`: traffic may return now.
+    """
+
+    drained: frozenset[TunnelId] = frozenset()
+    switched: TunnelId | None = None
+    frozen: bool = False
+    go_back: bool = False
+
+
+NONE_IN_FORCE = InForce()

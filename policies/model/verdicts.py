@@ -8,7 +8,7 @@ from enum import Enum
 
 from policies.model.clock import Instant
 from policies.model.desired import Desired
-from policies.model.ids import TunnelId
+from policies.model.ids import Prefix, TunnelId
 
 
 class Reason(Enum):
@@ -18,6 +18,15 @@ class Reason(Enum):
     ONLY_USABLE = "only usable"
     HELD_BACK = "the better tunnel is back, but not for long enough"
     WAITING_FOR_SESSION = "the better tunnel is live, but its BGP session is not complete"
+    DAMPED = "the better tunnel came and went too often"
+    OUTSIDE_WINDOW = "the better tunnel is back; traffic returns to it in the next window"
+    WAITING_FOR_WORD = "the better tunnel is back; traffic returns to it when told to"
+    FROZEN = "frozen: nothing moves but away from what is dead"
+    DEGRADED_LEFT = "the preferred tunnel is degraded"
+    DRAINED_LEFT = "the preferred tunnel is drained"
+    LEAST_BAD = "no tunnel is good: this one is the least bad"
+    NOTHING_ELSE = "drained, but nothing else can carry"
+    SWITCHED = "switched to by an operator"
     FAILBACK_NEVER = "failback is never: it stays until this tunnel gets worse"
     MOVING = "moving"
     TAKEN_BACK = "a move was taken back: the branch did not follow"
@@ -55,6 +64,12 @@ class Verdict:
     survivor: bool = False
     next: str = ""
     next_at: Instant | None = None
+    sources: tuple[Prefix, ...] = ()
+    """The hub prefixes whose traffic this is about, empty for all others."""
+    rule: str = ""
+    """The rule that counts for it."""
+    others: tuple[Verdict, ...] = ()
+    """What was decided for the traffic of hub prefixes that rules name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,10 @@ from types import MappingProxyType
 
 from policies.model.announcement import Announcement
 from policies.model.clock import NEVER, Instant
+from policies.model.health import NOT_MEASURED, HealthView
 from policies.model.ids import Prefix, TunnelId
+from policies.model.overrides import NONE_IN_FORCE, InForce
+from policies.model.policy import Change
 
 ARRIVES = timedelta(seconds=10)
 """How long a tunnel must live after a change was sent, for the branch to have it for certain: the longest time until a
@@ -104,7 +107,10 @@ class SessionView:
 
 @dataclass(frozen=True, slots=True)
 class ClassView:
-    """A ClassView is a forwarding class as the forwarder has it in the kernel; `epoch` counts its own moves."""
+    """A ClassView is a forwarding class as the forwarder has it in the kernel; `epoch` counts its own moves.
+
+    `sources` are those whose packets it forwards, empty for all others.
+    """
 
     name: str
     branch: str
@@ -114,6 +120,7 @@ class ClassView:
     epoch: int
     since: Instant
     reason: str
+    sources: tuple[Prefix, ...] = ()
 
 
 PathKey = tuple[str, int]
@@ -140,6 +147,11 @@ class View:
     sessions: Mapping[TunnelId, SessionView] = field(default_factory=dict)
     classes: Mapping[str, ClassView] = field(default_factory=dict)
     paths: Mapping[PathKey, PathSeen] = field(default_factory=dict)
+    health: Mapping[TunnelId, HealthView] = field(default_factory=dict)
+    in_force: Mapping[str, InForce] = field(default_factory=dict)
+    """What operators have said, by branch; a branch that is absent goes by its policy alone."""
+    adjustments: Mapping[str, Change] = field(default_factory=dict)
+    """What policy scripts last said, by branch."""
     forwarder: bool = False
     """Whether the forwarder is connected, so that liveness, classes and paths are fresh."""
     speakers: frozenset[int] = frozenset()
@@ -152,6 +164,18 @@ class View:
     def session_of(self, tunnel: TunnelId) -> SessionView:
         """What is believed of the tunnel's session; unknown when nothing was said."""
         return self.sessions.get(tunnel, NO_SESSION)
+
+    def health_of(self, tunnel: TunnelId) -> HealthView:
+        """What is believed of the tunnel's health; unknown when nothing was measured."""
+        return self.health.get(tunnel, NOT_MEASURED)
+
+    def overridden(self, branch: str) -> InForce:
+        """What operators have said of the branch."""
+        return self.in_force.get(branch, NONE_IN_FORCE)
+
+    def scripted(self, branch: str) -> Change | None:
+        """What a policy script last said of the branch, None for nothing."""
+        return self.adjustments.get(branch)
 
 
 UNHEARD = LivenessView()

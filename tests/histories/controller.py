@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from histories.speaker import Speaker
 from histories.timeline import Timeline
 from hub.controller.forwarder import ForwarderLink
 from hub.controller.forwarder_lines import tunnels_line
-from policies.decide import BranchDecision, combine, decide_branch
-from policies.model.clock import NEVER, Instant
+from policies.decide import NO_MOVES, BranchDecision, combine, decide_branch
+from policies.model.clock import NEVER, Instant, Now
 from policies.model.events import Event, ForwarderLost, PathAnswered, SessionChanged
 from policies.model.ids import TunnelId
 from policies.model.intent import Intent
@@ -23,6 +24,8 @@ from policies.model.view import View
 from policies.observe import observe, without_strangers
 from speaker.bgp.ledger import Ledger
 
+EPOCH = datetime(2026, 11, 21, 12, tzinfo=UTC)
+"""The wall clock stands still: no history has a time of day in it."""
 LOOK_AGAIN = 10.0
 """Seconds between looks at everything; the real ones are shorter. What counts may not wait for one."""
 
@@ -177,8 +180,9 @@ class Controller:
         dirty, self._dirty = self._dirty & self.intent.branches.keys(), set()
         for name in dirty:
             was = self.decisions.get(name)
-            move = was.move if was is not None else None
-            self.decisions[name] = decide_branch(self.intent.hub, self.intent.branches[name], self.view, move, now)
+            moves = was.moves if was is not None else NO_MOVES
+            branch = self.intent.branches[name]
+            self.decisions[name] = decide_branch(self.intent.hub, branch, self.view, moves, Now(now, EPOCH))
             self.on_decision(self, self.decisions[name])
         decision = combine(self.intent, self.decisions)
         for speaker in self.speakers.values():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from histories.world import World
-from policies.decide import announced_to
+from policies.announced import announced_to
 from policies.model.ids import Prefix, TunnelId
 from policies.preference import standing_med
 from policies.ranking import standing_order

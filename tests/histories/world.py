@@ -17,7 +17,7 @@ from histories.session import Sessions
 from histories.situation import LANS, NAMES, Situation, intent_with
 from histories.timeline import Timeline
 from hub.forwarder.classes import obey
-from policies.decide import announced_to
+from policies.announced import announced_to
 from policies.model.ids import Prefix, TunnelId
 from policies.model.intent import Intent
 from speaker.bgp.ledger import Ledger

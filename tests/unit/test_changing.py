@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import pytest
 from config_directories import ALLOCATIONS, BANDUNG, written
+from small_network import moment
 
 from hub.bgp.reload import Outcome, nothing_more
 from hub.config.applied import in_force
@@ -20,7 +21,7 @@ from hub.controller import changing as changing_module
 from hub.controller.changing import Changing, NotAppliedError
 from hub.controller.main import first, read_of
 from hub.overrides import Overrides
-from policies.model.clock import Instant
+from policies.model.clock import Instant, Now
 from policies.model.ids import TunnelId
 from policies.model.intent import Intent
 from policies.model.view import ClassView, LivenessState, LivenessView, View
@@ -42,6 +43,9 @@ class FakeLoop:
     intent: Intent
     view: View
     problems: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def now(self) -> Now:
+        return moment(time.monotonic())
 
 
 class FakeNeighbors:

@@ -7,9 +7,9 @@ from datetime import timedelta
 from ipaddress import ip_network
 
 import pytest
-from small_network import a_branch
+from small_network import a_branch, moment
 
-from policies.choice import choose
+from policies.choice import Choice, choose
 from policies.model.announcement import Announcement
 from policies.model.clock import Instant
 from policies.model.ids import TunnelId
@@ -17,6 +17,7 @@ from policies.model.policy import Failback, FailbackMode
 from policies.model.verdicts import Reason
 from policies.model.view import LivenessState, LivenessView, SessionState, SessionView, View
 from policies.ranking import present_order
+from policies.steering import plain_steering
 
 NOW = Instant(1000.0)
 BRANCH = a_branch()
@@ -45,6 +46,11 @@ def view(
     )
 
 
+def chosen(believed: View, current: TunnelId | None, failback: Failback) -> Choice:
+    steering = replace(plain_steering(BRANCH), failback=failback)
+    return choose(present_order(BRANCH, believed, NOW), current, steering, believed, moment(NOW))
+
+
 @pytest.mark.parametrize(
     ("believed", "current", "failback", "tunnel", "reason"),
     [
@@ -69,7 +75,7 @@ def view(
 def test_the_choice_and_its_reason(
     believed: View, current: TunnelId | None, failback: Failback, tunnel: TunnelId, reason: Reason
 ) -> None:
-    choice = choose(present_order(BRANCH, believed, NOW), current, failback, believed, NOW)
+    choice = chosen(believed, current, failback)
     assert (choice.tunnel, choice.reason) == (tunnel, reason)
 
 
@@ -78,12 +84,12 @@ def test_without_a_forwarder_the_branch_is_left_where_it_was_told_to_be() -> Non
     told = {FIBER: {prefix: Announcement(1000)}, WIRELESS: {prefix: Announcement(990)}}
     sessions = {tunnel: SessionView(SessionState.UP, complete=True, sent=sent) for tunnel, sent in told.items()}
     believed = View(sessions=sessions)
-    assert choose(present_order(BRANCH, believed, NOW), None, AUTOMATIC, believed, NOW).tunnel == WIRELESS
+    assert chosen(believed, None, AUTOMATIC).tunnel == WIRELESS
 
 
 def test_a_hold_says_when_it_ends() -> None:
     believed = view(fiber_since=950.0)
-    choice = choose(present_order(BRANCH, believed, NOW), WIRELESS, AUTOMATIC, believed, NOW)
+    choice = chosen(believed, WIRELESS, AUTOMATIC)
     assert choice.wake_at == Instant(1010.0)
 
 
@@ -94,13 +100,13 @@ def held(med: int) -> SessionView:
 def test_without_a_class_it_starts_where_the_branch_was_told_to_be() -> None:
     """A forwarder without its state file knows no class and no tunnel: the branch is left where it is."""
     believed = replace(view(UNKNOWN, UNKNOWN), sessions={FIBER: held(1000), WIRELESS: held(990)})
-    choice = choose(present_order(BRANCH, believed, NOW), None, AUTOMATIC, believed, NOW)
+    choice = chosen(believed, None, AUTOMATIC)
     assert (choice.tunnel, choice.reason) == (WIRELESS, Reason.NOT_YET)
 
 
 def test_without_a_class_it_does_not_start_on_a_dead_tunnel() -> None:
     believed = replace(view(UP, DOWN), sessions={FIBER: held(1000), WIRELESS: held(990)})
-    assert choose(present_order(BRANCH, believed, NOW), None, AUTOMATIC, believed, NOW).tunnel == FIBER
+    assert chosen(believed, None, AUTOMATIC).tunnel == FIBER
 
 
 @pytest.mark.parametrize(
@@ -117,4 +123,4 @@ def test_a_short_hold_waits_for_what_a_session_sent_into_the_dead_tunnel(
     young = SessionView(SessionState.UP, since=Instant(session_since), complete=True)
     believed = replace(believed, sessions={**believed.sessions, FIBER: young})
     short = Failback(FailbackMode.AUTOMATIC, timedelta(seconds=1))
-    assert choose(present_order(BRANCH, believed, NOW), WIRELESS, short, believed, NOW).tunnel == tunnel, case
+    assert chosen(believed, WIRELESS, short).tunnel == tunnel, case

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 
 import pytest
-from small_network import HUB, a_branch, a_network
+from small_network import HUB, a_branch, a_network, moment
 
 from policies.decide import CLOSE_AFTER, BranchDecision, decide, decide_branch
 from policies.model.announcement import Announcement
@@ -53,7 +53,7 @@ def view(
 
 
 def decided(believed: View, now: float = NOW) -> BranchDecision:
-    return decide_branch(HUB, BRANCH, believed, None, Instant(now))
+    return decide_branch(HUB, BRANCH, believed, {}, moment(now))
 
 
 def meds(decision: BranchDecision) -> dict[str, int]:
@@ -85,7 +85,7 @@ def test_a_branch_without_bfd_keeps_its_session_over_an_outage() -> None:
     icmp = LivenessTimers(LivenessMethod.ICMP, timedelta(milliseconds=50), 3)
     tunnels = tuple(replace(tunnel, liveness=Liveness(icmp, icmp)) for tunnel in BRANCH.tunnels)
     dead = view(on="wireless", fiber=DOWN, fiber_since=900.0)
-    assert decide_branch(HUB, replace(BRANCH, tunnels=tunnels), dead, None, NOW).close == frozenset()
+    assert decide_branch(HUB, replace(BRANCH, tunnels=tunnels), dead, {}, moment(NOW)).close == frozenset()
 
 
 def test_failback_makes_the_better_tunnel_better_first_and_watches() -> None:
@@ -139,7 +139,7 @@ def test_the_hub_follows_when_the_branch_is_seen_to_have_moved() -> None:
     told = view(on="wireless", meds=(1000, 1100))
     first = decided(told)
     seen = replace(told, paths={("bandung", 4): PathSeen(FIBER, Instant(1000.1), Instant(1000.2))})
-    later = decide_branch(HUB, BRANCH, seen, first.move, Instant(1000.3))
+    later = decide_branch(HUB, BRANCH, seen, first.moves, moment(1000.3))
     assert later.classes["bandung"].active == FIBER
     assert later.classes["bandung"].based_on_epoch == 3
 
@@ -147,7 +147,7 @@ def test_the_hub_follows_when_the_branch_is_seen_to_have_moved() -> None:
 def test_a_tunnel_that_died_again_is_not_returned_to() -> None:
     moving = decided(view(on="wireless", meds=(1000, 990)))
     dead_again = view(on="wireless", fiber=DOWN, fiber_since=1000.0, meds=(1000, 1100))
-    decision = decide_branch(HUB, BRANCH, dead_again, moving.move, Instant(1000.1))
+    decision = decide_branch(HUB, BRANCH, dead_again, moving.moves, moment(1000.1))
     assert meds(decision) == {"wireless": 990}
     assert decision.classes["bandung"].active == WIRELESS
 
@@ -184,7 +184,7 @@ def test_a_tunnel_whose_exabgp_nobody_can_talk_to_is_spoken_for_by_another() -> 
         forwarder=True,
         speakers=frozenset({1}),
     )
-    decision = decide_branch(HUB, split, believed, None, NOW)
+    decision = decide_branch(HUB, split, believed, {}, moment(NOW))
     assert decision.verdict.chosen == wireless.id
     assert meds(decision) == {"lte": 990}
     assert decision.urgent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from ipaddress import ip_network
 
@@ -9,9 +10,12 @@ from small_network import a_branch
 
 from policies.forwarding import class_orders
 from policies.model.clock import Instant
+from policies.model.desired import ClassOrder
 from policies.model.ids import TunnelId
+from policies.model.intent import Branch
 from policies.model.view import ClassView, Heard, LivenessState, LivenessView, SessionState, SessionView, View
-from policies.ranking import present_order
+from policies.ranking import Ranked, present_order
+from policies.steering import plain_steering
 
 NOW = Instant(100.0)
 OTHER = ip_network("10.1.1.0/24")
@@ -30,9 +34,15 @@ def view(fiber: SessionView, wireless: SessionView, **known: ClassView) -> View:
     return View(liveness={FIBER: up, WIRELESS: up}, sessions={FIBER: fiber, WIRELESS: wireless}, classes=known)
 
 
+def classes(
+    branch: Branch, believed: View, ranking: Sequence[Ranked], carrier: TunnelId | None
+) -> Mapping[str, ClassOrder]:
+    return class_orders(branch, plain_steering(branch), believed, ranking, carrier, "test", NOW)
+
+
 def orders(believed: View, carrier: TunnelId = FIBER) -> dict[str, tuple[tuple[TunnelId, ...], TunnelId | None]]:
     ranking = present_order(BRANCH, believed, NOW)
-    found = class_orders(BRANCH, believed, ranking, carrier, "test", NOW)
+    found = classes(BRANCH, believed, ranking, carrier)
     return {name: (order.order, order.active) for name, order in found.items()}
 
 
@@ -53,7 +63,9 @@ def test_a_held_prefix_counts_like_a_heard_one() -> None:
 def test_a_prefix_that_is_no_longer_the_branchs_own_is_not_forwarded() -> None:
     alien = ip_network("10.9.0.0/24")
     assert orders(view(session(LAN, alien), session(LAN, alien))) == {"bandung": ((FIBER, WIRELESS), FIBER)}
-    found = class_orders(BRANCH, view(session(LAN, alien), session(LAN, alien)), (), FIBER, "test", NOW)
+    found = class_orders(
+        BRANCH, plain_steering(BRANCH), view(session(LAN, alien), session(LAN, alien)), (), FIBER, "test", NOW
+    )
     assert found["bandung"].prefixes == (LAN,)
 
 
@@ -68,7 +80,7 @@ def test_an_order_is_based_on_the_epoch_that_is_known() -> None:
     known = ClassView("bandung", "bandung", FIBER, (FIBER, WIRELESS), (LAN, OTHER), 7, NOW, "before")
     believed = view(session(LAN, OTHER), session(LAN, OTHER), bandung=known)
     ranking = present_order(BRANCH, believed, NOW)
-    assert class_orders(BRANCH, believed, ranking, FIBER, "test", NOW)["bandung"].based_on_epoch == 7
+    assert classes(BRANCH, believed, ranking, FIBER)["bandung"].based_on_epoch == 7
 
 
 def away_from(carrier: TunnelId, *, fiber_since: float, after_death: bool = True) -> TunnelId | None:
@@ -83,7 +95,7 @@ def away_from(carrier: TunnelId, *, fiber_since: float, after_death: bool = True
         classes={"bandung:fiber+lte": known},
     )
     ranking = present_order(branch, believed, NOW)
-    return class_orders(branch, believed, ranking, carrier, "test", NOW)["bandung:fiber+lte"].active
+    return classes(branch, believed, ranking, carrier)["bandung:fiber+lte"].active
 
 
 def test_a_class_without_the_branchs_tunnel_goes_back_to_its_own_better_one_after_the_hold() -> None:
@@ -99,5 +111,7 @@ def test_of_two_tunnels_that_are_left_the_better_one_carries_what_only_they_have
     up = dict.fromkeys((FIBER, WIRELESS, lte.id), LivenessView(LivenessState.UP))
     heard = {FIBER: session(LAN), WIRELESS: session(LAN), lte.id: session()}
     believed = View(liveness=up, sessions=heard, classes={kernel.name: kernel})
-    found = class_orders(branch, believed, present_order(branch, believed, NOW), lte.id, "test", NOW)
+    found = class_orders(
+        branch, plain_steering(branch), believed, present_order(branch, believed, NOW), lte.id, "test", NOW
+    )
     assert found[kernel.name].active == FIBER

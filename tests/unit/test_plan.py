@@ -10,7 +10,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
-from small_network import HUB, HUB_PREFIX, a_branch, a_network
+from small_network import HUB, HUB_PREFIX, a_branch, a_network, moment
 
 from policies.model.announcement import Announcement
 from policies.model.clock import Instant
@@ -22,7 +22,7 @@ from policies.plan import BranchPlan, Kind, plan
 FIBER, WIRELESS = TunnelId("bandung", "fiber"), TunnelId("bandung", "wireless")
 BRANCH = a_branch()
 BEFORE = a_network(BRANCH, a_branch("tegal", number=2))
-NOW = Instant(1000.0)
+NOW = moment(1000.0)
 
 
 def session(med: int) -> SessionView:
@@ -149,21 +149,20 @@ def test_a_new_prefix_of_the_hub_is_a_change_of_the_hub() -> None:
 def test_the_number_of_a_plan_follows_files_and_health() -> None:
     after = with_bandung(only("wireless"))
     same = plan(BEFORE, after, view(), NOW).id
-    assert plan(BEFORE, after, view(), Instant(1001.0)).id == same
+    assert plan(BEFORE, after, view(), moment(1001.0)).id == same
     assert plan(BEFORE, after, view(wireless=LivenessState.DOWN), NOW).id != same
     assert plan(BEFORE, with_bandung(only("fiber")), view(), NOW).id != same
 
 
 NUMBER_OF_A_PLAN = """
 from dataclasses import replace
-from small_network import a_branch, a_network
-from policies.model.clock import Instant
+from small_network import a_branch, a_network, moment
 from policies.model.ids import TunnelId
 from policies.model.view import View
 from policies.plan import plan
 going = frozenset(TunnelId("bandung", f"uplink-{number}") for number in range(9))
 before = a_network(replace(a_branch(), leaving=going))
-print(plan(before, a_network(a_branch(number=2)), View(), Instant(1.0)).id)
+print(plan(before, a_network(a_branch(number=2)), View(), moment(1.0)).id)
 """
 
 
