@@ -20,8 +20,10 @@ from policies.schedule import instant_of, next_change, within
 from policies.steering import Steering
 
 MUCH_BETTER = 2
-"""By how many steps of loss or round trip a degraded tunnel must be better for another degraded one to be left."""
+"""By how many steps of loss or round trip a degraded tunnel is so much better that it is gone to after one hold."""
 
+LITTLE_BETTER = 10
+"""As many holds after the last move a degraded tunnel is left for one that is only a little less bad, or preferred."""
 FROM_BAD = timedelta(seconds=10)
 """The longest hold where the tunnel in use is bad itself: health was good for long before a tunnel is called good."""
 
@@ -117,9 +119,8 @@ def _waits(
     if present.usability not in (Usability.DRAINED, Usability.LEAVING):
         failback = steering.failback
         if candidate.usability is Usability.DEGRADED:
-            settles = Instant(moved + failback.hold.total_seconds())
-            if not _much_better(candidate, present):
-                return Choice(stay[0], Reason.LEAST_BAD)
+            patience = 1 if _much_better(candidate, present) else LITTLE_BETTER
+            settles = Instant(moved + patience * failback.hold.total_seconds())
             if settles > now.monotonic:
                 return Choice(stay[0], Reason.LEAST_BAD, stay[1], settles)
         held_until = may_return_at(candidate, failback, view, from_bad=present.usability is not Usability.UP)

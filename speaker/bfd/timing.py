@@ -44,7 +44,7 @@ def transmit_wait(interval: int, multiplier: int, chance: float) -> int:
 
 def beside_echo(interval: int) -> int:
     """BFD's interval where an echo is asked for every `interval`: both together cost about what BFD alone does."""
-    return max(interval, min(6 * interval, SLOW_INTERVAL))
+    return max(interval, min(7 * interval, SLOW_INTERVAL))
 
 
 def detection_time(remote_multiplier: int, required_min_rx: int, remote_desired_min_tx: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from histories.world import World
 from policies.announced import announced_to
 from policies.model.ids import Prefix, TunnelId
+from policies.model.intent import Branch, Tunnel
 from policies.preference import standing_med
 from policies.ranking import standing_order
 
@@ -26,9 +27,21 @@ def _running(world: World) -> list[str]:
 def leader(world: World) -> TunnelId | None:
     """The tunnel that must carry: the live one that the standing order has first."""
     (branch,) = world.intent.branches.values()
-    live = [tunnel.id for tunnel in standing_order(branch) if world.lines[tunnel.id].live]
-    stays = [tunnel for tunnel in live if tunnel not in branch.leaving]
-    return (stays or live or [None])[0]
+    live = [tunnel.id for tunnel in _preferred(world, branch) if world.lines[tunnel.id].live]
+    return next(iter(sorted(live, key=lambda tunnel: _unfit(world, branch, tunnel))), None)
+
+
+def _preferred(world: World, branch: Branch) -> list[Tunnel]:
+    """As they are written, what an operator switched to before them, what is about to go behind."""
+    order = list(standing_order(branch))
+    return sorted(order, key=lambda tunnel: (tunnel.id in branch.leaving, tunnel.id != world.judged.switched))
+
+
+def _unfit(world: World, branch: Branch, tunnel: TunnelId) -> int:
+    """The worse, the later it carries."""
+    if tunnel in branch.leaving:
+        return 3
+    return 2 if tunnel in world.judged.drained else int(tunnel in world.judged.degraded)
 
 
 def _kernel(world: World) -> list[str]:
@@ -37,7 +50,8 @@ def _kernel(world: World) -> list[str]:
     wrong = []
     for prefix in branch.prefixes:
         over = {world.every[number] for number in world.heard.get(prefix, ())}
-        live = [t.id for t in standing_order(branch) if t.id in over and world.lines[t.id].live]
+        live = [t.id for t in _preferred(world, branch) if t.id in over and world.lines[t.id].live]
+        live.sort(key=lambda tunnel: _unfit(world, branch, tunnel))
         if not live:
             continue
         tunnel = world.kernel.tunnel_of(str(prefix))
@@ -58,7 +72,12 @@ def _values(world: World) -> list[str]:
     """While all is well every tunnel has its standing value; else all but the leader, whose may be lower."""
     (branch,) = world.intent.branches.values()
     wanted = set(announced_to(world.intent.hub, branch))
-    standing = {t.id: standing_med(branch.policy.announce, n) for n, t in enumerate(standing_order(branch))}
+    announce = branch.policy.announce
+    judged = world.judged
+    standing = {
+        t.id: standing_med(announce, n, degraded=t.id in judged.degraded, drained=t.id in judged.drained)
+        for n, t in enumerate(_preferred(world, branch))
+    }
     all_live = all(world.lines[tunnel].live for tunnel in standing)
     first = leader(world)
     wrong = []
@@ -69,7 +88,8 @@ def _values(world: World) -> list[str]:
             continue
         if set(held) != wanted:
             wrong.append(f"the branch holds {[str(p) for p in held]} of {tunnel}, not {[str(p) for p in wanted]}")
-        exact = all_live or tunnel != first
+        # Where the best of its kind is not the leader, as it is about to go, the leader stays below it.
+        exact = (all_live and first is not None and standing[first] == min(standing.values())) or tunnel != first
         if any((m != standing[tunnel]) if exact else (m > standing[tunnel]) for m in held.values()):
             wrong.append(f"the branch holds {sorted(set(held.values()))} of {tunnel}, not {standing[tunnel]}")
     return wrong

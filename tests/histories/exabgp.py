@@ -15,14 +15,14 @@ from policies.model.announcement import Announcement
 from policies.model.ids import Prefix, TunnelId
 from speaker.bgp.text import Announce, Command, EndOfRib, Flush, Teardown, Withdraw
 
-Queued = tuple[Prefix, int | None]
+Queued = tuple[Prefix, Announcement | None]
 
 
 @dataclass(slots=True)
 class Neighbor:
     """A Neighbor is ExaBGP's side of one session: `cache` is its adj-rib-out, which outlives the session."""
 
-    cache: dict[Prefix, int] = field(default_factory=dict)
+    cache: dict[Prefix, Announcement] = field(default_factory=dict)
     queue: list[Queued] = field(default_factory=list)
     received: set[Prefix] = field(default_factory=set)
     asked: dict[Prefix, tuple[int, Command]] = field(default_factory=dict)
@@ -128,9 +128,9 @@ class Exabgp:
             case Announce(_, announcement, prefixes):
                 self._ask(tunnel, neighbor, command, connection)
                 for prefix in prefixes:
-                    if neighbor.cache.get(prefix) != announcement.med:
-                        neighbor.cache[prefix] = announcement.med
-                        self._enqueue(neighbor, prefix, announcement.med)
+                    if neighbor.cache.get(prefix) != announcement:
+                        neighbor.cache[prefix] = announcement
+                        self._enqueue(neighbor, prefix, announcement)
             case Withdraw(_, prefixes):
                 self._ask(tunnel, neighbor, command, connection)
                 for prefix in prefixes:
@@ -140,7 +140,7 @@ class Exabgp:
                 neighbor.end_of_rib.add(version)
             case Flush() if up:
                 queued = {prefix for prefix, _ in neighbor.queue}
-                neighbor.queue += [(p, med) for p, med in neighbor.cache.items() if p not in queued]
+                neighbor.queue += [(p, said) for p, said in neighbor.cache.items() if p not in queued]
             case Teardown():
                 self._sessions.end_hub(tunnel, "notification sent (6,4)")
         self._send_soon(tunnel)
@@ -154,12 +154,12 @@ class Exabgp:
                 self.overtaken(tunnel, prefix, before[1], command)
             neighbor.asked[prefix] = (connection, command)
 
-    def _enqueue(self, neighbor: Neighbor, prefix: Prefix, med: int | None) -> None:
+    def _enqueue(self, neighbor: Neighbor, prefix: Prefix, said: Announcement | None) -> None:
         if self._mended:
             neighbor.queue = [entry for entry in neighbor.queue if entry[0] != prefix]
-        elif (prefix, med) in neighbor.queue:
+        elif (prefix, said) in neighbor.queue:
             return  # filed under its attributes, where it is already: in the place of the first
-        neighbor.queue.append((prefix, med))
+        neighbor.queue.append((prefix, said))
 
     def _send_soon(self, tunnel: TunnelId) -> None:
         neighbor = self.neighbors.get(tunnel)
@@ -176,15 +176,15 @@ class Exabgp:
 
     def _send(self, tunnel: TunnelId, neighbor: Neighbor) -> None:
         """Hand the queue to TCP, and say so."""
-        for prefix, med in neighbor.queue:
-            announced = {prefix: med} if med is not None else {}
-            withdrawn = (prefix,) if med is None else ()
+        for prefix, said in neighbor.queue:
+            announced = {prefix: said} if said is not None else {}
+            withdrawn = (prefix,) if said is None else ()
+            meds = {p: announcement.med for p, announcement in announced.items()}
             self._sessions.say_to_branch(
                 tunnel,
-                lambda a=announced, w=withdrawn: self._branch.hear(tunnel, a, w),  # type: ignore[misc]
+                lambda a=meds, w=withdrawn: self._branch.hear(tunnel, a, w),  # type: ignore[misc]
             )
-            said = {p: Announcement(m) for p, m in announced.items()}
-            self._tell({"sent": said, "withdrawn": withdrawn, "tunnel": tunnel})
+            self._tell({"sent": announced, "withdrawn": withdrawn, "tunnel": tunnel})
         neighbor.queue, neighbor.asked = [], {}
         for version in sorted(neighbor.end_of_rib):
             self._tell({"sent end": version, "tunnel": tunnel})

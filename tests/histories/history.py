@@ -47,6 +47,12 @@ LINES = ("cut", "cut", "cut", "cut to branch", "cut to hub", "heal", "heal", "he
 DEATHS = ("forwarder", "forwarder", "controller", "controller", "exabgp", "relay", "forwarder and file")
 BACK = (0.05, 0.3, 0.3, 1.0, 2.0, 8.0, 40.0)
 STALLS = ("forwarder", "from forwarder", "to forwarder", "to relay", "from relay", "to exabgp", "from exabgp")
+JUDGEMENTS = (
+    *("degrade", "degrade", "degrade", "recover", "recover"),
+    *("drain", "drain", "undrain", "switch", "unswitch", "freeze", "unfreeze"),
+)
+STEERED = 20_000_000
+"""From this seed on, histories have also health, drains and switches in them; those before are as they always were."""
 CHANGES = ("leave", "remove", "add", "hub prefix", "lan", "prefer", "announces", "announces")
 
 
@@ -60,7 +66,19 @@ def drawn(seed: int) -> History:
         steps += _scene(rng, situation) if rng.random() < 0.06 else [_step(rng, situation, weights)]
     dead = frozenset(n for n in range(1, situation.tunnels) if rng.random() < 0.15)
     shift = rng.randrange(situation.tunnels)
+    if seed >= STEERED:
+        steps = _steered(random.Random(f"steered {seed}"), situation, steps)
     return History(seed, situation, tuple(steps), frozenset((n + shift) % situation.tunnels for n in dead))
+
+
+def _steered(rng: random.Random, situation: Situation, steps: list[Step]) -> list[Step]:
+    """The same with judgements among them, about as many again."""
+    mixed = steps[:1]
+    for step in steps[1:]:
+        for _ in range(rng.choice((0, 1, 1, 2))):
+            mixed.append(Step(rng.choice(WAITS), rng.choice(JUDGEMENTS), rng.choice(NAMES[: situation.tunnels])))
+        mixed.append(step)
+    return mixed
 
 
 def _scene(rng: random.Random, situation: Situation) -> list[Step]:
@@ -136,6 +154,8 @@ def act(world: World, step: Step) -> None:
             _act_on_line(world, step)
         case "kill":
             _kill(world, str(step.which), step.number)
+        case what if what in JUDGEMENTS:
+            world.judge(what, world.every[NAMES.index(str(step.which))])
         case "stall":
             world.stall(str(step.which), step.number)
         case _:
@@ -218,6 +238,8 @@ def _end(world: World, history: History) -> None:
         live = number not in history.dead
         world.lines.set(tunnel, to_branch=live, to_hub=live)
     world.start_all()
+    if world.judged.frozen:
+        world.judge("unfreeze", world.every[0])
     end = world.timeline.now + SETTLED_WITHIN
     right = 0
     while right < STAYS:

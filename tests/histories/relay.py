@@ -124,7 +124,7 @@ class Relay:
             self.from_exabgp.then(lambda: self._found_out(tunnel))
             return
         queued = {prefix for prefix, _ in neighbor.queue}
-        neighbor.queue += [(p, med) for p, med in neighbor.cache.items() if p not in queued]
+        neighbor.queue += [(p, said) for p, said in neighbor.cache.items() if p not in queued]
         self._exabgp._send_soon(tunnel)
         received = frozenset(neighbor.received)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from histories.history import History, Step, drawn, play
+from histories.history import STEERED, History, Step, drawn, play
 from histories.invariants import ViolationError
 from histories.sabotage import SABOTAGES, Sabotage
 from histories.shrink import failure, shrunk
@@ -56,6 +56,12 @@ def test_and_in_histories_that_nobody_has_seen() -> None:
     first = random.SystemRandom().randrange(10**6, 10**9)
     print(f"seeds from {first}")  # noqa: T201
     for seed in range(first, first + UNSEEN):
+        check(seed)
+
+
+@pytest.mark.parametrize("first", [STEERED, STEERED + 60])
+def test_and_with_health_drains_and_switches_among_it(first: int) -> None:
+    for seed in range(first, first + 60):
         check(seed)
 
 

@@ -10,6 +10,7 @@ from histories.branch import Branch
 from histories.controller import Controller
 from histories.exabgp import Exabgp
 from histories.forwarder import Forwarder, Obey
+from histories.judged import JUDGED_AGAIN, Judged
 from histories.kernel import Kernel
 from histories.lines import Line, Lines
 from histories.relay import Relay
@@ -79,6 +80,7 @@ class World:
             for number in sorted(set(self._process.values()))
         }
         self.relays = {n: Relay(timeline, situation, exabgp, self.sessions) for n, exabgp in self.exabgps.items()}
+        self.judged = Judged()
         self.controller: Controller | None = None
         self._applying: Controller | None = None
         self.on_controller: Callable[[Controller], None] = lambda _: None
@@ -194,6 +196,8 @@ class World:
             self.timeline, self.situation, self.intent, self.forwarder, self.relays, self.parts.ledger
         )
         self.on_controller(self.controller)
+        if self.judged.ever:
+            self.tell_judged()
         self._configure_router(self.configuration.lans)
         self.controller.connect_forwarder()
         for speaker in self.controller.speakers.values():
@@ -256,6 +260,36 @@ class World:
             for pipe in pipes[what]:
                 pipe.stall(seconds)
 
+    # health, and what operators say
+
+    def judge(self, what: str, tunnel: TunnelId) -> None:
+        """A tunnel becomes bad or good, or an operator says something; told to the controller if there is one."""
+        self.judged.act(what, tunnel)
+        if self.controller is None:
+            return
+        if what in {"degrade", "recover"}:
+            self.judged.tell_health(tunnel, self.controller.take, self.timeline.now)
+        else:
+            self._tell_overrides(self.controller)
+
+    def tell_judged(self) -> None:
+        """A controller that has just started, or changed its tunnels: overrides at once, health once there is some."""
+        controller = self.controller
+        if controller is None:
+            return
+        self._tell_overrides(controller)
+
+        def tell() -> None:
+            if controller.alive:
+                for tunnel in controller.intent.tunnels():
+                    self.judged.tell_health(tunnel, controller.take, self.timeline.now)
+
+        self.timeline.after(JUDGED_AGAIN, tell)
+
+    def _tell_overrides(self, controller: Controller) -> None:
+        (branch,) = controller.intent.branches
+        self.judged.tell_overrides(branch, controller.take)
+
     # configuration
 
     def configure(self, configuration: Configuration) -> None:
@@ -275,6 +309,8 @@ class World:
             return
         before = frozenset(self.controller.intent.tunnels())
         self.controller.reconfigure(self.intent)
+        if self.judged.ever:
+            self.tell_judged()
         self._applying = self.controller
         self._retire(before - frozenset(self.intent.tunnels()), self.intent, now, self.controller)
 

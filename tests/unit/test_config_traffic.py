@@ -33,5 +33,5 @@ def test_an_echo_beside_bfd_slows_bfd_down_to_pay_for_itself() -> None:
     timers = LivenessTimers(LivenessMethod.BFD, timedelta(milliseconds=50), 3)
     cost = monthly_bytes(Liveness(timers, timers, echo=True))
     month = 30 * 86400
-    assert cost.active == round(2 * 124 * month / 0.3 / 0.875) + round(2 * 108 * month / 0.05)
+    assert cost.active == round(2 * 124 * month / 0.35 / 0.875) + round(2 * 108 * month / 0.05)
     assert cost.active < 1.1 * monthly_bytes(Liveness(timers, timers)).active
