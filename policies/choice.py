@@ -114,34 +114,46 @@ def _waits(
     candidate: Ranked, present: Ranked, steering: Steering, view: View, now: Now, moved: Instant
 ) -> Choice | None:
     """What still speaks against going to this better tunnel; None: nothing."""
-    stay = (present.tunnel, candidate.tunnel.name)
-    # Out of a tunnel that is about to go, or that somebody will work on, there is no waiting.
-    if present.usability not in (Usability.DRAINED, Usability.LEAVING):
-        failback = steering.failback
-        if candidate.usability is Usability.DEGRADED:
-            patience = 1 if _much_better(candidate, present) else LITTLE_BETTER
-            settles = Instant(moved + patience * failback.hold.total_seconds())
-            if settles > now.monotonic:
-                return Choice(stay[0], Reason.LEAST_BAD, stay[1], settles)
-        held_until = may_return_at(candidate, failback, view, from_bad=present.usability is not Usability.UP)
-        if held_until > now.monotonic:
-            return Choice(stay[0], Reason.HELD_BACK, stay[1], held_until)
-        suppressed_until = view.health_of(candidate.tunnel).suppressed_until
-        if suppressed_until > now.monotonic:
-            return Choice(stay[0], Reason.DAMPED, stay[1], suppressed_until)
-        if present.usability is Usability.UP and candidate.tunnel != steering.switched and not steering.go_back:
-            closed = _not_by_itself(failback, now)
-            if closed is not None:
-                return Choice(stay[0], closed[0], stay[1], closed[1])
-    if not _told_all(candidate.tunnel, view):
-        return Choice(stay[0], Reason.WAITING_FOR_SESSION, stay[1])
-    return None
+    against = speaks_against(candidate, present, steering, view, now, moved)
+    if against is None and not _told_all(candidate.tunnel, view):
+        against = Reason.WAITING_FOR_SESSION, None
+    return None if against is None else Choice(present.tunnel, against[0], candidate.tunnel.name, against[1])
+
+
+def speaks_against(
+    candidate: Ranked, present: Ranked, steering: Steering, view: View, now: Now, moved: Instant
+) -> tuple[Reason, Instant | None] | None:
+    """Why traffic does not go from the present tunnel to a better one now, and until when; None: it goes.
+
+    Of sessions nothing is asked here. `moved` is when the kernel last changed.
+    """
+    if present.usability in (Usability.DRAINED, Usability.LEAVING):
+        return None  # out of what is about to go, or what somebody will work on, there is no waiting
+    failback, health = steering.failback, view.health_of(candidate.tunnel)
+    from_bad = present.usability is not Usability.UP
+    waits = [
+        (Reason.LEAST_BAD, _worth_it_at(candidate, present, failback, moved)),
+        (Reason.HELD_BACK, may_return_at(candidate, failback, view, from_bad=from_bad)),
+        (Reason.DAMPED, health.suppressed_until),
+    ]
+    for reason, until in waits:
+        if until > now.monotonic:
+            return reason, until
+    if from_bad or steering.go_back or candidate.tunnel == steering.switched:
+        return None
+    return _not_by_itself(failback, now)
+
+
+def _worth_it_at(candidate: Ranked, present: Ranked, failback: Failback, moved: Instant) -> Instant:
+    """When a bad tunnel is left for another bad one: the less that gains, the longer after the last move."""
+    if candidate.usability is not Usability.DEGRADED:
+        return NEVER
+    patience = 1 if _much_better(candidate, present) else LITTLE_BETTER
+    return Instant(moved + patience * failback.hold.total_seconds())
 
 
 def _much_better(candidate: Ranked, present: Ranked) -> bool:
-    """Between two bad tunnels small differences change too often to follow them."""
-    if present.usability is not Usability.DEGRADED:
-        return True
+    """Between two bad tunnels small differences change too often to follow them at once."""
     differences = [mine - its for mine, its in zip(present.badness, candidate.badness, strict=True)]
     return next((difference for difference in differences if difference), 0) >= MUCH_BETTER
 

@@ -139,7 +139,7 @@ def _steered(hub: Hub, branch: Branch, steering: Steering, whole: View, move: Mo
     spoken = spokesman(standings, planned.chosen) if planned.chosen is not None else None
     meds = values(standings, spoken) if spoken is not None else {}
     survivor = is_survivor(standings, spoken, meds)
-    classes = class_orders(branch, steering, view, ranking, planned.carrier, planned.choice.reason.value, now.monotonic)
+    classes = class_orders(branch, steering, view, ranking, planned.carrier, planned.choice.reason.value, now)
     settled = (Reason.PREFERRED, Reason.ONLY_USABLE)
     silent = not classes and known is None and planned.choice.reason in settled
     verdict = Verdict(

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from policies.choice import may_return_at
-from policies.model.clock import Instant
+from policies.choice import speaks_against
+from policies.model.clock import Instant, Now
 from policies.model.desired import ClassOrder
 from policies.model.ids import Prefix, TunnelId, lies_within
 from policies.model.intent import Branch
-from policies.model.policy import FailbackMode
 from policies.model.view import ClassView, SessionState, SessionView, View
 from policies.ranking import Ranked, Usability
 from policies.steering import EVERYWHERE, Steering
@@ -77,11 +76,11 @@ def class_orders(
     ranking: Sequence[Ranked],
     carrier: TunnelId | None,
     reason: str,
-    now: Instant,
+    now: Now,
 ) -> Mapping[str, ClassOrder]:
     """The classes of this traffic of the branch, each carried by `carrier` where the prefix is heard there."""
     groups: dict[frozenset[TunnelId], list[Prefix]] = {}
-    for prefix, tunnels in tunnels_by_prefix(branch, view, now).items():
+    for prefix, tunnels in tunnels_by_prefix(branch, view, now.monotonic).items():
         groups.setdefault(tunnels, []).append(prefix)
     orders = {}
     for tunnels, prefixes in groups.items():
@@ -106,18 +105,20 @@ def _usable(ranked: Sequence[Ranked]) -> list[TunnelId]:
 
 
 def _active(
-    ranked: Sequence[Ranked], known: ClassView | None, steering: Steering, view: View, now: Instant
+    ranked: Sequence[Ranked], known: ClassView | None, steering: Steering, view: View, now: Now
 ) -> TunnelId | None:
     """Where a class goes that is not heard over the branch's own tunnel: the first that it may go (back) to now."""
     usable = _usable(ranked)
     if known is None or known.active not in usable:
         return usable[0] if usable else (known.active if known is not None else None)
-    present = next(r for r in ranked if r.tunnel == known.active)
-    stays = steering.failback.mode is not FailbackMode.AUTOMATIC or steering.frozen
-    better = [] if stays and present.usability is Usability.UP else ranked[: usable.index(known.active)]
-    live = [r for r in better if r.usability not in (Usability.UP_WITHOUT_SESSION, Usability.UNKNOWN)]
-    live = [r for r in live if r.usability < present.usability or r.usability is not Usability.DEGRADED]
-    return next((r.tunnel for r in live if may_return_at(r, steering.failback, view) <= now), known.active)
+    place = next(place for place, r in enumerate(ranked) if r.tunnel == known.active)
+    if steering.frozen and ranked[place].usability is not Usability.LEAVING:
+        return known.active
+    better = [r for r in ranked[:place] if r.usability not in (Usability.UP_WITHOUT_SESSION, Usability.UNKNOWN)]
+    return next(
+        (r.tunnel for r in better if speaks_against(r, ranked[place], steering, view, now, known.since) is None),
+        known.active,
+    )
 
 
 def carrying(branch: Branch, view: View, sources: tuple[Prefix, ...] = EVERYWHERE) -> ClassView | None:

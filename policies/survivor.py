@@ -138,8 +138,11 @@ def _rival_values(other: Standing, chosen: Standing, others: Sequence[Standing])
 def _gives_back(other: Standing, chosen: Standing, others: Sequence[Standing]) -> bool:
     """Whether a lowered value is raised now, which by itself makes the chosen tunnel the better one again.
 
-    Two that are both better than the chosen one would wait for each other: it has to beat them first.
+    Two that are both better than the chosen one would wait for each other: it has to beat them first. And one that is
+    degraded or drained is beaten first, over the tunnel that is well: what is sent over the bad one may come late.
     """
+    if (other.degraded or other.drained) and other.lowest_held is not None and not chosen.beats(other.lowest_held):
+        return False
     if not (_is_lowered(other) and chosen.relied_on and chosen.beats(other.med)):
         return False
     lowered = (s.lowest_held for s in others if s is not other and _is_lowered(s))

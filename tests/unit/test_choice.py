@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
 from ipaddress import ip_network
 
 import pytest
@@ -12,8 +12,9 @@ from small_network import a_branch, moment
 from policies.choice import Choice, choose
 from policies.model.announcement import Announcement
 from policies.model.clock import Instant
+from policies.model.health import Figures, HealthState, HealthView
 from policies.model.ids import TunnelId
-from policies.model.policy import Failback, FailbackMode
+from policies.model.policy import Failback, FailbackMode, TimeWindow
 from policies.model.verdicts import Reason
 from policies.model.view import LivenessState, LivenessView, SessionState, SessionView, View
 from policies.ranking import present_order
@@ -124,3 +125,187 @@ def test_a_short_hold_waits_for_what_a_session_sent_into_the_dead_tunnel(
     believed = replace(believed, sessions={**believed.sessions, FIBER: young})
     short = Failback(FailbackMode.AUTOMATIC, timedelta(seconds=1))
     assert chosen(believed, WIRELESS, short).tunnel == tunnel, case
+
+
+MANUAL = Failback(FailbackMode.MANUAL, timedelta(seconds=60))
+LUNCH = TimeWindow(frozenset(range(7)), time(12), time(13))
+AT_LUNCH = Failback(FailbackMode.WINDOW, timedelta(seconds=60), (LUNCH,))
+AT_NIGHT = Failback(FailbackMode.WINDOW, timedelta(seconds=60), (TimeWindow(frozenset(range(7)), time(22), time(5)),))
+GOOD, BAD = HealthView(HealthState.UP), HealthView(HealthState.DEGRADED)
+
+
+def health(fiber: HealthView = GOOD, wireless: HealthView = GOOD) -> View:
+    return replace(view(), health={FIBER: fiber, WIRELESS: wireless})
+
+
+def steered(
+    believed: View, current: TunnelId, failback: Failback = AUTOMATIC, moved: float = 0.0, **said: object
+) -> tuple[str | None, Reason]:
+    steering = replace(plain_steering(BRANCH), failback=failback, **said)  # type: ignore[arg-type]
+    ranking = present_order(BRANCH, believed, NOW, steering)
+    choice = choose(ranking, current, steering, believed, moment(NOW), Instant(moved))
+    return (None if choice.tunnel is None else choice.tunnel.name), choice.reason
+
+
+def bad(loss: float) -> HealthView:
+    return HealthView(HealthState.DEGRADED, figures=Figures(loss=loss))
+
+
+DAMPED = HealthView(HealthState.UP, suppressed_until=Instant(1500.0))
+JUST_RECOVERED = HealthView(HealthState.UP, recovered=Instant(970.0))
+
+
+@pytest.mark.parametrize(
+    ("case", "decided", "expected"),
+    [
+        (
+            "a bad tunnel is left",
+            steered(health(BAD), FIBER),
+            ("wireless", Reason.MOVING),
+        ),
+        (
+            "and not gone back to",
+            steered(health(BAD), WIRELESS),
+            ("wireless", Reason.DEGRADED_LEFT),
+        ),
+        (
+            "unless it is said not to matter",
+            steered(health(BAD), FIBER, ignore_degraded=True),
+            ("fiber", Reason.PREFERRED),
+        ),
+        (
+            "it is left also where failback never happens",
+            steered(health(BAD), FIBER, NEVER),
+            ("wireless", Reason.MOVING),
+        ),
+        (
+            "one that recovered waits",
+            steered(health(JUST_RECOVERED), WIRELESS),
+            ("wireless", Reason.HELD_BACK),
+        ),
+        (
+            "not out of a bad one",
+            steered(health(JUST_RECOVERED, BAD), WIRELESS),
+            ("fiber", Reason.MOVING),
+        ),
+        (
+            "one that flaps is damped",
+            steered(health(DAMPED), WIRELESS),
+            ("wireless", Reason.DAMPED),
+        ),
+        (
+            "damping takes nobody away",
+            steered(health(DAMPED), FIBER),
+            ("fiber", Reason.PREFERRED),
+        ),
+        (
+            "of two bad ones a much better one is gone to",
+            steered(health(bad(0.05), bad(0.5)), WIRELESS),
+            ("fiber", Reason.MOVING),
+        ),
+        (
+            "but not at once after a move",
+            steered(health(bad(0.05), bad(0.5)), WIRELESS, moved=950.0),
+            ("wireless", Reason.LEAST_BAD),
+        ),
+        (
+            "a little better is not enough",
+            steered(health(bad(0.04), bad(0.06)), WIRELESS, moved=900.0),
+            ("wireless", Reason.LEAST_BAD),
+        ),
+        (
+            "but in the end it is",
+            steered(health(bad(0.04), bad(0.06)), WIRELESS, moved=300.0),
+            ("fiber", Reason.MOVING),
+        ),
+        (
+            "drained is left at once",
+            steered(view(), FIBER, NEVER, drained=frozenset({FIBER})),
+            ("wireless", Reason.MOVING),
+        ),
+        (
+            "also for one that has just come back",
+            steered(view(fiber_since=995.0), WIRELESS, drained=frozenset({WIRELESS})),
+            ("fiber", Reason.MOVING),
+        ),
+        (
+            "and not gone back to",
+            steered(view(), WIRELESS, drained=frozenset({FIBER})),
+            ("wireless", Reason.DRAINED_LEFT),
+        ),
+        (
+            "drained carries when nothing else can",
+            steered(view(fiber=DOWN), WIRELESS, drained=frozenset({WIRELESS})),
+            ("wireless", Reason.NOTHING_ELSE),
+        ),
+        (
+            "a switch moves",
+            steered(view(), FIBER, switched=WIRELESS),
+            ("wireless", Reason.MOVING),
+        ),
+        (
+            "also where failback never happens",
+            steered(view(), FIBER, NEVER, switched=WIRELESS),
+            ("wireless", Reason.MOVING),
+        ),
+        (
+            "and holds",
+            steered(view(), WIRELESS, switched=WIRELESS),
+            ("wireless", Reason.SWITCHED),
+        ),
+        (
+            "but not on a bad tunnel",
+            steered(health(GOOD, BAD), WIRELESS, switched=WIRELESS),
+            ("fiber", Reason.MOVING),
+        ),
+        (
+            "manual waits for a word",
+            steered(view(), WIRELESS, MANUAL),
+            ("wireless", Reason.WAITING_FOR_WORD),
+        ),
+        (
+            "and gets it",
+            steered(view(), WIRELESS, MANUAL, go_back=True),
+            ("fiber", Reason.MOVING),
+        ),
+        (
+            "a word does not shorten the hold",
+            steered(view(fiber_since=950.0), WIRELESS, MANUAL, go_back=True),
+            ("wireless", Reason.HELD_BACK),
+        ),
+        (
+            "inside the window",
+            steered(view(), WIRELESS, AT_LUNCH),
+            ("fiber", Reason.MOVING),
+        ),
+        (
+            "outside",
+            steered(view(), WIRELESS, AT_NIGHT),
+            ("wireless", Reason.OUTSIDE_WINDOW),
+        ),
+        (
+            "a bad tunnel is left outside the window too",
+            steered(health(GOOD, BAD), WIRELESS, AT_NIGHT),
+            ("fiber", Reason.MOVING),
+        ),
+        (
+            "frozen stays on a bad tunnel",
+            steered(health(BAD), FIBER, frozen=True),
+            ("fiber", Reason.FROZEN),
+        ),
+        (
+            "frozen still leaves a dead one",
+            steered(view(fiber=DOWN), FIBER, frozen=True),
+            ("wireless", Reason.ONLY_USABLE),
+        ),
+    ],
+)
+def test_health_drains_and_what_operators_say(
+    case: str, decided: tuple[str | None, Reason], expected: tuple[str | None, Reason]
+) -> None:
+    assert decided == expected, case
+
+
+def test_a_closed_window_says_when_it_opens() -> None:
+    choice = chosen(view(), WIRELESS, AT_NIGHT)
+    assert choice.wake_at == Instant(NOW + 10 * 3600)  # it is noon

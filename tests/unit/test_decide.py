@@ -10,9 +10,13 @@ import pytest
 from small_network import HUB, a_branch, a_network, moment
 
 from policies.decide import CLOSE_AFTER, BranchDecision, decide, decide_branch
-from policies.model.announcement import Announcement
+from policies.model.announcement import GRACEFUL_SHUTDOWN, Announcement
 from policies.model.clock import Instant, Now
+from policies.model.health import HealthState, HealthView
+from policies.model.ids import TunnelId
 from policies.model.intent import Liveness, LivenessMethod, LivenessTimers
+from policies.model.overrides import InForce
+from policies.model.policy import Change, Condition, Rule
 from policies.model.verdicts import Reason
 from policies.model.view import (
     ARRIVES,
@@ -188,3 +192,65 @@ def test_a_tunnel_whose_exabgp_nobody_can_talk_to_is_spoken_for_by_another() -> 
     assert decision.verdict.chosen == wireless.id
     assert meds(decision) == {"lte": 990}
     assert decision.urgent
+
+
+ERP = ip_network("10.0.10.0/24")
+RULE = Rule("copies", Condition(hub_prefixes=(ERP,)), Change(prefer=("wireless", "fiber")))
+RULED = replace(BRANCH, policy=replace(BRANCH.policy, rules=(RULE,)))
+
+
+def ruled(believed: View) -> BranchDecision:
+    return decide_branch(HUB, RULED, believed, {}, moment(NOW))
+
+
+def both_sent(fiber: tuple[int, int], wireless: tuple[int, int]) -> dict[TunnelId, SessionView]:
+    def said(meds: tuple[int, int]) -> SessionView:
+        return replace(session(meds[0]), sent={HQ: Announcement(meds[0]), ERP: Announcement(meds[1])})
+
+    return {FIBER: said(fiber), WIRELESS: said(wireless)}
+
+
+def test_a_rule_for_a_hub_prefix_has_values_and_a_class_of_its_own() -> None:
+    believed = replace(view(), sessions=both_sent((1000, 1100), (1100, 1000)))
+    decision = ruled(believed)
+    assert decision.announcements == {
+        FIBER: {HQ: Announcement(1000), ERP: Announcement(1100)},
+        WIRELESS: {HQ: Announcement(1100), ERP: Announcement(1000)},
+    }
+    assert {(c.sources, c.active) for c in decision.classes.values()} == {((), FIBER), ((ERP,), WIRELESS)}
+    assert decision.verdict.sources == ()
+    (copies,) = decision.verdict.others
+    assert (copies.sources, copies.rule, copies.chosen) == ((ERP,), "copies", WIRELESS)
+
+
+def test_both_leave_a_dead_tunnel_and_each_beats_only_its_own_values() -> None:
+    dead = view(on="wireless", fiber=DOWN, fiber_since=999.9)
+    decision = ruled(replace(dead, sessions=both_sent((1000, 1100), (1100, 1000))))
+    assert decision.announcements == {WIRELESS: {HQ: Announcement(990), ERP: Announcement(1000)}}
+    assert decision.urgent
+
+
+def test_where_one_of_them_says_nothing_over_a_tunnel_what_it_was_sent_stays() -> None:
+    kernel = ClassView("erp", "bandung", WIRELESS, (WIRELESS, FIBER), (LAN,), 1, Instant(2.0), "", (ERP,))
+    believed = view()
+    believed = replace(
+        believed,
+        sessions=both_sent((1000, 1000), (1100, 1000)),
+        classes={**believed.classes, "erp": kernel},
+    )
+    assert set(ruled(believed).announcements[FIBER]) == {HQ, ERP}
+
+
+def test_a_drained_tunnel_is_marked_and_announced_worse_once_the_branch_has_left_it() -> None:
+    left = replace(view(on="wireless", meds=(1000, 990)), in_force={"bandung": InForce(drained=frozenset({FIBER}))})
+    decision = decided(left)
+    assert decision.announcements[FIBER] == {HQ: Announcement(9000, (GRACEFUL_SHUTDOWN,))}
+    assert decision.verdict.reason is Reason.DRAINED_LEFT
+
+
+def test_a_degraded_tunnel_is_left_by_telling_the_branch_first() -> None:
+    bad = replace(view(), health={FIBER: HealthView(HealthState.DEGRADED)})
+    decision = decided(bad)
+    assert meds(decision)["wireless"] == 990
+    assert decision.classes["bandung"].active == FIBER
+    assert decision.verdict.reason is Reason.MOVING

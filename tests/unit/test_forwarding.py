@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from ipaddress import ip_network
 
-from small_network import a_branch
+from small_network import a_branch, moment
 
 from policies.forwarding import class_orders
 from policies.model.clock import Instant
@@ -37,7 +37,7 @@ def view(fiber: SessionView, wireless: SessionView, **known: ClassView) -> View:
 def classes(
     branch: Branch, believed: View, ranking: Sequence[Ranked], carrier: TunnelId | None
 ) -> Mapping[str, ClassOrder]:
-    return class_orders(branch, plain_steering(branch), believed, ranking, carrier, "test", NOW)
+    return class_orders(branch, plain_steering(branch), believed, ranking, carrier, "test", moment(NOW))
 
 
 def orders(believed: View, carrier: TunnelId = FIBER) -> dict[str, tuple[tuple[TunnelId, ...], TunnelId | None]]:
@@ -64,7 +64,7 @@ def test_a_prefix_that_is_no_longer_the_branchs_own_is_not_forwarded() -> None:
     alien = ip_network("10.9.0.0/24")
     assert orders(view(session(LAN, alien), session(LAN, alien))) == {"bandung": ((FIBER, WIRELESS), FIBER)}
     found = class_orders(
-        BRANCH, plain_steering(BRANCH), view(session(LAN, alien), session(LAN, alien)), (), FIBER, "test", NOW
+        BRANCH, plain_steering(BRANCH), view(session(LAN, alien), session(LAN, alien)), (), FIBER, "test", moment(NOW)
     )
     assert found["bandung"].prefixes == (LAN,)
 
@@ -112,6 +112,6 @@ def test_of_two_tunnels_that_are_left_the_better_one_carries_what_only_they_have
     heard = {FIBER: session(LAN), WIRELESS: session(LAN), lte.id: session()}
     believed = View(liveness=up, sessions=heard, classes={kernel.name: kernel})
     found = class_orders(
-        branch, plain_steering(branch), believed, present_order(branch, believed, NOW), lte.id, "test", NOW
+        branch, plain_steering(branch), believed, present_order(branch, believed, NOW), lte.id, "test", moment(NOW)
     )
     assert found[kernel.name].active == FIBER

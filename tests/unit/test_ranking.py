@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from small_network import a_branch, a_tunnel
 
 from policies.model.clock import Instant
+from policies.model.health import Figures, HealthState, HealthView
+from policies.model.ids import TunnelId
 from policies.model.intent import Branch
 from policies.model.policy import Metered
 from policies.model.view import LivenessState, LivenessView, SessionState, SessionView, View
 from policies.ranking import present_order, standing_order
+from policies.steering import plain_steering
 
 NOW = Instant(100.0)
 
@@ -79,3 +85,88 @@ def test_a_live_tunnel_ranks_above_one_that_is_dead_or_not_known(fiber: Liveness
 @pytest.mark.parametrize(("gone_for", "first"), [(1.0, "fiber"), (6.0, "wireless")])
 def test_a_missing_session_counts_only_after_a_grace(gone_for: float, first: str) -> None:
     assert present(LivenessState.UP, session_gone_for=gone_for)[0] == first
+
+
+FIBER, WIRELESS, LTE = (TunnelId("bandung", name) for name in ("fiber", "wireless", "lte"))
+ALL = ("fiber", "wireless", "lte")
+
+
+def ranked(
+    metered: Metered = Metered.WHEN_DEGRADED,
+    *,
+    bad: Mapping[TunnelId, Figures] | None = None,
+    dead: tuple[TunnelId, ...] = (),
+    **steered: object,
+) -> list[str]:
+    """Three live tunnels, of which lte is metered."""
+    branch = a_branch(tunnels=ALL)
+    tunnels = (*branch.tunnels[:2], a_tunnel("bandung", "lte", 12, metered=True))
+    branch = replace(branch, tunnels=tunnels)
+    down, up = LivenessView(LivenessState.DOWN), LivenessView(LivenessState.UP)
+    view = View(
+        liveness={t.id: down if t.id in dead else up for t in tunnels},
+        health={t: HealthView(HealthState.DEGRADED, figures=figures) for t, figures in (bad or {}).items()},
+    )
+    steering = replace(plain_steering(branch), metered=metered, **steered)  # type: ignore[arg-type]
+    return [each.tunnel.name for each in present_order(branch, view, NOW, steering)]
+
+
+SOME, MUCH = Figures(loss=0.03), Figures(loss=0.15)
+
+
+@pytest.mark.parametrize(
+    ("metered", "bad", "order"),
+    [
+        (Metered.WHEN_DEGRADED, {}, ["fiber", "wireless", "lte"]),
+        (Metered.WHEN_DEGRADED, {FIBER: SOME}, ["wireless", "lte", "fiber"]),
+        (Metered.WHEN_DEGRADED, {FIBER: SOME, WIRELESS: SOME}, ["lte", "fiber", "wireless"]),
+        (Metered.WHEN_DEGRADED, {FIBER: SOME, WIRELESS: SOME, LTE: SOME}, ["fiber", "wireless", "lte"]),
+        (Metered.WHEN_DEGRADED, {FIBER: MUCH, WIRELESS: SOME, LTE: SOME}, ["wireless", "lte", "fiber"]),
+        (Metered.LAST_RESORT, {FIBER: SOME, WIRELESS: SOME}, ["fiber", "wireless", "lte"]),
+        (Metered.LAST_RESORT, {FIBER: MUCH, WIRELESS: SOME}, ["wireless", "fiber", "lte"]),
+        (Metered.ALLOWED, {FIBER: SOME}, ["wireless", "lte", "fiber"]),
+    ],
+)
+def test_bad_tunnels_rank_behind_good_ones_and_metered_ones_as_the_policy_says(
+    metered: Metered, bad: Mapping[TunnelId, Figures], order: list[str]
+) -> None:
+    assert ranked(metered, bad=bad) == order
+
+
+def test_last_resort_means_that_all_others_are_down() -> None:
+    assert ranked(Metered.LAST_RESORT, bad={WIRELESS: MUCH}, dead=(FIBER,)) == ["wireless", "lte", "fiber"]
+    assert ranked(Metered.LAST_RESORT, dead=(FIBER, WIRELESS)) == ["lte", "fiber", "wireless"]
+
+
+def test_what_is_drained_comes_after_everything_usable_also_after_the_last_resort() -> None:
+    drained = frozenset({FIBER})
+    assert ranked(drained=drained, bad={WIRELESS: MUCH, LTE: MUCH}) == ["wireless", "lte", "fiber"]
+    assert ranked(Metered.LAST_RESORT, drained=drained, bad={WIRELESS: MUCH}) == ["wireless", "lte", "fiber"]
+    assert ranked(drained=drained, dead=(WIRELESS, LTE)) == ["fiber", "wireless", "lte"]
+
+
+def test_a_switch_goes_before_the_policys_order_and_before_metered_but_not_before_health() -> None:
+    assert ranked(switched=LTE) == ["lte", "fiber", "wireless"]
+    assert ranked(switched=LTE, bad={LTE: SOME}) == ["fiber", "wireless", "lte"]
+    assert ranked(switched=LTE, drained=frozenset({LTE})) == ["fiber", "wireless", "lte"]
+
+
+def test_where_degraded_is_ignored_a_bad_tunnel_ranks_as_a_good_one() -> None:
+    assert ranked(ignore_degraded=True, bad={FIBER: MUCH}) == ["fiber", "wireless", "lte"]
+
+
+liveness_states = st.sampled_from((LivenessState.UP, LivenessState.DOWN))
+conditions = st.tuples(liveness_states, st.sampled_from(HealthState), st.booleans())
+
+
+@given(st.tuples(conditions, conditions, conditions), st.sampled_from(Metered))
+def test_drained_never_ranks_before_what_is_usable(
+    states: tuple[tuple[LivenessState, HealthState, bool], ...], metered: Metered
+) -> None:
+    ids = (FIBER, WIRELESS, LTE)
+    dead = tuple(t for t, (live, _, _) in zip(ids, states, strict=True) if live is LivenessState.DOWN)
+    bad = {t: MUCH for t, (_, health, _) in zip(ids, states, strict=True) if health is HealthState.DEGRADED}
+    drained = frozenset(t for t, (_, _, drains) in zip(ids, states, strict=True) if drains)
+    order = ranked(metered, bad=bad, dead=dead, drained=drained)
+    usable = [t.name for t in ids if t not in dead and t not in drained]
+    assert set(order[: len(usable)]) == set(usable)
