@@ -52,8 +52,8 @@ def _forwarded_over(tunnel: TunnelId, branch: Branch, view: View) -> list[Prefix
     """What the kernel already forwards over this tunnel: after a restart, the only memory of what was heard."""
     return [
         prefix
-        for forwarding in view.classes.values()
-        if forwarding.branch == branch.name and tunnel in forwarding.order
+        for forwarding in view.classes_of(branch.name)
+        if tunnel in forwarding.order
         for prefix in forwarding.prefixes
         if lies_within(prefix, branch.prefixes)
     ]
@@ -123,5 +123,5 @@ def _active(
 
 def carrying(branch: Branch, view: View, sources: tuple[Prefix, ...] = EVERYWHERE) -> ClassView | None:
     """The class that stands for this traffic of the branch: the one with most prefixes, by name among equals."""
-    own = [c for c in view.classes.values() if c.branch == branch.name and c.sources == sources]
+    own = [c for c in view.classes_of(branch.name) if c.sources == sources]
     return min(own, key=lambda c: (-len(c.prefixes), c.name), default=None)

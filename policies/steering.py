@@ -53,7 +53,7 @@ def plain_steering(branch: Branch) -> Steering:
 
 def steerings(branch: Branch, view: View, now: Now) -> tuple[Steering, ...]:
     """One for all traffic that no rule names a hub prefix for, and one for each hub prefix that a rule names."""
-    if not branch.policy.rules and not view.overridden(branch.name) and not view.scripted(branch.name):
+    if not (branch.policy.rules or branch.name in view.in_force or branch.name in view.adjustments):
         return (plain_steering(branch),)
     wall = local(now, branch.timezone)
     return tuple(_steering(branch, sources, view, wall) for sources in (EVERYWHERE, *sources_of(branch)))

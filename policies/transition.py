@@ -165,7 +165,7 @@ def untold(changing: Transition, view: View) -> frozenset[int]:
 
 
 def _uses(name: str, branch: Branch, tunnel: TunnelId, view: View, now: Instant) -> bool:
-    if any(each.active == tunnel for each in view.classes.values() if each.branch == name):
+    if any(each.active == tunnel for each in view.classes_of(name)):
         return True
     if carrying(branch, view) is None:
         return False

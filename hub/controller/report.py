@@ -98,8 +98,7 @@ def branch_report(branch: Branch, view: View, verdict: Verdict | None, around: S
                 "reason": c.reason,
                 "since": _moment(c.since, now),
             }
-            for c in view.classes.values()
-            if c.branch == branch.name
+            for c in view.classes_of(branch.name)
         ],
         "next": _next(verdict, now),
     }

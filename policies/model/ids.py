@@ -25,6 +25,10 @@ class TunnelId:
     branch: str
     name: str
 
+    def __hash__(self) -> int:
+        """Of two strings, which remember theirs: a decision looks tunnels up tens of times."""
+        return hash(self.name) ^ hash(self.branch)
+
     def __str__(self) -> str:
         return f"{self.branch}/{self.name}"
 

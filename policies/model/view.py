@@ -156,6 +156,8 @@ class View:
     """Whether the forwarder is connected, so that liveness, classes and paths are fresh."""
     speakers: frozenset[int] = frozenset()
     """The ExaBGP processes whose relay is connected and has told all it remembers."""
+    _of_branches: dict[str, tuple[ClassView, ...]] = field(init=False, repr=False, compare=False, default_factory=dict)
+    """The classes by branch, put in order when they are first asked for: each of 1,000 branches asks."""
 
     def liveness_of(self, tunnel: TunnelId) -> LivenessView:
         """What is believed of the tunnel's liveness; unknown when nothing was said."""
@@ -164,6 +166,15 @@ class View:
     def session_of(self, tunnel: TunnelId) -> SessionView:
         """What is believed of the tunnel's session; unknown when nothing was said."""
         return self.sessions.get(tunnel, NO_SESSION)
+
+    def classes_of(self, branch: str) -> tuple[ClassView, ...]:
+        """The forwarding classes of the branch that the kernel has."""
+        if not self._of_branches and self.classes:
+            every: dict[str, list[ClassView]] = {}
+            for each in self.classes.values():
+                every.setdefault(each.branch, []).append(each)
+            self._of_branches.update({name: tuple(classes) for name, classes in every.items()})
+        return self._of_branches.get(branch, ())
 
     def health_of(self, tunnel: TunnelId) -> HealthView:
         """What is believed of the tunnel's health; unknown when nothing was measured."""
