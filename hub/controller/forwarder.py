@@ -243,7 +243,7 @@ class ForwarderLink:
             self._looking = desired.look
             self._send(look_line(desired.look))
         # Prefixes move between classes only in a whole set: a single order may not take them from another class.
-        shape = {name: order.prefixes for name, order in desired.classes.items()}
+        shape = {name: (order.prefixes, order.sources) for name, order in desired.classes.items()}
         whole = (desired.unreachable, self._intent.hub, shape)
         surplus = view.classes.keys() - desired.classes.keys()
         if self._set_sent != whole or (surplus and self._clock() - self._set_at >= REPEAT_SECONDS):

@@ -99,6 +99,7 @@ def _class(one: Mapping[str, Any]) -> ClassView:
         epoch=int(one["epoch"]),
         since=_instant(one["since"]),
         reason=str(one["reason"]),
+        sources=tuple(map(_network, one.get("sources", ()))),
     )
 
 
@@ -143,6 +144,7 @@ def is_obeyed(order: ClassOrder, state: ClassView | None) -> bool:
         and state.active == order.active
         and state.order == order.order
         and set(state.prefixes) == set(order.prefixes)
+        and set(state.sources) == set(order.sources)
     )
 
 
@@ -176,6 +178,7 @@ def _order(order: ClassOrder) -> Message:
         "name": order.name,
         "branch": order.branch,
         "prefixes": [str(prefix) for prefix in order.prefixes],
+        **({"sources": [str(prefix) for prefix in order.sources]} if order.sources else {}),
         "order": [str(tunnel) for tunnel in order.order],
         "active": str(order.active) if order.active is not None else None,
         "reason": order.reason,

@@ -23,7 +23,8 @@ LARGEST_EPOCH = (1 << 53) - 1
 class Order:
     """An Order is what the controller wants of one class, computed from the class as it was at `based_on_epoch`.
 
-    `active` None leaves the choice to the forwarder: where the class is now, or else the first live tunnel.
+    `active` None leaves the choice to the forwarder: where the class is now, or else the first live tunnel. `sources`
+    are as in `ForwardingClass`.
     """
 
     name: str
@@ -33,13 +34,15 @@ class Order:
     active: str | None
     reason: str
     based_on_epoch: int
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ForwardingClass:
     """A ForwardingClass is the prefixes of a branch that share one order of tunnels, and the tunnel that carries them.
 
-    `epoch` counts the forwarder's own moves; `since_ns` (monotonic) is when `active` became what it is.
+    `epoch` counts the forwarder's own moves; `since_ns` (monotonic) is when `active` became what it is. `sources` are
+    the prefixes from which packets must come to be of this class; empty, it is for packets from everywhere.
     """
 
     name: str
@@ -50,6 +53,7 @@ class ForwardingClass:
     epoch: int
     since_ns: int
     reason: str
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,16 @@ class Refusal:
     name: str
     why: str
     epoch: int
+
+
+def holder(order: Order, classes: Iterable[ForwardingClass]) -> str | None:
+    """The name of another class that has some of the order's prefixes for the same source; None when no class has."""
+    wanted, sources = set(order.prefixes), set(order.sources)
+    for each in classes:
+        same = not sources.isdisjoint(each.sources) or not (sources or each.sources)
+        if same and each.name != order.name and not wanted.isdisjoint(each.prefixes):
+            return each.name
+    return None
 
 
 def following(epoch: int) -> int:
@@ -138,6 +152,7 @@ def obey(order: Order, current: ForwardingClass | None, states: TunnelStates, no
         epoch=max(epoch, order.based_on_epoch),
         since_ns=current.since_ns if stays and current else now_ns,
         reason=order.reason,
+        sources=order.sources,
     )
 
 
@@ -160,6 +175,7 @@ def obey_but_stay(order: Order, current: ForwardingClass | None, states: TunnelS
         epoch=following(max(epoch, order.based_on_epoch)),
         since_ns=since,
         reason="the order's tunnel was refused",
+        sources=order.sources,
     )
 
 

@@ -7,16 +7,19 @@ for all classes of one death together. Everything else is done in slices, so tha
 from __future__ import annotations
 
 import errno
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Protocol
 
-from hub.forwarder import fib_plan
+from hub.forwarder import fib_plan, fib_problems, fib_sources
 from hub.forwarder.classes import ForwardingClass
-from hub.forwarder.fib_plan import KernelState, Operation, Plan, RouteKey, Wanted
-from hub.forwarder.fib_problems import in_our_way, problem_key, refusal
+from hub.forwarder.fib_audit import AUDIT_SOON_NS, RETRY_NS, Audits, Clock, Timer
+from hub.forwarder.fib_numbers import Numbers
+from hub.forwarder.fib_plan import KernelState, Key, Operation, Plan, RouteKey, Wanted
+from hub.forwarder.fib_problems import problem_key, refusal
 from hub.forwarder.fib_reading import Dumps, Reading
+from hub.forwarder.netlink.rules import Rule
 from hub.forwarder.netlink.sockets import MOST_DUMPS, DumpError, DumpInterruptedError, Failure
 from hub.forwarder.problems import Problem
 from hub.forwarder.steps import REST_NS, SLICE_NS, Steps, slice_of
@@ -25,28 +28,6 @@ FEW_ROUTES = 100
 """Whose notifications take less than a millisecond."""
 SLICE, PART = 250, 50
 """Operations in one go, some 2 ms, and in one send; the kernel takes far longer now and then, as its table grows."""
-AUDIT_EVERY_NS = 30_000_000_000
-AUDIT_SOON_NS = 20_000_000
-RETRY_NS = 1_000_000_000
-
-
-class Timer(Protocol):
-    """A Timer can be cancelled."""
-
-    def cancel(self) -> None:
-        """It will not fire."""
-
-
-class Clock(Protocol):
-    """What the table needs of the event loop."""
-
-    def now(self) -> int:
-        """Nanoseconds of the monotonic clock."""
-        ...
-
-    def call_at(self, when_ns: int, callback: Callable[[], None], /) -> Timer:
-        """Call once at that time."""
-        ...
 
 
 class Kernel(Protocol):
@@ -80,14 +61,13 @@ class Fib:
         self._on_settled = on_settled
         self._on_problems = on_problems
         self.have = KernelState()
-        self.ids: dict[str, int] = {}
+        self._numbers = Numbers()
         self._classes: Mapping[str, ForwardingClass] = {}
         self._unreachable: tuple[str, ...] = ()
         self._interface_of: Callable[[str], int] = lambda _tunnel: 0
-        self._foreign: dict[RouteKey, int] = {}
-        self._foreign_ids: set[int] = set()
+        self._read = Reading()
         self._refused: dict[str, Problem] = {}
-        self._conflicts: set[RouteKey] = set()
+        self._conflicts: set[Key] = set()
         self._queue: Plan | None = None
         self._planning: Steps[None] | None = None
         self._in_place: dict[RouteKey, int] | None = None
@@ -98,28 +78,34 @@ class Fib:
         self._adopted: Callable[[], None] | None = None
         self._changes = 0
         self._slice_timer: Timer | None = None
-        self._audit_timer: Timer | None = None
-        self._audit_due = 0
-        self._audit_steps: Iterator[None] | None = None
-        self._audit_again = False
+        self._audits = Audits(clock, self._audit, self._cannot_read)
         self._interruptions = 0
 
     # What is wanted
 
-    def remember(self, classes: Mapping[str, ForwardingClass], ids: Mapping[str, int]) -> None:
+    @property
+    def ids(self) -> Mapping[str, int]:
+        """The pair of nexthops of each class."""
+        return self._numbers.ids
+
+    @property
+    def tables(self) -> Mapping[str, int]:
+        """The routing table of each source."""
+        return self._numbers.tables
+
+    def remember(
+        self, classes: Mapping[str, ForwardingClass], ids: Mapping[str, int], tables: Mapping[str, int] | None = None
+    ) -> None:
         """Before adoption: believe that the nexthops of the state file are there, so that a death that comes first is
         answered at once. Should one be missing, the kernel says so and the adoption mends it."""
-        first, last = fib_plan.FIRST_NEXTHOP_ID, fib_plan.LAST_NEXTHOP_ID
-        times = Counter(ids.values())  # a number that two classes have is neither's: the kernel's routes will tell
-        mine = {name: pair for name, pair in ids.items() if name in classes and times[pair] == 1}
-        self.ids = {name: pair for name, pair in mine.items() if first <= pair <= last}
+        self._numbers.remember(classes, ids, tables or {})
         pairs = [fib_plan.nexthop_ids(pair, classes[name].prefixes) for name, pair in self.ids.items()]
         self.have.nexthops = {number: 0 for pair in pairs for number in pair}
 
     def adopt(self, then: Callable[[], None]) -> None:
         """Read what is in the kernel, in slices, change nothing, and call back."""
         self._adopted = then
-        self._audit_at(self._clock.now())
+        self._audits.after(0)
 
     def want(
         self,
@@ -136,14 +122,14 @@ class Fib:
         """
         self._classes, self._interface_of, self._unreachable = classes, interface_of, unreachable
         self._sweep = sweep
-        self._assign_ids()
+        self._assign_numbers()
         self._plan_anew()
 
     def switch(self, moved: Iterable[ForwardingClass]) -> None:
         """Send each class over its active tunnel now: one message for each of its nexthops, all in one send."""
         operations, behind = [], 0
         for each in moved:
-            behind += len(each.prefixes)
+            behind += len(each.prefixes) * max(1, len(each.sources))
             interface = self._interface_of(each.active) if each.active else 0
             numbers = self.nexthops_of(each) if interface else ()
             there = [number for number in numbers if self.have.nexthops.get(number, interface) != interface]
@@ -169,9 +155,18 @@ class Fib:
             self._in_place = None
             self._plan_anew()
 
+    def rule_changed(self, rule: Rule, *, gone: bool) -> None:
+        """Somebody else deleted a rule, or made one."""
+        if gone and rule in self.have.rules:
+            self.have.rules.discard(rule)
+            self._changes += 1
+            self._plan_anew()
+        elif fib_sources.concerns_us(rule):
+            self.look_again()
+
     def look_again(self) -> None:
         """Something may have changed behind our back: read the table soon."""
-        self._audit_at(self._clock.now() + AUDIT_SOON_NS)
+        self._audits.after(AUDIT_SOON_NS)
 
     def nexthops_of(self, each: ForwardingClass) -> tuple[int, ...]:
         """The ids of a class: one for each IP version that it has prefixes of."""
@@ -194,22 +189,22 @@ class Fib:
 
     def installed(self, each: ForwardingClass) -> bool:
         """Whether the kernel sends all prefixes of a class over its active tunnel."""
-        if not self.switched(each):
+        rules = self._numbers.rules_of(each)
+        if not self.switched(each) or rules is None or not rules <= self.have.rules:
             return False
-        pair, routes = self.ids[each.name], self.have.routes
-        made = self._make_wanted.made(each, pair)
+        pair, tables, routes = self.ids[each.name], self._numbers.tables_of(each), self.have.routes
+        made = self._make_wanted.made(each, pair, tables)
         if made is None:  # it is another than before: all its routes are there when it is settled
-            few = len(each.prefixes) <= fib_plan.LOOKED_AT
-            return few and fib_plan.routes_of(each.prefixes, pair).items() <= routes.items()
+            few = len(each.prefixes) * max(1, len(each.sources)) <= fib_plan.LOOKED_AT
+            return few and fib_plan.routes_of(each.prefixes, pair, tables).items() <= routes.items()
         if self._in_place is self._make_wanted.routes and self._make_wanted.includes(made, each.name):
             return True
         return len(made.routes) <= len(routes) and made.routes.items() <= routes.items()
 
-    def _assign_ids(self) -> None:
-        self.ids = {name: number for name, number in self.ids.items() if name in self._classes}
-        for name, each in self._classes.items():
-            if name not in self.ids:
-                self.ids[name] = fib_plan.free_id(each.prefixes, self.ids.values(), self.have, self._foreign_ids)
+    def _assign_numbers(self) -> None:
+        before = self._numbers.without
+        self._numbers.assign(self._classes, self.have)
+        self._untold = self._untold or before != self._numbers.without
 
     # Changing the kernel
 
@@ -253,8 +248,12 @@ class Fib:
         return done > 0
 
     def _plan(self) -> Steps[None]:
-        want = yield from self._make_wanted(self._classes.values(), self.ids, self._interface_of, self._unreachable)
-        self._conflicts = {key for key in self._conflicts if key in want.routes}
+        numbers, classes = self._numbers, self._classes.values()
+        want = yield from self._make_wanted(
+            classes, numbers.ids, self._interface_of, self._unreachable, numbers.tables_of
+        )
+        want.rules = fib_sources.rules_wanted(classes, numbers.tables)
+        self._conflicts = {key for key in self._conflicts if key in want.routes or key in want.rules}
         self._queue = yield from fib_plan.planning(
             want, self.have, self._conflicts, sweep=self._sweep, routes_too=want.routes is not self._in_place
         )
@@ -282,75 +281,42 @@ class Fib:
         if failure.code == errno.ENOENT and not operation.creates:  # it went away unseen: make it anew
             if isinstance(key, int):
                 self.have.forget_nexthop(key)
-            else:
+            elif isinstance(key, tuple):
                 self.have.routes.pop(key, None)
             self._plan_anew()
             return
         self._queue = Plan(self.have, [], [])  # nothing is dropped after a put that failed; the audit plans anew
         if not isinstance(key, int) and failure.code == errno.EEXIST and operation.creates:
             self._conflicts.add(key)
-            self._audit_at(self._clock.now() + AUDIT_SOON_NS)
+            self._audits.after(AUDIT_SOON_NS)
             return
         self._refused[problem_key(key)] = refusal(key, failure, self.ids)
-        self._audit_at(self._clock.now() + RETRY_NS)
+        self._audits.after(RETRY_NS)
 
     # Reading the kernel
 
-    def _audit_at(self, when_ns: int) -> None:
-        if self._audit_steps is not None:
-            self._audit_again = True
-            return
-        if self._audit_timer is not None:
-            if self._audit_due <= when_ns:
-                return
-            self._audit_timer.cancel()
-        self._audit_due = when_ns
-        self._audit_timer = self._clock.call_at(when_ns, self._start_audit)
-
-    def _start_audit(self) -> None:
-        self._audit_timer = None
-        self._audit_again = False
-        self._audit_steps = self._audit()
-        self._step_audit()
-
-    def _step_audit(self) -> None:
-        steps = self._audit_steps
-        if steps is None:
-            return
-        try:
-            next(steps)
-        except StopIteration:
-            self._audit_steps = None
-            self._audit_at(self._clock.now() + (RETRY_NS if self._audit_again else AUDIT_EVERY_NS))
-        except DumpInterruptedError:
-            self._audit_steps = None
-            self._audit_at(self._clock.now() + AUDIT_SOON_NS)
-        except DumpError as error:
-            self._audit_steps = None
-            text = f"the kernel cannot list nexthop objects and routes: {error.strerror}"
-            self._refused["fib:dump"] = Problem("fib:dump", text, "use a kernel of 5.3 or newer")
-            self._report_adopted()
-            self._tell_problems()
-            self._audit_at(self._clock.now() + AUDIT_EVERY_NS)
-        else:
-            self._clock.call_at(self._clock.now() + REST_NS, self._step_audit)
+    def _cannot_read(self, error: DumpError) -> None:
+        text = f"the kernel cannot list nexthop objects and routes: {error.strerror}"
+        self._refused["fib:dump"] = Problem("fib:dump", text, "use a kernel of 5.3 or newer")
+        self._report_adopted()
+        self._tell_problems()
 
     def _audit(self) -> Iterator[None]:
         """Read the table, one datagram a step; a change of ours meanwhile spoils the reading."""
         before, reading = self._changes, Reading()
         try:
-            yield from reading.fill(self._auditor)
+            yield from reading.fill(self._auditor, self._numbers.tables_to_read())
         except DumpInterruptedError:
             self._interruptions += 1
             if self._interruptions < MOST_DUMPS:
                 raise
         self._interruptions = 0
         if self._changes != before:
-            self._audit_again = True
+            self._audits.after(RETRY_NS)
             return
         same = yield from fib_plan.same_routes(reading.ours.routes, self.have.routes)
         if self._changes != before:
-            self._audit_again = True
+            self._audits.after(RETRY_NS)
             return
         spare = reading.ours.routes if same else self.have.routes
         if same:
@@ -364,18 +330,17 @@ class Fib:
             yield
 
     def _take_over(self, reading: Reading) -> None:
-        self.have, self._foreign, self._foreign_ids = reading.ours, reading.foreign, reading.foreign_ids
+        self.have, self._read = reading.ours, reading
         self._refused.clear()
-        self._conflicts = {key for key in self._conflicts if key in self._foreign}
-        self._conflicts.update(self._foreign.keys() & self.have.routes.keys())  # both there: IPv6 allows that
-        taken = {fib_plan.pair_of(number) for number in self._foreign_ids}
-        for name in [name for name, number in self.ids.items() if number in taken]:
-            del self.ids[name]
+        rules = {replace(rule, protocol=fib_plan.PROTOCOL) for rule in reading.foreign_rules}
+        self._conflicts = {key for key in self._conflicts if key in reading.foreign or key in rules}
+        self._conflicts.update(reading.foreign.keys() & self.have.routes.keys())  # both there: IPv6 allows that
+        self._numbers.found(reading)
         self._untold = True
         if self._conflicts:
             self._in_place = None
         self._report_adopted()
-        self._assign_ids()
+        self._assign_numbers()
         self._plan_anew()
 
     def _report_adopted(self) -> None:
@@ -386,6 +351,9 @@ class Fib:
 
     def _tell_problems(self) -> None:
         self._untold = False
-        self._on_problems(
-            "fib:", {**self._refused, **in_our_way(self._foreign, self._conflicts, self._make_wanted.routes)}
-        )
+        read, wanted = self._read, fib_sources.rules_wanted(self._classes.values(), self.tables)
+        found = fib_problems.in_our_way(read.foreign, self._conflicts, self._make_wanted.routes)
+        found |= fib_problems.before_our_rules(read.foreign_rules, wanted)
+        found |= fib_problems.in_our_tables(read.strangers, self.tables)
+        found |= fib_problems.no_tables(self._numbers.without)
+        self._on_problems("fib:", {**self._refused, **found})

@@ -9,12 +9,13 @@ import socket
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, takewhile
 
 from hub.forwarder.classes import ForwardingClass
-from hub.forwarder.netlink import nexthops, routes, wire
+from hub.forwarder.netlink import nexthops, routes, rules, wire
 from hub.forwarder.netlink.nexthops import Nexthop
-from hub.forwarder.netlink.routes import Route
+from hub.forwarder.netlink.routes import MAIN_TABLE, Route
+from hub.forwarder.netlink.rules import Rule
 from hub.forwarder.steps import Steps, at_once, pieces
 
 PROTOCOL = 112
@@ -35,18 +36,25 @@ LOOKED_AT = 1000
 
 _LENGTHS = {str(length): length for length in range(129)}
 
-RouteKey = tuple[bytes, int, int]
-"""Destination, length, metric: what tells routes of the main table apart."""
+RouteKey = tuple[bytes, int, int] | tuple[bytes, int, int, int]
+"""Destination, length, metric: what tells routes of the main table apart; of another table its number comes fourth."""
+Key = int | RouteKey | Rule
+"""What is put or dropped: a nexthop (its id), a route or a rule."""
+Tables = tuple[tuple[int, int], ...] | None
+"""The tables of a class with sources: the bytes of an address of the source's IP version, and the table's number. None
+of a class for packets from everywhere: the main table."""
 UNREACHABLE = 0
 """In place of a nexthop id."""
 
 
 @dataclass(slots=True)
 class KernelState:
-    """A KernelState is our nexthops (id to interface index) and our routes (key to nexthop id), wanted or there."""
+    """A KernelState is our nexthops (id to interface index), our routes (key to nexthop id) and our rules, wanted or
+    there."""
 
     nexthops: dict[int, int] = field(default_factory=dict)
     routes: dict[RouteKey, int] = field(default_factory=dict)
+    rules: set[Rule] = field(default_factory=set)
 
     def forget_nexthop(self, nexthop_id: int) -> None:
         """The kernel deleted a nexthop, and with it all its routes."""
@@ -57,9 +65,9 @@ class KernelState:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An Operation is one change: a nexthop (`key` is its id) or a route, put (`value`) or dropped (None)."""
+    """An Operation is one change: a nexthop (`key` is its id), a route or a rule, put (`value`) or dropped (None)."""
 
-    key: int | RouteKey
+    key: Key
     value: int | None
     creates: bool = False
     was: int = 0
@@ -113,6 +121,11 @@ def nexthop_ids(pair: int, prefixes: Iterable[str]) -> tuple[int, ...]:
     return tuple(number for six, number in ((False, pair), (True, pair + IPV6_OFFSET)) if six in versions)
 
 
+def table_of(key: RouteKey) -> int:
+    """The table that a route is in."""
+    return key[3] if len(key) == 4 else MAIN_TABLE
+
+
 def prefix_text(key: RouteKey) -> str:
     """The prefix of a route, as people write it."""
     return f"{socket.inet_ntop(family(key[0]), key[0])}/{key[1]}"
@@ -124,8 +137,13 @@ class _Made:
 
     prefixes: tuple[str, ...]
     pair: int
+    tables: Tables
     nexthops: tuple[int, ...]
     routes: dict[RouteKey, int]
+
+    def is_of(self, prefixes: tuple[str, ...], pair: int, tables: Tables) -> bool:
+        """Whether it was made of these."""
+        return self.prefixes is prefixes and self.pair == pair and self.tables == tables
 
 
 class Wanted:
@@ -146,13 +164,14 @@ class Wanted:
         ids: Mapping[str, int],
         interface_of: Callable[[str], int],
         unreachable: tuple[str, ...],
+        tables_of: Callable[[ForwardingClass], Tables] = lambda _each: None,
     ) -> Steps[KernelState]:
         """A class whose active tunnel has no usable interface (0) gets no routes: the unreachable ones answer then."""
-        parts = {"": (yield from self._make("", unreachable, UNREACHABLE))}
+        parts = {"": (yield from self._make("", unreachable, UNREACHABLE, None))}
         present, nexthops_there = {""}, {}
         for each in classes:
             present.add(each.name)
-            one = yield from self._make(each.name, each.prefixes, ids[each.name])
+            one = yield from self._make(each.name, each.prefixes, ids[each.name], tables_of(each))
             interface = interface_of(each.active) if each.active else 0
             if interface:
                 nexthops_there.update(dict.fromkeys(one.nexthops, interface))
@@ -171,42 +190,52 @@ class Wanted:
 
     def nexthops(self, each: ForwardingClass, pair: int) -> tuple[int, ...]:
         """The nexthops of a class, without a look at every prefix if they are the same as the last time."""
-        made = self.made(each, pair)
-        if made is not None:
+        made = self._made.get(each.name)
+        if made is not None and made.is_of(each.prefixes, pair, made.tables):
             return made.nexthops
         known = self._numbers.get(each.name)
         if known is None or known[0] is not each.prefixes or known[1] != pair:
             self._numbers[each.name] = known = (each.prefixes, pair, nexthop_ids(pair, each.prefixes))
         return known[2]
 
-    def made(self, each: ForwardingClass, pair: int) -> _Made | None:
+    def made(self, each: ForwardingClass, pair: int, tables: Tables = None) -> _Made | None:
         """What was made of the class as it is now; None when it is another."""
         made = self._made.get(each.name)
-        return made if made is not None and made.prefixes is each.prefixes and made.pair == pair else None
+        return made if made is not None and made.is_of(each.prefixes, pair, tables) else None
 
     def includes(self, made: _Made, name: str) -> bool:
         """Whether `routes` has the routes of this class as they were made last."""
         return self._merged.get(name) is made
 
-    def _make(self, name: str, prefixes: tuple[str, ...], pair: int) -> Steps[_Made]:
+    def _make(self, name: str, prefixes: tuple[str, ...], pair: int, tables: Tables) -> Steps[_Made]:
         made = self._made.get(name)
-        if made is not None and made.prefixes is prefixes and made.pair == pair:
+        if made is not None and made.is_of(prefixes, pair, tables):
             return made
         routes: dict[RouteKey, int] = {}
         for piece in pieces(prefixes, PREFIXES_A_STEP):
-            routes.update(routes_of(piece, pair))
+            routes.update(routes_of(piece, pair, tables))
             yield
-        self._made[name] = made = _Made(prefixes, pair, nexthop_ids(pair, prefixes), routes)
+        self._made[name] = made = _Made(prefixes, pair, tables, nexthop_ids(pair, prefixes), routes)
         return made
 
 
-def routes_of(prefixes: Iterable[str], pair: int) -> dict[RouteKey, int]:
-    """The routes of a class with this pair of nexthops; unreachable ones for the pair `UNREACHABLE`."""
+def routes_of(prefixes: Iterable[str], pair: int, tables: Tables = None) -> dict[RouteKey, int]:
+    """The routes of a class with this pair of nexthops; unreachable ones for the pair `UNREACHABLE`.
+
+    A prefix is in the tables of the sources of its own IP version.
+    """
     if pair == UNREACHABLE:
         return {(*destination(prefix), UNREACHABLE_METRIC): UNREACHABLE for prefix in prefixes}
     networks = [destination(prefix) for prefix in prefixes]
     six = pair + IPV6_OFFSET
-    return {(network, length, ROUTE_METRIC): pair if len(network) == 4 else six for network, length in networks}
+    if tables is None:
+        return {(network, length, ROUTE_METRIC): pair if len(network) == 4 else six for network, length in networks}
+    return {
+        (network, length, ROUTE_METRIC, table): pair if size == 4 else six
+        for size, table in tables
+        for network, length in networks
+        if len(network) == size
+    }
 
 
 @dataclass(slots=True)
@@ -214,8 +243,8 @@ class Plan:
     """A Plan is the keys of what must be put and then dropped, in order; operations are made of them slice by slice."""
 
     want: KernelState
-    puts: list[int | RouteKey]
-    drops: list[int | RouteKey]
+    puts: list[Key]
+    drops: list[Key]
     at: int = 0
     """How many of both together are done."""
 
@@ -223,40 +252,50 @@ class Plan:
         return self.at < len(self.puts) + len(self.drops)
 
     def take(self, have: KernelState, size: int) -> list[Operation]:
-        """The next operations, at most so many: puts, or drops."""
-        keys = self.puts[self.at : self.at + size]
+        """The next operations, at most so many: puts, or drops. Rules are alone: the kernel carries out all that it is
+        sent together, and what comes after a failure must not have been sent."""
+        keys = _alike(self.puts[self.at : self.at + size])
         if keys:
             self.at += len(keys)
             return [self._put(key, have) for key in keys]
         start = self.at - len(self.puts)
-        keys = self.drops[start : start + size]
+        keys = _alike(self.drops[start : start + size])
         self.at += len(keys)
-        return [Operation(key, None, was=0 if isinstance(key, int) else have.routes.get(key, 0)) for key in keys]
+        return [Operation(key, None, was=have.routes.get(key, 0) if isinstance(key, tuple) else 0) for key in keys]
 
-    def _put(self, key: int | RouteKey, have: KernelState) -> Operation:
+    def _put(self, key: Key, have: KernelState) -> Operation:
+        if isinstance(key, Rule):
+            return Operation(key, key.table, creates=True)
         if isinstance(key, int):
             return Operation(key, self.want.nexthops[key], creates=key not in have.nexthops)
         return Operation(key, self.want.routes[key], creates=key not in have.routes)
 
 
-def plan(want: KernelState, have: KernelState, blocked: Collection[RouteKey], *, sweep: bool) -> Plan:
+def _alike(keys: list[Key]) -> list[Key]:
+    """The first of them, as far as they are all rules, or none is."""
+    if not keys or isinstance(keys[0], Rule) == isinstance(keys[-1], Rule):
+        return keys
+    first = isinstance(keys[0], Rule)
+    return list(takewhile(lambda key: isinstance(key, Rule) == first, keys))
+
+
+def plan(want: KernelState, have: KernelState, blocked: Collection[Key], *, sweep: bool) -> Plan:
     """The changes from `have` to `want`, in the order in which they must be made; see `planning`."""
     return at_once(planning(want, have, blocked, sweep=sweep))
 
 
 def planning(
-    want: KernelState, have: KernelState, blocked: Collection[RouteKey], *, sweep: bool, routes_too: bool = True
+    want: KernelState, have: KernelState, blocked: Collection[Key], *, sweep: bool, routes_too: bool = True
 ) -> Steps[Plan]:
     """The changes from `have` to `want`, in the order in which they must be made.
 
-    `blocked` routes are in the way of somebody else's and left alone. Nothing is dropped unless `sweep`: before the
+    A rule comes after all routes and goes before them, so that no packet meets half a table. `blocked` routes and rules
+    are in the way of somebody else's and left alone. Nothing is dropped unless `sweep`: before the
     first whole order after a start we don't know what is superfluous. Without `routes_too` the routes are known to be
     as they should. Neither state may change between the steps.
     """
-    puts: list[int | RouteKey] = [
-        number for number, interface in want.nexthops.items() if have.nexthops.get(number) != interface
-    ]
-    drops: list[int | RouteKey] = []
+    puts: list[Key] = [number for number, interface in want.nexthops.items() if have.nexthops.get(number) != interface]
+    drops: list[Key] = [*(have.rules - want.rules)] if sweep else []
     if routes_too:
         there = have.routes.get
         for piece in pieces(want.routes.items(), KEYS_A_STEP):
@@ -265,6 +304,7 @@ def planning(
         for keys in pieces(have.routes, KEYS_A_STEP) if sweep else ():
             drops += [key for key in keys if key not in want.routes]
             yield
+    puts += [rule for rule in want.rules - have.rules if rule not in blocked]
     if sweep:
         drops += [number for number in have.nexthops if number not in want.nexthops]
     return Plan(want, puts, drops)
@@ -289,19 +329,23 @@ def request(operation: Operation) -> bytes:
     """
     flags = wire.CREATE | wire.EXCLUSIVE if operation.creates else wire.REPLACE
     key, value = operation.key, operation.value
+    if isinstance(key, Rule):
+        return rules.delete(key) if value is None else rules.put(key)
     if isinstance(key, int):
         if value is None:
             return nexthops.delete(key)
         return nexthops.put(family_of_id(key), Nexthop(key, value, PROTOCOL), flags)
     if value is None:
-        return routes.delete(family(key[0]), Route(*key, operation.was, PROTOCOL))
-    return routes.put(family(key[0]), Route(*key, value, PROTOCOL), flags)
+        return routes.delete(family(key[0]), Route(*key[:3], operation.was, PROTOCOL, table_of(key)))
+    return routes.put(family(key[0]), Route(*key[:3], value, PROTOCOL, table_of(key)), flags)
 
 
 def done(operation: Operation, have: KernelState) -> None:
     """Note in `have` that the kernel carried out an operation."""
     key, value = operation.key, operation.value
-    if isinstance(key, int):
+    if isinstance(key, Rule):
+        (have.rules.discard if value is None else have.rules.add)(key)
+    elif isinstance(key, int):
         if value is None:
             have.nexthops.pop(key, None)
         else:
@@ -312,7 +356,9 @@ def done(operation: Operation, have: KernelState) -> None:
         have.routes[key] = value
 
 
-def free_id(prefixes: Iterable[str], ids: Iterable[int], have: KernelState, foreign: Iterable[int]) -> int:
+def free_id(
+    prefixes: Iterable[str], ids: Iterable[int], have: KernelState, foreign: Iterable[int], tables: Tables = None
+) -> int:
     """The pair of nexthop ids for a class that has none: the one that its first prefixes are on in the kernel, else the
     lowest that is free in both halves.
 
@@ -321,9 +367,10 @@ def free_id(prefixes: Iterable[str], ids: Iterable[int], have: KernelState, fore
     """
     taken = {*ids, *map(pair_of, foreign)}
     for prefix in islice(prefixes, LOOKED_AT) if have.routes else ():
-        present = have.routes.get((*destination(prefix), ROUTE_METRIC), UNREACHABLE)
-        if present in have.nexthops and pair_of(present) not in taken:
-            return pair_of(present)
+        for key in routes_of((prefix,), FIRST_NEXTHOP_ID, tables):
+            present = have.routes.get(key, UNREACHABLE)
+            if present in have.nexthops and pair_of(present) not in taken:
+                return pair_of(present)
     taken.update(map(pair_of, have.nexthops))
     for number in range(FIRST_NEXTHOP_ID, LAST_NEXTHOP_ID + 1):
         if number not in taken:

@@ -22,10 +22,12 @@ from hub.forwarder.classes import (
     TunnelState,
     adopt,
     fail_over,
+    holder,
     obey,
     obey_but_stay,
 )
-from hub.forwarder.fib import Clock, Fib, Kernel
+from hub.forwarder.fib import Fib, Kernel
+from hub.forwarder.fib_audit import Clock
 from hub.forwarder.fib_reading import Dumps
 from hub.forwarder.fields import FieldError
 from hub.forwarder.interfaces import Interfaces, LinkChange
@@ -116,7 +118,7 @@ class Forwarder:
         self.classes = {each.name: each for each in saved.classes}
         self._interface_of = dict(saved.interfaces)
         self._unreachable, self._probe = saved.unreachable, saved.probe
-        self.fib.remember(self.classes, saved.ids)
+        self.fib.remember(self.classes, saved.ids, saved.tables)
         self.fib.want(self.classes, self.interface_index, self._unreachable, sweep=False)
         self.liveness.set_carrying(self._carrying())
         self._watch_tunnels(saved.tunnels, saved.memory)
@@ -259,14 +261,11 @@ class Forwarder:
 
     def _check_prefixes(self, order: Order) -> None:
         before = self.classes.get(order.name)
-        if before is not None and before.prefixes == order.prefixes:
+        if before is not None and (before.prefixes, before.sources) == (order.prefixes, order.sources):
             return
-        wanted = set(order.prefixes)
-        for each in self.classes.values():
-            if each.name != order.name and not wanted.isdisjoint(each.prefixes):
-                raise FieldError(
-                    f'order.prefixes: class {each.name} has some of them: move them by {{"set": "classes"}}'
-                )
+        name = holder(order, self.classes.values())
+        if name is not None:
+            raise FieldError(f'order.prefixes: class {name} has some of them: move them by {{"set": "classes"}}')
 
     def _obey_orders(self, orders: Sequence[Order], *, whole: bool = False) -> None:
         now, refused, obeyed = self._clock.now(), [], []
@@ -390,6 +389,7 @@ class Forwarder:
             tunnels=tuple(self._tunnels.values()),
             classes=tuple(self.classes.values()),
             ids=dict(self.fib.ids),
+            tables=dict(self.fib.tables),
             interfaces=dict(self._interface_of),
             unreachable=self._unreachable,
             probe=self._probe,

@@ -24,7 +24,7 @@ from hub.forwarder import checks
 from hub.forwarder.forwarder import Forwarder, OnLiveness, OnPath, OnProblem
 from hub.forwarder.liveness.engine import Engine
 from hub.forwarder.loop import Loop, Timer
-from hub.forwarder.netlink import links, nexthops
+from hub.forwarder.netlink import links, nexthops, rules
 from hub.forwarder.netlink.notices import COMPAT_MODE, RouteNotices
 from hub.forwarder.netlink.sockets import Notifications, Requests
 from hub.forwarder.orders import Command
@@ -162,6 +162,10 @@ class Process:
                 nexthop = nexthops.decode(body)
                 if nexthop:
                     self.forwarder.fib.nexthop_gone(nexthop.id)
+            elif kind in (rules.NEW, rules.DELETE) and port != self._kernel.port:
+                rule = rules.decode(body)
+                if rule:
+                    self.forwarder.fib.rule_changed(rule[0], gone=kind == rules.DELETE)
             addresses = addresses or kind in (links.NEW_ADDRESS, links.DELETE_ADDRESS)
         if addresses:
             self._look_at_addresses()

@@ -34,6 +34,7 @@ def class_state(each: ForwardingClass, nexthop: int, *, installed: bool) -> Mess
         "active": each.active,
         "order": list(each.order),
         "prefixes": each.prefixes,
+        **({"sources": each.sources} if each.sources else {}),
         "epoch": each.epoch,
         "since": seconds(each.since_ns),
         "reason": each.reason,

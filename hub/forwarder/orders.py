@@ -19,6 +19,8 @@ LARGEST_MULTIPLIER = 255
 LONGEST_INTERFACE = 15
 """Characters of an interface's name (IFNAMSIZ less its zero)."""
 MOST_CLASSES = 10_000
+MOST_SOURCES = 200
+"""Different source prefixes in one line: each has a table of its own."""
 PREFIXES_A_STEP = 250
 """What is read in less than 1 ms."""
 
@@ -146,19 +148,24 @@ def _classes(fields: Fields) -> Steps[SetClasses]:
         classes.append((yield from _order(value, f"classes[{index}]")))
         yield
     unique(tuple(order.name for order in classes), "classes")
+    if len({source for order in classes for source in order.sources}) > MOST_SOURCES:
+        raise FieldError(f"classes: {MOST_SOURCES} different sources at most")
     yield from _hold_different(classes)
     probe = parse_probe(fields.raw("probe"), "probe") if fields.has("probe") else Probe()
     return SetClasses(tuple(classes), (yield from _prefixes(fields, "unreachable")), probe)
 
 
 def _hold_different(classes: list[Order]) -> Steps[None]:
-    holders: dict[str, str] = {}
+    """A prefix is in one class of each source at most, and in one for packets from everywhere ("")."""
+    by_source: dict[str, dict[str, str]] = {}
     for index, order in enumerate(classes if len(classes) > 1 else ()):
-        for piece in pieces(order.prefixes, PREFIXES_A_STEP):
-            for prefix in piece:
-                if holders.setdefault(prefix, order.name) != order.name:
-                    raise FieldError(f"classes[{index}].prefixes: {prefix} is also in class {holders[prefix]}")
-            yield
+        for source in order.sources or ("",):
+            holders = by_source.setdefault(source, {})
+            for piece in pieces(order.prefixes, PREFIXES_A_STEP):
+                for prefix in piece:
+                    if holders.setdefault(prefix, order.name) != order.name:
+                        raise FieldError(f"classes[{index}].prefixes: {prefix} is also in class {holders[prefix]}")
+                yield
 
 
 def parse_tunnel(value: object, place: str) -> TunnelSpec:
@@ -212,7 +219,7 @@ def parse_order(value: object, place: str) -> Order:
 
 def _order(value: object, place: str) -> Steps[Order]:
     fields = Fields(value, place)
-    fields.only("name", "branch", "prefixes", "order", "active", "reason", "based_on_epoch")
+    fields.only("name", "branch", "prefixes", "sources", "order", "active", "reason", "based_on_epoch")
     order = unique(fields.each("order", _name), fields.place("order"))
     active = fields.text("active") if fields.has("active") else None
     if active is not None and active not in order:
@@ -225,7 +232,15 @@ def _order(value: object, place: str) -> Steps[Order]:
         active=active,
         reason=fields.text("reason", empty=True),
         based_on_epoch=fields.number("based_on_epoch", 0, LARGEST_EPOCH),
+        sources=(yield from _sources(fields)) if fields.has("sources") else (),
     )
+
+
+def _sources(fields: Fields) -> Steps[tuple[str, ...]]:
+    place, sources = fields.place("sources"), (yield from _prefixes(fields, "sources"))
+    if len(sources) > MOST_SOURCES:
+        raise FieldError(f"{place}: {MOST_SOURCES} at most")
+    return unique(sources, place)
 
 
 def parse_probe(value: object, place: str) -> Probe:

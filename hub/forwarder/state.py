@@ -21,6 +21,7 @@ from hub.forwarder.orders import (
     Probe,
     parse_interface,
     parse_order,
+    parse_prefix,
     parse_prefixes,
     parse_probe,
     parse_tunnel,
@@ -29,7 +30,8 @@ from hub.forwarder.steps import pieces
 
 VERSION = 2
 READABLE = (1, 2)
-"""Version 1 knew no IPv6: its tunnels have no `local6` and `remote6`, and its probe no IPv6 prefixes."""
+"""Version 1 knew no IPv6: its tunnels have no `local6` and `remote6`, and its probe no IPv6 prefixes. Older files of
+version 2 have no `tables`, and their classes no `sources`."""
 LARGEST_FILE = 64 << 20
 _PREFIXES_A_PIECE = 1000
 _LARGEST_INSTANT = (1 << 63) - 1
@@ -41,7 +43,10 @@ class StateFileError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SavedState:
-    """A SavedState is what is saved. `boot` is the kernel's id of this boot: monotonic times hold only within it."""
+    """A SavedState is what is saved. `boot` is the kernel's id of this boot: monotonic times hold only within it.
+
+    `ids` are the pairs of nexthops by class, `tables` the routing tables by source prefix.
+    """
 
     boot: str = ""
     tunnels: tuple[TunnelSpec, ...] = ()
@@ -51,6 +56,7 @@ class SavedState:
     unreachable: tuple[str, ...] = ()
     probe: Probe = field(default_factory=Probe)
     memory: Mapping[str, SessionMemory] = field(default_factory=dict)
+    tables: Mapping[str, int] = field(default_factory=dict)
 
 
 def encode(state: SavedState) -> bytes:
@@ -61,6 +67,7 @@ def encode(state: SavedState) -> bytes:
         "tunnels": _list(_json(messages.tunnel(spec)) for spec in state.tunnels),
         "classes": _list(_encode_class(each) for each in state.classes),
         "ids": _json(dict(state.ids)),
+        **({"tables": _json(dict(state.tables))} if state.tables else {}),
         "interfaces": _json(dict(state.interfaces)),
         "unreachable": _prefixes(state.unreachable),
         "probe": _json({"prefixes": list(state.probe.prefixes), "prefer": state.probe.prefer}),
@@ -89,6 +96,7 @@ def _encode_class(each: ForwardingClass) -> str:
     rest = {
         "name": each.name,
         "branch": each.branch,
+        **({"sources": list(each.sources)} if each.sources else {}),
         "order": list(each.order),
         "active": each.active,
         "reason": each.reason,
@@ -127,11 +135,15 @@ def _plain(text: str) -> str:
 
 def _decode(fields: Fields) -> SavedState:
     ids, interfaces = _mapping(fields, "ids"), _mapping(fields, "interfaces")
+    tables = _mapping(fields, "tables") if fields.has("tables") else {}
     return SavedState(
         boot=fields.text("boot", empty=True),
         tunnels=fields.each("tunnels", parse_tunnel),
         classes=fields.each("classes", _decode_class),
         ids={name: Fields(ids, "ids").number(name, 1, 0xFFFFFFFF) for name in ids},
+        tables={
+            parse_prefix(source, "tables"): Fields(tables, "tables").number(source, 1, 0xFFFFFFFF) for source in tables
+        },
         interfaces={name: parse_interface(Fields(interfaces, "interfaces"), name) for name in interfaces},
         unreachable=parse_prefixes(fields, "unreachable"),
         probe=parse_probe(fields.raw("probe"), "probe"),
@@ -159,6 +171,7 @@ def _decode_class(value: object, place: str) -> ForwardingClass:
         epoch=Fields(value, place).number("based_on_epoch", 0, LARGEST_EPOCH),
         since_ns=Fields(value, place).number("since_ns", 0, _LARGEST_INSTANT),
         reason=order.reason,
+        sources=order.sources,
     )
 
 

@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from hub.control.lines import Message
 from hub.forwarder.classes import Order
-from hub.forwarder.fib_plan import PROTOCOL, family, family_of_id
+from hub.forwarder.fib_plan import PROTOCOL, RouteKey, family, family_of_id, table_of
 from hub.forwarder.forwarder import Forwarder, OnLiveness, OnPath, OnProblem
 from hub.forwarder.liveness.model import LivenessReport, SessionMemory, State, Timers, TunnelSpec
-from hub.forwarder.netlink import nexthops, routes, wire
+from hub.forwarder.netlink import nexthops, routes, rules, wire
 from hub.forwarder.netlink.links import Link
-from hub.forwarder.netlink.sockets import DumpInterruptedError, Failure
+from hub.forwarder.netlink.routes import MAIN_TABLE
+from hub.forwarder.netlink.rules import Rule
+from hub.forwarder.netlink.sockets import DumpError, DumpInterruptedError, Failure
 from hub.forwarder.steps import REST_NS
-
-RouteKey = tuple[bytes, int, int]
 
 
 class FakeTimer:
@@ -60,7 +60,7 @@ class FakeClock:
 
 
 class FakeKernel:
-    """Nexthops and routes as Linux keeps them, with its refusals; `interrupt` so many dumps of nexthops."""
+    """Nexthops, routes and rules as Linux keeps them, with its refusals; `interrupt` so many dumps of nexthops."""
 
     def __init__(self, up: Iterable[int] = (1, 2, 3)) -> None:
         self.up = set(up)
@@ -68,6 +68,9 @@ class FakeKernel:
         self.routes: dict[RouteKey, tuple[int, int]] = {}
         self.beside: dict[RouteKey, tuple[int, int]] = {}
         """Routes of others with the destination and metric of one in `routes`, as IPv6 has them by "append"."""
+        self.rules: list[Rule] = []
+        self.no_rules = False
+        """Made without CONFIG_IP_MULTIPLE_TABLES."""
         self.sends: list[list[bytes]] = []
         self.history: list[str] = []
         self.fail_next = 0
@@ -87,6 +90,12 @@ class FakeKernel:
 
     def dump(self, request: bytes, _piece: int = 0) -> Iterator[list[tuple[int, bytes]]]:
         kind, asked = wire.HEADER.unpack_from(request)[1], request[wire.HEADER.size]
+        if kind == rules.GET:
+            if self.no_rules:
+                raise DumpError(errno.EOPNOTSUPP, "Operation not supported")
+            found = [rules.put(rule) for rule in self.rules if rule.family == asked]
+            yield [(wire.HEADER.unpack_from(each)[1], each[16:]) for each in found]
+            return
         if kind == nexthops.GET:
             self.dumps += 1
             found = [
@@ -94,11 +103,15 @@ class FakeKernel:
                 for number, (interface, protocol) in self.nexthops.items()
             ]
         else:
+            wanted = routes.decode(request[16:])
+            assert wanted is not None
             found = [
-                routes.put(asked, routes.Route(*key, nexthop, protocol), 0)
+                routes.put(asked, routes.Route(*key[:3], nexthop, protocol, table_of(key)), 0)
                 for key, (nexthop, protocol) in [*self.routes.items(), *self.beside.items()]
-                if family(key[0]) == asked
+                if family(key[0]) == asked and table_of(key) == wanted.table
             ]
+            if not found and wanted.table != MAIN_TABLE:
+                raise DumpError(errno.ENOENT, "FIB table does not exist")
         for start in range(0, len(found), 3):
             yield [(wire.HEADER.unpack_from(each)[1], each[16:]) for each in found[start : start + 3]]
         if kind == nexthops.GET and self.interrupt:
@@ -115,10 +128,24 @@ class FakeKernel:
             assert nexthop is not None
             assert kind == nexthops.DELETE or request[16] == family_of_id(nexthop.id), "another family than the id says"
             return self._put_nexthop(nexthop, flags) if kind == nexthops.NEW else self._delete_nexthop(nexthop.id)
+        if kind in (rules.NEW, rules.DELETE):
+            decoded = rules.decode(request[16:])
+            assert decoded is not None
+            return self._rule(decoded[0], deleted=kind == rules.DELETE)
         route = routes.decode(request[16:])
         assert route is not None
         assert request[16] == family(route.destination)
         return self._put_route(route, flags) if kind == routes.NEW else self._delete_route(route)
+
+    def _rule(self, rule: Rule, *, deleted: bool) -> int:
+        if self.no_rules:
+            return errno.EOPNOTSUPP
+        if deleted == (rule not in self.rules):
+            return errno.ENOENT if deleted else errno.EEXIST
+        assert rule.protocol == PROTOCOL, "a rule that is not marked as ours"
+        (self.rules.remove if deleted else self.rules.append)(rule)
+        self.history.append(f"{'delete' if deleted else 'put'} rule {rule.source.hex()}")
+        return 0
 
     def _put_nexthop(self, nexthop: nexthops.Nexthop, flags: int) -> int:
         there = nexthop.id in self.nexthops
@@ -142,7 +169,7 @@ class FakeKernel:
         return 0
 
     def _put_route(self, route: routes.Route, flags: int) -> int:
-        key = (route.destination, route.length, route.metric)
+        key = _key(route)
         there = key in self.routes
         if there and flags & wire.EXCLUSIVE:
             return errno.EEXIST
@@ -159,7 +186,7 @@ class FakeKernel:
         return 0
 
     def _delete_route(self, route: routes.Route) -> int:
-        key = (route.destination, route.length, route.metric)
+        key = _key(route)
         if self.routes.get(key) != (route.nexthop, route.protocol):
             return errno.ESRCH
         del self.routes[key]
@@ -180,10 +207,16 @@ class FakeKernel:
 
     def interface_of(self, prefix: bytes, length: int = 24) -> int | None:
         """Where packets to a prefix go: an interface, 0 for unreachable, None for the default route."""
-        found = sorted((key[2], value[0]) for key, value in self.routes.items() if key[:2] == (prefix, length))
+        same = {key: value for key, value in self.routes.items() if key[:2] == (prefix, length) and len(key) == 3}
+        found = sorted((key[2], value[0]) for key, value in same.items())
         if not found:
             return None
         return self.nexthops[found[0][1]][0] if found[0][1] else 0
+
+
+def _key(route: routes.Route) -> RouteKey:
+    key = (route.destination, route.length, route.metric)
+    return key if route.table == MAIN_TABLE else (*key, route.table)
 
 
 class FakeEngine:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
@@ -98,6 +99,23 @@ def test_the_forwarder_understands_what_is_wanted_of_it() -> None:
     desired = Desired(classes={"bandung": ORDER}, unreachable=(ip_network("10.1.0.0/24"),))
     for line in (tunnels_line(intent), classes_line(intent, desired), order_line(ORDER)):
         parse(json.loads(json.dumps(line)))
+
+
+SERVERS = ip_network("10.0.10.0/24")
+
+
+def test_a_class_for_packets_from_a_prefix_of_the_hub_says_so_in_both_directions() -> None:
+    line = json.loads(json.dumps(order_line(replace(ORDER, sources=(SERVERS,)))))
+    assert line["order"]["sources"] == ["10.0.10.0/24"]
+    parse(line)
+    told = list(events_of({"class": {**STATE, "sources": ["10.0.10.0/24"]}}))
+    assert told == [ClassChanged(replace(VIEW, sources=(SERVERS,)))]
+    assert "sources" not in order_line(ORDER)["order"]  # an older forwarder does not know it
+
+
+def test_a_class_for_packets_from_elsewhere_is_not_as_wanted() -> None:
+    assert not is_obeyed(replace(ORDER, sources=(SERVERS,)), VIEW)
+    assert is_obeyed(replace(ORDER, sources=(SERVERS,)), replace(VIEW, sources=(SERVERS,)))
 
 
 def test_a_class_that_is_as_wanted_is_not_ordered_again() -> None:

@@ -38,6 +38,9 @@ CLASS = {
 }
 
 
+SOURCES = ["10.0.10.0/24", "2001:db8:0:10::/64"]
+
+
 def tunnels(**changes: object) -> dict[str, Any]:
     return {"set": "tunnels", "tunnels": [TUNNEL | changes]}
 
@@ -74,6 +77,16 @@ def test_classes_are_read() -> None:
     )
     assert command == SetClasses((order,), ("10.1.0.0/24",), Probe(("10.0.0.0/16",), "10.0.0.1"))
     assert parse({"order": CLASS}) == SetOne(order)
+
+
+@pytest.mark.parametrize(("sources", "read"), [(SOURCES, tuple(SOURCES)), ([], ()), (None, ())])
+def test_a_prefix_may_be_in_a_class_of_a_source_and_in_one_for_packets_from_everywhere(
+    sources: list[str] | None, read: tuple[str, ...]
+) -> None:
+    prefixes = CLASS["prefixes"] if sources else ["10.2.0.0/24"]
+    command = parse(classes(CLASS | {"name": "b", "sources": sources, "prefixes": prefixes}))
+    assert isinstance(command, SetClasses)
+    assert [each.sources for each in command.classes] == [(), read]
 
 
 @pytest.mark.parametrize(
@@ -116,6 +129,21 @@ def test_the_short_commands_are_read(line: dict[str, Any], command: object) -> N
         (classes(CLASS | {"name": "b"}), "classes[1].prefixes: 10.1.0.0/24 is also in class bandung"),
         (classes(prefixes=["10.1.0.1/24"]), "classes[0].prefixes[0]"),
         (classes(prefixes=["10.1.0.0/24"] * 2), "classes[0].prefixes"),
+        (classes(sources=["10.0.10.1/24"]), "classes[0].sources[0]"),
+        (classes(sources=["10.0.10.0/24"] * 2), 'classes[0].sources: "10.0.10.0/24" is there twice'),
+        (classes(sources="10.0.10.0/24"), "classes[0].sources: a list is needed"),
+        (classes(sources=[f"10.0.{number}.0/24" for number in range(201)]), "classes[0].sources: 200 at most"),
+        (
+            classes(
+                CLASS | {"name": "b", "sources": [f"10.0.{number}.0/24" for number in range(150)]},
+                sources=[f"10.9.{number}.0/24" for number in range(51)],
+            ),
+            "classes: 200 different sources at most",
+        ),
+        (
+            classes(CLASS | {"name": "b", "sources": SOURCES}, CLASS | {"name": "c", "sources": SOURCES[:1]}),
+            "classes[2].prefixes: 10.1.0.0/24 is also in class b",
+        ),
         (classes(prefixes=["2001:db8::1/48"]), "bits set behind its length"),
         (classes(prefixes="10.1.0.0/24"), "classes[0].prefixes: a list is needed"),
         (classes(order=["a/b", "a/b"]), "classes[0].order"),

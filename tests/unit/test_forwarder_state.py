@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,18 @@ STATE = SavedState(
 def test_what_is_written_is_read_again() -> None:
     assert decode(encode(STATE)) == STATE
     assert decode(encode(SavedState())) == SavedState()
+
+
+def test_sources_and_their_tables_are_written_and_read_again() -> None:
+    sourced = replace(a_class(), name="special", sources=("10.0.10.0/24", "2001:db8:0:10::/64"))
+    state = replace(STATE, classes=(a_class(), sourced), tables={"10.0.10.0/24": 112000})
+    assert decode(encode(state)) == state
+
+
+def test_without_sources_the_file_is_as_a_forwarder_without_them_reads_it() -> None:
+    written = json.loads(encode(STATE))
+    assert "tables" not in written
+    assert "sources" not in written["classes"][0]
 
 
 def test_after_a_reboot_no_session_is_remembered_and_no_time_is_trusted() -> None:

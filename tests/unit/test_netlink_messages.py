@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import socket
 import sys
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyroute2.netlink.rtnl.fibmsg import fibmsg
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-from hub.forwarder.netlink import links, nexthops, routes, wire
+from hub.forwarder.netlink import links, nexthops, routes, rules, wire
 from hub.forwarder.netlink.nexthops import Nexthop
 from hub.forwarder.netlink.routes import Route
+from hub.forwarder.netlink.rules import Rule
 
 NET = b"\x0a\x01\x00\x00"
 NET6 = bytes.fromhex("20010db8000100000000000000000000")
+SOURCE = b"\x0a\x00\x0a\x00"
 
 
 @pytest.mark.parametrize(
@@ -97,6 +101,27 @@ IPROUTE2 = {
         (
             "38000000190005000000000000000000 0a300000fe70000700000000 1400010020010db8000100000000000000000000"
             "08000600ffffffff"
+        ),
+    ),
+    "rule add from 10.0.10.0/24 lookup 112001 priority 11208 protocol 112": (
+        rules.put(Rule(SOURCE, 24, 112001, 11208, 112)),
+        (
+            "3c000000200005060000000000000000 020018000000000100000000 080002000a000a00 08000f0081b50100"
+            "08000600c82b0000 0500150070000000"
+        ),
+    ),
+    "rule del from 10.0.10.0/24 lookup 112001 priority 11208 protocol 112": (
+        rules.delete(Rule(SOURCE, 24, 112001, 11208, 112)),
+        (
+            "3c000000210005000000000000000000 020018000000000000000000 080002000a000a00 08000f0081b50100"
+            "08000600c82b0000 0500150070000000"
+        ),
+    ),
+    "-6 rule add from 2001:db8:1::/48 lookup 112001 priority 11280 protocol 112": (
+        rules.put(Rule(NET6, 48, 112001, 11280, 112)),
+        (
+            "48000000200005060000000000000000 0a0030000000000100000000 1400020020010db8000100000000000000000000"
+            "08000f0081b50100 08000600102c0000 0500150070000000"
         ),
     ),
 }
@@ -184,11 +209,68 @@ def test_pyroute2_reads_our_ipv6_routes_as_they_are_meant() -> None:
     assert (message.get_attr("RTA_DST"), message.get_attr("RTA_PRIORITY")) == ("2001:db8:1::", 0xFFFFFFFF)
 
 
+def a_rule(**changes: Any) -> fibmsg:
+    """What pyroute2 makes of a rule, with these differences."""
+    message = fibmsg()
+    header = {"family": 2, "src_len": 24, "dst_len": 0, "tos": 0, "action": 1, "flags": 0, "table": 252}
+    message.update(header | {key: value for key, value in changes.items() if key in header})
+    attributes = {"FRA_SRC": "10.0.10.0", "FRA_TABLE": 112001, "FRA_PRIORITY": 11208, "FRA_PROTOCOL": 112}
+    attributes |= {"FRA_SUPPRESS_PREFIXLEN": 0xFFFFFFFF} | {k: v for k, v in changes.items() if k not in header}
+    message["attrs"] = list(attributes.items())
+    message.encode()
+    return message
+
+
+@pytest.mark.parametrize(
+    ("changes", "plain"),
+    [
+        ({}, True),
+        ({"FRA_FWMARK": 1}, False),
+        ({"FRA_IIFNAME": "eth0"}, False),
+        ({"FRA_DST": "10.1.0.0", "dst_len": 24}, False),
+        ({"FRA_SUPPRESS_PREFIXLEN": 0}, False),
+        ({"flags": 2}, False),
+        ({"tos": 8}, False),
+        ({"action": 6}, False),
+    ],
+)
+def test_we_read_pyroute2s_rules_as_they_are_meant(changes: dict[str, Any], plain: bool) -> None:
+    ours = Rule(SOURCE, 24, 112001, 11208, 112)
+    assert rules.decode(bytes(a_rule(**changes).data)[16:]) == (ours, plain)
+
+
+def test_pyroute2_reads_our_rules_as_they_are_meant() -> None:
+    message = fibmsg(rules.put(Rule(NET6, 48, 112001, 11280, 112)))
+    message.decode()
+    assert (message["family"], message["src_len"], message["action"]) == (10, 48, 1)
+    assert (message.get_attr("FRA_SRC"), message.get_attr("FRA_TABLE")) == ("2001:db8:1::", 112001)
+    assert (message.get_attr("FRA_PRIORITY"), message.get_attr("FRA_PROTOCOL")) == (11280, 112)
+
+
+@given(st.binary(min_size=4, max_size=4), st.integers(1, 32), *[st.integers(0, 0xFFFFFFFF)] * 2, st.integers(0, 255))
+def test_a_rule_that_is_written_is_read_again(
+    source: bytes, length: int, table: int, priority: int, protocol: int
+) -> None:
+    rule = Rule(source, length, table, priority, protocol)
+    assert rules.decode(rules.put(rule)[16:]) == (rule, True)
+
+
+def test_a_rule_for_packets_from_everywhere_has_no_source() -> None:
+    rule = Rule(bytes(4), 0, 112001, 11232, 112)
+    assert len(rules.put(rule)) == 16 + 12 + 8 + 8 + 8
+    assert rules.decode(rules.put(rule)[16:]) == (rule, True)
+
+
+def test_a_dump_of_a_table_with_a_large_number_names_it_in_an_attribute() -> None:
+    assert routes.dump(socket.AF_INET, table=254)[16:].hex() == "02000000fe00000000000000"
+    assert routes.dump(socket.AF_INET, table=112001)[16:].hex() == "020000000000000000000000" + "08000f0081b50100"
+
+
 @given(st.binary(max_size=200))
 def test_no_bytes_whatever_upset_the_decoders(data: bytes) -> None:
     for _kind, flags, _sequence, _port, body in wire.messages(data):
         wire.acknowledgement(flags, body)
-    for decode in (routes.decode, nexthops.decode, links.decode_link, links.decode_address):
+    for decode in (routes.decode, nexthops.decode, rules.decode, links.decode_link, links.decode_address):
         decode(data)
     wire.acknowledgement(wire.ACK_ATTRIBUTES, data)
 

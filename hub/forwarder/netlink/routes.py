@@ -55,7 +55,8 @@ def _body(family: int, route: Route) -> bytes:
 
 def dump(family: int, protocol: int = 0, table: int = MAIN_TABLE) -> bytes:
     """Ask for the routes of a table, of one protocol or (0) of all; needs a socket with strict checking."""
-    return wire.message(GET, wire.DUMP, _HEADER.pack(family, 0, 0, 0, table, protocol, 0, 0, 0))
+    header = _HEADER.pack(family, 0, 0, 0, table if table < 256 else 0, protocol, 0, 0, 0)
+    return wire.message(GET, wire.DUMP, header + (wire.attribute_u32(_TABLE, table) if table >= 256 else b""))
 
 
 def decode(body: bytes) -> Route | None:

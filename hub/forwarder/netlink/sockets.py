@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from hub.forwarder.netlink import wire
 
-LINKS, IPV4_ADDRESSES, IPV6_ADDRESSES, NEXTHOPS = 1, 5, 9, 32
+LINKS, IPV4_ADDRESSES, IPV4_RULES, IPV6_ADDRESSES, IPV6_RULES, NEXTHOPS = 1, 5, 8, 9, 19, 32
 """Groups of notifications (rtnetlink(7)). Never IPV4_ROUTE or IPV6_ROUTE: with the kernel's default
 `nexthop_compat_mode` each switch of a nexthop would send one message for every route behind it, and wait for them
 (64 ms for 10,000)."""
@@ -163,7 +163,9 @@ class Requests:
 class Notifications:
     """A Notifications is a netlink socket that hears of changes, whoever made them."""
 
-    def __init__(self, groups: Sequence[int] = (LINKS, IPV4_ADDRESSES, IPV6_ADDRESSES, NEXTHOPS)) -> None:
+    def __init__(
+        self, groups: Sequence[int] = (LINKS, IPV4_ADDRESSES, IPV4_RULES, IPV6_ADDRESSES, IPV6_RULES, NEXTHOPS)
+    ) -> None:
         self._socket = _open()
         for group in groups:
             self._socket.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)

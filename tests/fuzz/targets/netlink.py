@@ -11,9 +11,10 @@ from hub.forwarder import fib_plan
 from hub.forwarder.fib_plan import KernelState
 from hub.forwarder.fib_reading import Reading
 from hub.forwarder.interfaces import Interfaces
-from hub.forwarder.netlink import links, nexthops, routes, wire
+from hub.forwarder.netlink import links, nexthops, routes, rules, wire
 from hub.forwarder.netlink.nexthops import Nexthop
 from hub.forwarder.netlink.routes import Route
+from hub.forwarder.netlink.rules import Rule
 from hub.forwarder.netlink.sockets import Failure
 
 _NET = b"\x0a\x01\0\0"
@@ -24,6 +25,7 @@ WORDS = (
     wire.attribute(3, b"wg-bandung\0"),
     wire.attribute_u32(30, 0x504D0001),
     wire.attribute(1, _NET),
+    rules.put(Rule(_NET, 24, 112_000, 11_208, 112)),
 )
 
 
@@ -48,7 +50,7 @@ def check_datagram(data: bytes) -> None:
         total += wire.HEADER.size + len(body)
         assert 0 <= kind <= 0xFFFF
         wire.acknowledgement(flags, body)
-        for decode in (routes.decode, nexthops.decode, links.decode_link, links.decode_address):
+        for decode in (routes.decode, nexthops.decode, rules.decode, links.decode_link, links.decode_address):
             decode(body)
         check_message(f"of the doctor: {network.decode_interface(body)} {network.decode_route(body, {1: 't1'})}", 2000)
         check_message(f"of the doctor: {network.decode_rule(body)}", 100_000)
@@ -66,7 +68,11 @@ def check_acknowledgement(draw: Draw) -> None:
 
 def message(draw: Draw) -> tuple[int, bytes]:
     """The kind and the body of a message that is nearly right."""
-    if draw.flag():
+    if draw.byte() % 8 == 7:
+        numbers = draw.choice((112_000, 254, 112_256)), draw.choice((11_208, 500))
+        rule = Rule(draw.choice((_NET, _NET6)), draw.choice((24, 0)), *numbers, draw.choice((112, 4)))
+        kind, body = rules.NEW, rules.put(rule)[16:]
+    elif draw.flag():
         length, metric = draw.number(0, 129), draw.choice((0, 100, 7, 0xFFFFFFFF))
         destination = draw.choice((_NET, _NET6, draw.raw(draw.choice((4, 3, 16, 0)))))
         length = length if draw.flag() else {4: 24, 16: 48}.get(len(destination), 0)
@@ -116,6 +122,7 @@ def check_reading(draw: Draw) -> None:
             fib_plan.done(operation, have)
     assert not plan
     assert have.nexthops == want.nexthops
+    assert have.rules == want.rules
     assert set(have.routes) <= set(want.routes)
     assert all(want.routes[key] == value for key, value in have.routes.items() if key not in reading.foreign)
     assert all(key in have.routes or key in reading.foreign for key in want.routes)

@@ -65,6 +65,7 @@ _OF_A_CLASS: list[tuple[str, list[Any]]] = [
     ("based_on_epoch", [0, 1, 2, 3, 50, (1 << 53) - 1]),
     ("name", ["bandung", "bogor", "cirebon"]),
     ("branch", ["bogor"]),
+    ("sources", [["10.0.10.0/24"], ["10.0.0.0/16", "10.0.10.0/24"], ["fd00:a::/48"], ["0.0.0.0/0", "::/0"], [], None]),
 ]  # fmt: skip
 _SET_TUNNELS = {"set": "tunnels", "tunnels": _TUNNELS}
 _SET_CLASSES = {
@@ -98,7 +99,7 @@ _LINES: list[Any] = [
 _VALUES: list[Any] = [
     *_CLASS, *_TUNNELS[0], *_NAMES, "t1", "t2", "t3", "bandung", "bogor", "10.1.0.0/24", "10.2.0.0/24", "10.1.0.0/25",
     "set", "tunnels", "classes", "order", "look", "get", "stop", "unreachable", "probe", "prefixes", "prefer", "icmp",
-    "2001:db8:1::/48", "2001:DB8:1::/48", (1 << 53) - 1, _CLASS, _OTHER, _TUNNELS[0],
+    "sources", "2001:db8:1::/48", "2001:DB8:1::/48", (1 << 53) - 1, _CLASS, _OTHER, _TUNNELS[0],
 ]  # fmt: skip
 WORDS = tuple(json.dumps(line).encode()[:60] for line in _LINES) + tuple(json.dumps(word).encode() for word in _VALUES)
 
@@ -256,8 +257,10 @@ def check(world: World, checked: state.SavedState | None = None) -> state.SavedS
         return saved
     assert state.decode(state.encode(saved)) == saved
     assert len(set(saved.ids.values())) == len(saved.ids), "two classes on one nexthop"
-    places = [destination(prefix) for each in saved.classes for prefix in each.prefixes]
-    assert len(set(places)) == len(places), "a prefix is in two classes, or twice in one"
+    sources = [(each, source) for each in saved.classes for source in each.sources or ("",)]
+    places = [(source, destination(prefix)) for each, source in sources for prefix in each.prefixes]
+    assert len(set(places)) == len(places), "a prefix is in two classes of one source, or twice in one"
+    assert len(set(saved.tables.values())) == len(saved.tables), "two sources in one table"
     for each in saved.classes:
         assert each.active is None or each.active in each.order
     return saved
