@@ -31,6 +31,7 @@ CHECKS: tuple[Check, ...] = (
     tunnels.network_manager,
     routes.foreign,
     routes.rules,
+    routes.in_our_tables,
     routes.default_inside,
     daemons.networkd,
     daemons.routing,

@@ -23,6 +23,10 @@ route add 10.1.0.0/24 nhid 5000 proto 112 metric 100
 route add 10.2.0.0/24 nhid 5001 proto 112 metric 100
 route add unreachable 10.1.0.0/24 proto 112 metric 4294967295
 route add 10.3.0.0/24 dev tunnel proto static
+route add 10.1.0.0/24 nhid 5000 proto 112 metric 100 table 112000
+rule add from 10.0.10.0/24 lookup 112000 priority 11208 proto 112
+rule add from 10.0.11.0/24 lookup 77 priority 11208 proto static
+-6 rule add from 2001:db8::/48 lookup 112001 priority 11280 proto 112
 -6 route add 2001:db8:1::/48 nhid 5002 proto 112 metric 100
 -6 route add unreachable 2001:db8:1::/48 proto 112 metric 4294967294
 """
@@ -56,4 +60,6 @@ def test_the_pages_commands_remove_all_that_is_ours_and_nothing_else(hub: str) -
     assert run("ip", "-n", hub, "nexthop") == ""
     for version in ("-4", "-6"):
         assert run("ip", "-n", hub, version, "route", "show", "table", "all", "proto", "112") == ""
+        assert "proto 112" not in run("ip", "-n", hub, version, "rule")
+    assert "lookup 77 proto static" in run("ip", "-n", hub, "rule")
     assert "10.3.0.0/24" in run("ip", "-n", hub, "route")

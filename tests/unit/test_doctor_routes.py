@@ -84,6 +84,32 @@ def test_a_rule_before_the_main_table(rule: Rule, in_table: str, severity: str |
     assert kinds(bad(facts)) == ([(severity, "rule")] if severity else [])
 
 
+@pytest.mark.parametrize(
+    ("in_table", "named"),
+    [
+        (route("10.1.0.0/25", table=112000), True),
+        (route("0.0.0.0/0", table=112000), True),
+        (route("10.1.0.0/24", metric=100, table=112000, protocol=OURS), False),
+        (route("10.1.0.0/25", table=112001), False),
+    ],
+)
+def test_a_route_of_another_program_in_the_table_of_one_of_our_sources(in_table: Route, named: bool) -> None:
+    ours = Rule(4, 11208, 112000, "from 10.0.10.0/24", protocol=OURS, source=ip_network("10.0.10.0/24"))
+    found = bad(machine(rules=(*RULES, ours), routes=others(in_table)))
+    assert kinds(found) == [("warning", "foreign-route")] * named
+    if named:
+        assert "table 112000 of Pointsman, for packets from 10.0.10.0/24, has a route" in found[0].text
+        assert f"ip route del {in_table.prefix} dev eth0 table 112000" in str(found[0].mend)
+
+
+def test_a_rule_of_another_program_that_takes_packets_before_a_rule_of_ours_is_named() -> None:
+    ours = Rule(4, 11208, 112000, "from 10.0.10.0/24", protocol=OURS, source=ip_network("10.0.10.0/24"))
+    theirs = Rule(4, 5000, 51, "from 10.0.10.0/24", source=ip_network("10.0.10.0/24"))
+    in_tables = (route("10.1.0.0/24", table=51), route("10.1.0.0/24", 100, OURS, 112000))
+    finding = the_one(machine(rules=(*RULES, ours, theirs), routes=others(*in_tables)))
+    assert "rule 5000 (from 10.0.10.0/24) looks table 51 up first" in finding.text
+
+
 def test_what_comes_after_an_earlier_look_into_the_main_table_does_not_count() -> None:
     rules = (*RULES, Rule(4, 90, MAIN, suppress=0), Rule(4, 100, 51))
     assert bad(machine(rules=rules, routes=others(route("0.0.0.0/0", table=51)))) == []

@@ -8,6 +8,7 @@ from itertools import takewhile
 
 from hub.doctor.facts import Facts, Route, Rule, Unseen, Wanted
 from hub.doctor.findings import Finding, fine, named, unseen, warning, wrong
+from hub.forwarder import fib_sources
 from hub.forwarder.fib_plan import PROTOCOL, ROUTE_METRIC
 from hub.forwarder.netlink.routes import MAIN_TABLE
 from policies.model.ids import Prefix
@@ -77,6 +78,19 @@ def rules(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
                 yield finding
     if wanted.prefixes and before >= 0:
         yield fine(PLACE, "rule", "no rule before the main table takes packets for branches")
+
+
+def in_our_tables(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
+    """Routes of other programs in the tables that only packets from one of the hub's prefixes are looked up in."""
+    del wanted
+    if isinstance(facts.rules, Unseen) or isinstance(facts.routes, Unseen):
+        return
+    ours = {rule.table: rule for rule in facts.rules if rule.protocol == PROTOCOL and fib_sources.in_range(rule.table)}
+    for route in facts.routes:
+        if route.protocol != PROTOCOL and (rule := ours.get(route.table)) is not None:
+            text = f"table {route.table} of Pointsman, for packets {rule.selector}, has a route of another program"
+            whose = f"{text} to {route.prefix} ({_described(route, facts)})"
+            yield warning(PLACE, "foreign-route", whose, f"{_deletion(route)} table {route.table}")
 
 
 def _is_main(rule: Rule) -> bool:
