@@ -6,8 +6,9 @@ import difflib
 from collections.abc import Iterable
 from functools import lru_cache
 
-KINDS = ("fiber", "wireless", "lte", "5g", "satellite", "dsl", "cable", "microwave", "other")
-"""What an uplink can be; one whose name is a kind is of that kind."""
+from policies.model.kinds import KINDS
+
+__all__ = ["KINDS", "listed", "nearest", "write_instead"]
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
