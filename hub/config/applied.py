@@ -71,6 +71,7 @@ def _files(directory: Path) -> list[Path]:
     """All that `load` would read; what is not there is not copied, and is missed when the copy is read."""
     single = [directory / name for name in (NETWORK, ALLOCATIONS)]
     many = [file for folder in _FOLDERS for file in sorted((directory / folder).glob("*.y*ml"))]
+    many += sorted((directory / "policies").glob("*.py"))
     return [file for file in (*single, *many) if file.is_file()]
 
 
