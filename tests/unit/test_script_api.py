@@ -1,0 +1,160 @@
+"""What scripts are told and may answer: situations, adjustments, steady numbers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import script_rig
+from small_network import a_branch, a_network
+
+from policies.model.clock import Instant
+from policies.model.health import Figures, HealthState, HealthView
+from policies.model.ids import TunnelId
+from policies.model.policy import Change, Metered
+from policies.model.verdicts import Reason, Verdict
+from policies.model.view import LivenessState, LivenessView, View
+from policies.scripts import Adjustment, BranchSituation, TunnelSituation, steady_number
+from policies.scripts.judge import nonsense
+from policies.scripts.situation import network_of, situation_of, situations_of
+
+NINE = datetime(2026, 3, 2, 9, 30, 17, 123456, tzinfo=ZoneInfo("Asia/Jakarta"))
+FIBER, WIRELESS = TunnelId("bandung", "fiber"), TunnelId("bandung", "wireless")
+
+
+def situation(**changes: Any) -> BranchSituation:
+    told: dict[str, Any] = {"view": View(), "health": {}, "drained": frozenset(), "active": FIBER, "wall": NINE}
+    return situation_of(a_branch(), **{**told, **changes})
+
+
+def on(branch: str, tunnel: str) -> Verdict:
+    return Verdict(branch, TunnelId(branch, tunnel), TunnelId(branch, tunnel), None, Reason.PREFERRED, "", ())
+
+
+def test_the_tunnels_are_in_the_order_of_the_policy_whatever_is_wrong_with_them() -> None:
+    dead = View(liveness={FIBER: LivenessView(LivenessState.DOWN)})
+    assert [(t.name, t.rank) for t in situation(view=dead).tunnels] == [("fiber", 0), ("wireless", 1)]
+
+
+def test_a_tunnel_says_where_it_goes() -> None:
+    fiber, wireless = situation().tunnels
+    assert (fiber.kind, fiber.isp, fiber.hub_uplink, fiber.hub_isp) == ("fiber", "isp-fiber", "telkom", "telkom")
+    assert (wireless.hub_uplink, wireless.metered) == ("biznet", False)
+
+
+def test_what_is_not_known_is_neither_up_nor_usable() -> None:
+    fiber = situation().tunnels[0]
+    assert (fiber.liveness, fiber.health) == (LivenessState.UNKNOWN, HealthState.UNKNOWN)
+    assert (fiber.loss, fiber.rtt, fiber.jitter, fiber.usual_rtt) == (None, None, None, None)
+    assert not fiber.usable
+
+
+def test_liveness_and_health_are_told() -> None:
+    view = View(liveness={FIBER: LivenessView(LivenessState.UP, since=Instant(1.0))})
+    measured = HealthView(HealthState.DEGRADED, figures=Figures(0.0519, 0.01234, 0.1234), usual_rtt=1.234)
+    fiber = situation(view=view, health={FIBER: measured}).tunnels[0]
+    assert (fiber.liveness, fiber.health, fiber.usable) == (LivenessState.UP, HealthState.DEGRADED, True)
+    assert (fiber.loss, fiber.rtt, fiber.jitter, fiber.usual_rtt) == (0.05, 0.012, 0.12, 1.2)
+
+
+def test_a_drained_tunnel_is_not_usable_and_one_that_is_about_to_go_counts_as_drained() -> None:
+    view = View(liveness={FIBER: LivenessView(LivenessState.UP), WIRELESS: LivenessView(LivenessState.UP)})
+    leaving = replace(a_branch(), leaving=frozenset({WIRELESS}))
+    told = situation_of(leaving, view, {}, frozenset({FIBER}), None, NINE)
+    assert [(t.drained, t.usable) for t in told.tunnels] == [(True, False), (True, False)]
+
+
+def test_the_active_tunnel_is_marked() -> None:
+    assert situation(active=WIRELESS).active == situation(active=WIRELESS).tunnel("wireless")
+    assert situation(active=None).active is None
+    assert situation().tunnel("moon") is None
+
+
+def test_time_is_told_to_the_minute_so_that_nothing_is_asked_in_vain() -> None:
+    assert situation().wall.isoformat() == "2026-03-02T09:30:00+07:00"
+    assert situation() == situation(wall=NINE + timedelta(seconds=40))
+
+
+def test_the_network_counts_branches_where_they_are_and_names_uplinks_that_nobody_is_on() -> None:
+    intent = a_network(a_branch("bandung", number=1), a_branch("bogor", number=2))
+    network = network_of(intent, {"bandung": on("bandung", "fiber"), "bogor": on("bogor", "fiber")}, NINE)
+    assert network.branches == ("bandung", "bogor")
+    assert network.on_hub_uplink == {"telkom": 2, "biznet": 0}
+    assert network.on_isp == {"isp-fiber": 2, "isp-wireless": 0}
+
+
+def test_a_branch_that_is_being_moved_counts_where_it_goes() -> None:
+    moving = replace(on("bandung", "fiber"), chosen=WIRELESS)
+    assert network_of(a_network(a_branch()), {"bandung": moving}, NINE).on_hub_uplink == {"telkom": 0, "biznet": 1}
+
+
+def test_only_branches_whose_policy_names_a_script_are_asked_about_each_by_its_own_clock() -> None:
+    plain, under = a_branch("bandung", number=1), a_branch("bogor", number=2)
+    under = replace(under, timezone="Asia/Makassar", policy=replace(under.policy, script="even_out.py"))
+    zones = {name: ZoneInfo(name) for name in ("Asia/Jakarta", "Asia/Makassar")}
+    told = situations_of(a_network(plain, under), View(), {}, {}, frozenset(), NINE.astimezone(UTC), zones)
+    assert {script: set(branches) for script, branches in told.by_script.items()} == {"even_out.py": {"bogor"}}
+    assert told.by_script["even_out.py"]["bogor"].wall.isoformat() == "2026-03-02T10:30:00+08:00"
+
+
+def test_an_adjustment_is_what_a_rule_can_set() -> None:
+    adjustment = Adjustment(reason="x", prefer=("lte",), metered=Metered.ALLOWED, ignore_degraded=True)
+    assert adjustment.change == Change(prefer=("lte",), metered=Metered.ALLOWED, ignore_degraded=True)
+    assert Adjustment(reason="x").change == Change()
+
+
+def test_a_steady_number_is_the_same_everywhere_and_differs_by_name() -> None:
+    assert steady_number("bandung") == 17939598874390859288
+    assert len({steady_number(f"branch-{n}") % 1000003 for n in range(500)}) > 490
+
+
+@pytest.mark.parametrize(
+    ("returned", "wrong"),
+    [
+        (None, None),
+        (Adjustment(reason="why"), None),
+        (Adjustment(reason="why", prefer=("lte", "fiber")), None),
+        (Adjustment(reason="why", prefer=("5g", "satellite")), None),
+        (Adjustment(reason="why", metered=Metered.ALLOWED, ignore_degraded=True), None),
+        ("lte", "returned a str, not an Adjustment or None"),
+        (("lte",), "returned a tuple, not an Adjustment or None"),
+        (Adjustment, "returned a type, not an Adjustment or None"),
+        (Adjustment(reason=""), "returned an Adjustment without a reason: say why in a few words"),
+        (Adjustment(reason=None), "returned an Adjustment without a reason: say why in a few words"),  # type: ignore[arg-type]
+        (Adjustment(reason="a\nb"), "returned a reason that is not one line of at most 200 characters"),
+        (Adjustment(reason="x" * 201), "returned a reason that is not one line of at most 200 characters"),
+        (
+            Adjustment(reason="why", prefer=["lte"]),  # type: ignore[arg-type]
+            'returned prefer as a list, not a tuple: write ("fiber", "lte")',
+        ),
+        (
+            Adjustment(reason="why", prefer="lte"),  # type: ignore[arg-type]
+            'returned prefer as a str, not a tuple: write ("fiber", "lte")',
+        ),
+        (Adjustment(reason="why", prefer=()), "returned prefer with 0 names: give 1 to 64, or None"),
+        (Adjustment(reason="why", prefer=("lte",) * 65), "returned prefer with 65 names: give 1 to 64, or None"),
+        (Adjustment(reason="why", prefer=(1,)), "returned prefer with a int in it, not only names"),  # type: ignore[arg-type]
+        (
+            Adjustment(reason="why", prefer=("lte", "mo\non")),
+            'returned prefer with "mo\\non", which is no tunnel of bandung and no kind of uplink',
+        ),
+        (
+            Adjustment(reason="why", metered="allowed"),  # type: ignore[arg-type]
+            "returned metered as a str: write Metered.ALLOWED, for example",
+        ),
+        (
+            Adjustment(reason="why", ignore_degraded=1),  # type: ignore[arg-type]
+            "returned ignore_degraded as a int, not True or False",
+        ),
+    ],
+)
+def test_what_can_be_taken_and_what_is_nonsense(returned: object, wrong: str | None) -> None:
+    assert nonsense(returned, script_rig.a_branch()) == wrong
+
+
+def test_a_tunnel_of_the_branch_may_be_named_though_it_is_no_kind() -> None:
+    branch = replace(script_rig.a_branch(), tunnels=(TunnelSituation(name="old"),))
+    assert nonsense(Adjustment(reason="why", prefer=("old",)), branch) is None
