@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import contextlib
+import importlib
 import sys
 import traceback
 import zoneinfo
@@ -15,6 +16,8 @@ from hub.scripts.examine import MODULES, REFUSED_NAMES, Slip, examine, may_impor
 from policies.scripts.api import Adjustment, BranchSituation, NetworkSituation
 from policies.scripts.judge import nonsense
 
+_OF_DATETIME = ("_strptime", "time")
+"""What `strptime` and `strftime` import, by the `__import__` of whoever calls them."""
 LONGEST_TEXT = 300
 """Characters of what an exception says."""
 
@@ -41,8 +44,8 @@ class FailedError(Exception):
 class Script:
     """A Script is loaded code. `label` is how its file is called in messages."""
 
-    def __init__(self, label: str, text: str) -> None:
-        """Load it.
+    def __init__(self, label: str, text: str, seal: Callable[[], None] = lambda: None) -> None:
+        """Load it. `seal` is called before its first line runs, when all files that it may need have been read.
 
         Raises:
             UnusableError: it is no Python, imports what it may not, has no `adjust`, or raises while it is loaded.
@@ -52,7 +55,7 @@ class Script:
         if slips:
             raise UnusableError(slips)
         try:
-            self._adjust = _load(label, text)
+            self._adjust = _load(label, text, seal)
         except BaseException as error:  # noqa: BLE001 - whatever a script raises, SystemExit too, is its own fault
             line = _line(error, label) or 1
             raise UnusableError((Slip(line, 1, f"cannot be loaded: {_said(error)}", "mend the line"),)) from None
@@ -77,8 +80,11 @@ class Script:
         return code.co_firstlineno if isinstance(code, CodeType) and code.co_filename == self._label else 0
 
 
-def _load(label: str, text: str) -> Adjust:
-    _read_zones(text)
+def _load(label: str, text: str, seal: Callable[[], None]) -> Adjust:
+    tree = ast.parse(text)
+    _read_modules(tree)
+    _read_zones(tree)
+    seal()
     module = ModuleType("policy_script")
     module.__dict__["__builtins__"] = _builtins()
     # Dataclasses look their module up by name while they are made.
@@ -104,14 +110,28 @@ def _import(
     fromlist: tuple[str, ...] = (),
     level: int = 0,
 ) -> ModuleType:
-    if level or not may_import(name):
+    if level or not (may_import(name) or name in _OF_DATETIME):
         raise ImportError(f"a policy script may not import {name}, only {', '.join(MODULES[1:])}")
     return __import__(name, globals, locals, fromlist, level)
 
 
-def _read_zones(text: str) -> None:
-    """Have every time zone that is named in the text in `zoneinfo`'s memory: later no file can be opened."""
-    named = {n.value for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+def _read_modules(tree: ast.Module) -> None:
+    """Have every module that the script imports in memory. One that is not there is missed when the script runs."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            named = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            named = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in named:
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
+
+
+def _read_zones(tree: ast.Module) -> None:
+    """Have every time zone that the script names in the memory of `zoneinfo`."""
+    named = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     for name in sorted(named):
         if len(name) < 40 and name.replace("/", "").replace("_", "").replace("-", "").replace("+", "").isalnum():
             with contextlib.suppress(zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):

@@ -9,7 +9,7 @@ FOLDER = "policies"
 LARGEST_FILE = 256 << 10
 """Bytes."""
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,59}\.py")
+_NAME = re.compile(r"[a-z_][a-z0-9_]{0,59}\.py")
 
 
 class UnreadableScriptError(Exception):

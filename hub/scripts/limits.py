@@ -24,7 +24,7 @@ class Limits:
     longest_wait: float = 60.0
     look: float = 2.0
     memory: int = 256 << 20
-    branches: int = 500
+    branches: int = 250
     printed_lines_a_minute: int = 20
 
 

@@ -20,7 +20,7 @@ from hub.scripts.limits import Limits
 from hub.scripts.lines import Failure, RefusedError, read_loaded
 
 LONGEST_ANSWER = 4 << 20
-"""Bytes of a line; an answer about 500 branches takes some 100 kB."""
+"""Bytes of a line; an answer about 250 branches takes some 35 kB."""
 DUMPED_WITHIN = 0.5
 """Seconds that a worker has to say which line it is in, before it is ended."""
 

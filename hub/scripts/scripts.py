@@ -22,8 +22,8 @@ from policies.scripts.situation import Situations
 
 FIRST_ANSWER_SECONDS = 10.0
 """How long the branches of a script that was never heard may wait for it: then they are decided without."""
-REMEMBER_SECONDS = 5.0
-"""How often what was said is kept, if it has changed."""
+REMEMBER_SECONDS = 1.0
+"""How long after something new was said it is kept, with all that was said meanwhile."""
 
 
 class Scripts:
@@ -48,7 +48,7 @@ class Scripts:
         self._keepers: dict[str, Keeper] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._under: Mapping[str, Mapping[str, BranchSituation]] = {}
-        self._since: dict[str, float] = {}
+        self._since: dict[tuple[str, str], float] = {}
         self._adjustments: dict[str, Adjustment] | None = None
         self._changed, self._said_anew = asyncio.Event(), asyncio.Event()
         self._written = memory_text({})
@@ -69,8 +69,8 @@ class Scripts:
     def _follow(self, situations: Situations) -> None:
         """Have a keeper for every script that is wanted, and know since when its branches wait."""
         now = self._clock()
-        under = {branch for branches in situations.by_script.values() for branch in branches}
-        self._since = {branch: self._since.get(branch, now) for branch in under}
+        under = [(script, branch) for script, branches in situations.by_script.items() for branch in branches]
+        self._since = {one: self._since.get(one, now) for one in under}
         for script in situations.by_script.keys() - self._keepers.keys():
             self._keepers[script] = Keeper(
                 self._directory,
@@ -116,7 +116,7 @@ class Scripts:
             for branch in branches
             if branch not in self._keepers[script].adjustments
             and branch not in self._keepers[script].tried
-            and self._since[branch] > since
+            and self._since[script, branch] > since
         )
 
     @property
@@ -159,19 +159,26 @@ class Scripts:
                 self._said_anew.set()
 
     async def _remember(self, file: Path) -> None:
-        while True:
-            await self._said_anew.wait()
-            self._said_anew.clear()
-            text = memory_text(self._kept())
-            if text == self._written:
-                continue
-            try:
-                await asyncio.to_thread(write_memory, file, text)
-            except OSError as error:
-                self._unwritable = f"{file}: {error.strerror}: what scripts said is not kept over a restart"
-            else:
-                self._written, self._unwritable = text, None
-            await asyncio.sleep(REMEMBER_SECONDS)
+        """Keep what is said, a moment after it was said and when all ends."""
+        try:
+            while True:
+                await self._said_anew.wait()
+                await asyncio.sleep(REMEMBER_SECONDS)
+                self._said_anew.clear()
+                text = memory_text(self._kept())
+                if text != self._written:
+                    await asyncio.to_thread(self._write, file, text)
+        finally:
+            if (text := memory_text(self._kept())) != self._written:
+                self._write(file, text)
+
+    def _write(self, file: Path, text: str) -> None:
+        try:
+            write_memory(file, text)
+        except OSError as error:
+            self._unwritable = f"{file}: {error.strerror}: what scripts said is not kept over a restart"
+        else:
+            self._written, self._unwritable = text, None
 
     def _kept(self) -> dict[str, Remembered]:
         return {

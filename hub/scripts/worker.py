@@ -17,7 +17,6 @@ from typing import Any
 
 from hub.scripts import confine
 from hub.scripts.code import FailedError, Script, UnusableError
-from hub.scripts.examine import MODULES
 from hub.scripts.lines import adjustment_json, branch_json, read_branch, read_network
 from policies.scripts.api import Adjustment, BranchSituation, NetworkSituation
 
@@ -25,8 +24,8 @@ SOCKET = 3
 PRINTED_A_TURN = 4096
 """Characters that a script may print for each question; the rest is only counted."""
 
-_IMPORTED_BY_OTHERS = ("_strptime", "decimal", "fractions", "locale", "numbers", "random")
-"""Modules that those which a script may import read only when they need them: too late, as no file can be opened."""
+_IMPORTED_LATE = ("_strptime", "decimal", "fractions", "locale", "numbers", "random", "traceback")
+"""Modules that others import only when they need them: too late, as no file can be opened then."""
 
 
 class Printed:
@@ -76,7 +75,6 @@ def main() -> None:
     turns = _lines()
     script = _load(next(turns, None), printed)
     if script is not None:
-        confine.seal(SOCKET + 1)
         for turn, line in enumerate(turns):
             confine.begin_turn()
             _say(answer(script, json.loads(line), turn))
@@ -86,12 +84,12 @@ def main() -> None:
 def _load(line: bytes | None, printed: Printed) -> Script | None:
     if line is None:
         return None
-    for module in (*MODULES, *_IMPORTED_BY_OTHERS):
+    for module in _IMPORTED_LATE:
         importlib.import_module(module)
     confine.begin_turn()
     told = json.loads(line)["load"]
     try:
-        script = Script(told["label"], told["text"])
+        script = Script(told["label"], told["text"], lambda: confine.seal(SOCKET + 1))
     except UnusableError as error:
         _say({"slips": [{"line": s.line, "column": s.column, "text": s.text, "mend": s.mend} for s in error.slips]})
         return None

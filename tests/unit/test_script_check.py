@@ -44,11 +44,8 @@ def directory(tmp_path: Path) -> Path:
         ),
         (BY_TUNNEL + "    while True: pass\n", "policies/x.py:4:1: took longer than 200 ms of processor time when"),
         (
-            BY_TUNNEL + "    if first.health is HealthState.DEGRADED: first.loss.x\n",
-            (
-                "policies/x.py:4:1: adjust raised AttributeError: 'float' object has no attribute 'x', for bandung when "
-                "tunnel 1 is degraded\n"
-            ),
+            BY_TUNNEL + "    if first.health is HealthState.DEGRADED: raise ValueError('bad')\n",
+            "policies/x.py:4:1: adjust raised ValueError: bad, for bandung when tunnel 1 is degraded\n",
         ),
     ],
     ids=[

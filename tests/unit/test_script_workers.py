@@ -28,6 +28,7 @@ from script_rig import (
 from waiting import until
 
 from hub.scripts.lines import branch_json, network_json
+from hub.scripts.memory import read_memory
 from policies.scripts.api import Adjustment
 
 WHEN_DOWN = HEAD + (
@@ -326,13 +327,13 @@ def test_no_process_is_left_when_the_controller_stops(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
-def test_a_worker_that_loops_ends_with_a_controller_that_was_killed(tmp_path: Path) -> None:
+def test_a_worker_that_hangs_ends_with_a_controller_that_was_killed(tmp_path: Path) -> None:
     program = (
         "import asyncio, sys\n"
         "from hub.scripts.limits import Limits\n"
         "from hub.scripts.process import Worker\n"
         "async def main():\n"
-        "    text = 'def adjust(branch, network):\\n    while True: pass\\n'\n"
+        "    text = 'import enum\\ndef adjust(branch, network): enum.sys.modules[\"time\"].sleep(1000)\\n'\n"
         "    worker = await Worker.start('policies/x.py', text, Limits(), print)\n"
         "    print(worker.pid, flush=True)\n"
         "    await worker.ask(sys.argv[1].encode() + b'\\n', 1000.0)\n"
@@ -349,32 +350,75 @@ def test_a_worker_that_loops_ends_with_a_controller_that_was_killed(tmp_path: Pa
     asyncio.run(until(lambda: not worker.exists() or " Z " in (worker / "stat").read_text()))
 
 
-def test_a_script_that_means_harm_opens_no_file_no_socket_and_starts_no_program(tmp_path: Path) -> None:
-    tries = {
-        "reads": "os.open('/etc/hostname', os.O_RDONLY)",
-        "writes": f"os.open('{tmp_path}/made', os.O_CREAT | os.O_WRONLY)",
-        "connects": "enum.sys.modules['_socket'].socket()",
-        "pipes": "os.pipe()",
-        "has rights": "0 if 'CapEff:\\t0000000000000000' in SELF else 1 / 0",
-    }
-    code = OS + "import math\nSELF = ''\n"
-    # What is read here is read before the script is sealed in.
-    code += "d = os.open('/proc/self/status', os.O_RDONLY)\nSELF = os.read(d, 4096).decode()\nos.close(d)\n"
-    code += "enum.sys.modules['importlib'].import_module('_socket')\n"
-    code += HEAD + "def adjust(branch, network):\n    done = []\n"
-    for name, expression in tries.items():
-        code += f"    try:\n        {expression}\n        done.append({name!r})\n    except OSError: pass\n"
-    code += f"    os.system('/bin/sh -c \"touch {tmp_path}/started\"')\n"
-    code += "    return Adjustment(reason=' '.join(done))\n"
+HARM = {
+    "reads": "os.open('/etc/hostname', os.O_RDONLY)",
+    "writes": "os.open('{here}/made', os.O_CREAT | os.O_WRONLY)",
+    "pipes": "os.pipe()",
+    "connects": "connect()",
+    "takes back": "limit(7, (100, 100))",
+}
+"""What the process of a script must not be able to do."""
+
+
+@pytest.mark.parametrize("when", ["when it is loaded", "when it is asked"])
+def test_a_script_that_means_harm_opens_no_file_no_socket_and_starts_no_program(tmp_path: Path, when: str) -> None:
+    code = OS + HEAD + "limit = enum.sys.modules['resource'].setrlimit\nDONE = []\n"
+    code += "def connect():\n    if enum.sys.modules['ctypes'].CDLL(None).socket(2, 1, 0) < 0: raise OSError\n"
+    code += "def harm():\n    done = []\n"
+    for name, expression in HARM.items():
+        code += f"    try:\n        {expression.format(here=tmp_path)}\n        done.append({name!r})\n"
+        code += "    except (OSError, ValueError): pass\n"
+    code += f"    os.system('/bin/sh -c \"touch {tmp_path}/started\"')\n    return done\n"
+    harm = "DONE" if when == "when it is loaded" else "harm()"
+    code += f"DONE = harm()\ndef adjust(branch, network): return Adjustment(reason=str({harm}))\n"
+    if when == "when it is asked":
+        code = code.replace("DONE = harm()\n", "")
 
     async def scene() -> None:
         async with Rig(tmp_path).running() as rig:
             rig.write("harm.py", code)
             rig.want(under("harm.py", a_branch()))
             await until(lambda: rig.reasons() or rig.scripts.problems)
-            assert rig.reasons() == {"bandung": "has rights"}
-            assert not (tmp_path / "made").exists()
-            assert not (tmp_path / "started").exists()
+            assert rig.reasons() == {"bandung": "[]"}, rig.texts()
+
+    asyncio.run(scene())
+    assert {file.name for file in tmp_path.iterdir()} == {"policies"}
+
+
+def test_a_worker_has_no_rights_and_cannot_gain_any(tmp_path: Path) -> None:
+    async def scene() -> str:
+        async with Rig(tmp_path).running() as rig:
+            rig.write("lte.py", PREFER_LTE)
+            rig.want(under("lte.py", a_branch()))
+            await until(rig.reasons)
+            return await asyncio.to_thread(Path(f"/proc/{rig.scripts.pid_of('lte.py')}/status").read_text)
+
+    status = dict(line.split(":\t", 1) for line in asyncio.run(scene()).splitlines())
+    assert {status[name] for name in ("CapEff", "CapPrm", "CapInh", "CapAmb")} == {"0" * 16}
+    assert status["NoNewPrivs"] == "1"
+
+
+def test_what_a_script_imports_and_the_zones_that_it_names_are_there_though_no_file_can_be_opened(
+    tmp_path: Path,
+) -> None:
+    code = (
+        "from zoneinfo import ZoneInfo\nfrom policies.scripts.examples.month_end import month_ends\n"
+        "import statistics\nfrom datetime import datetime\n"
+        + HEAD
+        + "def adjust(branch, network):\n"
+        + "    import policies.survivor\n"
+        + "    there = branch.wall.astimezone(ZoneInfo('America/St_Johns')).isoformat()\n"
+        + "    parsed = datetime.strptime('2026-01-02', '%Y-%m-%d').strftime('%d')\n"
+        + "    middle = statistics.quantiles([1, 2, 3])[1] + statistics.mean([1, 2])\n"
+        + "    return Adjustment(reason=f'{there} {parsed} {middle} {month_ends(branch.wall).day}')\n"
+    )
+
+    async def scene() -> None:
+        async with Rig(tmp_path).running() as rig:
+            rig.write("needs.py", code)
+            rig.want(under("needs.py", a_branch()))
+            await until(lambda: rig.reasons() or rig.scripts.problems)
+            assert rig.reasons() == {"bandung": "2026-03-01T23:00:00-03:30 02 3.5 1"}, rig.texts()
 
     asyncio.run(scene())
 
@@ -386,7 +430,7 @@ def test_what_was_said_last_outlives_the_controller(tmp_path: Path) -> None:
         async with Rig(tmp_path, memory=memory).running() as rig:
             rig.write("lte.py", PREFER_LTE)
             rig.want(under("lte.py", a_branch()))
-            await until(lambda: memory.exists() and "always lte" in memory.read_text())
+            await until(lambda: memory.exists() and '"bandung"' in memory.read_text())
 
     async def second() -> None:
         rig = Rig(tmp_path, memory=memory)
@@ -402,6 +446,30 @@ def test_what_was_said_last_outlives_the_controller(tmp_path: Path) -> None:
 
     asyncio.run(first())
     asyncio.run(second())
+
+
+def test_what_was_said_in_the_last_moment_is_kept_when_the_controller_stops(tmp_path: Path) -> None:
+    memory = tmp_path / "scripts.json"
+
+    async def scene() -> None:
+        async with Rig(tmp_path, memory=memory).running() as rig:
+            rig.write("lte.py", PREFER_LTE)
+            rig.want(under("lte.py", a_branch()))
+            await until(rig.reasons)
+
+    asyncio.run(scene())
+    assert read_memory(memory)["lte.py"].adjustments == {"bandung": Adjustment(reason="always lte", prefer=("lte",))}
+
+
+def test_a_memory_that_cannot_be_written_is_a_problem_and_stops_nothing(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with Rig(tmp_path, memory=tmp_path / "nowhere" / "scripts.json").running() as rig:
+            rig.write("lte.py", PREFER_LTE)
+            rig.want(under("lte.py", a_branch()))
+            await until(lambda: "script:memory" in rig.scripts.problems)
+            assert rig.reasons() == {"bandung": "always lte"}
+
+    asyncio.run(scene())
 
 
 @pytest.mark.parametrize(
