@@ -105,7 +105,7 @@ def situations_of(
 ) -> Situations:
     """The situations of all branches whose policy names a script. `zones` are the branches' time zones by name.
 
-    It takes some 20 µs a branch and more: who decides often keeps what did not change, and uses `situation_of`.
+    It takes tens of microseconds a branch: who decides often keeps what did not change, and uses `situation_of`.
     """
     by_script: dict[str, dict[str, BranchSituation]] = {}
     for name, branch in intent.branches.items():
