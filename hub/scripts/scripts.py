@@ -1,7 +1,7 @@
 """All policy scripts of a hub, for the controller's loop.
 
     loop -- want(situations) --> Scripts -- one keeper a script --> worker processes
-    loop <-- told(branches) ---- Scripts      (then look at `adjustments`, and decide these branches again)
+    loop <-- told(branches) ---- Scripts      (then take `changes`, and decide these branches again)
 
 The loop never waits: it decides with the adjustments that are there.
 """
@@ -17,6 +17,7 @@ from pathlib import Path
 from hub.scripts.keeper import Keeper
 from hub.scripts.limits import LIMITS, Limits
 from hub.scripts.memory import Remembered, memory_text, read_memory, write_memory
+from policies.model.policy import Change
 from policies.scripts.api import Adjustment, BranchSituation
 from policies.scripts.situation import Situations
 
@@ -102,6 +103,11 @@ class Scripts:
                 if (adjustment := self._keepers[script].adjustments.get(branch)) is not None
             }
         return self._adjustments
+
+    @property
+    def changes(self) -> Mapping[str, Change]:
+        """The same as the core takes it (`policies.model.events.Adjusted`)."""
+        return {branch: adjustment.change for branch, adjustment in self.adjustments.items()}
 
     @property
     def waiting(self) -> frozenset[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from policies.model.clock import Instant, Now
 from policies.model.health import HealthState
 from policies.model.intent import Intent
 from policies.model.view import LivenessState, View
@@ -15,7 +16,7 @@ from policies.scripts.situation import network_of, situation_of
 Change = Callable[[TunnelSituation], TunnelSituation]
 
 MOST_BRANCHES = 100
-NOON = datetime(2024, 2, 29, 12, 0, tzinfo=UTC)
+NOON = Now(Instant(0.0), datetime(2024, 2, 29, 12, 0, tzinfo=UTC))
 """A moment like any other, so that a check says the same every day."""
 
 
@@ -23,7 +24,7 @@ def trials(intent: Intent, script: str) -> Iterator[tuple[str, NetworkSituation,
     """What is tried, in words, with the situations of the branches under this script."""
     under = [branch for branch in intent.branches.values() if branch.policy.script == script][:MOST_BRANCHES]
     network = network_of(intent, {}, NOON)
-    unknown = {branch.name: situation_of(branch, View(), {}, frozenset(), None, NOON) for branch in under}
+    unknown = {branch.name: situation_of(branch, View(), None, NOON) for branch in under}
     well = {name: _each(branch, _well) for name, branch in unknown.items()}
     yield "when nothing is known yet", network, unknown
     yield "when all is well", network, well

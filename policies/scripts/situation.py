@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import datetime, timedelta, timezone
 
-from policies.model.health import NOT_MEASURED, HealthView
+from policies.model.clock import Now
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Intent, Tunnel
 from policies.model.verdicts import Verdict
 from policies.model.view import View
 from policies.ranking import standing_order
+from policies.schedule import local
 from policies.scripts.api import BranchSituation, NetworkSituation, TunnelSituation
 
 
@@ -24,21 +25,14 @@ class Situations:
     by_script: Mapping[str, Mapping[str, BranchSituation]] = field(default_factory=dict)
 
 
-def situation_of(
-    branch: Branch,
-    view: View,
-    health: Mapping[TunnelId, HealthView],
-    drained: frozenset[TunnelId],
-    active: TunnelId | None,
-    wall: datetime,
-) -> BranchSituation:
-    """The situation of a branch that is on `active`. `wall` is the time in its zone."""
-    out_of_service = drained | branch.leaving
+def situation_of(branch: Branch, view: View, active: TunnelId | None, now: Now) -> BranchSituation:
+    """The situation of a branch that is on `active`."""
+    out_of_service = view.overridden(branch.name).drained | branch.leaving
     return BranchSituation(
         name=branch.name,
-        wall=to_the_minute(wall),
+        wall=to_the_minute(local(now, branch.timezone)),
         tunnels=tuple(
-            _tunnel(tunnel, rank, view, health, tunnel.id in out_of_service, tunnel.id == active)
+            _tunnel(tunnel, view, rank=rank, drained=tunnel.id in out_of_service, active=tunnel.id == active)
             for rank, tunnel in enumerate(standing_order(branch))
         ),
         policy=branch.policy.name,
@@ -47,15 +41,8 @@ def situation_of(
     )
 
 
-def _tunnel(
-    tunnel: Tunnel,
-    rank: int,
-    view: View,
-    health: Mapping[TunnelId, HealthView],
-    drained: bool,  # noqa: FBT001
-    active: bool,  # noqa: FBT001
-) -> TunnelSituation:
-    measured = health.get(tunnel.id, NOT_MEASURED)
+def _tunnel(tunnel: Tunnel, view: View, *, rank: int, drained: bool, active: bool) -> TunnelSituation:
+    measured = view.health_of(tunnel.id)
     return TunnelSituation(
         name=tunnel.id.name,
         kind=tunnel.uplink.kind,
@@ -75,8 +62,9 @@ def _tunnel(
     )
 
 
-def network_of(intent: Intent, verdicts: Mapping[str, Verdict], wall: datetime) -> NetworkSituation:
-    """The situation of the network; a branch counts where it was decided to be. `wall` is the time in its zone."""
+def network_of(intent: Intent, verdicts: Mapping[str, Verdict], now: Now) -> NetworkSituation:
+    """The situation of the network; a branch counts where it was decided to be."""
+    wall = to_the_minute(local(now, intent.timezone))
     tunnels = intent.tunnels()
     on_hub_uplink = Counter(dict.fromkeys(intent.hub.uplinks, 0))
     on_isp = Counter(dict.fromkeys(sorted({tunnel.uplink.isp for tunnel in tunnels.values()}), 0))
@@ -87,37 +75,25 @@ def network_of(intent: Intent, verdicts: Mapping[str, Verdict], wall: datetime) 
             on_isp[tunnels[on].uplink.isp] += 1
     return NetworkSituation(
         name=intent.network,
-        wall=to_the_minute(wall),
+        wall=wall,
         branches=tuple(intent.branches),
         on_hub_uplink=dict(on_hub_uplink),
         on_isp=dict(on_isp),
     )
 
 
-def situations_of(
-    intent: Intent,
-    view: View,
-    verdicts: Mapping[str, Verdict],
-    health: Mapping[TunnelId, HealthView],
-    drained: frozenset[TunnelId],
-    wall: datetime,
-    zones: Mapping[str, tzinfo],
-) -> Situations:
-    """The situations of all branches whose policy names a script. `zones` are the branches' time zones by name.
+def situations_of(intent: Intent, view: View, verdicts: Mapping[str, Verdict], now: Now) -> Situations:
+    """The situations of all branches whose policy names a script.
 
     It takes tens of microseconds a branch: who decides often keeps what did not change, and uses `situation_of`.
     """
     by_script: dict[str, dict[str, BranchSituation]] = {}
     for name, branch in intent.branches.items():
-        if branch.policy.script is None:
-            continue
-        verdict = verdicts.get(name)
-        on = verdict.active if verdict is not None else None
-        local = wall.astimezone(zones[branch.timezone])
-        by_script.setdefault(branch.policy.script, {})[name] = situation_of(branch, view, health, drained, on, local)
-    if not by_script:
-        return Situations(NetworkSituation(name=intent.network, wall=to_the_minute(wall)))
-    return Situations(network_of(intent, verdicts, wall), by_script)
+        if branch.policy.script is not None:
+            verdict = verdicts.get(name)
+            on = verdict.active if verdict is not None else None
+            by_script.setdefault(branch.policy.script, {})[name] = situation_of(branch, view, on, now)
+    return Situations(network_of(intent, verdicts if by_script else {}, now), by_script)
 
 
 def to_the_minute(wall: datetime) -> datetime:

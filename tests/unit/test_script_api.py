@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 import script_rig
 from small_network import a_branch, a_network
 
-from policies.model.clock import Instant
+from policies.model.clock import Instant, Now
 from policies.model.health import Figures, HealthState, HealthView
 from policies.model.ids import TunnelId
+from policies.model.overrides import InForce
 from policies.model.policy import Change, Metered
 from policies.model.verdicts import Reason, Verdict
 from policies.model.view import LivenessState, LivenessView, View
@@ -25,9 +25,12 @@ NINE = datetime(2026, 3, 2, 9, 30, 17, 123456, tzinfo=ZoneInfo("Asia/Jakarta"))
 FIBER, WIRELESS = TunnelId("bandung", "fiber"), TunnelId("bandung", "wireless")
 
 
-def situation(**changes: Any) -> BranchSituation:
-    told: dict[str, Any] = {"view": View(), "health": {}, "drained": frozenset(), "active": FIBER, "wall": NINE}
-    return situation_of(a_branch(), **{**told, **changes})
+def at(wall: datetime = NINE) -> Now:
+    return Now(Instant(1000.0), wall)
+
+
+def situation(view: View | None = None, active: TunnelId | None = FIBER, now: datetime = NINE) -> BranchSituation:
+    return situation_of(a_branch(), view or View(), active, at(now))
 
 
 def on(branch: str, tunnel: str) -> Verdict:
@@ -36,7 +39,7 @@ def on(branch: str, tunnel: str) -> Verdict:
 
 def test_the_tunnels_are_in_the_order_of_the_policy_whatever_is_wrong_with_them() -> None:
     dead = View(liveness={FIBER: LivenessView(LivenessState.DOWN)})
-    assert [(t.name, t.rank) for t in situation(view=dead).tunnels] == [("fiber", 0), ("wireless", 1)]
+    assert [(t.name, t.rank) for t in situation(dead).tunnels] == [("fiber", 0), ("wireless", 1)]
 
 
 def test_a_tunnel_says_where_it_goes() -> None:
@@ -53,17 +56,17 @@ def test_what_is_not_known_is_neither_up_nor_usable() -> None:
 
 
 def test_liveness_and_health_are_told() -> None:
-    view = View(liveness={FIBER: LivenessView(LivenessState.UP, since=Instant(1.0))})
     measured = HealthView(HealthState.DEGRADED, figures=Figures(0.0519, 0.01234, 0.1234), usual_rtt=1.234)
-    fiber = situation(view=view, health={FIBER: measured}).tunnels[0]
+    view = View(liveness={FIBER: LivenessView(LivenessState.UP)}, health={FIBER: measured})
+    fiber = situation(view).tunnels[0]
     assert (fiber.liveness, fiber.health, fiber.usable) == (LivenessState.UP, HealthState.DEGRADED, True)
     assert (fiber.loss, fiber.rtt, fiber.jitter, fiber.usual_rtt) == (0.05, 0.012, 0.12, 1.2)
 
 
 def test_a_drained_tunnel_is_not_usable_and_one_that_is_about_to_go_counts_as_drained() -> None:
-    view = View(liveness={FIBER: LivenessView(LivenessState.UP), WIRELESS: LivenessView(LivenessState.UP)})
-    leaving = replace(a_branch(), leaving=frozenset({WIRELESS}))
-    told = situation_of(leaving, view, {}, frozenset({FIBER}), None, NINE)
+    live = {FIBER: LivenessView(LivenessState.UP), WIRELESS: LivenessView(LivenessState.UP)}
+    view = View(liveness=live, in_force={"bandung": InForce(drained=frozenset({FIBER}))})
+    told = situation_of(replace(a_branch(), leaving=frozenset({WIRELESS})), view, None, at())
     assert [(t.drained, t.usable) for t in told.tunnels] == [(True, False), (True, False)]
 
 
@@ -75,12 +78,12 @@ def test_the_active_tunnel_is_marked() -> None:
 
 def test_time_is_told_to_the_minute_so_that_nothing_is_asked_in_vain() -> None:
     assert situation().wall.isoformat() == "2026-03-02T09:30:00+07:00"
-    assert situation() == situation(wall=NINE + timedelta(seconds=40))
+    assert situation() == situation(now=NINE + timedelta(seconds=40))
 
 
 def test_the_network_counts_branches_where_they_are_and_names_uplinks_that_nobody_is_on() -> None:
     intent = a_network(a_branch("bandung", number=1), a_branch("bogor", number=2))
-    network = network_of(intent, {"bandung": on("bandung", "fiber"), "bogor": on("bogor", "fiber")}, NINE)
+    network = network_of(intent, {"bandung": on("bandung", "fiber"), "bogor": on("bogor", "fiber")}, at())
     assert network.branches == ("bandung", "bogor")
     assert network.on_hub_uplink == {"telkom": 2, "biznet": 0}
     assert network.on_isp == {"isp-fiber": 2, "isp-wireless": 0}
@@ -88,14 +91,14 @@ def test_the_network_counts_branches_where_they_are_and_names_uplinks_that_nobod
 
 def test_a_branch_that_is_being_moved_counts_where_it_goes() -> None:
     moving = replace(on("bandung", "fiber"), chosen=WIRELESS)
-    assert network_of(a_network(a_branch()), {"bandung": moving}, NINE).on_hub_uplink == {"telkom": 0, "biznet": 1}
+    assert network_of(a_network(a_branch()), {"bandung": moving}, at()).on_hub_uplink == {"telkom": 0, "biznet": 1}
 
 
 def test_only_branches_whose_policy_names_a_script_are_asked_about_each_by_its_own_clock() -> None:
     plain, under = a_branch("bandung", number=1), a_branch("bogor", number=2)
     under = replace(under, timezone="Asia/Makassar", policy=replace(under.policy, script="even_out.py"))
-    zones = {name: ZoneInfo(name) for name in ("Asia/Jakarta", "Asia/Makassar")}
-    told = situations_of(a_network(plain, under), View(), {}, {}, frozenset(), NINE.astimezone(UTC), zones)
+    told = situations_of(a_network(plain, under), View(), {}, at(NINE.astimezone(UTC)))
+    assert told.network.wall.isoformat() == "2026-03-02T09:30:00+07:00"
     assert {script: set(branches) for script, branches in told.by_script.items()} == {"even_out.py": {"bogor"}}
     assert told.by_script["even_out.py"]["bogor"].wall.isoformat() == "2026-03-02T10:30:00+08:00"
 

@@ -47,6 +47,7 @@ def test_what_a_script_returns_is_there_to_be_decided_by(tmp_path: Path) -> None
             await until(lambda: rig.told)
             expected = Adjustment(prefer=("lte",), reason="always lte")
             assert rig.scripts.adjustments == {"bandung": expected, "bogor": expected}
+            assert rig.scripts.changes == {"bandung": expected.change, "bogor": expected.change}
             assert rig.told == [frozenset({"bandung", "bogor"})]
             assert not rig.scripts.problems
 
