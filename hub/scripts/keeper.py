@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from hub.scripts.faults import Faults
@@ -47,6 +47,8 @@ class Keeper:
         self._branches: Mapping[str, BranchSituation] = {}
         self._asked: dict[str, BranchSituation] = {}
         self._asked_in: NetworkSituation | None = None
+        self._suspects: set[str] = set()
+        self._suspects_at_once = limits.branches
         self._wanted = asyncio.Event()
         self._worker: Worker | None = None
         self._seen: str | None = None
@@ -143,9 +145,9 @@ class Keeper:
         await self._end()
         fresh = text != self.text
         self._worker, self.text = worker, text
-        self._asked, self._asked_in = {}, None
         if fresh:
-            self._wait = 0.0
+            self._asked, self._asked_in = {}, None
+            self._suspects, self._wait = set(), 0.0
             self.faults.forget()
             self._say(f"{label_of(self._name)}: loaded")
             self._told(frozenset())  # there is something new to be remembered
@@ -162,7 +164,6 @@ class Keeper:
             self._failed(error.failure)
         else:
             self._worker = worker
-            self._asked, self._asked_in = {}, None
 
     async def _ask(self, worker: Worker) -> None:
         """Ask about the branches whose situation is another one than was asked about last."""
@@ -173,16 +174,35 @@ class Keeper:
             self._asked, self._asked_in = {}, network
         due = await self._due(dict(self._branches))
         self._ask_at = self._clock() + self._limits.pause
-        for first in range(0, len(due), self._limits.branches):
-            batch = {branch.name: branch for branch in due[first : first + self._limits.branches]}
+        for batch in self._batches(due):
             try:
                 answer = await self._question(worker, network, batch)
             except WorkerFailedError as error:
                 await self._end()
                 self._failed(error.failure)
+                self._suspect(batch, error.failure)
                 return
             self._asked |= batch
+            self._suspects -= batch.keys()
             self._take(answer, batch)
+
+    def _batches(self, due: list[BranchSituation]) -> Iterator[dict[str, BranchSituation]]:
+        """What is asked at once. The branches of a question that was the end of a worker come last, and fewer."""
+        groups = (
+            ([branch for branch in due if branch.name not in self._suspects], self._limits.branches),
+            ([branch for branch in due if branch.name in self._suspects], self._suspects_at_once),
+        )
+        for branches, most in groups:
+            for first in range(0, len(branches), most):
+                yield {branch.name: branch for branch in branches[first : first + most]}
+
+    def _suspect(self, batch: dict[str, BranchSituation], failure: Failure) -> None:
+        """Find the branch for which the script fails so, by halves; it is asked about again when it has changed."""
+        self._suspects |= batch.keys()
+        self._suspects_at_once = max(1, len(batch) // 2)
+        if len(batch) == 1:
+            self._asked |= batch
+            self.faults.answered(frozenset(), dict.fromkeys(batch, failure))
 
     async def _due(self, every: Mapping[str, BranchSituation]) -> list[BranchSituation]:
         self._asked = {name: asked for name, asked in self._asked.items() if name in every}

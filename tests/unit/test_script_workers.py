@@ -24,8 +24,8 @@ from script_rig import (
     fiber_down,
     printed,
     under,
+    until,
 )
-from waiting import until
 
 from hub.scripts.lines import branch_json, network_json
 from hub.scripts.memory import read_memory
@@ -168,6 +168,25 @@ def test_one_branch_that_fails_spoils_no_other_of_the_same_script(tmp_path: Path
             assert rig.reasons() == {"bogor": "always lte"}
             assert "policies/picky.py:3: adjust raised KeyError: 'bandung', for bandung and 1 more" in rig.texts()
             assert rig.scripts.counters["script faults"] == 2
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    "ending", ["all(True for _ in iter(int, 1))", "enum.sys.modules['os']._exit(3)"], ids=["loops", "dies"]
+)
+def test_one_branch_that_ends_the_worker_is_found_and_the_others_are_answered(tmp_path: Path, ending: str) -> None:
+    async def scene() -> None:
+        async with Rig(tmp_path).running() as rig:
+            rig.write(
+                "picky.py", OS + PREFER_LTE.replace("    return", f"    if branch.name == 'b3': {ending}\n    return")
+            )
+            rig.want(under("picky.py", *(a_branch(f"b{number}") for number in range(6))))
+            await until(lambda: len(rig.reasons()) == 5 and "for b3:" in rig.texts())
+            assert "b3" not in rig.reasons()
+            rig.want(under("picky.py", *(fiber_down(f"b{number}") for number in range(3))))
+            await until(lambda: not rig.scripts.problems)
+            assert rig.reasons() == dict.fromkeys(("b0", "b1", "b2"), "always lte")
 
     asyncio.run(scene())
 
