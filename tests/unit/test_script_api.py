@@ -17,9 +17,11 @@ from policies.model.overrides import InForce
 from policies.model.policy import Change, Metered
 from policies.model.verdicts import Reason, Verdict
 from policies.model.view import LivenessState, LivenessView, View
+from policies.ranking import standing_order
 from policies.scripts import Adjustment, BranchSituation, TunnelSituation, steady_number
 from policies.scripts.judge import nonsense
 from policies.scripts.situation import network_of, situation_of, situations_of
+from policies.steering import steerings
 
 NINE = datetime(2026, 3, 2, 9, 30, 17, 123456, tzinfo=ZoneInfo("Asia/Jakarta"))
 FIBER, WIRELESS = TunnelId("bandung", "fiber"), TunnelId("bandung", "wireless")
@@ -161,3 +163,10 @@ def test_what_can_be_taken_and_what_is_nonsense(returned: object, wrong: str | N
 def test_a_tunnel_of_the_branch_may_be_named_though_it_is_no_kind() -> None:
     branch = replace(script_rig.a_branch(), tunnels=(TunnelSituation(name="old"),))
     assert nonsense(Adjustment(reason="why", prefer=("old",)), branch) is None
+
+
+def test_the_core_ranks_by_what_a_script_prefers() -> None:
+    adjusted = View(adjustments={"bandung": Adjustment(reason="why", prefer=("wireless",)).change})
+    (steering,) = steerings(a_branch(), adjusted, at())
+    assert [tunnel.id.name for tunnel in standing_order(a_branch(), steering)] == ["wireless", "fiber"]
+    assert [tunnel.name for tunnel in situation(adjusted).tunnels] == ["fiber", "wireless"], "rank is the policy's"
