@@ -1,0 +1,111 @@
+"""memory: all that is remembered of one tunnel's health. A value: nothing here changes, a new one is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from policies.health.damping import NO_PENALTY, Penalty, counted
+from policies.health.suspicion import UNUSED, Allowance, Suspicion, Wish
+from policies.health.usual import NO_USUAL, Usual
+from policies.health.window import NO_SAMPLES, Window, makes_sense
+from policies.model.clock import NEVER, Instant
+from policies.model.health import NOT_MEASURED, Damping, HealthLimits, HealthState, HealthView, Samples
+
+DIED = "not measured since it died"
+
+
+@dataclass(frozen=True, slots=True)
+class Degraded:
+    """A Degraded is since when a tunnel's own figures have been bad, and by which."""
+
+    since: Instant
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A Judged is by what, and when, a tunnel was judged since the last samples, and what was wished for."""
+
+    limits: HealthLimits
+    damping: Damping | None
+    failing: tuple[str, ...]
+    at: Instant
+    wish: Wish | None
+
+    def still_holds(
+        self, limits: HealthLimits, damping: Damping | None, failing: tuple[str, ...], view: HealthView, now: Instant
+    ) -> bool:
+        """Whether it need not be looked at again: nothing is new, and time alone changes nothing yet."""
+        same = limits is self.limits or limits == self.limits
+        asked = same and damping == self.damping and failing == self.failing
+        return asked and self.at <= now and (view.next_at is None or now < view.next_at)
+
+
+@dataclass(frozen=True, slots=True)
+class HealthMemory:
+    """A HealthMemory is what is remembered of one tunnel's health; `view` is what was believed when it was last judged.
+
+    `window` has the samples since `alive_since`; `answered` says whether a probe was ever answered. `usual` was learnt
+    from all samples before `learnt_at`; the figures of `view` are those of `shown_at`. `is_dead`: liveness says so, and
+    what is sampled meanwhile is not looked at.
+    """
+
+    window: Window = NO_SAMPLES
+    usual: Usual = NO_USUAL
+    learnt_at: Instant = NEVER
+    degraded: Degraded | None = None
+    suspicion: Suspicion | None = None
+    allowance: Allowance = UNUSED
+    penalty: Penalty = NO_PENALTY
+    alive_since: Instant = NEVER
+    is_dead: bool = False
+    answered: bool = False
+    shown_at: Instant = NEVER
+    view: HealthView = NOT_MEASURED
+    judged: Judged | None = None
+
+
+NOTHING_REMEMBERED = HealthMemory()
+
+
+def remember(memory: HealthMemory, samples: Samples) -> HealthMemory:
+    """With these samples too. In which order they come makes no difference.
+
+    Losses are taken back by a Samples with `sent` 0, a negative `lost`, the round trips of the answers that came after
+    all, and a time from `begins` to `ends` in which the probes were sent. Samples that cannot be are ignored, and so
+    are those that began before the tunnel came up.
+    """
+    if memory.is_dead or samples.begins < memory.alive_since or not makes_sense(samples):
+        return memory
+    answered = memory.answered or samples.sent > samples.lost
+    return replace(memory, window=memory.window.added(samples), answered=answered, judged=None)
+
+
+def died(memory: HealthMemory, damping: Damping | None, at: Instant) -> HealthMemory:
+    """After liveness said that the tunnel is dead. It counts for damping; a tunnel that was degraded stays so."""
+    if memory.is_dead:
+        return memory
+    penalty = counted(memory.penalty, damping, at)
+    view = memory.view
+    if view.state is HealthState.UP:
+        view = replace(view, state=HealthState.UNKNOWN, since=at, reason=DIED)
+    view = replace(
+        view,
+        penalty=penalty.value,
+        penalty_at=penalty.at,
+        suppressed_until=penalty.suppressed_until,
+        next_at=penalty.suppressed_until if penalty.suppressed(at) else None,
+    )
+    return replace(memory, window=NO_SAMPLES, suspicion=None, penalty=penalty, is_dead=True, view=view, judged=None)
+
+
+def revived(memory: HealthMemory, at: Instant) -> HealthMemory:
+    """After liveness said that the tunnel answers again: it is measured anew, and what began before does not count."""
+    if not memory.is_dead:
+        return memory
+    return replace(memory, is_dead=False, window=NO_SAMPLES, alive_since=at, learnt_at=at, judged=None)
+
+
+def with_usual(memory: HealthMemory, usual: Usual) -> HealthMemory:
+    """With what is usual on the tunnel: as stored before a restart, or `NO_USUAL` to accept a new path."""
+    return replace(memory, usual=usual, view=replace(memory.view, usual_rtt=usual.rtt), judged=None)

@@ -1,0 +1,82 @@
+"""suspicion: when more probes are worth sending, and what came of them.
+
+A suspicion changes nothing but what is asked. It begins with a single loss, because with ten probes a second a tunnel
+that loses 5 % shows its first loss only after two seconds in the mean: waiting for the second one would take as long
+again. It ends when the test is back at zero, or with a verdict. Bursts that a loss alone asks for are paid from an
+allowance, so that a tunnel that always loses a little is not probed all the time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from policies.model.clock import NEVER, Instant
+
+FIRST, NEXT = 50, 100
+"""Probes of the first burst, and of those that follow one that lost some itself."""
+FEW = 20
+"""Probes of a burst that is asked for round trips."""
+SPACING = 0.01
+"""Seconds between the probes of a burst."""
+GRACE = 2.0
+"""Seconds after its last probe in which what a burst found must have come, or it is asked for again."""
+PAUSE = 5.0
+"""Seconds after which a verdict that only a burst withholds asks for another one."""
+LONGEST_PAUSE = 60.0
+ALLOWANCE = 400.0
+"""Probes that a tunnel may have saved up for bursts."""
+ALLOWANCE_A_SECOND = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A Wish asks for a burst of so many probes 10 ms apart. A new `asked` is a new wish; the same one still stands."""
+
+    burst: int
+    asked: Instant
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """An Allowance is how many probes of bursts a tunnel has left at an instant."""
+
+    left: float = ALLOWANCE
+    at: Instant = NEVER
+
+    def at_instant(self, now: Instant) -> Allowance:
+        """What is left later."""
+        return Allowance(min(ALLOWANCE, self.left + max(now - self.at, 0.0) * ALLOWANCE_A_SECOND), max(now, self.at))
+
+
+UNUSED = Allowance()
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """A Suspicion is what was asked of a tunnel that looks bad, and since when it does.
+
+    `unanswered` counts the bursts in a row of which nothing came back.
+    """
+
+    since: Instant
+    wish: Wish | None = None
+    unanswered: int = 0
+
+    @property
+    def deadline(self) -> Instant:
+        """When the burst that was asked for must have come back."""
+        if self.wish is None:
+            return NEVER
+        patience = GRACE * 2 ** min(self.unanswered, 5)
+        return Instant(self.wish.asked + self.wish.burst * SPACING + min(patience, LONGEST_PAUSE))
+
+    def waits(self, received: float, now: Instant) -> bool:
+        """Whether a burst that was asked for is still under way."""
+        return self.wish is not None and received < self.wish.burst and now < self.deadline
+
+
+def asked_again(suspicion: Suspicion, burst: int, why: str, received: float, now: Instant) -> Suspicion:
+    """With another burst, after the last one came back or did not."""
+    lost = suspicion.wish is not None and received == 0
+    return replace(suspicion, wish=Wish(burst, now, why), unanswered=suspicion.unanswered + 1 if lost else 0)
