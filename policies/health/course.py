@@ -11,7 +11,7 @@ from math import floor
 
 from policies.health.judge import judge
 from policies.health.memory import HealthMemory, remember
-from policies.health.suspicion import PAUSE, SPACING, Wish
+from policies.health.suspicion import ALLOWANCE, PAUSE, SPACING, Wish
 from policies.health.window import LEAST
 from policies.model.clock import Instant
 from policies.model.health import Damping, HealthLimits, HealthState, Limit, Metric, Samples
@@ -85,10 +85,12 @@ def advance(
     state = memory.view.state
     wish = memory.judged.wish if memory.judged is not None else None
     while now < until:
-        then = Instant(min(until, _next(memory, course, limits, wish, now)))
+        # Of a course that keeps the limits a burst tells nothing new, the less in pieces.
+        together = int(ALLOWANCE) if _keeps(course, limits.degraded_when_any, memory) else TOLD_TOGETHER
+        then = Instant(min(until, _next(memory, course, limits, wish, together, now)))
         memory = remember(memory, course.samples(now, then))
         if wish is not None:
-            memory = _told_of_burst(memory, course, wish, then)
+            memory = _told_of_burst(memory, course, wish, together, then)
         memory, wish = judge(memory, limits, damping, failing, then)
         now = then
         if memory.view.state is not state:
@@ -96,14 +98,16 @@ def advance(
     return memory, now
 
 
-def _next(memory: HealthMemory, course: Course, limits: HealthLimits, wish: Wish | None, now: Instant) -> float:
+def _next(
+    memory: HealthMemory, course: Course, limits: HealthLimits, wish: Wish | None, together: int, now: Instant
+) -> float:
     """The next instant at which anything could be new, if the course goes on."""
     soon = now + max(SHORTEST_STEP, course.interval)
     if memory.is_dead:
         return now + LONGEST_STEP
     if wish is not None:
         done = _done(memory, wish)
-        return max(_back(wish, done + min(TOLD_TOGETHER, wish.burst - done), course), now + 1e-6)
+        return max(_back(wish, done + min(together, wish.burst - done), course), now + 1e-6)
     if memory.degraded is not None:
         return _return(memory.degraded.since, memory, course, limits, now)
     if memory.view.state is HealthState.UNKNOWN or not _keeps(course, limits.degraded_when_any, memory):
@@ -125,9 +129,9 @@ def _keeps(course: Course, limits: tuple[Limit, ...], memory: HealthMemory) -> b
     return all(course.is_within(limit, memory.usual.rtt) for limit in limits)
 
 
-def _told_of_burst(memory: HealthMemory, course: Course, wish: Wish, now: Instant) -> HealthMemory:
+def _told_of_burst(memory: HealthMemory, course: Course, wish: Wish, together: int, now: Instant) -> HealthMemory:
     while (done := _done(memory, wish)) < wish.burst:
-        part = min(TOLD_TOGETHER, wish.burst - done)
+        part = min(together, wish.burst - done)
         if _back(wish, done + part, course) > now:
             break
         memory = remember(memory, course.burst(wish, done, part))

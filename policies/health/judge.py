@@ -56,7 +56,7 @@ def judge(
         return memory, memory.judged.wish
     kept_samples = memory.window.recent(now, horizon(limits))
     window = kept_samples.settled()
-    opinion = _opinion(memory, limits, window, now)
+    opinion = _opinion(memory, limits, kept_samples, window, now)
     state = HealthState.DEGRADED if failing else opinion.state
     penalty = memory.penalty
     if state is HealthState.DEGRADED and memory.view.state is not HealthState.DEGRADED:
@@ -93,7 +93,7 @@ def judge(
     return judged, wish
 
 
-def _opinion(memory: HealthMemory, limits: HealthLimits, window: Window, now: Instant) -> _Opinion:
+def _opinion(memory: HealthMemory, limits: HealthLimits, told: Window, window: Window, now: Instant) -> _Opinion:
     if memory.degraded is not None:
         return _while_degraded(memory.degraded, memory, limits, window)
     if memory.is_dead:
@@ -103,7 +103,7 @@ def _opinion(memory: HealthMemory, limits: HealthLimits, window: Window, now: In
     if _falls_silent(window) <= now:
         before = memory.view.reason
         return _Opinion(HealthState.UNKNOWN, DIED if before == DIED and not window.entries else FEW_PROBES)
-    return _while_fine(memory, limits, window, now)
+    return _while_fine(memory, limits, told, window, now)
 
 
 def _while_degraded(degraded: Degraded, memory: HealthMemory, limits: HealthLimits, window: Window) -> _Opinion:
@@ -113,7 +113,7 @@ def _while_degraded(degraded: Degraded, memory: HealthMemory, limits: HealthLimi
     return _Opinion(HealthState.UP, WITHIN)
 
 
-def _while_fine(memory: HealthMemory, limits: HealthLimits, window: Window, now: Instant) -> _Opinion:
+def _while_fine(memory: HealthMemory, limits: HealthLimits, told: Window, window: Window, now: Instant) -> _Opinion:
     test = loss_test(limits.degraded_when_any)
     score = test.score(window) if test is not None else 0.0
     over = passed(limits.degraded_when_any, window, memory.usual)
@@ -121,7 +121,7 @@ def _while_fine(memory: HealthMemory, limits: HealthLimits, window: Window, now:
         return _Opinion(HealthState.UP, WITHIN)
     suspicion = memory.suspicion or Suspicion(now)
     for reading in over:
-        burst = window.bursts(max(suspicion.since, window.end - max(_EVIDENCE, _over(reading))))
+        burst = told.credible_bursts(max(suspicion.since, window.end - max(_EVIDENCE, _over(reading))))
         if agrees(reading, burst) and (reading.limit.metric is not Metric.LOSS or score >= BOUND):
             because = f"{reading}; {confirmation(reading, burst)}"
             return _Opinion(HealthState.DEGRADED, because, Degraded(now, because))

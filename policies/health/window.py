@@ -30,6 +30,8 @@ MOST = 1024
 """Samples that are kept at all; enough for windows of two hours."""
 MOST_ROUND_TRIPS = 64
 """Round trips that are kept of one Samples: evenly chosen ones where there are more."""
+LATEST = 3.0
+"""Seconds after which an answer is no longer waited for at all."""
 AHEAD = 1.0
 """Seconds by which a sample may be newer than the present moment."""
 
@@ -105,7 +107,21 @@ class Window:
 
     def bursts(self, start: float) -> Window:
         """The bursts that began at this instant or later."""
-        return _window(entry for entry in self.since(start).entries if entry.burst and entry.begins >= start)
+        return _window(entry for entry in self.since(start - 1e-6).entries if entry.burst and entry.begins >= start)
+
+    def credible_bursts(self, start: float) -> Window:
+        """The bursts that began at this instant or later, of which it can be told what was lost, settled.
+
+        When round trips have become longer than the wait, every probe counts as lost until its answer comes. So of a
+        burst that had no answer in time nothing is believed before a later probe was answered, or answers are too late.
+        """
+        settled = self.settled()
+        answered = max((entry.begins for entry in settled.entries if entry.sent > entry.lost), default=NEVER)
+        told = [entry for entry in self.bursts(start).entries if entry.lost >= 0]
+        pairs = zip(told, settled.bursts(start).entries, strict=True)
+        return _window(
+            now for then, now in pairs if then.sent > then.lost or now.ends <= answered or now.ends <= self.end - LATEST
+        )
 
     def count(self, start: float = NEVER) -> Count:
         """The probes after this instant, those of bursts too."""

@@ -102,6 +102,19 @@ def test_a_loss_is_taken_back_where_it_was_counted(order: tuple[Samples, ...]) -
     assert settled.entries[0].round_trips == (0.02, 0.02, 0.4)
 
 
+def test_a_burst_without_any_answer_in_time_is_believed_when_a_later_probe_was_answered() -> None:
+    silent = told(100.0, 25, 25, burst=True)
+    assert window(silent).credible_bursts(99.0).count() == Count(0, 0)
+    assert window(told(99.0, 3), silent).credible_bursts(99.0).count() == Count(0, 0)
+    assert window(silent, told(100.3, 3)).credible_bursts(99.0).count() == Count(25, 25)
+    assert window(silent, told(103.3, 3, 3)).credible_bursts(99.0).count() == Count(25, 25)
+    some = told(100.0, 25, 5, burst=True)
+    assert window(some).credible_bursts(99.0).count() == Count(25, 5)
+    late = Samples(Instant(100.0), Instant(100.1), 0, -10, (0.4,) * 10, burst=True)
+    assert window(silent, late).credible_bursts(99.0).count() == Count(0, 0)
+    assert window(silent, late, told(100.3, 3)).credible_bursts(99.0).count() == Count(25, 15)
+
+
 def test_no_more_is_taken_back_than_was_lost() -> None:
     taken = Samples(Instant(100.0), Instant(100.2), 0, -3, (0.4, 0.5, 0.6))
     settled = window(told(100.0, 3, 1, 0.02, 0.02), taken).settled()
