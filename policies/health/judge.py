@@ -138,7 +138,7 @@ def _suspected(
     if suspicion.waits(came.sent, now):
         return suspicion
     left = int(memory.allowance.at_instant(now).left)
-    if ASK <= score < BOUND and left >= FEW:
+    if score >= ASK and left >= FEW:
         burst = min(NEXT if came.lost else FIRST, left)
         return asked_again(suspicion, burst, "a probe was lost", came.sent, now)
     if over and (wish is None or now >= wish.asked + PAUSE):

@@ -21,7 +21,7 @@ from policies.model.clock import NEVER, Instant
 from policies.model.health import HealthState, Samples
 
 START = 1000.0
-some = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+some = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite
