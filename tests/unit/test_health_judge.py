@@ -61,12 +61,18 @@ def test_a_single_lost_packet_changes_nothing_but_what_is_asked() -> None:
     assert [wish.burst for wish in listening.wishes] == [FIRST]
 
 
-def test_two_losses_are_not_enough_whatever_their_share() -> None:
+@pytest.mark.parametrize(("lost", "state"), [(2, HealthState.UP), (8, HealthState.DEGRADED)])
+def test_what_may_be_chance_is_not_degraded_though_the_window_and_the_burst_are_over_the_limit(
+    lost: int, state: HealthState
+) -> None:
     listening = that_knows_its_usual()
-    listening.limits = HealthLimits((limit(Metric.LOSS, 0.03, 1),))
-    listening.loses(0.3, 0.2)
-    listening.goes(None, 1, burst=Course(loss=0.0))
-    assert listening.state is HealthState.UP
+    listening.loses(0.4, 0.2)
+    wish = listening.judges()
+    assert wish is not None
+    listening.now += 0.75
+    listening.hears(Samples(wish.asked, Instant(wish.asked + 0.5), 50, lost, (0.02,) * (50 - lost), burst=True))
+    listening.judges()
+    assert listening.state is state
 
 
 @pytest.mark.parametrize("course", [BAD, SLOW, UNSTEADY])
