@@ -1,0 +1,129 @@
+"""The core on a virtual clock: what a course of events, described by its changes, comes to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from small_network import HUB, a_branch, a_tunnel
+
+from policies.model.health import Damping, HealthLimits, Limit, Metric
+from policies.model.intent import Branch
+from policies.model.policy import Failback, FailbackMode, Metered, TimeWindow
+from policies.simulation.line import Line, Meter
+from policies.simulation.play import START, Step, play
+from policies.simulation.track import Track
+
+NINE = datetime(2026, 11, 16, 9, tzinfo=ZoneInfo("Asia/Jakarta"))
+LIMITS = HealthLimits(
+    (
+        Limit(Metric.LOSS, 0.03, timedelta(seconds=5)),
+        Limit(Metric.LOSS, 0.15, timedelta(seconds=1)),
+        Limit(Metric.RTT, 0.2, timedelta(seconds=5)),
+    ),
+    (Limit(Metric.LOSS, 0.01, timedelta(seconds=60)), Limit(Metric.RTT, 0.1, timedelta(seconds=60))),
+)
+DAMPING = Damping(timedelta(minutes=5), 3.0, 1.0, timedelta(minutes=30))
+FIBER, WIRELESS = Line(rtt=0.004), Line(rtt=0.031)
+
+
+def branch(**policy: object) -> Branch:
+    made = a_branch()
+    return replace(made, policy=replace(made.policy, health={"default": LIMITS}, damping=DAMPING, **policy))
+
+
+def course(*steps: Step, seconds: float = 600.0, of: Branch | None = None) -> Track:
+    well = Step(0.0, {"fiber": FIBER, "wireless": WIRELESS})
+    return play(HUB, of or branch(), [well, *steps], seconds, NINE)
+
+
+def moves(track: Track) -> list[tuple[str, str]]:
+    return [(moved.after, moved.cause) for moved in track.changes]
+
+
+def test_while_all_is_well_a_branch_stays_where_it_is() -> None:
+    track = course(seconds=86400.0)
+    assert [moved.after for moved in track.moves] == ["fiber"]
+    assert (track.off_preferred, track.on_metered) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("line", "cause", "within"),
+    [
+        (Line(loss=0.06, rtt=0.004), "loss", 6.0),
+        (Line(loss=0.3, rtt=0.004), "loss", 2.0),
+        (Line(rtt=0.3), "rtt", 10.0),
+        (Line(up=False), "down", 1.0),
+    ],
+)
+def test_a_bad_tunnel_is_left_and_returned_to_when_it_is_well(line: Line, cause: str, within: float) -> None:
+    track = course(Step(60.0, {"fiber": line}), Step(200.0, {"fiber": FIBER}))
+    assert moves(track) == [("wireless", cause), ("fiber", "failback")]
+    left, returned = track.changes
+    assert 60.0 < left.at < 60.0 + within
+    assert returned.at > 200.0 + 60.0
+
+
+def test_a_little_loss_moves_nobody() -> None:
+    assert moves(course(Step(60.0, {"fiber": Line(loss=0.002, rtt=0.004)}), seconds=86400.0)) == []
+
+
+def test_drains_and_switches_move_at_once_and_back() -> None:
+    track = course(
+        Step(60.0, drain=frozenset({"fiber"})),
+        Step(120.0, undrain=frozenset({"fiber"})),
+        Step(200.0, switch="wireless"),
+        Step(300.0, unswitch=True),
+    )
+    assert [(m.after, m.cause, m.at < at + 1.0) for m, at in zip(track.changes, (60, 120, 200, 300), strict=True)] == [
+        ("wireless", "drain", True),
+        ("fiber", "failback", True),
+        ("wireless", "switch", True),
+        ("fiber", "failback", True),
+    ]
+
+
+def test_a_flapping_tunnel_makes_few_moves() -> None:
+    flaps = [Step(60.0 + 2 * n, {"fiber": Line(up=False) if n % 2 == 0 else FIBER}) for n in range(150)]
+    assert len(course(*flaps, seconds=400.0).changes) <= 3
+
+
+def test_failback_in_a_window_waits_for_it() -> None:
+    from datetime import time
+
+    from policies.model.policy import TimeWindow
+
+    evening = TimeWindow(frozenset(range(7)), time(18), time(22))
+    failback = Failback(FailbackMode.WINDOW, timedelta(seconds=60), (evening,))
+    track = course(
+        Step(60.0, {"fiber": Line(up=False)}),
+        Step(120.0, {"fiber": FIBER}),
+        seconds=12 * 3600.0,
+        of=branch(failback=failback),
+    )
+    assert track.changes[-1].after == "fiber"
+    assert 9 * 3600.0 <= track.changes[-1].at < 9 * 3600.0 + 60.0
+
+
+def test_time_on_metered_tunnels_is_counted() -> None:
+    lte = a_tunnel("bandung", "wireless", 9, metered=True)
+    metered = branch(metered=Metered.LAST_RESORT)
+    metered = replace(metered, tunnels=(metered.tunnels[0], lte))
+    track = course(Step(60.0, {"fiber": Line(up=False)}), Step(160.0, {"fiber": FIBER}), of=metered)
+    assert 100.0 < track.on_metered == track.off_preferred < 250.0
+    assert sum(track.carried().values()) == pytest.approx(600.0)
+
+
+def test_the_same_course_comes_to_the_same() -> None:
+    steps = (Step(60.0, {"fiber": Line(loss=0.05, jitter=0.01)}), Step(90.0, {"wireless": Line(up=False)}))
+    assert course(*steps) == course(*steps)
+
+
+def test_a_meter_loses_no_part_of_a_probe() -> None:
+    meter, sent, lost = Meter(START), 0, 0
+    for tenth in range(1, 1001):
+        meter, samples = meter.until(type(START)(START + tenth * 0.13), Line(loss=0.05), in_use=True)
+        sent, lost = sent + (samples.sent if samples else 0), lost + (samples.lost if samples else 0)
+    assert (sent, lost) == (1300, 65)
