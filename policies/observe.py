@@ -25,6 +25,7 @@ from policies.model.events import (
     RouteRefused,
     RoutesHeard,
     RoutesWithdrawn,
+    SamplesTaken,
     SessionChanged,
     SetSent,
     SpeakerConnected,
@@ -79,7 +80,7 @@ def observe(view: View, event: Event) -> View:
         case SetSent():
             live = view.liveness_of(event.tunnel).state is LivenessState.UP
             return _with_session(view, event.tunnel, lambda was: _set_sent(was, event.at, live=live))
-        case RouteRefused() | HealthChanged() | InForceChanged() | Adjusted():
+        case RouteRefused() | SamplesTaken() | HealthChanged() | InForceChanged() | Adjusted():
             return _observe_judgement(view, event)
         case _:
             assert_never(event)
@@ -101,9 +102,12 @@ def without_strangers(view: View, tunnels: frozenset[TunnelId], branches: frozen
     )
 
 
-def _observe_judgement(view: View, event: RouteRefused | HealthChanged | InForceChanged | Adjusted) -> View:
+_Judgement = RouteRefused | SamplesTaken | HealthChanged | InForceChanged | Adjusted
+
+
+def _observe_judgement(view: View, event: _Judgement) -> View:
     match event:
-        case RouteRefused():
+        case RouteRefused() | SamplesTaken():
             return view
         case HealthChanged():
             was, health = view.health_of(event.tunnel), event.health

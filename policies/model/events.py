@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from policies.model.announcement import Announcement
 from policies.model.clock import Instant
-from policies.model.health import HealthView
+from policies.model.health import HealthView, Samples
 from policies.model.ids import Prefix, TunnelId
 from policies.model.overrides import InForce
 from policies.model.policy import Change
@@ -58,6 +58,13 @@ class PathAnswered:
     tunnel: TunnelId
     at: Instant
     version: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class SamplesTaken:
+    """Health probes over these tunnels have met their fate."""
+
+    samples: Mapping[TunnelId, tuple[Samples, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +187,7 @@ Event = (
     | ClassChanged
     | ClassGone
     | PathAnswered
+    | SamplesTaken
     | SpeakerConnected
     | SpeakerReady
     | SpeakerLost

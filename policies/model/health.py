@@ -71,6 +71,9 @@ class Samples:
 
     Of `sent` probes whose fate is known `lost` were not answered in time; `round_trips` are those of the answered ones,
     in seconds. `burst`: they were sent to confirm a suspicion.
+
+    `lost` is negative where probes that were told as lost before were answered after all: then `sent` is 0, and
+    `round_trips` has one for each.
     """
 
     begins: Instant

@@ -34,17 +34,27 @@ class LivenessTimers:
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeRate:
+    """A ProbeRate is how often the health of a tunnel is probed while it carries traffic, and while it stands by."""
+
+    active: timedelta
+    idle: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Liveness:
     """A Liveness is the timers of a tunnel while it carries traffic, and while it only stands by.
 
     `confirm`: a late packet is followed up by probes at once; else the detection time is waited for. `echo`: beside BFD
     an echo is asked for every interval, by which a cut of the direction to the branch is found as fast as any other.
+    `probe` is how often health is probed beside it, None where it is not.
     """
 
     active: LivenessTimers
     idle: LivenessTimers
     confirm: bool = True
     echo: bool = False
+    probe: ProbeRate | None = None
 
 
 @dataclass(frozen=True, slots=True)
