@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hub.control.lines import BadLineError, LineReader, Message, check_greeting, encode, greeting
 from hub.controller.forwarder_lines import (
+    burst_line,
     classes_line,
     events_of,
     is_obeyed,
@@ -26,6 +27,7 @@ from hub.controller.refusals import Refusals
 from hub.controller.silence import Silence
 from policies.model.desired import ClassOrder, Desired
 from policies.model.events import Event, ForwarderLost
+from policies.model.ids import TunnelId
 from policies.model.intent import Intent
 from policies.model.view import ClassView, View
 
@@ -187,6 +189,11 @@ class ForwarderLink:
                 self._ordered.pop(name, None)
             case _:
                 pass
+
+    def burst(self, tunnel: TunnelId) -> None:
+        """Have many health probes sent over a tunnel, to confirm a suspicion; no more are sent if it is not up."""
+        if not self._hangs:
+            self._send(burst_line(tunnel))
 
     def refresh(self) -> None:
         """Ask for the figures that change without an event: counters and round-trip times.

@@ -18,11 +18,14 @@ from policies.model.events import (
     ForwarderConnected,
     LivenessChanged,
     PathAnswered,
+    SamplesTaken,
 )
+from policies.model.health import Samples
 from policies.model.ids import TunnelId
-from policies.model.intent import Intent, LivenessTimers, Tunnel
+from policies.model.intent import Intent, LivenessTimers, ProbeRate, Tunnel
 from policies.model.view import ClassView, LivenessState, LivenessView, PathKey
 
+BURST_PROBES, BURST_INTERVAL_MS = 50, 10
 _LAST_INSTANT = 1e10
 """Seconds: three centuries."""
 
@@ -69,6 +72,8 @@ def _events_of(message: Message) -> Iterator[Event]:
         case {"path": one}:
             branch, version = _path_key(one)
             yield PathAnswered(branch, TunnelId.parse(one["tunnel"]), _instant(one["at"]), version)
+        case {"samples": [*found]}:
+            yield SamplesTaken(_samples(found))
         case _:
             return
 
@@ -87,6 +92,33 @@ def _path_key(one: Mapping[str, Any]) -> PathKey:
 
 def _liveness(one: Mapping[str, Any]) -> LivenessView:
     return LivenessView(LivenessState(one["state"]), _instant(one["since"]), str(one["reason"]), hard=bool(one["hard"]))
+
+
+def _samples(found: Iterable[Mapping[str, Any]]) -> dict[TunnelId, tuple[Samples, ...]]:
+    samples: dict[TunnelId, list[Samples]] = {}
+    for one in found:
+        samples.setdefault(TunnelId.parse(one["tunnel"]), []).extend(_samples_of(one))
+    return {tunnel: tuple(taken) for tunnel, taken in samples.items()}
+
+
+def _samples_of(one: Mapping[str, Any]) -> Iterator[Samples]:
+    """What was found, and apart from it what was taken for lost before."""
+    begins, ends, burst = _instant(one["begins"]), _instant(one["ends"]), bool(one.get("burst", False))
+    sent, lost = int(one["sent"]), int(one["lost"])
+    late = _seconds(one.get("late_ms", ()))
+    if not 0 <= lost <= sent:
+        raise ValueError(f"{lost} of {sent} probes lost")
+    if sent:
+        yield Samples(begins, ends, sent, lost, _seconds(one["rtt_ms"]), burst)
+    if late:
+        yield Samples(begins, ends, 0, -len(late), late, burst)
+
+
+def _seconds(milliseconds: Iterable[Any]) -> tuple[float, ...]:
+    found = tuple(float(value) / 1000 for value in milliseconds)
+    if not all(0 <= value <= _LAST_INSTANT for value in found):
+        raise ValueError("a round trip that no clock shows")
+    return found
 
 
 def _class(one: Mapping[str, Any]) -> ClassView:
@@ -137,6 +169,11 @@ def look_line(branches: Iterable[str]) -> Message:
     return {"look": sorted(branches)}
 
 
+def burst_line(tunnel: TunnelId) -> Message:
+    """Many health probes over one tunnel, to confirm a suspicion."""
+    return {"burst": {"tunnel": str(tunnel), "count": BURST_PROBES, "interval_ms": BURST_INTERVAL_MS}}
+
+
 def is_obeyed(order: ClassOrder, state: ClassView | None) -> bool:
     """Whether the forwarder already has the class as wanted."""
     return (
@@ -160,6 +197,7 @@ def _tunnel(tunnel: Tunnel) -> Message:
         "hub_uplink": tunnel.hub_uplink.name,
         **({} if tunnel.liveness.confirm else {"confirm": False}),
         **({"echo": True} if tunnel.liveness.echo else {}),
+        **({"probe": _rate(tunnel.liveness.probe)} if tunnel.liveness.probe is not None else {}),
         "active": _timers(tunnel.liveness.active),
         "idle": _timers(tunnel.liveness.idle),
     }
@@ -171,6 +209,10 @@ def _timers(timers: LivenessTimers) -> Message:
         "interval_ms": timers.interval.total_seconds() * 1000,
         "multiplier": timers.multiplier,
     }
+
+
+def _rate(rate: ProbeRate) -> Message:
+    return {"active_ms": rate.active.total_seconds() * 1000, "idle_ms": rate.idle.total_seconds() * 1000}
 
 
 def _order(order: ClassOrder) -> Message:

@@ -34,6 +34,7 @@ from policies.model.events import (
     InForceChanged,
     PathAnswered,
     RouteRefused,
+    SamplesTaken,
     SpeakerConnected,
     SpeakerLost,
     SpeakerReady,
@@ -223,6 +224,8 @@ class Loop:
                 return {event.state.branch}
             case ClassGone():
                 return {event.name.partition(":")[0]}
+            case SamplesTaken():
+                return set()
             case PathAnswered():
                 return {event.branch} if self._is_watched(event.branch) else set()
             case _:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from hub.control.lines import Message
 from hub.forwarder import checks, messages, probing
@@ -32,48 +32,11 @@ from hub.forwarder.fib_reading import Dumps
 from hub.forwarder.fields import FieldError
 from hub.forwarder.interfaces import Interfaces, LinkChange
 from hub.forwarder.liveness.model import LivenessReport, SessionMemory, TunnelSpec, Version
+from hub.forwarder.liveness.port import MakeLiveness
 from hub.forwarder.netlink.links import LocalAddress
-from hub.forwarder.orders import Command, GetStatus, Look, Probe, SetClasses, SetOne, SetTunnels, StopPlanned
+from hub.forwarder.orders import Command, GetStatus, Look, Probe, SendBurst, SetClasses, SetOne, SetTunnels, StopPlanned
 from hub.forwarder.problems import Problem, Problems
 from hub.forwarder.state import SavedState
-
-
-class Liveness(Protocol):
-    """What is needed of the liveness engine; see `hub.forwarder.liveness.engine.Engine`."""
-
-    @property
-    def counters(self) -> Mapping[str, int]:
-        """What was counted."""
-        ...
-
-    def set_tunnels(self, tunnels: Sequence[TunnelSpec], remembered: Mapping[str, SessionMemory] = ...) -> None:
-        """Watch exactly these tunnels."""
-
-    def set_carrying(self, names: frozenset[str]) -> None:
-        """These carry traffic."""
-
-    def set_probe(self, source: str | None, source6: str | None) -> None:
-        """Where return-path probes come from, for each IP version."""
-
-    def look(self, branches: frozenset[str]) -> None:
-        """Probe the return paths of these closely."""
-
-    def link_changed(self, interface: str, up: bool) -> None:  # noqa: FBT001  the engine's signature
-        """An interface went down, or came up."""
-
-    def reports(self) -> list[LivenessReport]:
-        """What is known of every tunnel."""
-        ...
-
-    def memory(self) -> dict[str, SessionMemory]:
-        """What the next process must know."""
-        ...
-
-
-OnLiveness = Callable[[LivenessReport], None]
-OnPath = Callable[[str, str, int, Version], None]
-OnProblem = Callable[[str, str | None, str | None], None]
-MakeLiveness = Callable[[OnLiveness, OnPath, OnProblem], Liveness]
 
 
 class Forwarder:
@@ -208,6 +171,8 @@ class Forwarder:
                 self._obey_orders([order])
             case Look(branches=branches):
                 self.liveness.look(branches)
+            case SendBurst(burst=burst):
+                self.liveness.burst(burst)
             case StopPlanned():
                 self._stop()
             case GetStatus():

@@ -105,6 +105,13 @@ class Loop:
             return 0
         return max((end for start, end in self._stalls if end > since and end - start >= at_least), default=0)
 
+    def stalls_between(self, start: int, end: int) -> list[int]:
+        """Nanoseconds in which this loop was kept from running between two instants, for each time that it was."""
+        self._note_slowness()
+        if not self._stalls or self._stalls[-1][1] <= start:
+            return []
+        return [min(until, end) - max(since, start) for since, until in self._stalls if until > start and since < end]
+
     def watch(
         self, fd: int, callback: Callable[[], None] | None, on_writable: Callable[[], None] | None = None
     ) -> None:

@@ -21,8 +21,9 @@ from hub.control.lock import AlreadyRunningError
 from hub.control.log import Log, say_at_once
 from hub.control.places import SYSTEM_RUN, SYSTEM_STATE, Places
 from hub.forwarder import checks
-from hub.forwarder.forwarder import Forwarder, OnLiveness, OnPath, OnProblem
+from hub.forwarder.forwarder import Forwarder
 from hub.forwarder.liveness.engine import Engine
+from hub.forwarder.liveness.port import OnLiveness, OnPath, OnProblem
 from hub.forwarder.loop import Loop, Timer
 from hub.forwarder.netlink import links, nexthops, rules
 from hub.forwarder.netlink.notices import COMPAT_MODE, RouteNotices
@@ -84,7 +85,7 @@ class Process:
         )
 
     def _make_engine(self, on_liveness: OnLiveness, on_path: OnPath, on_problem: OnProblem) -> Engine:
-        self._engine = Engine(self._loop, on_liveness, on_path, on_problem)
+        self._engine = Engine(self._loop, on_liveness, on_path, on_problem, self._sampled)
         return self._engine
 
     def run(self) -> None:
@@ -139,6 +140,9 @@ class Process:
             self.stop_planned()
 
     # The socket
+
+    def _sampled(self, samples: list[Message]) -> None:
+        self._server.tell_controller({"samples": samples})
 
     def _snapshot(self) -> Message:
         snapshot = self.forwarder.snapshot()

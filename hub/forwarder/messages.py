@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hub.control.lines import Message
 from hub.forwarder.classes import ForwardingClass, Refusal
-from hub.forwarder.liveness.model import LivenessReport, Timers, TunnelSpec, Version
+from hub.forwarder.liveness.model import LivenessReport, ProbeRate, Timers, TunnelSpec, Version
 from hub.forwarder.problems import Problem
 
 
@@ -71,6 +71,7 @@ def tunnel(spec: TunnelSpec) -> Message:
         "hub_uplink": spec.hub_uplink,
         **({} if spec.confirm else {"confirm": False}),
         **({"echo": True} if spec.echo else {}),
+        **({"probe": _rate(spec.probe)} if spec.probe else {}),
         "active": _timers(spec.active),
         "idle": _timers(spec.idle),
     }
@@ -82,3 +83,7 @@ def _timers(timers: Timers) -> Message:
         "interval_ms": timers.interval_ns / 1e6,
         "multiplier": timers.multiplier,
     }
+
+
+def _rate(rate: ProbeRate) -> Message:
+    return {"active_ms": rate.active_ns / 1e6, "idle_ms": rate.idle_ns / 1e6}

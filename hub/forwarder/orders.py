@@ -11,10 +11,14 @@ from functools import lru_cache
 from hub.forwarder.classes import LARGEST_EPOCH, Order
 from hub.forwarder.fib_plan import destination, prefix_text
 from hub.forwarder.fields import FieldError, Fields, unique
-from hub.forwarder.liveness.model import Method, Timers, TunnelSpec
+from hub.forwarder.health.burst import BurstOrder
+from hub.forwarder.liveness.model import Method, ProbeRate, Timers, TunnelSpec
 from hub.forwarder.steps import Steps, at_once, pieces
 
 SHORTEST_INTERVAL_MS, LONGEST_INTERVAL_MS = 5, 60_000
+SHORTEST_PROBE_MS = 10
+LONGEST_BURST = 1_000
+"""Probes."""
 LARGEST_MULTIPLIER = 255
 LONGEST_INTERFACE = 15
 """Characters of an interface's name (IFNAMSIZ less its zero)."""
@@ -67,6 +71,13 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class SendBurst:
+    """A SendBurst asks for many health probes over one tunnel."""
+
+    burst: BurstOrder
+
+
+@dataclass(frozen=True, slots=True)
 class GetStatus:
     """A GetStatus asks for all that is known."""
 
@@ -76,7 +87,7 @@ class StopPlanned:
     """A StopPlanned asks the forwarder to go without looking dead."""
 
 
-Command = SetTunnels | SetClasses | SetOne | Look | GetStatus | StopPlanned
+Command = SetTunnels | SetClasses | SetOne | Look | SendBurst | GetStatus | StopPlanned
 
 
 def orders_in(command: Command) -> tuple[Order, ...]:
@@ -120,11 +131,16 @@ def parsing(message: object) -> Steps[Command]:
     if fields.has("look"):
         fields.only("look")
         return Look(frozenset(fields.each("look", _name)))
+    if fields.has("burst"):
+        fields.only("burst")
+        return SendBurst(_burst(fields.part("burst")))
     if fields.has("get") and fields.text("get") == "status":
         return GetStatus()
     if fields.has("stop") and fields.text("stop") == "planned":
         return StopPlanned()
-    raise FieldError('no such command: one of "set", "order", "look", "get" ("status") or "stop" ("planned") is needed')
+    raise FieldError(
+        'no such command: one of "set", "order", "look", "burst", "get" ("status") or "stop" ("planned") is needed'
+    )
 
 
 def _tunnels(fields: Fields) -> Steps[SetTunnels]:
@@ -189,6 +205,7 @@ def parse_tunnel(value: object, place: str) -> TunnelSpec:
         "idle",
         "confirm",
         "echo",
+        "probe",
     )
     dual = fields.has("local6") or fields.has("remote6")
     return TunnelSpec(
@@ -205,6 +222,7 @@ def parse_tunnel(value: object, place: str) -> TunnelSpec:
         remote6=fields.address6("remote6") if dual else None,
         confirm=fields.truth("confirm") if fields.has("confirm") else True,
         echo=fields.truth("echo") if fields.has("echo") else False,
+        probe=_rate(fields.part("probe")) if fields.has("probe") else None,
     )
 
 
@@ -331,6 +349,23 @@ def _timers(fields: Fields) -> Timers:
         method=method,
         interval_ns=fields.milliseconds("interval_ms", SHORTEST_INTERVAL_MS, LONGEST_INTERVAL_MS),
         multiplier=fields.number("multiplier", 1, LARGEST_MULTIPLIER),
+    )
+
+
+def _rate(fields: Fields) -> ProbeRate:
+    fields.only("active_ms", "idle_ms")
+    return ProbeRate(
+        active_ns=fields.milliseconds("active_ms", SHORTEST_PROBE_MS, LONGEST_INTERVAL_MS),
+        idle_ns=fields.milliseconds("idle_ms", SHORTEST_PROBE_MS, LONGEST_INTERVAL_MS),
+    )
+
+
+def _burst(fields: Fields) -> BurstOrder:
+    fields.only("tunnel", "count", "interval_ms")
+    return BurstOrder(
+        tunnel=_name(fields.raw("tunnel"), fields.place("tunnel")),
+        count=fields.number("count", 1, LONGEST_BURST),
+        interval_ns=fields.milliseconds("interval_ms", 1, 1_000),
     )
 
 

@@ -35,6 +35,8 @@ from speaker.listener import Listener, listen_at
 
 LARGEST_BACKLOG = 8 << 20
 """Bytes that may wait for one connection."""
+ENOUGH_BACKLOG = 1 << 18
+"""Bytes: a controller with so much to read is told of no samples."""
 MOST_CONNECTIONS = 64
 MOST_WAITING = 10_000
 """Lines of a connection that wait while a long one is read."""
@@ -69,6 +71,11 @@ class Connection:
         credentials = self.peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         pid: int = _CREDENTIALS.unpack(credentials)[0]
         return pid
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that the peer has not taken yet."""
+        return len(self._backlog)
 
     def send(self, data: bytes) -> None:
         """Send, or keep what the peer does not take yet; a peer that takes far too little is dropped."""
@@ -195,6 +202,7 @@ class Server:
             "lines refused": 0,
             "connections dropped: too slow": 0,
             "connections not taken": 0,
+            "samples not told: too slow": 0,
         }
         self.lines = LineWriter()
         self._snapshot = snapshot
@@ -241,6 +249,16 @@ class Server:
         for connection in list(self._connections):
             if connection.role is not None:
                 connection.send(data)
+
+    def tell_controller(self, message: Message) -> None:
+        """Say something to the controller only, and nothing while it has much to read yet."""
+        for connection in self._connections:
+            if connection.role == "controller":
+                if connection.backlog > ENOUGH_BACKLOG:
+                    self.counters["samples not told: too slow"] += 1
+                else:
+                    connection.send(encode(message))
+                return
 
     def heard(self, connection: Connection, message: Message) -> Steps[None]:
         """One line of a peer, in steps; what it orders is done in the last one."""

@@ -8,8 +8,9 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
+from hub.forwarder.health.burst import BurstOrder
 from hub.forwarder.liveness.engine import Engine
-from hub.forwarder.liveness.model import LivenessReport, SessionMemory, Timers, TunnelSpec
+from hub.forwarder.liveness.model import LivenessReport, ProbeRate, SessionMemory, Timers, TunnelSpec
 from hub.forwarder.loop import Loop
 
 
@@ -22,7 +23,8 @@ def say(**what: Any) -> None:
 def spec_from(value: dict[str, Any]) -> TunnelSpec:
     """A tunnel as the test writes it."""
     active, idle = Timers(**value.pop("active")), Timers(**value.pop("idle"))
-    return TunnelSpec(**value, active=active, idle=idle)
+    rate = value.pop("probe", None)
+    return TunnelSpec(**value, active=active, idle=idle, probe=ProbeRate(**rate) if rate else None)
 
 
 class Process:
@@ -30,7 +32,7 @@ class Process:
 
     def __init__(self) -> None:
         self.loop = Loop()
-        self.engine = Engine(self.loop, self.liveness, self.path, self.problem)
+        self.engine = Engine(self.loop, self.liveness, self.path, self.problem, self.samples)
         self.rest = b""
 
     def liveness(self, report: LivenessReport) -> None:
@@ -41,6 +43,9 @@ class Process:
 
     def problem(self, key: str, text: str | None, mend: str | None) -> None:
         say(problem=[key, text, mend])
+
+    def samples(self, samples: list[dict[str, Any]]) -> None:
+        say(samples=samples)
 
     def read(self) -> None:
         data = os.read(0, 65536)
@@ -61,6 +66,9 @@ class Process:
 
     def do_probe(self, value: str | None) -> None:
         self.engine.set_probe(value)
+
+    def do_burst(self, value: dict[str, Any]) -> None:
+        self.engine.burst(BurstOrder(**value))
 
     def do_look(self, value: list[str]) -> None:
         self.engine.look(frozenset(value))

@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hub.control.lines import Message
 from hub.forwarder.classes import Order
 from hub.forwarder.fib_plan import PROTOCOL, RouteKey, family, family_of_id, table_of
-from hub.forwarder.forwarder import Forwarder, OnLiveness, OnPath, OnProblem
+from hub.forwarder.forwarder import Forwarder
+from hub.forwarder.health.burst import BurstOrder
 from hub.forwarder.liveness.model import LivenessReport, SessionMemory, State, Timers, TunnelSpec
+from hub.forwarder.liveness.port import OnLiveness, OnPath, OnProblem
 from hub.forwarder.netlink import nexthops, routes, rules, wire
 from hub.forwarder.netlink.links import Link
 from hub.forwarder.netlink.routes import MAIN_TABLE
@@ -240,6 +242,9 @@ class FakeEngine:
 
     def look(self, branches: frozenset[str]) -> None:
         self.calls.append(("look", branches))
+
+    def burst(self, order: BurstOrder) -> None:
+        self.calls.append(("burst", order))
 
     def link_changed(self, interface: str, up: bool) -> None:
         self.calls.append(("link", interface, up))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import replace
+from datetime import timedelta
 from ipaddress import ip_network
 
 import pytest
@@ -13,12 +14,17 @@ from hypothesis import strategies as st
 from small_network import a_branch, a_network
 
 from hub.control.lines import BadLineError
-from hub.controller.forwarder_lines import classes_line, events_of, is_obeyed, order_line, tunnels_line
-from hub.forwarder.orders import parse
+from hub.controller.forwarder_lines import burst_line, classes_line, events_of, is_obeyed, order_line, tunnels_line
+from hub.forwarder.health.burst import BurstOrder
+from hub.forwarder.orders import SendBurst, parse
+from policies.model.clock import Instant
 from policies.model.desired import ClassOrder, Desired
-from policies.model.events import ClassChanged, ForwarderConnected, LivenessChanged, PathAnswered
+from policies.model.events import ClassChanged, ForwarderConnected, LivenessChanged, PathAnswered, SamplesTaken
+from policies.model.health import Samples
 from policies.model.ids import TunnelId
-from policies.model.view import ClassView, LivenessState
+from policies.model.intent import ProbeRate
+from policies.model.view import ClassView, LivenessState, View
+from policies.observe import observe
 
 FIBER, WIRELESS = TunnelId("bandung", "fiber"), TunnelId("bandung", "wireless")
 LIVENESS = {"tunnel": "bandung/fiber", "state": "down", "since": 7.5, "hard": True, "reason": "silent", "rtt_ms": None}
@@ -59,6 +65,42 @@ def test_a_path_line_is_an_answered_probe() -> None:
     assert event == PathAnswered("bandung", WIRELESS, 9.0)  # type: ignore[arg-type]
 
 
+SAMPLES = {"tunnel": "bandung/fiber", "begins": 7.0, "ends": 7.5, "sent": 3, "lost": 1, "rtt_ms": [3.0, 4.0]}
+
+
+def test_a_samples_line_is_what_probes_told_of_each_tunnel() -> None:
+    burst = SAMPLES | {"tunnel": "bandung/wireless", "burst": True}
+    (event,) = events_of({"samples": [SAMPLES, burst]})
+    samples = Samples(Instant(7.0), Instant(7.5), 3, 1, (0.003, 0.004))
+    assert event == SamplesTaken({FIBER: (samples,), WIRELESS: (replace(samples, burst=True),)})
+
+
+def test_late_answers_take_their_losses_back() -> None:
+    (event,) = events_of({"samples": [SAMPLES | {"sent": 0, "lost": 0, "rtt_ms": [], "late_ms": [431.0]}]})
+    assert event == SamplesTaken({FIBER: (Samples(Instant(7.0), Instant(7.5), 0, -1, (0.431,)),)})
+
+
+def test_samples_change_no_belief_yet() -> None:
+    (event,) = events_of({"samples": [SAMPLES]})
+    assert observe(View(), event) == View()
+
+
+def test_a_burst_is_ordered_in_words_that_the_forwarder_knows() -> None:
+    assert parse(burst_line(FIBER)) == SendBurst(BurstOrder("bandung/fiber", 50, 10_000_000))
+
+
+def test_a_probe_rate_is_told_where_there_is_one() -> None:
+    network = a_network(a_branch())
+    branch = network.branches["bandung"]
+    rate = ProbeRate(timedelta(milliseconds=100), timedelta(seconds=1))
+    first, *rest = branch.tunnels
+    first = replace(first, liveness=replace(first.liveness, probe=rate))
+    network = replace(network, branches={"bandung": replace(branch, tunnels=(first, *rest))})
+    told = tunnels_line(network)["tunnels"]
+    assert told[0]["probe"] == {"active_ms": 100.0, "idle_ms": 1000.0}
+    assert "probe" not in told[1]
+
+
 def test_lines_for_people_are_no_events() -> None:
     assert not list(events_of({"problem": {"key": "k", "text": "t", "mend": "m"}}))
 
@@ -73,6 +115,11 @@ def test_lines_for_people_are_no_events() -> None:
         {"class": None},
         {"snapshot": []},
         {"path": {"branch": "b"}},
+        {"samples": [{"tunnel": "bandung/fiber"}]},
+        {"samples": [{**SAMPLES, "lost": 4}]},
+        {"samples": [{**SAMPLES, "rtt_ms": [-1]}]},
+        {"samples": [{**SAMPLES, "rtt_ms": ["x"]}]},
+        {"samples": [None]},
     ],
 )
 def test_a_wrong_field_is_one_clear_error(line: dict[str, object]) -> None:
@@ -85,7 +132,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-heads = st.sampled_from(["snapshot", "liveness", "class", "gone", "path", "refused", "x"])
+heads = st.sampled_from(["snapshot", "liveness", "class", "gone", "path", "samples", "refused", "x"])
 
 
 @given(heads, json_values)

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hub.forwarder import messages
 from hub.forwarder.classes import Order
 from hub.forwarder.fields import FieldError
-from hub.forwarder.liveness.model import Timers
-from hub.forwarder.orders import GetStatus, Look, Probe, SetClasses, SetOne, SetTunnels, StopPlanned, parse
+from hub.forwarder.health.burst import BurstOrder
+from hub.forwarder.liveness.model import ProbeRate, Timers
+from hub.forwarder.orders import GetStatus, Look, Probe, SendBurst, SetClasses, SetOne, SetTunnels, StopPlanned, parse
 
 TIMERS = {"method": "bfd", "interval_ms": 50, "multiplier": 3}
 TUNNEL = {
@@ -57,8 +58,15 @@ def test_tunnels_are_read() -> None:
     assert (spec.active, spec.idle) == (Timers("bfd", 50_000_000, 3), Timers("bfd", 1_000_000_000, 5))
 
 
-def test_a_tunnel_is_written_as_it_is_read() -> None:
-    command = parse(tunnels())
+def test_a_tunnel_says_how_often_its_health_is_probed() -> None:
+    command = parse(tunnels(probe={"active_ms": 100, "idle_ms": 1000}))
+    assert isinstance(command, SetTunnels)
+    assert command.tunnels[0].probe == ProbeRate(100_000_000, 1_000_000_000)
+
+
+@pytest.mark.parametrize("more", [{}, {"probe": {"active_ms": 100, "idle_ms": 1000}}])
+def test_a_tunnel_is_written_as_it_is_read(more: dict[str, Any]) -> None:
+    command = parse(tunnels(**more))
     assert isinstance(command, SetTunnels)
     written = json.loads(json.dumps(messages.tunnel(command.tunnels[0])))
     assert parse({"set": "tunnels", "tunnels": [written]}) == command
@@ -94,6 +102,10 @@ def test_a_prefix_may_be_in_a_class_of_a_source_and_in_one_for_packets_from_ever
     [
         ({"look": ["bandung"]}, Look(frozenset({"bandung"}))),
         ({"look": []}, Look(frozenset())),
+        (
+            {"burst": {"tunnel": "bandung/fiber", "count": 50, "interval_ms": 10}},
+            SendBurst(BurstOrder("bandung/fiber", 50, 10_000_000)),
+        ),
         ({"get": "status"}, GetStatus()),
         ({"stop": "planned"}, StopPlanned()),
     ],
@@ -155,6 +167,13 @@ def test_the_short_commands_are_read(line: dict[str, Any], command: object) -> N
         ({"order": {"name": "x"}}, "order.order"),
         ({"look": ["bandung", 7]}, "look[1]"),
         ({"stop": "now"}, "no such command"),
+        (tunnels(probe={"active_ms": 1, "idle_ms": 1000}), "tunnels[0].probe.active_ms"),
+        (tunnels(probe={"active_ms": 100}), "tunnels[0].probe.idle_ms"),
+        (tunnels(probe=7), "tunnels[0].probe"),
+        ({"burst": {"tunnel": "b/x", "count": 0, "interval_ms": 10}}, "burst.count"),
+        ({"burst": {"tunnel": "b/x", "count": 50, "interval_ms": 0}}, "burst.interval_ms"),
+        ({"burst": {"tunnel": 7, "count": 50, "interval_ms": 10}}, "burst.tunnel"),
+        ({"burst": {}, "stop": "planned"}, "unknown field 'stop'"),
     ],
 )
 def test_a_bad_line_is_named_by_its_field(line: dict[str, Any], place: str) -> None:

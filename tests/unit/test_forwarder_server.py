@@ -346,3 +346,20 @@ def test_without_descriptors_nobody_is_taken_and_later_all_are(
     house.server.listen()
     house.turn()
     assert peer.hear()[0]["role"] == "forwarder"
+
+
+def test_samples_are_told_to_the_controller_and_to_no_reader(house: House, meet: Any) -> None:
+    controller, reader = meet("controller"), meet("reader")
+    controller.hear(), reader.hear()
+    house.server.tell_controller({"samples": []})
+    assert controller.hear() == [{"samples": []}]
+    assert reader.hear() == []
+
+
+def test_a_controller_that_does_not_read_is_told_no_more_samples_and_stays(house: House, meet: Any) -> None:
+    controller = meet("controller")
+    for _ in range(2000):
+        house.server.tell_controller({"samples": ["x" * 1000]})
+    assert house.server.counters["samples not told: too slow"] > 0
+    assert house.server.counters["connections dropped: too slow"] == 0
+    assert controller.hear()

@@ -2,7 +2,8 @@
 
 It says what it sees through three callbacks, in the thread of the loop:
 `on_liveness(report)` at every change of a tunnel, `on_path(branch, tunnel, instant, version)` at every answer to a
-return-path probe, and `on_problem(key, text, mend)` when something is wrong here; with `text` None it is over.
+return-path probe, and `on_problem(key, text, mend)` when something is wrong here; with `text` None it is over. What
+health probes found goes to `on_samples`, as members of a `samples` line.
 """
 
 from __future__ import annotations
@@ -15,10 +16,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from hub.control.lines import Message
+from hub.forwarder.health.burst import BurstOrder
+from hub.forwarder.health.probes import HealthProbes
 from hub.forwarder.liveness.alarm import Alarm
 from hub.forwarder.liveness.bfd import PORT, BfdReceiver, BfdSender
 from hub.forwarder.liveness.bfd_watch import BfdWatch, session_timers
 from hub.forwarder.liveness.company import Company, Member
+from hub.forwarder.liveness.countdown import Countdown
 from hub.forwarder.liveness.icmp import EchoSocket
 from hub.forwarder.liveness.icmp_watch import IcmpWatch
 from hub.forwarder.liveness.model import LivenessReport, SessionMemory, Timers, TunnelSpec, Version
@@ -85,6 +90,7 @@ class Engine:
         on_liveness: Callable[[LivenessReport], None],
         on_path: Callable[[str, str, int, Version], None],
         on_problem: Callable[[str, str | None, str | None], None],
+        on_samples: Callable[[list[Message]], None] = lambda _samples: None,
     ) -> None:
         self.counters: Counter[str] = Counter()
         self._loop = loop
@@ -98,6 +104,7 @@ class Engine:
         self._receiver = BfdReceiver(loop, self.counters)
         self._echo = EchoSocket(loop, self.counters)
         self._echo6 = EchoSocket(loop, self.counters, 6)
+        self._health = HealthProbes(loop, self._echo, self.counters, on_samples, self._problem)
         self._paths = ReturnPath(loop, self._echo, self._ways, on_path)
         self._paths6 = ReturnPath(loop, self._echo6, self._ways6, on_path)
         self._company = Company(self._watches.values, lambda branch: self._branches.get(branch, ()))
@@ -120,6 +127,7 @@ class Engine:
                 self._retime(self._watches[spec.name])
         for position, spec in enumerate(new):
             self._add(spec, remembered.get(spec.name), position, len(new))
+        self._health.set_tunnels(list(self._watches.values()))
         self._index()
 
     def set_carrying(self, names: frozenset[str]) -> None:
@@ -127,6 +135,11 @@ class Engine:
         self._carrying = names
         for watch in list(self._watches.values()):
             self._retime(watch)
+        self._health.set_carrying(names)
+
+    def burst(self, order: BurstOrder) -> None:
+        """Send many health probes over one tunnel."""
+        self._health.burst(order)
 
     def set_probe(self, source: str | None, source6: str | None = None) -> None:
         """Probe return paths from these addresses of the hub, inside announced prefixes, IPv4 and IPv6; None: don't."""
@@ -162,7 +175,7 @@ class Engine:
         Calls back when all have agreed, after a second at the latest. Stop without another `set_` call then, and
         give the next process the `memory` of that moment.
         """
-        waiting = _Countdown(then)
+        waiting = Countdown(then)
         for watch in self._watches.values():
             if isinstance(watch, BfdWatch | PairWatch):
                 waiting.expect()
@@ -178,6 +191,7 @@ class Engine:
         self._watches.clear()
         self._leaving.clear()
         self._ticking.cancel()
+        self._health.close()
         self._paths.close()
         self._paths6.close()
         self._receiver.close()
@@ -218,6 +232,7 @@ class Engine:
             company=self._company,
             counters=self.counters,
             changed=changed,
+            health=self._health,
         )
 
     def _bfd(self, spec: TunnelSpec, timers: Timers, remembered: SessionMemory | None) -> BfdWatch:
@@ -353,27 +368,3 @@ def _cannot_open(key: str, error: OSError) -> tuple[str, str]:
     what = sockets.get(key, f"UDP port {PORT}")
     reason = (error.strerror or "unknown error").lower()
     return f"the {what} can't be opened: {reason}", "run the forwarder as root or with CAP_NET_RAW and CAP_NET_ADMIN"
-
-
-class _Countdown:
-    """Calls back once: when nothing is expected any more, or when it is finished from outside."""
-
-    def __init__(self, then: Callable[[], None]) -> None:
-        self._then: Callable[[], None] | None = then
-        self._expected = 1
-
-    def expect(self) -> None:
-        self._expected += 1
-
-    def one_less(self) -> None:
-        self._expected -= 1
-        if self._expected == 0:
-            self.finish()
-
-    def ready(self) -> None:
-        self.one_less()
-
-    def finish(self) -> None:
-        then, self._then = self._then, None
-        if then is not None:
-            then()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections import Counter
 from collections.abc import Callable
+from typing import Protocol
 
 from hub.forwarder.liveness.alarm import Alarm
 from hub.forwarder.liveness.bfd_watch import interface_index
@@ -26,6 +27,16 @@ from hub.forwarder.loop import Loop
 from speaker.bfd.confirmation import Doubt
 
 
+class Overhearing(Protocol):
+    """An Overhearing measures the health of tunnels, and is told of the echoes that liveness asks for anyway."""
+
+    def asked(self, tunnel: str, now: int) -> None:
+        """A request was sent."""
+
+    def answered(self, tunnel: str, answer: Answer) -> None:
+        """An answer came."""
+
+
 class IcmpWatch:
     """An IcmpWatch asks one far end at every interval and says whether it answers."""
 
@@ -40,6 +51,7 @@ class IcmpWatch:
         company: Company,
         counters: Counter[str],
         changed: Callable[[LivenessReport], None],
+        health: Overhearing,
     ) -> None:
         self.spec = spec
         self.timers = timers
@@ -49,6 +61,7 @@ class IcmpWatch:
         self._loop = loop
         self._echo = echo
         self._changed = changed
+        self._health = health
         self._standing = Standing.fresh(loop.now())
         self._closed = False
         self._session = EchoSession(timers, first_ns, up=False)
@@ -176,7 +189,8 @@ class IcmpWatch:
         now = self._loop.now()
         if now >= self._session.transmit_due:
             index, local = self.interface_index, self._local
-            self._echo.ask(self._asker, source=local, destination=self.spec.remote, interface=index, now=now)
+            if self._echo.ask(self._asker, source=local, destination=self.spec.remote, interface=index, now=now):
+                self._health.asked(self.spec.name, now)
             self._session.sent(now)
         self._arm()
 
@@ -186,6 +200,7 @@ class IcmpWatch:
             doubt.round_trip.sample(max(answer.arrived - answer.sent, 0))
             doubt.gaps.arrived(answer.arrived)
             self._session.slack = doubt.slack
+            self._health.answered(self.spec.name, answer)
             self._heard(answer)
 
     def _probed(self, answer: Answer) -> None:

@@ -36,6 +36,14 @@ class Timers:
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeRate:
+    """A ProbeRate is how often health is probed, in nanoseconds: while the tunnel carries traffic, and stands by."""
+
+    active_ns: int
+    idle_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class TunnelSpec:
     """A TunnelSpec is one tunnel to be watched; `local` and `remote` are its IPv4 addresses in dotted form.
 
@@ -58,6 +66,13 @@ class TunnelSpec:
     """Whether a late packet is followed up by probes, or the detection time waited for."""
     echo: bool = False
     """Whether an echo is asked for every interval beside BFD."""
+    probe: ProbeRate | None = None
+    """How often its health is probed, None where it is not."""
+
+    @property
+    def is_asked_by_echo(self) -> bool:
+        """Whether liveness asks for an echo every interval, by itself or beside BFD."""
+        return self.active.method == "icmp" or self.echo
 
     def own_addresses(self) -> Iterator[bytes]:
         """Our ends of the tunnel."""
