@@ -15,6 +15,7 @@ from hub.control.lines import BadLineError, LineReader, Message, check_greeting,
 from hub.controller.forwarder_lines import (
     burst_line,
     classes_line,
+    count_line,
     events_of,
     is_obeyed,
     look_line,
@@ -58,6 +59,8 @@ class ForwarderLink:
         self._set_sent: tuple[object, ...] | None = None
         self._set_at = 0.0
         self._looking: frozenset[str] = frozenset()
+        self._counting: frozenset[TunnelId] = frozenset()
+        self._counts: frozenset[TunnelId] = frozenset()
         self._told_of = intent
         self._desired: Desired | None = None
         self._refusals = Refusals()
@@ -82,6 +85,15 @@ class ForwarderLink:
     def measured(self) -> dict[str, Message]:
         """What the forwarder measured on each tunnel, by the tunnel's name, as it last said."""
         return self._told.measured
+
+    @property
+    def counted(self) -> dict[str, Message]:
+        """The packets forwarded over the tunnels of `count`, by the tunnel's name, as last told.
+
+        `in` and `out` since the instant `since`, `last_in` and `last_out` the instants of the last ones (None: none
+        since), `exact`: ours are not among them. A tunnel that is missing was not told of yet.
+        """
+        return self._told.counted
 
     async def run(self) -> None:
         """Connect, listen, and connect again."""
@@ -166,6 +178,7 @@ class ForwarderLink:
             self._answers_again()
             self.error = ""
             self._tell_tunnels()
+            self._tell_counting()
         self._note(message)
         for event in events:
             self._on_event(event)
@@ -177,6 +190,8 @@ class ForwarderLink:
         self._problems.pop(_REFUSED, None)
         self._answers_again()
         self._tell_tunnels()
+        self._told.counted, self._counts = {}, frozenset()
+        self._tell_counting()
 
     def _note(self, message: Message) -> None:
         match message:
@@ -194,6 +209,18 @@ class ForwarderLink:
         """Have many health probes sent over a tunnel, to confirm a suspicion; no more are sent if it is not up."""
         if not self._hangs:
             self._send(burst_line(tunnel))
+
+    def count(self, tunnels: frozenset[TunnelId]) -> None:
+        """Have the packets counted that are forwarded over these tunnels and no others; `counted` has the answer."""
+        if tunnels != self._counting:
+            self._counting = tunnels
+            self._told.counted = {}
+            self._tell_counting()
+
+    def _tell_counting(self) -> None:
+        if self._counting != self._counts and self._writer is not None and not self._hangs:
+            self._counts = self._counting
+            self._send(count_line(self._counting))
 
     def refresh(self) -> None:
         """Ask for the figures that change without an event: counters and round-trip times.

@@ -174,6 +174,11 @@ def burst_line(tunnel: TunnelId) -> Message:
     return {"burst": {"tunnel": str(tunnel), "count": BURST_PROBES, "interval_ms": BURST_INTERVAL_MS}}
 
 
+def count_line(tunnels: Iterable[TunnelId]) -> Message:
+    """The tunnels over which forwarded packets are to be counted."""
+    return {"count": sorted(map(str, tunnels))}
+
+
 def is_obeyed(order: ClassOrder, state: ClassView | None) -> bool:
     """Whether the forwarder already has the class as wanted."""
     return (

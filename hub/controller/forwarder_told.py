@@ -12,13 +12,15 @@ from hub.control.lines import Message
 class Told:
     """A Told is the last word of the forwarder on each of these. A line is taken whole, or raises and changes nothing.
 
-    `measured` has the round-trip time of each tunnel by its name, in milliseconds, as `rtt_ms` (None: not known).
+    `measured` has the round-trip time of each tunnel by its name, in milliseconds, as `rtt_ms` (None: not known), and
+    `counted` what was forwarded over those that are watched for it.
     """
 
     def __init__(self) -> None:
         self.problems: dict[str, tuple[str, str]] = {}
         self.counters: dict[str, int] = {}
         self.measured: dict[str, Message] = {}
+        self.counted: dict[str, Message] = {}
 
     def take(self, message: Message) -> None:
         """Take what this line tells; lines that tell nothing of these are left alone.
@@ -40,6 +42,8 @@ class Told:
             case {"liveness": tunnel}:
                 name, figures = _measured(tunnel)
                 self.measured[name] = figures
+            case {"counted": [*tunnels]}:
+                self.counted = dict(map(_counted, tunnels))
             case _:
                 pass
 
@@ -55,6 +59,12 @@ def _counters(counters: Mapping[str, Any]) -> dict[str, int]:
 def _measured(tunnel: Mapping[str, Any]) -> tuple[str, Message]:
     rtt = tunnel.get("rtt_ms")
     return _text(tunnel["tunnel"]), {"rtt_ms": None if rtt is None else _number(rtt)}
+
+
+def _counted(tunnel: Mapping[str, Any]) -> tuple[str, Message]:
+    numbers = {key: _number(tunnel[key]) for key in ("since", "in", "out")}
+    instants = {key: None if tunnel[key] is None else _number(tunnel[key]) for key in ("last_in", "last_out")}
+    return _text(tunnel["tunnel"]), {**numbers, **instants, "exact": tunnel["exact"] is True}
 
 
 def _text(value: Any) -> str:

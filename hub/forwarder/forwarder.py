@@ -34,7 +34,18 @@ from hub.forwarder.interfaces import Interfaces, LinkChange
 from hub.forwarder.liveness.model import LivenessReport, SessionMemory, TunnelSpec, Version
 from hub.forwarder.liveness.port import MakeLiveness
 from hub.forwarder.netlink.links import LocalAddress
-from hub.forwarder.orders import Command, GetStatus, Look, Probe, SendBurst, SetClasses, SetOne, SetTunnels, StopPlanned
+from hub.forwarder.orders import (
+    Command,
+    CountForwarded,
+    GetStatus,
+    Look,
+    Probe,
+    SendBurst,
+    SetClasses,
+    SetOne,
+    SetTunnels,
+    StopPlanned,
+)
 from hub.forwarder.problems import Problem, Problems
 from hub.forwarder.state import SavedState
 
@@ -53,10 +64,13 @@ class Forwarder:
         log: Callable[[str], None],
         changed: Callable[[], None],
         stop: Callable[[], None],
+        count: Callable[[Mapping[str, str]], None] = lambda _interfaces: None,
         silenced: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._clock, self._tell, self._log, self._changed, self._stop = clock, tell, log, changed, stop
         self._started_ns = clock.now()
+        self._count = count
+        self._counted: tuple[str, ...] = ()
         self.problems = Problems(self._tell_problem)
         self.interfaces = Interfaces()
         self.fib = Fib(clock, kernel, auditor, self._settled, self.problems.replace, silenced)
@@ -173,6 +187,8 @@ class Forwarder:
                 self.liveness.look(branches)
             case SendBurst(burst=burst):
                 self.liveness.burst(burst)
+            case CountForwarded(tunnels=tunnels):
+                self.count_forwarded(tunnels)
             case StopPlanned():
                 self._stop()
             case GetStatus():
@@ -180,9 +196,15 @@ class Forwarder:
             case _:
                 assert_never(command)
 
+    def count_forwarded(self, tunnels: Sequence[str]) -> None:
+        """Count what is forwarded over these tunnels, as far as they are known, and over no others."""
+        self._counted = tuple(tunnels)
+        self._count({name: self._interface_of[name] for name in self._counted if name in self._interface_of})
+
     def _watch_tunnels(self, tunnels: Sequence[TunnelSpec], remembered: Mapping[str, SessionMemory]) -> None:
         self._tunnels = {spec.name: spec for spec in tunnels}
         self._keep_interfaces()
+        self.count_forwarded(self._counted)
         self.liveness.set_tunnels(tunnels, remembered)
         self._reports = {report.tunnel: report for report in self.liveness.reports()}
         self._states = {}

@@ -110,7 +110,13 @@ class Loop:
         self._note_slowness()
         if not self._stalls or self._stalls[-1][1] <= start:
             return []
-        return [min(until, end) - max(since, start) for since, until in self._stalls if until > start and since < end]
+        found = []
+        for since, until in reversed(self._stalls):
+            if until <= start:
+                break
+            if since < end:
+                found.append(min(until, end) - max(since, start))
+        return found
 
     def watch(
         self, fd: int, callback: Callable[[], None] | None, on_writable: Callable[[], None] | None = None

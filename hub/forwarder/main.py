@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from hub.control.lines import Message
@@ -21,7 +21,10 @@ from hub.control.lock import AlreadyRunningError
 from hub.control.log import Log, say_at_once
 from hub.control.places import SYSTEM_RUN, SYSTEM_STATE, Places
 from hub.forwarder import checks
+from hub.forwarder.aside import Aside
 from hub.forwarder.forwarder import Forwarder
+from hub.forwarder.health.counting import Counting
+from hub.forwarder.health.packets import PacketCounters
 from hub.forwarder.liveness.engine import Engine
 from hub.forwarder.liveness.port import OnLiveness, OnPath, OnProblem
 from hub.forwarder.loop import Loop, Timer
@@ -61,7 +64,9 @@ class Process:
     def __init__(self, places: Places) -> None:
         self._loop = Loop()
         self._log = Log("forwarder: ")
-        self._server = Server(self._loop, places.forwarder_socket, self._snapshot, self._obey, self._log)
+        self._server = Server(
+            self._loop, places.forwarder_socket, self._snapshot, self._obey, self._log, self._controller_gone
+        )
         self._results, self._results_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._save_error: OSError | None = None
         self._places = places
@@ -81,12 +86,30 @@ class Process:
             log=self._log,
             changed=self._save_soon,
             stop=self.stop_planned,
+            count=self._make_counting(),
             silenced=RouteNotices().silenced,
         )
 
     def _make_engine(self, on_liveness: OnLiveness, on_path: OnPath, on_problem: OnProblem) -> Engine:
         self._engine = Engine(self._loop, on_liveness, on_path, on_problem, self._sampled)
         return self._engine
+
+    def _make_counting(self) -> Callable[[Mapping[str, str]], None]:
+        aside, counters = Aside(self._loop, "count"), PacketCounters()
+
+        def on_problem(key: str, text: str | None, mend: str | None) -> None:
+            self.forwarder.problems.report(key, text, mend)
+
+        def clean() -> Callable[[], None]:
+            counters.remove_what_was_left()
+            return lambda: None
+
+        aside.do(clean)
+        return Counting(self._loop, aside, counters.read, self._server.tell_controller, on_problem).watch
+
+    def _controller_gone(self) -> None:
+        """What only it wanted to know is looked at no more."""
+        self.forwarder.count_forwarded(())
 
     def run(self) -> None:
         """Work until a planned stop."""

@@ -78,6 +78,13 @@ class SendBurst:
 
 
 @dataclass(frozen=True, slots=True)
+class CountForwarded:
+    """A CountForwarded names the tunnels over which forwarded packets are to be counted."""
+
+    tunnels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class GetStatus:
     """A GetStatus asks for all that is known."""
 
@@ -87,7 +94,7 @@ class StopPlanned:
     """A StopPlanned asks the forwarder to go without looking dead."""
 
 
-Command = SetTunnels | SetClasses | SetOne | Look | SendBurst | GetStatus | StopPlanned
+Command = SetTunnels | SetClasses | SetOne | Look | SendBurst | CountForwarded | GetStatus | StopPlanned
 
 
 def orders_in(command: Command) -> tuple[Order, ...]:
@@ -134,6 +141,9 @@ def parsing(message: object) -> Steps[Command]:
     if fields.has("burst"):
         fields.only("burst")
         return SendBurst(_burst(fields.part("burst")))
+    if fields.has("count"):
+        fields.only("count")
+        return CountForwarded(unique(fields.each("count", _name), "count"))
     if fields.has("get") and fields.text("get") == "status":
         return GetStatus()
     if fields.has("stop") and fields.text("stop") == "planned":

@@ -184,6 +184,8 @@ class Connection:
 class Server:
     """A Server listens on the socket. `obey` is given the controller's commands, `snapshot` makes the first message.
 
+    `controller_gone` is called when its connection has ended.
+
     Raises:
         AlreadyRunningError: another forwarder has the lock.
         OSError: the directory is not there or not ours.
@@ -196,6 +198,7 @@ class Server:
         snapshot: Callable[[], Message],
         obey: Callable[[Command], None],
         log: Callable[[str], None] = say_at_once,
+        controller_gone: Callable[[], None] = lambda: None,
     ) -> None:
         self.loop = loop
         self.counters: dict[str, int] = {
@@ -208,6 +211,7 @@ class Server:
         self._snapshot = snapshot
         self._obey = obey
         self._log = log
+        self._controller_gone = controller_gone
         self._path = path
         self._connections: list[Connection] = []
         self._lock = hold(path.with_suffix(".lock"), "a forwarder")
@@ -346,6 +350,8 @@ class Server:
     def closed(self, connection: Connection) -> None:
         """A connection is gone."""
         self._connections.remove(connection)
+        if connection.role == "controller":
+            self._controller_gone()
 
     def close(self) -> None:
         """Close every connection and take the socket file away."""

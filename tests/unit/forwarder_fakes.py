@@ -23,7 +23,8 @@ from hub.forwarder.steps import REST_NS
 
 
 class FakeTimer:
-    def __init__(self, callback: Callable[[], None]) -> None:
+    def __init__(self, when: int, callback: Callable[[], None]) -> None:
+        self.when = when
         self.callback: Callable[[], None] | None = callback
 
     def cancel(self) -> None:
@@ -43,7 +44,7 @@ class FakeClock:
 
     def call_at(self, when_ns: int, callback: Callable[[], None], /) -> FakeTimer:
         self._count += 1
-        timer = FakeTimer(callback)
+        timer = FakeTimer(when_ns, callback)
         heapq.heappush(self._heap, (when_ns, self._count, timer))
         return timer
 

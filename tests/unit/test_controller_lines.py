@@ -14,9 +14,17 @@ from hypothesis import strategies as st
 from small_network import a_branch, a_network
 
 from hub.control.lines import BadLineError
-from hub.controller.forwarder_lines import burst_line, classes_line, events_of, is_obeyed, order_line, tunnels_line
+from hub.controller.forwarder_lines import (
+    burst_line,
+    classes_line,
+    count_line,
+    events_of,
+    is_obeyed,
+    order_line,
+    tunnels_line,
+)
 from hub.forwarder.health.burst import BurstOrder
-from hub.forwarder.orders import SendBurst, parse
+from hub.forwarder.orders import CountForwarded, SendBurst, parse
 from policies.model.clock import Instant
 from policies.model.desired import ClassOrder, Desired
 from policies.model.events import ClassChanged, ForwarderConnected, LivenessChanged, PathAnswered, SamplesTaken
@@ -89,6 +97,11 @@ def test_a_burst_is_ordered_in_words_that_the_forwarder_knows() -> None:
     assert parse(burst_line(FIBER)) == SendBurst(BurstOrder("bandung/fiber", 50, 10_000_000))
 
 
+def test_the_tunnels_to_count_over_are_named_in_words_that_the_forwarder_knows() -> None:
+    assert parse(count_line([WIRELESS, FIBER])) == CountForwarded(("bandung/fiber", "bandung/wireless"))
+    assert parse(count_line([])) == CountForwarded(())
+
+
 def test_a_probe_rate_is_told_where_there_is_one() -> None:
     network = a_network(a_branch())
     branch = network.branches["bandung"]
@@ -132,7 +145,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-heads = st.sampled_from(["snapshot", "liveness", "class", "gone", "path", "samples", "refused", "x"])
+heads = st.sampled_from(["snapshot", "liveness", "class", "gone", "path", "samples", "counted", "refused", "x"])
 
 
 @given(heads, json_values)

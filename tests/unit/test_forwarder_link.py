@@ -20,6 +20,7 @@ from hub.controller.refusals import Refusals
 from hub.controller.silence import Silence
 from policies.model.desired import Desired
 from policies.model.events import Event, ForwarderConnected, ForwarderLost
+from policies.model.ids import TunnelId
 from policies.model.view import View
 
 SNAPSHOT = {"tunnels": [], "classes": [], "paths": [], "problems": [], "counters": {}}
@@ -379,3 +380,33 @@ def test_a_stop_of_the_controller_is_no_silence_of_the_forwarder() -> None:
     assert silence.is_long(60.0)
     silence.heard(60.0)
     assert not silence.is_long(61.0)
+
+
+COUNTED = {"tunnel": "bandung/fiber", "since": 1.0, "in": 3, "out": 4, "last_in": 2.0, "last_out": None, "exact": True}
+
+
+def test_what_is_counted_is_asked_for_again_on_a_new_connection_and_kept_as_last_told(tmp_path: Path) -> None:
+    fiber = TunnelId("bandung", "fiber")
+    link = ForwarderLink(tmp_path / "forwarder.sock", a_network(a_branch()), lambda _: None, lambda: 0.0)
+    link.count(frozenset({fiber}))
+    pen: Any = Unread()
+    link._receive({"snapshot": SNAPSHOT}, pen)
+    asked = pen.written
+    assert asked >= len(line({"count": ["bandung/fiber"]})) - 2
+    link._receive({"counted": [COUNTED]}, pen)
+    assert link.counted["bandung/fiber"]["out"] == 4
+    link.count(frozenset({fiber}))
+    assert pen.written == asked
+    link.count(frozenset())
+    assert link.counted == {}
+    assert pen.written > asked
+
+
+def test_a_burst_is_ordered_only_of_a_forwarder_that_is_there(tmp_path: Path) -> None:
+    link = ForwarderLink(tmp_path / "forwarder.sock", a_network(a_branch()), lambda _: None, lambda: 0.0)
+    link.burst(TunnelId("bandung", "fiber"))
+    pen: Any = Unread()
+    link._receive({"snapshot": SNAPSHOT}, pen)
+    before = pen.written
+    link.burst(TunnelId("bandung", "fiber"))
+    assert pen.written > before

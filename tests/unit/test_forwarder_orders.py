@@ -14,7 +14,18 @@ from hub.forwarder.classes import Order
 from hub.forwarder.fields import FieldError
 from hub.forwarder.health.burst import BurstOrder
 from hub.forwarder.liveness.model import ProbeRate, Timers
-from hub.forwarder.orders import GetStatus, Look, Probe, SendBurst, SetClasses, SetOne, SetTunnels, StopPlanned, parse
+from hub.forwarder.orders import (
+    CountForwarded,
+    GetStatus,
+    Look,
+    Probe,
+    SendBurst,
+    SetClasses,
+    SetOne,
+    SetTunnels,
+    StopPlanned,
+    parse,
+)
 
 TIMERS = {"method": "bfd", "interval_ms": 50, "multiplier": 3}
 TUNNEL = {
@@ -106,6 +117,8 @@ def test_a_prefix_may_be_in_a_class_of_a_source_and_in_one_for_packets_from_ever
             {"burst": {"tunnel": "bandung/fiber", "count": 50, "interval_ms": 10}},
             SendBurst(BurstOrder("bandung/fiber", 50, 10_000_000)),
         ),
+        ({"count": ["b/x", "b/y"]}, CountForwarded(("b/x", "b/y"))),
+        ({"count": []}, CountForwarded(())),
         ({"get": "status"}, GetStatus()),
         ({"stop": "planned"}, StopPlanned()),
     ],
@@ -173,6 +186,8 @@ def test_the_short_commands_are_read(line: dict[str, Any], command: object) -> N
         ({"burst": {"tunnel": "b/x", "count": 0, "interval_ms": 10}}, "burst.count"),
         ({"burst": {"tunnel": "b/x", "count": 50, "interval_ms": 0}}, "burst.interval_ms"),
         ({"burst": {"tunnel": 7, "count": 50, "interval_ms": 10}}, "burst.tunnel"),
+        ({"count": ["b/x", "b/x"]}, 'count: "b/x" is there twice'),
+        ({"count": "b/x"}, "count: a list is needed"),
         ({"burst": {}, "stop": "planned"}, "unknown field 'stop'"),
     ],
 )

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from hub.forwarder.netlink import wire
 
+ROUTING, NETFILTER, GENERIC = 0, 12, 16
+"""Protocols of netlink(7)."""
 LINKS, IPV4_ADDRESSES, IPV4_RULES, IPV6_ADDRESSES, IPV6_RULES, NEXTHOPS = 1, 5, 8, 9, 19, 32
 """Groups of notifications (rtnetlink(7)). Never IPV4_ROUTE or IPV6_ROUTE: with the kernel's default
 `nexthop_compat_mode` each switch of a nexthop would send one message for every route behind it, and wait for them
@@ -47,10 +49,13 @@ class DumpInterruptedError(DumpError):
 
 
 class Requests:
-    """A Requests is a netlink socket for changes and dumps. Changes are synchronous: done when `send` returns."""
+    """A Requests is a netlink socket for changes and dumps. Changes are synchronous: done when `send` returns.
 
-    def __init__(self) -> None:
-        self._socket = _open()
+    `protocol` is the netlink family (netlink(7)), routing by default.
+    """
+
+    def __init__(self, protocol: int = ROUTING) -> None:
+        self._socket = _open(protocol)
         for option in (_CAP_ACK, _EXT_ACK, _STRICT):
             self._socket.setsockopt(_SOL_NETLINK, option, 1)
         self._sequence = 0
@@ -91,6 +96,28 @@ class Requests:
         buffer[at - len(requests[-1]) + 6] |= wire.ACKNOWLEDGE
         self._socket.sendall(buffer)
         return self._answers(first, last, offset)
+
+    def send_together(self, begin: bytes, requests: Sequence[bytes], end: bytes) -> list[Failure]:
+        """Carry out changes of nftables all or none, between the two messages that enclose them.
+
+        Where `begin` itself is refused nothing else is answered; that is told as a failure of the last request.
+
+        Raises:
+            OSError: the socket itself failed.
+        """
+        if self._sequence > _LAST_SEQUENCE:
+            self._sequence = 0
+        first = self._sequence + 1
+        self._sequence = last = first + len(requests) - 1
+        buffer = bytearray()
+        for number, request in zip((last, *range(first, last + 1), last), (begin, *requests, end), strict=True):
+            at = len(buffer)
+            buffer += request
+            wire.U32.pack_into(buffer, at + 8, number)
+            if request is requests[-1]:
+                buffer[at + 6] |= wire.ACKNOWLEDGE
+        self._socket.sendall(buffer)
+        return self._answers(first, last, 0)
 
     def _answers(self, first: int, last: int, offset: int) -> list[Failure]:
         failures = []
@@ -194,8 +221,8 @@ class Notifications:
         self._socket.close()
 
 
-def _open() -> socket.socket:
-    opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+def _open(protocol: int = ROUTING) -> socket.socket:
+    opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
     try:
         opened.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, _RECEIVE_BUFFER)
     except PermissionError:  # in a user namespace of an ordinary user
