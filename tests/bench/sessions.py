@@ -52,8 +52,10 @@ def processor_seconds(process: int) -> tuple[float, float]:
     return (int(fields[11]) + int(fields[12])) / _TICKS, int(fields[12]) / _TICKS
 
 
-def measure(hub: str, sessions: int, interval_ms: int, seconds: float, profile: Path | None = None) -> Cost:
-    """One hub, so many sessions."""
+def measure(
+    hub: str, sessions: int, interval_ms: int, seconds: float, profile: Path | None = None, probe_ms: int = 0
+) -> Cost:
+    """One hub, so many sessions; ours with health probes at `probe_ms`, 0 for none."""
     with Links(f"pm-sess-{os.getpid()}", sessions, interval_ms) as links:
         links.start_far_bird()
         orders = None
@@ -63,7 +65,8 @@ def measure(hub: str, sessions: int, interval_ms: int, seconds: float, profile: 
             process = _profiled(links, profile) if profile else links.start_forwarder()
             orders = Orders(links.socket)
             tunnels = [links.tunnel(number, f"branch{number // 2}") for number in range(sessions)]
-            orders.say({"set": "tunnels", "tunnels": tunnels})
+            rate = {"probe": {"active_ms": probe_ms, "idle_ms": probe_ms}} if probe_ms else {}
+            orders.say({"set": "tunnels", "tunnels": [tunnel | rate for tunnel in tunnels]})
         until(lambda: links.sessions_up() == sessions, f"all {sessions} sessions at their rate", 120)
         time.sleep(_SETTLE)
         begun, before = time.monotonic(), processor_seconds(process.pid)
@@ -105,6 +108,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench sessions", description=__doc__)
     parser.add_argument("--sessions", default="16,200", help="(default: %(default)s)")
     parser.add_argument("--interval", type=int, default=50, help="milliseconds (default: %(default)s)")
+    parser.add_argument("--probe", type=int, default=0, help="milliseconds between health probes (default: none)")
     parser.add_argument("--seconds", type=float, default=20, help="of each measurement (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="of all of them (default: %(default)s)")
     parser.add_argument("--hubs", default=f"{FORWARDER},{BIRD}", help="(default: %(default)s)")
@@ -138,7 +142,7 @@ def main() -> int:
     """Measure and print; 0 when every session stayed up."""
     options = parse()
     costs = [
-        measure(hub, int(sessions), options.interval, options.seconds, options.profile)
+        measure(hub, int(sessions), options.interval, options.seconds, options.profile, options.probe)
         for _ in range(options.rounds)
         for sessions in options.sessions.split(",")
         for hub in options.hubs.split(",")
