@@ -57,6 +57,28 @@ def _add_tunnel(tree: Tree, tunnel: Report) -> None:
         f"{tunnel['kind']} of {tunnel['isp']}{metered} to {tunnel['hub_uplink']}",
     ]
     node.add(Parts(_text(fact) for fact in facts if fact))
+    for fact in (_handshake(tunnel.get("wg")), _path_mtu(tunnel.get("mtu"))):
+        if fact:
+            node.add(_text(fact))
+
+
+def _handshake(peer: Report | None) -> str:
+    if peer is None:
+        return ""
+    when, endpoint = peer["handshake"], peer["endpoint"]
+    shook = "no handshake yet" if when is None else f"handshake {ago(when['ago'])} ago"
+    return f"{shook} from {endpoint}" if endpoint is not None else shook
+
+
+def _path_mtu(mtu: Report | None) -> str:
+    if mtu is None:
+        return ""
+    if mtu["ok"] is None:
+        return f"whether packets of {mtu['size']} bytes pass is not known"
+    if mtu["ok"]:
+        return f"packets of {mtu['size']} bytes pass"
+    works = f", {mtu['works']} do" if mtu["works"] is not None else ""
+    return f"packets of {mtu['size']} bytes do not pass{works}"
 
 
 def _told(report: Report) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hub.control.lines import Message
@@ -12,8 +12,9 @@ from hub.control.lines import Message
 class Told:
     """A Told is the last word of the forwarder on each of these. A line is taken whole, or raises and changes nothing.
 
-    `measured` has the round-trip time of each tunnel by its name, in milliseconds, as `rtt_ms` (None: not known), and
-    `counted` what was forwarded over those that are watched for it.
+    `measured` has of each tunnel by its name the round-trip time in milliseconds as `rtt_ms` (None: not known), and
+    where they are known `wg` (`handshake_at` in seconds of the wall clock or None, `endpoint` or None) and `mtu`
+    (`size`, `ok` and `works`). `counted` has what was forwarded over those that are watched for it.
     """
 
     def __init__(self) -> None:
@@ -41,7 +42,7 @@ class Told:
                 self.problems.pop(_text(key), None)
             case {"liveness": tunnel}:
                 name, figures = _measured(tunnel)
-                self.measured[name] = figures
+                self.measured[name] = self.measured.get(name, {}) | figures
             case {"counted": [*tunnels]}:
                 self.counted = dict(map(_counted, tunnels))
             case _:
@@ -58,13 +59,32 @@ def _counters(counters: Mapping[str, Any]) -> dict[str, int]:
 
 def _measured(tunnel: Mapping[str, Any]) -> tuple[str, Message]:
     rtt = tunnel.get("rtt_ms")
-    return _text(tunnel["tunnel"]), {"rtt_ms": None if rtt is None else _number(rtt)}
+    figures: Message = {"rtt_ms": None if rtt is None else _number(rtt)}
+    if (peer := tunnel.get("wg")) is not None:
+        figures["wg"] = {
+            "handshake_at": _maybe(_number, peer["handshake_at"]),
+            "endpoint": _maybe(_text, peer["endpoint"]),
+        }
+    if (mtu := tunnel.get("mtu")) is not None:
+        works = _maybe(_number, mtu["works"])
+        figures["mtu"] = {"size": _number(mtu["size"]), "ok": _maybe(_truth, mtu["ok"]), "works": works}
+    return _text(tunnel["tunnel"]), figures
+
+
+def _maybe(read: Callable[[Any], Any], value: Any) -> Any:
+    return None if value is None else read(value)
+
+
+def _truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r:.60} is neither true nor false")
+    return value
 
 
 def _counted(tunnel: Mapping[str, Any]) -> tuple[str, Message]:
     numbers = {key: _number(tunnel[key]) for key in ("since", "in", "out")}
-    instants = {key: None if tunnel[key] is None else _number(tunnel[key]) for key in ("last_in", "last_out")}
-    return _text(tunnel["tunnel"]), {**numbers, **instants, "exact": tunnel["exact"] is True}
+    instants = {key: _maybe(_number, tunnel[key]) for key in ("last_in", "last_out")}
+    return _text(tunnel["tunnel"]), {**numbers, **instants, "exact": _truth(tunnel["exact"])}
 
 
 def _text(value: Any) -> str:

@@ -124,6 +124,8 @@ def _tunnel_report(tunnel: Tunnel, view: View, verdict: Verdict | None, around: 
         "since": _moment(liveness.since, now) if liveness.since else None,
         "reason": liveness.reason,
         "rtt_ms": measured.get("rtt_ms") if liveness.state is LivenessState.UP else None,
+        "wg": _peer(measured.get("wg"), now),
+        "mtu": measured.get("mtu"),
         "session": session.state.value,
         "session_since": _moment(session.since, now) if session.since else None,
         "session_reason": session.reason,
@@ -132,6 +134,17 @@ def _tunnel_report(tunnel: Tunnel, view: View, verdict: Verdict | None, around: 
         "announced": [str(prefix) for prefix in session.sent] if session.state is SessionState.UP else [],
         "refused": dict(around.refusals.get(tunnel.id, {})),
     }
+
+
+def _peer(peer: Mapping[str, Any] | None, now: Now) -> Report | None:
+    """The WireGuard peer: its last handshake, and from where it sends."""
+    if peer is None:
+        return None
+    at = peer["handshake_at"]
+    ago = None if at is None else round(now.wall.timestamp() - at, 1)
+    when = None if ago is None else now.wall - timedelta(seconds=ago)
+    handshake = None if when is None else {"at": when.isoformat(timespec="seconds"), "ago": ago}
+    return {"handshake": handshake, "endpoint": peer["endpoint"]}
 
 
 def _sent_med(sent: Any) -> int | None:

@@ -30,6 +30,7 @@ from hub.forwarder.fib import Fib, Kernel
 from hub.forwarder.fib_audit import Clock
 from hub.forwarder.fib_reading import Dumps
 from hub.forwarder.fields import FieldError
+from hub.forwarder.health.slow_looks import Tunnel
 from hub.forwarder.interfaces import Interfaces, LinkChange
 from hub.forwarder.liveness.model import LivenessReport, SessionMemory, TunnelSpec, Version
 from hub.forwarder.liveness.port import MakeLiveness
@@ -71,6 +72,8 @@ class Forwarder:
         self._started_ns = clock.now()
         self._count = count
         self._counted: tuple[str, ...] = ()
+        self.beside: Callable[[str], Message] = lambda _tunnel: {}
+        """What is to be told of a tunnel beside its liveness."""
         self.problems = Problems(self._tell_problem)
         self.interfaces = Interfaces()
         self.fib = Fib(clock, kernel, auditor, self._settled, self.problems.replace, silenced)
@@ -165,6 +168,14 @@ class Forwarder:
     def tunnel_interfaces(self, *, ipv6: bool = False) -> list[str]:
         """The names of the interfaces of all tunnels, or of those that carry IPv6."""
         return [spec.interface for spec in self._tunnels.values() if spec.remote6 or not ipv6]
+
+    def slow_looks_at(self) -> list[Tunnel]:
+        """All tunnels, for what is looked at now and then."""
+        live = {name for name, state in self._states.items() if state == "up"}
+        return [
+            Tunnel(name, spec.interface, self.interface_index(name), spec.local, spec.remote, name in live)
+            for name, spec in self._tunnels.items()
+        ]
 
     # What the controller says
 
@@ -362,7 +373,7 @@ class Forwarder:
         """All that is known."""
         return {
             "started": messages.seconds(self._started_ns),
-            "tunnels": [messages.liveness(report) for report in self.liveness.reports()],
+            "tunnels": [messages.liveness(report) | self.beside(report.tunnel) for report in self.liveness.reports()],
             "classes": [self._class_state(each) for each in self.classes.values()],
             "paths": [messages.path(key[0], tunnel, at, key[1]) for key, (tunnel, at) in self._paths.items()],
             "problems": [messages.problem(each) for each in self.problems.present()],

@@ -24,7 +24,9 @@ from hub.forwarder import checks
 from hub.forwarder.aside import Aside
 from hub.forwarder.forwarder import Forwarder
 from hub.forwarder.health.counting import Counting
+from hub.forwarder.health.handshakes import Handshakes
 from hub.forwarder.health.packets import PacketCounters
+from hub.forwarder.health.slow_looks import SlowLooks
 from hub.forwarder.liveness.engine import Engine
 from hub.forwarder.liveness.port import OnLiveness, OnPath, OnProblem
 from hub.forwarder.loop import Loop, Timer
@@ -94,6 +96,12 @@ class Process:
         self._engine = Engine(self._loop, on_liveness, on_path, on_problem, self._sampled)
         return self._engine
 
+    def _begin_slow_looks(self) -> None:
+        forwarder = self.forwarder
+        looks = SlowLooks(self._loop, forwarder.slow_looks_at, Handshakes().read, self._log, forwarder.problems.report)
+        forwarder.beside = looks.of
+        looks.begin()
+
     def _make_counting(self) -> Callable[[Mapping[str, str]], None]:
         aside, counters = Aside(self._loop, "count"), PacketCounters()
 
@@ -123,6 +131,7 @@ class Process:
         self._look_at_addresses()
         self.forwarder.adopt(self._ready)
         self._check()
+        self._begin_slow_looks()
         gc.freeze()
         gc.set_threshold(GARBAGE_THRESHOLD, 500, 50)
         gc.enable()

@@ -94,6 +94,15 @@ def test_a_line_of_another_shape_ends_the_connection_and_not_the_controller(tmp_
         {"status": {"tunnels": [], "counters": None}},
         {"status": {"tunnels": [], "counters": {"restarts": "many"}}},
         {"status": {"tunnels": [{"tunnel": "bandung/fiber", "rtt_ms": "3.1"}], "counters": {}}},
+        {
+            "status": {
+                "tunnels": [{"tunnel": "bandung/fiber", "wg": {"handshake_at": "x", "endpoint": None}}],
+                "counters": {},
+            }
+        },
+        {"status": {"tunnels": [{"tunnel": "bandung/fiber", "mtu": {"size": 1, "ok": 1, "works": 2}}], "counters": {}}},
+        {"counted": [{"tunnel": "bandung/fiber"}]},
+        {"samples": [{"tunnel": "bandung/fiber"}]},
         {"problem": {"key": 7, "text": "a", "mend": "b"}},
         {"cleared": 7},
         {"liveness": {"tunnel": "bandung/fiber", "state": "up", "since": 1e999, "reason": "", "hard": True}},
@@ -410,3 +419,15 @@ def test_a_burst_is_ordered_only_of_a_forwarder_that_is_there(tmp_path: Path) ->
     before = pen.written
     link.burst(TunnelId("bandung", "fiber"))
     assert pen.written > before
+
+
+def test_what_is_looked_at_now_and_then_stays_known_while_liveness_changes(tmp_path: Path) -> None:
+    link = ForwarderLink(tmp_path / "forwarder.sock", a_network(a_branch()), lambda _: None, lambda: 0.0)
+    pen: Any = Unread()
+    mtu = {"size": 1420, "ok": False, "works": 1380}
+    peer = {"handshake_at": None, "endpoint": "1.2.3.4:5"}
+    tunnel = {"tunnel": "bandung/fiber", "rtt_ms": 3.1, "wg": peer, "mtu": mtu}
+    link._receive({"status": {"tunnels": [tunnel], "counters": {}}}, pen)
+    died = {"tunnel": "bandung/fiber", "state": "down", "since": 7.5, "hard": True, "reason": "silent", "rtt_ms": None}
+    link._receive({"liveness": died}, pen)
+    assert link.measured["bandung/fiber"] == {"rtt_ms": None, "wg": peer, "mtu": mtu}

@@ -230,3 +230,29 @@ def test_why_says_local_preferences_where_they_steer_and_what_is_refused() -> No
 def test_an_answer_of_long_ago_does_not_say_where_the_branch_sends_now() -> None:
     later = replace(NOW, monotonic=Instant(NOW.monotonic + 60))
     assert branch_report(BRANCH, moved(), None, Surroundings("/", Instant(0.0)), later)["uses"] is None
+
+
+@pytest.mark.parametrize(
+    ("measured", "line"),
+    [
+        ({"wg": {"handshake_at": -40.0, "endpoint": "203.0.113.7:51014"}}, "handshake 40s ago from 203.0.113.7:51014"),
+        ({"wg": {"handshake_at": None, "endpoint": None}}, "no handshake yet"),
+        ({"mtu": {"size": 1420, "ok": True, "works": None}}, "packets of 1420 bytes pass"),
+        ({"mtu": {"size": 1420, "ok": False, "works": 1380}}, "packets of 1420 bytes do not pass, 1380 do"),
+        ({"mtu": {"size": 1420, "ok": None, "works": None}}, "whether packets of 1420 bytes pass is not known"),
+    ],
+)
+def test_why_says_what_is_looked_at_now_and_then(measured: dict[str, Any], line: str) -> None:
+    if (peer := measured.get("wg")) is not None and peer["handshake_at"] is not None:
+        measured = {"wg": peer | {"handshake_at": NOW.wall.timestamp() + peer["handshake_at"]}}
+    around = Surroundings("/", Instant(0.0), measured={str(WIRELESS): measured})
+    report = branch_report(BRANCH, moved(), None, around, NOW)
+    assert json.loads(json.dumps(report)) == report
+    assert f"{line}\n" in "".join(f"{each.rstrip()}\n" for each in shown(why_view(report)).splitlines())
+
+
+def test_why_of_a_controller_from_before_that_knows_of_none_of_it_is_shown() -> None:
+    report = branch_report(BRANCH, moved(), None, Surroundings("/", Instant(0.0)), NOW)
+    for tunnel in report["tunnels"]:
+        del tunnel["wg"], tunnel["mtu"]
+    assert "handshake" not in shown(why_view(report))

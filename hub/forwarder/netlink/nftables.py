@@ -90,7 +90,7 @@ def dump(name: str) -> bytes:
 def decode(body: bytes) -> Iterator[tuple[str, int]]:
     """The interfaces in one message of the answer, each with the packets that were counted."""
     elements = wire.attributes(body, _HEADER.size).get(3, b"")
-    for element in _list(elements):
+    for element in wire.members(elements):
         found = wire.attributes(element)
         name = wire.read_text(wire.attributes(found.get(1, b"")).get(1))
         counter = wire.attributes(wire.attributes(found.get(7, b"")).get(2, b""))
@@ -133,17 +133,6 @@ def _elements(name: str, interfaces: Collection[str], *, counter: bool) -> bytes
         for each in interfaces
     )
     return _text(1, TABLE) + _text(2, name) + _nested(3, members)
-
-
-def _list(data: bytes) -> Iterator[bytes]:
-    """The members of a list, which are all of one type."""
-    offset = 0
-    while offset + wire.ATTRIBUTE.size <= len(data):
-        length = wire.ATTRIBUTE.unpack_from(data, offset)[0]
-        if length < wire.ATTRIBUTE.size or offset + length > len(data):
-            return
-        yield data[offset + wire.ATTRIBUTE.size : offset + length]
-        offset += (length + 3) & ~3
 
 
 def _text(kind: int, text: str) -> bytes:

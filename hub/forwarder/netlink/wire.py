@@ -67,6 +67,17 @@ def attributes(data: bytes, offset: int = 0) -> dict[int, bytes]:
     return found
 
 
+def members(data: bytes) -> Iterator[bytes]:
+    """The contents of attributes that are a list, whatever their types; a malformed one ends it."""
+    offset = 0
+    while offset + ATTRIBUTE.size <= len(data):
+        length = ATTRIBUTE.unpack_from(data, offset)[0]
+        if length < ATTRIBUTE.size or offset + length > len(data):
+            return
+        yield data[offset + ATTRIBUTE.size : offset + length]
+        offset += (length + 3) & ~3
+
+
 def read_u32(data: bytes | None, default: int = 0) -> int:
     """The number in an attribute; `default` when it is missing or of another size."""
     if data is None or len(data) != U32.size:
