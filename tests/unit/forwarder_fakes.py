@@ -271,6 +271,7 @@ class World:
         self.order: list[str] = []
         self.logged: list[str] = []
         self.stops = 0
+        self.counted: list[Mapping[str, str]] = []
         self.forwarder = Forwarder(
             self.clock,
             self,
@@ -280,6 +281,7 @@ class World:
             log=self.logged.append,
             changed=lambda: self.order.append("save"),
             stop=self._stop,
+            count=self.counted.append,
         )
         self.forwarder.interfaces.replace([Link(index, f"t{index}", index in self.kernel.up) for index in (1, 2, 3)])
 

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from hub.forwarder.fib_plan import FIRST_NEXTHOP_ID
 from hub.forwarder.fields import FieldError
+from hub.forwarder.health.burst import BurstOrder
 from hub.forwarder.liveness.model import SessionMemory
 from hub.forwarder.netlink.links import Link, LocalAddress
-from hub.forwarder.orders import Look, Probe, SetClasses, SetOne, SetTunnels, StopPlanned
+from hub.forwarder.orders import CountForwarded, Look, Probe, SendBurst, SetClasses, SetOne, SetTunnels, StopPlanned
 from hub.forwarder.state import SavedState
 
 NET = b"\x0a\x01\x00\x00"
@@ -214,6 +215,28 @@ def test_paths_looks_and_stops_are_passed_on() -> None:
     world.forwarder.obey(StopPlanned())
     assert world.stops == 1
     assert world.forwarder.snapshot()["paths"] == paths
+
+
+def test_bursts_are_passed_on_and_what_is_counted_is_named_by_its_interfaces() -> None:
+    world = running()
+    burst = BurstOrder(A, 50, 10_000_000)
+    world.forwarder.obey(SendBurst(burst))
+    assert world.engine.calls[-1] == ("burst", burst)
+    world.forwarder.obey(CountForwarded((A, "nobody/fiber")))
+    assert world.counted[-1] == {A: "t1"}
+    world.forwarder.obey(SetTunnels((a_tunnel(A, "t2"), a_tunnel(B, "t1"))))
+    assert world.counted[-1] == {A: "t2"}
+    world.forwarder.count_forwarded(())
+    assert world.counted[-1] == {}
+
+
+def test_what_is_looked_at_now_and_then_stands_beside_liveness_and_is_asked_of_all_tunnels() -> None:
+    world = running()
+    world.engine.say(B, "down")
+    looks = {each.name: (each.interface, each.index, each.lives) for each in world.forwarder.slow_looks_at()}
+    assert looks == {A: ("t1", 1, True), B: ("t2", 2, False)}
+    world.forwarder.beside = lambda tunnel: {"mtu": tunnel}
+    assert [each["mtu"] for each in world.forwarder.snapshot()["tunnels"]] == [A, B]
 
 
 def test_after_a_crash_nothing_in_the_kernel_changes_and_liveness_goes_on_before_adoption() -> None:

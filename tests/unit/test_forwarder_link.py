@@ -406,6 +406,10 @@ def test_what_is_counted_is_asked_for_again_on_a_new_connection_and_kept_as_last
     assert link.counted["bandung/fiber"]["out"] == 4
     link.count(frozenset({fiber}))
     assert pen.written == asked
+    anew: Any = Unread()
+    link._receive({"snapshot": SNAPSHOT}, anew)
+    assert (anew.written, link.counted) == (asked, {})
+    pen = anew
     link.count(frozenset())
     assert link.counted == {}
     assert pen.written > asked

@@ -349,7 +349,7 @@ def test_without_descriptors_nobody_is_taken_and_later_all_are(
 
 
 def test_samples_are_told_to_the_controller_and_to_no_reader(house: House, meet: Any) -> None:
-    controller, reader = meet("controller"), meet("reader")
+    reader, controller = meet("reader"), meet("controller")
     controller.hear(), reader.hear()
     house.server.tell_controller({"samples": []})
     assert controller.hear() == [{"samples": []}]

@@ -111,7 +111,7 @@ def test_late_answers_of_a_burst_are_told_by_the_next_reports() -> None:
     assert (late["sent"], late["late_ms"], late["burst"]) == (0, [200.0], True)
     scene.clock.run(4)
     assert scene.bursts.report(scene.clock.now()) == []
-    assert scene.bursts._over == []
+    assert scene.echo.callbacks[scene.echo.asked[0][0]] is None
 
 
 def test_a_tunnel_has_one_burst_at_a_time() -> None:
@@ -155,6 +155,15 @@ def test_many_bursts_send_a_thousand_probes_a_second_and_all_get_their_turn() ->
     assert len(asked) == 20 * 50
     assert max(sum(start <= at < start + 100 * MS for at in asked) for start in asked) <= 110
     assert sum(told["sent"] for told in scene.told) == 20 * 50
+
+
+def test_a_burst_that_waits_begins_when_another_is_sent_and_not_when_its_fates_are_known() -> None:
+    scene = Scene()
+    scene.echo.answers_at_once = False
+    scene.begin("b/1", count=50, interval=MS)
+    scene.begin("b/2", count=50, interval=MS)
+    scene.clock.run(0.1)
+    assert [interface for _, _, interface, _ in scene.echo.asked] == [1] * 50 + [2] * 50
 
 
 def test_a_burst_of_more_than_that_is_sent_alone() -> None:

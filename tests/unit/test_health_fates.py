@@ -178,6 +178,18 @@ def test_a_far_end_that_ceases_to_answer_while_its_tunnel_lives_is_mute_after_a_
     assert fates._far_end.is_mute
 
 
+def test_losses_with_an_answer_between_them_make_no_far_end_mute() -> None:
+    fates = following()
+    end = lose(fates, ROW - 1, 0)
+    fates.sent(end)
+    fates.answered(end, end + TRIP)
+    fates.news()
+    lose(fates, ROW - 1, end + SILENCE)
+    found = fates.news()
+    assert found is not None
+    assert found.lost == ROW - 1
+
+
 def test_a_first_answer_that_comes_very_late_is_heard() -> None:
     far_end = FarEnd(0)
     fates = Fates(far_end, Stalls(), learns=True)

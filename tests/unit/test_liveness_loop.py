@@ -224,3 +224,14 @@ def busy(loop: Loop, nanoseconds: int) -> None:
     end = loop.now() + nanoseconds
     while loop.now() < end:
         pass
+
+
+def test_stalls_are_told_by_when_they_were(loop: Loop) -> None:
+    ms = STALL // 10
+    loop._note_stall(100 * ms, 130 * ms)
+    loop._note_stall(200 * ms, 220 * ms)
+    assert sorted(loop.stalls_between(0, 300 * ms)) == [20 * ms, 30 * ms]
+    assert loop.stalls_between(110 * ms, 150 * ms) == [20 * ms]
+    assert loop.stalls_between(90 * ms, 105 * ms) == [5 * ms]
+    assert loop.stalls_between(130 * ms, 200 * ms) == []
+    assert loop.stalls_between(220 * ms, 300 * ms) == []

@@ -51,12 +51,16 @@ class Measurement:
         self._alarm = Alarm(loop, self._ask)
 
     def set_rate(self, interval: int, *, overhears: bool) -> None:
-        """Probe at this rate from now on; a slower one begins after the present interval."""
+        """Probe at this rate from now on; a slower one begins with the next probe."""
         self.overhears = overhears
         if interval == self.interval:
             return
         now = self._loop.now()
-        self._due = min(self._due, now + interval) if self.interval else max(now, self._first)
+        if not self.interval:
+            self._due = max(now, self._first)
+        elif interval < self.interval:
+            # In its place within the interval: many that become faster at once stay spread.
+            self._due = now + max(self._due - now, 0) * interval // self.interval
         self.interval = interval
         if interval:
             self._alarm.due(self._due)

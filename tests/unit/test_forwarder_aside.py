@@ -1,0 +1,47 @@
+"""Work in a thread, its results in the loop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from hub.forwarder.aside import Aside
+from hub.forwarder.loop import Loop
+
+
+def test_work_is_done_elsewhere_and_in_order_and_its_results_here() -> None:
+    loop, here = Loop(), threading.get_ident()
+    aside, worked, done = Aside(loop, "test"), list[bool](), list[tuple[int, bool]]()
+
+    def work(number: int) -> Callable[[], Callable[[], None]]:
+        def elsewhere() -> Callable[[], None]:
+            worked.append(threading.get_ident() != here)
+            return lambda: done.append((number, threading.get_ident() == here))
+
+        return elsewhere
+
+    for number in range(5):
+        aside.do(work(number))
+    while len(done) < 5:
+        loop.step()
+    assert worked == [True] * 5
+    assert done == [(number, True) for number in range(5)]
+    aside.close()
+    loop.close()
+
+
+def test_the_loop_goes_on_while_work_waits() -> None:
+    loop, released, passed = Loop(), threading.Event(), list[int]()
+    aside = Aside(loop, "test")
+
+    def waits() -> Callable[[], None]:
+        released.wait(20)
+        return loop.stop
+
+    aside.do(waits)
+    loop.call_at(loop.now(), lambda: passed.append(1))
+    loop.call_at(loop.now() + 1, released.set)
+    loop.run()
+    assert passed == [1]
+    aside.close()
+    loop.close()
