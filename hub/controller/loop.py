@@ -85,7 +85,7 @@ class Loop:
         if not _changes_nothing(before, event):
             self._untold.append(event)
         self._dirty |= self._concerned(event)
-        if self._pass is None:
+        if self._dirty and self._pass is None:
             self._pass = asyncio.get_running_loop().call_soon(self._decide)
 
     async def run(self) -> None:
