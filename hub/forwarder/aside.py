@@ -24,7 +24,7 @@ class Aside:
         self._ends: tuple[int, int] | None = None
 
     def do(self, work: _Work) -> None:
-        """Do `work` in the thread, and in the loop what it returns. It must not raise: nobody would hear of it."""
+        """Do `work` in the thread, and in the loop what it returns. What it raises is raised in the loop."""
         if self._ends is None:
             self._ends = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
             self._loop.watch(self._ends[0], self._results)
@@ -38,7 +38,7 @@ class Aside:
 
     def _run(self) -> None:
         while True:
-            self._done.append(self._wanted.get()())
+            self._done.append(_result_of(self._wanted.get()))
             if self._ends is None:
                 return
             try:
@@ -51,3 +51,15 @@ class Aside:
             os.read(self._ends[0], 4096)
         while self._done:
             self._done.popleft()()
+
+
+def _result_of(work: _Work) -> Callable[[], None]:
+    try:
+        return work()
+    except Exception as error:  # noqa: BLE001 - told where it is heard
+        raised = error
+
+    def fail() -> None:
+        raise raised
+
+    return fail

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+import pytest
+
 from hub.forwarder.aside import Aside
 from hub.forwarder.loop import Loop
 
@@ -43,5 +45,19 @@ def test_the_loop_goes_on_while_work_waits() -> None:
     loop.call_at(loop.now() + 1, released.set)
     loop.run()
     assert passed == [1]
+    aside.close()
+    loop.close()
+
+
+def test_what_is_raised_elsewhere_is_raised_here() -> None:
+    loop = Loop()
+    aside = Aside(loop, "test")
+
+    def fails() -> Callable[[], None]:
+        raise ValueError("spoilt")
+
+    aside.do(fails)
+    with pytest.raises(ValueError, match="spoilt"):
+        loop.run()
     aside.close()
     loop.close()

@@ -129,6 +129,18 @@ def test_echoes_of_liveness_count_where_they_are_as_frequent() -> None:
     assert scene.sum("sent") == pytest.approx(5, abs=1)
 
 
+def test_an_echo_that_is_under_way_when_the_rate_changes_is_not_lost() -> None:
+    scene = Scene(rate=ProbeRate(100 * MS, 1000 * MS), liveness=Timers("icmp", 1000 * MS, 3))
+    measured = scene.probes._measurements["b/1"]
+    measured.far_end.answered(scene.clock.now())
+    scene.probes.asked("b/1", now := scene.clock.now())
+    scene.probes.set_carrying(frozenset({"b/1"}))
+    scene.clock.run(0.003)
+    scene.probes.answered("b/1", Answer("10.255.0.1", 1, scene.clock.now(), now))
+    scene.run(3)
+    assert scene.sum("lost") == 0
+
+
 def test_where_liveness_is_slower_probes_are_sent_and_its_echoes_do_not_count() -> None:
     scene = Scene(liveness=Timers("icmp", 1001 * MS, 3))
     scene.probes.asked("b/1", scene.clock.now())

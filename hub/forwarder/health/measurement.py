@@ -71,9 +71,8 @@ class Measurement:
             self.fates.sent(now)
 
     def answered(self, answer: Answer) -> None:
-        """Liveness had an answer to what it asked."""
-        if self.overhears:
-            self.fates.answered(answer.sent, answer.arrived)
+        """Liveness had an answer to what it asked; what did not count when it was asked does not count now."""
+        self.fates.answered(answer.sent, answer.arrived)
 
     @property
     def is_mute(self) -> bool:
