@@ -91,9 +91,6 @@ def test_a_flapping_tunnel_makes_few_moves() -> None:
 
 
 def test_failback_in_a_window_waits_for_it() -> None:
-    from datetime import time
-
-    from policies.model.policy import TimeWindow
 
     evening = TimeWindow(frozenset(range(7)), time(18), time(22))
     failback = Failback(FailbackMode.WINDOW, timedelta(seconds=60), (evening,))
