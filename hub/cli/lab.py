@@ -20,7 +20,7 @@ from hub.cli.where import lab_option
 if TYPE_CHECKING:
     from hub.lab.names import LabPlace
     from hub.lab.record import Lab
-    from hub.overrides import Overrides
+    from hub.lab_overrides import Overrides
     from policies.model.intent import Intent
 
 _PATIENCE = 20.0
@@ -154,7 +154,7 @@ def _outside(args: argparse.Namespace, place: LabPlace) -> int:
 def _up(args: argparse.Namespace, place: LabPlace) -> int:
     from hub.lab import build
     from hub.lab.plan import plan
-    from hub.overrides import overridden
+    from hub.lab_overrides import overridden
 
     _refuse_a_second(place)
     directory = (args.directory or _example()).absolute()
@@ -222,7 +222,7 @@ def _read(directory: Path) -> Intent:
 def _overrides(args: argparse.Namespace) -> Overrides:
     from datetime import timedelta
 
-    from hub.overrides import TIMERS, Overrides
+    from hub.lab_overrides import TIMERS, Overrides
 
     hold = None if args.hold is None else timedelta(seconds=args.hold)
     return Overrides(TIMERS.get(args.timers), hold)

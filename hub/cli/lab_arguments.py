@@ -27,7 +27,7 @@ def add_target(parser: argparse.ArgumentParser) -> None:
 
 def timers_help() -> str:
     """What each word of --timers means."""
-    from hub.overrides import TIMERS
+    from hub.lab_overrides import TIMERS
 
     def interval(seconds: float) -> str:
         return f"{seconds:g} s" if seconds >= 1 else f"{seconds * 1000:g} ms"
@@ -42,7 +42,7 @@ def duration_seconds(text: str) -> float:
     Raises:
         argparse.ArgumentTypeError: it is no number with a unit.
     """
-    from hub.overrides import duration
+    from hub.lab_overrides import duration
 
     try:
         return duration(text).total_seconds()

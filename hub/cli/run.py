@@ -25,7 +25,7 @@ Each process can also be started alone, as systemd does:
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the command."""
-    from hub.overrides import add_arguments
+    from hub.lab_overrides import add_arguments
 
     parser = commands.add_parser(
         "run",
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     from hub.config import read
     from hub.config.directory import find_directory
     from hub.control.lock import AlreadyRunningError, hold
-    from hub.overrides import from_options
+    from hub.lab_overrides import from_options
     from hub.supervisor import Supervisor, programs
 
     if (nowhere := no_configuration(options.config, "run --config")) is not None:

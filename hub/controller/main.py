@@ -27,7 +27,7 @@ from hub.controller.loop import Loop
 from hub.controller.neighbors import Neighbors
 from hub.controller.record import Record
 from hub.controller.server import ControlServer
-from hub.overrides import Overrides, add_arguments, from_options, overridden
+from hub.lab_overrides import Overrides, add_arguments, from_options, overridden
 from policies.model.intent import Intent
 from policies.transition import Transition
 from speaker.priority import give_way_when_busy

@@ -19,7 +19,7 @@ from hub.lab.namespaces import existing, processes, remove, run, run_inside
 from hub.lab.network import BIRD, FRR, HUB, Branch, Network
 from hub.lab.record import Lab
 from hub.lab.wireguard import KeyPair, branch_config, hub_config
-from hub.overrides import Overrides
+from hub.lab_overrides import Overrides
 
 AT_ONCE = 8
 """Scripts that run at the same time; more only makes two cores slower."""

@@ -18,7 +18,7 @@ from hub.lab.probe import Probe, ProbeReport
 from hub.lab.processors import FULL, processor_ticks, processor_use
 from hub.lab.readiness import Report, hub_report, wait_until_well
 from hub.lab.record import Lab
-from hub.overrides import TIMERS, Overrides, overridden
+from hub.lab_overrides import TIMERS, Overrides, overridden
 from policies.model.intent import Intent
 from policies.ranking import standing_order
 

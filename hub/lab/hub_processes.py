@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from hub.lab.names import LabPlace
-from hub.overrides import Overrides
+from hub.lab_overrides import Overrides
 
 
 def pointsman_command() -> list[str]:

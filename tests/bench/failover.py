@@ -30,7 +30,7 @@ from failover_site import Site, place_names
 from hub.lab.disturbances import Direction
 from hub.lab.names import LabError, lab_place
 from hub.lab.processors import processor_ticks, processor_use
-from hub.overrides import duration
+from hub.lab_overrides import duration
 
 SHORT_HUBS, SHORT_CUTS, SHORT_QUIET = "pointsman,bird,frr", 2, 2.0
 

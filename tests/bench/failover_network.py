@@ -14,7 +14,7 @@ from pathlib import Path
 from hub.config import read
 from hub.lab.network import Network
 from hub.lab.plan import plan
-from hub.overrides import Overrides, milliseconds, overridden
+from hub.lab_overrides import Overrides, milliseconds, overridden
 
 BRANCH, PREFERRED, OTHER = "bandung", "fiber", "wireless"
 BRANCH_PREFIX = "10.201.0.0/24"

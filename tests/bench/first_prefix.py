@@ -38,7 +38,7 @@ from hub.lab import build, disturb
 from hub.lab.names import lab_place
 from hub.lab.network import HUB
 from hub.lab.plan import plan
-from hub.overrides import TIMERS, Overrides, overridden
+from hub.lab_overrides import TIMERS, Overrides, overridden
 
 BRANCH = "tegal"
 IPV4_ROUTES = 7

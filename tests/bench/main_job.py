@@ -29,7 +29,7 @@ from hub.lab.names import lab_place
 from hub.lab.outages import Direction
 from hub.lab.plan import plan
 from hub.lab.probe import Probe
-from hub.overrides import TIMERS, Overrides, overridden
+from hub.lab_overrides import TIMERS, Overrides, overridden
 
 ONE_BRANCH_INTERVAL, ALL_BRANCHES_INTERVAL = 0.002, 0.010
 HOLD = timedelta(seconds=2)

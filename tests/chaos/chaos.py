@@ -42,7 +42,7 @@ from hub.lab.probe import Probe, ProbeReport
 from hub.lab.processors import put_ahead
 from hub.lab.readiness import missing
 from hub.lab.record import Lab
-from hub.overrides import Overrides, overridden
+from hub.lab_overrides import Overrides, overridden
 
 TIMERS = (timedelta(milliseconds=100), 3)
 INTERVAL = 0.01

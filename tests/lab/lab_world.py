@@ -17,7 +17,7 @@ from hub.lab.namespaces import existing, inside
 from hub.lab.network import HQ_HOST, HUB, Network
 from hub.lab.plan import plan
 from hub.lab.record import Lab
-from hub.overrides import TIMERS, Overrides, overridden
+from hub.lab_overrides import TIMERS, Overrides, overridden
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "eight-branches"
 

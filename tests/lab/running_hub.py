@@ -27,7 +27,7 @@ from hub.lab.plan import plan
 from hub.lab.probe import Probe, ProbeReport
 from hub.lab.readiness import hub_report, missing
 from hub.lab.record import Lab
-from hub.overrides import TIMERS, Overrides, overridden
+from hub.lab_overrides import TIMERS, Overrides, overridden
 
 BRANCHES = ("bandung", "tegal")
 HOLD = timedelta(seconds=2)

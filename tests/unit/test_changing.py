@@ -20,7 +20,7 @@ from hub.control.places import Places
 from hub.controller import changing as changing_module
 from hub.controller.changing import Changing, NotAppliedError
 from hub.controller.main import first, read_of
-from hub.overrides import Overrides
+from hub.lab_overrides import Overrides
 from policies.model.clock import Instant, Now
 from policies.model.ids import TunnelId
 from policies.model.intent import Intent
