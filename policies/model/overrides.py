@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import Enum
 
 from policies.model.ids import TunnelId
-from policies.model.intent import Intent
+from policies.model.intent import Hub, Intent, Tunnel
 
 
 class Scope(Enum):
@@ -40,22 +40,23 @@ class Target:
 
     def tunnels(self, intent: Intent) -> frozenset[TunnelId]:
         """The tunnels that it means; none when the configuration has nothing of that name."""
-        return frozenset(tunnel.id for tunnel in intent.tunnels().values() if self._means(tunnel.id, intent))
+        every = (tunnel for branch in intent.branches.values() for tunnel in branch.tunnels)
+        return frozenset(tunnel.id for tunnel in every if self.means(tunnel, intent.hub))
 
-    def _means(self, tunnel: TunnelId, intent: Intent) -> bool:
-        known = intent.tunnels()[tunnel]
+    def means(self, tunnel: Tunnel, hub: Hub) -> bool:
+        """Whether this tunnel of this hub is one of those that it means."""
         name = self.text.partition(":")[2]
         match self.scope:
             case Scope.TUNNEL:
-                return str(tunnel) == self.text
+                return str(tunnel.id) == self.text
             case Scope.BRANCH:
-                return tunnel.branch == self.text
+                return tunnel.id.branch == self.text
             case Scope.ISP:
-                return name in (known.uplink.isp, known.hub_uplink.isp)
+                return name in (tunnel.uplink.isp, tunnel.hub_uplink.isp)
             case Scope.HUB_UPLINK:
-                return name == f"{intent.hub.name}/{known.hub_uplink.name}"
+                return name == f"{hub.name}/{tunnel.hub_uplink.name}"
             case Scope.HUB:
-                return name == intent.hub.name
+                return name == hub.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,11 @@ class Override:
     reason: str
 
     def holds(self, wall: datetime) -> bool:
-        """Whether it counts at this time."""
-        return self.begins <= wall and (self.until is None or wall < self.until)
+        """Whether it counts at this time.
+
+        No time is before it was made: a machine whose clock is not set yet after a power cut must not forget it.
+        """
+        return self.begins <= max(wall, self.made) and (self.until is None or wall < self.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,15 @@ class Overrides:
         """Every one, by number."""
         every: list[Override] = [*self.drains, *self.switches, *self.freezes]
         return tuple(sorted(every, key=lambda override: override.number))
+
+    def at(self, wall: datetime) -> Overrides:
+        """Those that count at this time: neither what is scheduled nor what is over."""
+        return Overrides(
+            tuple(drain for drain in self.drains if drain.holds(wall)),
+            tuple(switch for switch in self.switches if switch.holds(wall)),
+            tuple(freeze for freeze in self.freezes if freeze.holds(wall)),
+            tuple((branch, until) for branch, until in self.failback if wall < until),
+        )
 
 
 NO_OVERRIDES = Overrides()
