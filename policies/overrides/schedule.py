@@ -1,0 +1,76 @@
+"""What overrides mean at a time, and when that changes: drains that overlap compose, whatever the order of making."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+
+from policies.model.ids import TunnelId
+from policies.model.intent import Intent
+from policies.model.overrides import NONE_IN_FORCE, Drain, InForce, Overrides
+
+
+def drained_by(overrides: Overrides, intent: Intent, wall: datetime) -> Mapping[TunnelId, tuple[Drain, ...]]:
+    """Every tunnel that is drained at this time, with the drains that mean it, by number."""
+    found: dict[TunnelId, list[Drain]] = {}
+    for drain in sorted(overrides.drains, key=lambda drain: drain.number):
+        if not drain.holds(wall):
+            continue
+        moment = max(wall, drain.made)
+        for branch, begins in begins_by_branch(drain, intent).items():
+            if begins <= moment:
+                for tunnel in _meant_of(drain, branch, intent):
+                    found.setdefault(tunnel, []).append(drain)
+    return {tunnel: tuple(drains) for tunnel, drains in found.items()}
+
+
+def in_force_at(overrides: Overrides, intent: Intent, wall: datetime) -> Mapping[str, InForce]:
+    """What the overrides mean for each branch at this time; branches for which they mean nothing are left out.
+
+    Of several switches of a branch the last counts; one to a tunnel that is no longer there does not.
+    """
+    now, drained = overrides.at(wall), drained_by(overrides, intent, wall)
+    switched = {switch.branch: TunnelId(switch.branch, switch.to) for switch in now.switches}
+    back = {branch for branch, _ in now.failback}
+    found = {}
+    for name, branch in intent.branches.items():
+        tunnels = frozenset(tunnel.id for tunnel in branch.tunnels)
+        to = switched.get(name)
+        means = InForce(
+            drained=tunnels & drained.keys(),
+            switched=to if to in tunnels else None,
+            frozen=bool(now.freezes),
+            go_back=name in back,
+        )
+        if means != NONE_IN_FORCE:
+            found[name] = means
+    return found
+
+
+def begins_by_branch(drain: Drain, intent: Intent) -> Mapping[str, datetime]:
+    """When the drain begins at each branch of which it means a tunnel: one after the other by name, at its rate."""
+    branches = [name for name in sorted(intent.branches) if _meant_of(drain, name, intent)]
+    apart = timedelta(minutes=1 / drain.rate) if drain.rate > 0 else timedelta(0)
+    return {name: drain.begins.astimezone(UTC) + place * apart for place, name in enumerate(branches)}
+
+
+def next_change(overrides: Overrides, intent: Intent, wall: datetime) -> datetime | None:
+    """When time alone next changes what holds: something begins, ends, or goes on to its next branch."""
+    return min((at for at in _changes(overrides, intent) if at > wall), default=None)
+
+
+def _changes(overrides: Overrides, intent: Intent) -> Iterator[datetime]:
+    for override in overrides.all():
+        yield override.begins.astimezone(UTC)
+        if override.until is not None:
+            yield override.until.astimezone(UTC)
+    for drain in overrides.drains:
+        if drain.rate > 0:
+            yield from begins_by_branch(drain, intent).values()
+    for _, until in overrides.failback:
+        yield until.astimezone(UTC)
+
+
+def _meant_of(drain: Drain, branch: str, intent: Intent) -> Iterable[TunnelId]:
+    tunnels = intent.branches[branch].tunnels
+    return [tunnel.id for tunnel in tunnels if drain.target.means(tunnel, intent.hub)]
