@@ -52,6 +52,11 @@ class Places:
         return self.state / "secrets"
 
     @property
+    def controller_state(self) -> Path:
+        """The controller's state: one SQLite file."""
+        return self.state / "controller.db"
+
+    @property
     def forwarder_state(self) -> Path:
         """The forwarder's own small file."""
         return self.state / "forwarder.json"
