@@ -1,6 +1,8 @@
-"""Lengths of time as people read them."""
+"""Times and lengths of time as people read them."""
 
 from __future__ import annotations
+
+from datetime import datetime
 
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
@@ -21,3 +23,10 @@ def ago(seconds: float, units: int = 2) -> str:
 def round_trip(milliseconds: float) -> str:
     """`0.8 ms`, `2.4 ms`, `31 ms`: two digits are enough to see that a line is slow."""
     return f"{milliseconds:.2g} ms" if milliseconds < 9.95 else f"{milliseconds:.0f} ms"
+
+
+def day_and_time(text: str, now: datetime | None = None) -> str:
+    """A time of a report as `14:00`; with its date where it is not today (`now`, or the clock's time) in its zone."""
+    at = datetime.fromisoformat(text)
+    today = (now or datetime.now(at.tzinfo)).astimezone(at.tzinfo).date()
+    return f"{at:%H:%M}" if at.date() == today else f"{at:%Y-%m-%d %H:%M}"

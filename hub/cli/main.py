@@ -9,10 +9,29 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from hub.cli import allocate, apply, check, doctor, lab, plan, run, schema, status, why
+from hub.cli import (
+    allocate,
+    apply,
+    check,
+    doctor,
+    drain,
+    freeze,
+    lab,
+    overrides,
+    plan,
+    run,
+    schema,
+    status,
+    switch,
+    undrain,
+    why,
+)
 from hub.cli.exit_status import DONE, REFUSED
 
-_COMMANDS = (lab, check, allocate, doctor, plan, apply, run, status, why, schema)
+_COMMANDS = (
+    *(lab, check, allocate, doctor, plan, apply, run, status, why),
+    *(drain, undrain, switch, freeze, overrides, schema),
+)
 
 _EPILOG = """\
 first steps:
@@ -21,7 +40,7 @@ first steps:
   pointsman lab cut bandung/fiber
   pointsman why bandung
 
-exit status: 0 done, 1 refused or found wrong, 2 usage, 3 not running or not reachable, 4 applied, but not all of it yet
+exit status: 0 done, 1 refused or found wrong, 2 usage, 3 not running or not reachable, 4 accepted, but not reached yet
 """
 
 

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hub.cli.durations import ago, round_trip
+from hub.cli.durations import ago, day_and_time, round_trip
 from hub.cli.screen import Parts
 
 Report = Mapping[str, Any]
@@ -78,6 +78,8 @@ def _tunnels(tunnels: Iterable[Report]) -> Parts:
 
 def _tunnel(tunnel: Report) -> Text:
     name = tunnel["tunnel"]
+    if tunnel.get("drained") is not None:
+        return _drained(tunnel)
     if tunnel["liveness"] == "down":
         return Text(f"{name} down {ago(tunnel['since']['ago'], units=1)}", style="red")
     if tunnel["liveness"] == "unknown":
@@ -85,6 +87,13 @@ def _tunnel(tunnel: Report) -> Text:
     rtt = f" {round_trip(tunnel['rtt_ms'])}" if tunnel["rtt_ms"] is not None else " up"
     bgp = "" if tunnel["session"] == "up" else " (no BGP session)"
     return Text(f"{name}{rtt}{bgp}", style="yellow" if bgp else "")
+
+
+def _drained(tunnel: Report) -> Text:
+    """Out of service because somebody said so: whether it lives comes second."""
+    until = tunnel["drained"]["until"]
+    down = f"; down {ago(tunnel['since']['ago'], units=1)}" if tunnel["liveness"] == "down" else ""
+    return Text(f"{tunnel['tunnel']} drained{f' until {day_and_time(until)}' if until else ''}{down}", style="cyan")
 
 
 def _problems(report: Report) -> Iterable[RenderableType]:

@@ -9,7 +9,8 @@ from typing import Any
 from rich.text import Text
 from rich.tree import Tree
 
-from hub.cli.durations import ago, round_trip
+from hub.cli.durations import ago, day_and_time, round_trip
+from hub.cli.render_overrides import override_words
 from hub.cli.screen import Parts
 from policies.model.announcement import HIGHEST_MED
 
@@ -26,6 +27,10 @@ def why_view(report: Report) -> Tree:
         _add_tunnel(tree, tunnel)
     places = "   ".join(f"{n} {p['tunnel']} ({p['is']})" for n, p in enumerate(report["ranking"], 1))
     tree.add(_line("ranking", f"{places}   policy {report['policy']}"))
+    for override in report.get("overrides", ()):
+        tree.add(_line(override["kind"], override_words(override)))
+    if report.get("failback_until") is not None:
+        tree.add(_line("failback", f"asked for; the word counts until {day_and_time(report['failback_until'])}"))
     tree.add(_line("told", _told(report)))
     tree.add(_line("uses", _uses(report)))
     for heard in report["hears"]:

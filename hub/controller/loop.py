@@ -41,9 +41,11 @@ from policies.model.events import (
 )
 from policies.model.ids import TunnelId
 from policies.model.intent import Intent
+from policies.model.overrides import NO_OVERRIDES
 from policies.model.verdicts import Verdict
 from policies.model.view import View
 from policies.observe import observe, without_strangers
+from policies.overrides.schedule import drained_by
 
 if TYPE_CHECKING:
     from hub.bgp.speakers import Speakers
@@ -71,6 +73,7 @@ class Loop:
         self._timer: asyncio.TimerHandle | None = None
         self._closed: dict[TunnelId, Instant] = {}
         self.problems: dict[str, tuple[str, str]] = {}
+        self.overrides = NO_OVERRIDES
         self._speaker: Speakers | None = None
         self._forwarder: ForwarderLink | None = None
 
@@ -132,21 +135,23 @@ class Loop:
 
     def status(self) -> dict[str, object]:
         """The report on everything."""
-        return network_report(self._intent, self._view, self._verdicts(), self._around(), self.now())
+        return network_report(self._intent, self._view, self.verdicts, self._around(), self.now())
 
     def why(self, branch: str) -> dict[str, object] | None:
         """The report on one branch, None if there is none of that name."""
         known = self._intent.branches.get(branch)
         if known is None:
             return None
-        return branch_report(known, self._view, self._verdicts().get(branch), self._around(), self.now())
+        return branch_report(known, self._view, self.verdicts.get(branch), self._around(), self.now())
 
     @property
     def branches(self) -> tuple[str, ...]:
         """The names of all branches."""
         return tuple(self._intent.branches)
 
-    def _verdicts(self) -> Mapping[str, Verdict]:
+    @property
+    def verdicts(self) -> Mapping[str, Verdict]:
+        """What was decided last, by branch."""
         return {name: decision.verdict for name, decision in self._decisions.items()}
 
     def _decide(self) -> None:
@@ -247,7 +252,7 @@ class Loop:
         if speaker is not None:
             counters |= {f"bgp: {k}": v for k, v in speaker.counters.items()}
             problems |= {key: (text, speaker_mend(key, text)) for key, text in speaker.problems.items()}
-        now = Instant(time.monotonic())
+        now, wall = Instant(time.monotonic()), self.now().wall
         for branch in self._intent.branches.values():
             problems |= {
                 f"session:{fault.tunnel}": (fault.text, fault.mend) for fault in faults(branch, self._view, now)
@@ -260,6 +265,8 @@ class Loop:
             refused=tuple(self._record.refusals),
             measured=link.measured if link is not None else {},
             refusals=speaker.refusals if speaker is not None else {},
+            overrides=self.overrides.at(wall),
+            drained=drained_by(self.overrides, self._intent, wall),
         )
 
     def _tell(self, event: Event) -> None:

@@ -28,6 +28,8 @@ from hub.controller.neighbors import Neighbors
 from hub.controller.record import Record
 from hub.controller.server import ControlServer
 from hub.lab_overrides import Overrides, add_arguments, from_options, overridden
+from hub.overrides.asks import OverrideAsks
+from hub.overrides.keeper import OverridesKeeper
 from policies.model.intent import Intent
 from policies.transition import Transition
 from speaker.priority import give_way_when_busy
@@ -149,7 +151,7 @@ async def _serve(places: Places, change: Transition, overrides: Overrides) -> No
     forwarder.sock <-> ForwarderLink --+           +-- ControlServer <-> control.sock
                                        +--> Loop --+
     exabgp-1.sock  <-> Speakers -------+           +-- Record -> standard error
-    exabgp-2.sock ...  <-+
+    exabgp-2.sock ...  <-+     +-- OverridesKeeper <-> controller.db
     """
     record, intent = Record(), change.interim
     loop = Loop(intent, record, str(places.config))
@@ -159,6 +161,8 @@ async def _serve(places: Places, change: Transition, overrides: Overrides) -> No
     neighbors = Neighbors(speakers, Site(places), loop, intent, record.say)
     read_copy = read_of(places, overrides)
     changing = Changing(places.config, places.state, read_copy, loop, neighbors, record, change)
+    keeper = OverridesKeeper(places.controller_state, loop, record.say)
+    await keeper.start()
     gc.collect()
     gc.freeze()
     stopping = asyncio.Event()
@@ -170,7 +174,8 @@ async def _serve(places: Places, change: Transition, overrides: Overrides) -> No
         tasks = [
             group.create_task(part.run(), name=type(part).__name__)
             for part in (
-                ControlServer(places.control_socket, loop, changing, record.say),
+                ControlServer(places.control_socket, loop, changing, record.say, OverrideAsks(keeper, loop)),
+                keeper,
                 forwarder,
                 speakers,
                 neighbors,

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from hub.overrides.report import branch_overrides, drained_report
 from policies.forwarding import carrying, tunnels_by_prefix
 from policies.model.clock import Instant, Now
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Intent, Tunnel
+from policies.model.overrides import NO_OVERRIDES, Drain, Overrides
 from policies.model.verdicts import Verdict
 from policies.model.view import LivenessState, SessionState, View
 from policies.ranking import standing_order
@@ -33,6 +35,9 @@ class Surroundings:
     refused: tuple[Mapping[str, str], ...] = ()
     measured: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     refusals: Mapping[TunnelId, Mapping[str, int]] = field(default_factory=dict)
+    overrides: Overrides = NO_OVERRIDES
+    drained: Mapping[TunnelId, tuple[Drain, ...]] = field(default_factory=dict)
+    """By which drains each tunnel is drained now; `overrides` are those in force now."""
 
 
 def network_report(
@@ -100,6 +105,8 @@ def branch_report(branch: Branch, view: View, verdict: Verdict | None, around: S
             }
             for c in view.classes_of(branch.name)
         ],
+        "overrides": branch_overrides(branch.name, around.overrides, around.drained, now),
+        "failback_until": _failback(branch, around.overrides, now),
         "next": _next(verdict, now),
     }
 
@@ -133,6 +140,7 @@ def _tunnel_report(tunnel: Tunnel, view: View, verdict: Verdict | None, around: 
         "med_wanted": verdict.told.get(tunnel.id) if verdict is not None else None,
         "announced": [str(prefix) for prefix in session.sent] if session.state is SessionState.UP else [],
         "refused": dict(around.refusals.get(tunnel.id, {})),
+        "drained": drained_report(around.drained.get(tunnel.id, ()), now),
     }
 
 
@@ -145,6 +153,12 @@ def _peer(peer: Mapping[str, Any] | None, now: Now) -> Report | None:
     when = None if ago is None else now.wall - timedelta(seconds=ago)
     handshake = None if when is None else {"at": when.isoformat(timespec="seconds"), "ago": ago}
     return {"handshake": handshake, "endpoint": peer["endpoint"]}
+
+
+def _failback(branch: Branch, overrides: Overrides, now: Now) -> str | None:
+    """Until when the word to go back counts, where one was said."""
+    words = [until for name, until in overrides.failback if name == branch.name]
+    return max(words).astimezone(now.wall.tzinfo).isoformat(timespec="seconds") if words else None
 
 
 def _sent_med(sent: Any) -> int | None:

@@ -10,9 +10,11 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from hub.control.lines import BadLineError, LineReader, Message, encode
+from hub.control.peer import peer_uid
 from hub.controller.changing import Changing, NotAppliedError
 from hub.controller.loop import Loop
 from hub.controller.plan_report import applied_report, plan_report
+from hub.overrides.asks import OverrideAsks
 from speaker.listener import Listener, listen_at
 
 LOOK_SECONDS = 1.0
@@ -26,7 +28,16 @@ _LONGEST_NAME = 100
 class ControlServer:
     """A ControlServer answers questions about the loop's state, and has the configuration changed when asked to."""
 
-    def __init__(self, socket: Path, loop: Loop, changing: Changing, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        socket: Path,
+        loop: Loop,
+        changing: Changing,
+        say: Callable[[str], None],
+        overrides: OverrideAsks | None = None,
+    ) -> None:
+        """`overrides` answers what is asked about those; None where there are none."""
+        self._overrides = overrides
         self._socket = socket
         self._loop = loop
         self._changing = changing
@@ -65,11 +76,11 @@ class ControlServer:
             server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        lines = LineReader()
+        lines, uid = LineReader(), peer_uid(writer)
         try:
             while data := await reader.read(1 << 16):
                 for message in lines.feed(data):
-                    writer.write(encode(await self._answer(message)))
+                    writer.write(encode(await self._answer(message, uid)))
                     await writer.drain()
         except BadLineError as error:
             writer.write(encode({"error": str(error)}))
@@ -80,10 +91,12 @@ class ControlServer:
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
-    async def _answer(self, message: Message) -> Message:
+    async def _answer(self, message: Message, uid: int) -> Message:
         questions: dict[str, Callable[[Message], Message]] = {"status": self._status, "why": self._why}
         changes: dict[str, Callable[[Message], Awaitable[Message]]] = {"plan": self._plan, "apply": self._apply}
         asked = str(message.get("ask"))[:_LONGEST_NAME]
+        if self._overrides is not None and self._overrides.is_question(message):
+            questions[asked] = self._overrides.progress
         if asked in questions:
             async with self._turn:
                 begun = time.monotonic()
@@ -95,7 +108,10 @@ class ControlServer:
                 return await changes[asked](message)
             except NotAppliedError as error:
                 return {"error": str(error)}
-        return {"error": f'"{asked}" is no question: ask one of {", ".join((*questions, *changes))}'}
+        names = self._overrides.names if self._overrides is not None else ()
+        if self._overrides is not None and asked in names:
+            return await self._overrides.answer(message, uid)
+        return {"error": f'"{asked}" is no question: ask one of {", ".join((*questions, *changes, *names))}'}
 
     async def _plan(self, message: Message) -> Message:
         directory = message.get("directory")

@@ -1,0 +1,605 @@
+"""control.sock and overrides: what is said is kept, in force and answered; what is not taken changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pwd
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from override_values import NOON, NOW, a_drain
+from small_network import a_branch, a_network
+from waiting import until
+
+from hub.controller.changing import Changing
+from hub.controller.loop import Loop
+from hub.controller.server import ControlServer
+from hub.overrides import keeper as keeper_module
+from hub.overrides.asks import OverrideAsks
+from hub.overrides.keeper import OverridesKeeper
+from hub.overrides.store import Store
+from policies.model.clock import Instant, Now
+from policies.model.events import InForceChanged
+from policies.model.ids import TunnelId
+from policies.model.intent import Intent
+from policies.model.overrides import NO_OVERRIDES, InForce, Override, Overrides
+from policies.model.verdicts import Reason, Verdict
+from policies.model.view import ClassView, LivenessState, LivenessView, PathSeen, View
+from policies.observe import observe
+
+INTENT = a_network(a_branch(), a_branch("solo", number=2))
+FIBER, WIRELESS = (TunnelId("bandung", name) for name in ("fiber", "wireless"))
+ME = pwd.getpwuid(os.getuid()).pw_name
+
+
+def forwarded(active: TunnelId) -> ClassView:
+    prefixes = INTENT.branches["bandung"].prefixes
+    return ClassView("bandung", "bandung", active, (FIBER, WIRELESS), prefixes, 1, Instant(1.0), "")
+
+
+VIEW = View(
+    liveness=dict.fromkeys(INTENT.tunnels(), LivenessView(LivenessState.UP, Instant(10.0))),
+    classes={"bandung": forwarded(FIBER)},
+    paths={("bandung", 4): PathSeen(FIBER, Instant(1.0), Instant(999.0))},
+    forwarder=True,
+)
+
+
+@dataclass
+class Believing:
+    """A loop's view, at a time that the test sets."""
+
+    view: View = VIEW
+    moment: Now = NOW
+    intent: Intent = INTENT
+    problems: dict[str, tuple[str, str]] = field(default_factory=dict)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    overrides: Overrides = NO_OVERRIDES
+
+    def now(self) -> Now:
+        return self.moment
+
+    def take(self, event: InForceChanged) -> None:
+        self.view = observe(self.view, event)
+
+    def later(self, minutes: float) -> None:
+        monotonic = Instant(self.moment.monotonic + 60 * minutes)
+        self.moment = Now(monotonic, self.moment.wall + timedelta(minutes=minutes))
+
+    def sees_use_of(self, tunnel: TunnelId) -> None:
+        seen = PathSeen(tunnel, self.moment.monotonic, self.moment.monotonic)
+        self.view = replace(self.view, classes={"bandung": forwarded(tunnel)}, paths={("bandung", 4): seen})
+
+
+class Counting:
+    """Counters that the test sets."""
+
+    def __init__(self) -> None:
+        self.watched: frozenset[TunnelId] = frozenset()
+        self.last: dict[TunnelId, tuple[Instant | None, Instant | None]] = {}
+
+    def watch(self, tunnels: Collection[TunnelId]) -> None:
+        self.watched = frozenset(tunnels)
+
+    def last_packet(self, tunnel: TunnelId) -> tuple[Instant | None, Instant | None] | None:
+        return self.last.get(tunnel)
+
+
+@dataclass
+class Rig:
+    """A control server with its keeper, and what was logged."""
+
+    place: Path
+    core: Believing = field(default_factory=Believing)
+    counting: Counting | None = None
+    said: list[str] = field(default_factory=list)
+    keeper: OverridesKeeper | None = None
+
+    @property
+    def file(self) -> Path:
+        return self.place / "controller.db"
+
+    async def ask(self, ask: str, **more: object) -> Any:
+        reader, writer = await asyncio.open_unix_connection(str(self.place / "control.sock"))
+        writer.write(json.dumps({"ask": ask, **more}).encode() + b"\n")
+        answer = json.loads(await reader.readline())
+        writer.close()
+        await writer.wait_closed()
+        return answer
+
+    async def told(self, ask: str, **more: object) -> Any:
+        answer = await self.ask(ask, **more)
+        assert "answer" in answer, answer
+        return answer["answer"]
+
+    async def refused(self, ask: str, **more: object) -> str:
+        before = self.core.overrides
+        answer = await self.ask(ask, **more)
+        assert "error" in answer, answer
+        assert self.core.overrides == before
+        return str(answer["error"])
+
+    async def standing(self) -> list[str]:
+        listed = await self.told("overrides")
+        return [f"{one['number']} {one['kind']} {one['target']}".strip() for one in listed["overrides"]]
+
+    def play(self, *scenes: Callable[[], Awaitable[None]]) -> None:
+        """Each scene with a controller that was started anew."""
+        for scene in scenes:
+            asyncio.run(self._played(scene))
+
+    async def _played(self, scene: Callable[[], Awaitable[None]]) -> None:
+        self.core.overrides, self.core.view = NO_OVERRIDES, replace(self.core.view, in_force={})
+        self.keeper = keeper = OverridesKeeper(self.file, self.core, self.said.append, self.counting)
+        asks = OverrideAsks(keeper, self.core)
+        path = self.place / "control.sock"
+        server = ControlServer(path, cast("Loop", self.core), cast("Changing", None), self.said.append, asks)
+        await keeper.start()
+        tasks = [asyncio.create_task(server.run()), asyncio.create_task(keeper.run())]
+        try:
+            await until(path.exists)
+            await asyncio.wait_for(scene(), 60)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            path.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    monkeypatch.setattr(keeper_module, "LOOK_SECONDS", 0.01)
+    return Rig(tmp_path)
+
+
+def test_a_drain_is_in_force_and_kept_before_it_is_answered(rig: Rig) -> None:
+    async def drained() -> None:
+        answer = await rig.told("drain", target="bandung/fiber", **{"for": "2h"}, reason="splice, ticket 4411")
+        (drain,) = rig.core.overrides.drains
+        assert (drain.number, drain.target.text, drain.begins, drain.until) == (
+            1,
+            "bandung/fiber",
+            NOON,
+            NOON + timedelta(hours=2),
+        )
+        assert rig.core.view.overridden("bandung") == InForce(drained=frozenset({FIBER}))
+        assert drain.author.uid == os.getuid()
+        reading = Store(rig.file, NOON, rig.said.append)
+        assert reading.standing() == (drain,)
+        reading.close()
+        (told,) = answer["overrides"]
+        assert told["until"] == "2026-11-22T14:00:00+07:00"
+        assert told["tunnels"] == ["bandung/fiber"]
+        assert told["by"] == {"uid": os.getuid(), "user": ME}
+        assert (answer["zone"], answer["carried"]) == ("Asia/Jakarta", ["bandung/fiber"])
+
+    rig.play(drained)
+    assert f"drain 1 of bandung/fiber until 14:00 by {ME}: splice, ticket 4411" in rig.said
+
+
+def test_overrides_outlive_the_controller(rig: Rig) -> None:
+    before: list[Override] = []
+
+    async def said() -> None:
+        await rig.told("drain", target="isp:isp-fiber", rate="5/min", at="13:00", until="15:00")
+        await rig.told("switch", branch="solo", to="wireless", **{"for": "7d"})
+        await rig.told("freeze", until="2026-11-23 08:00", reason="accounts")
+        await rig.told("failback", branch="bandung")
+        before.extend(rig.core.overrides.all())
+
+    async def after() -> None:
+        assert list(rig.core.overrides.all()) == before
+        assert len(before) == 3
+        assert [branch for branch, _ in rig.core.overrides.failback] == ["bandung"]
+        assert await rig.standing() == ["1 drain isp:isp-fiber", "2 switch solo", "3 freeze", "4 failback bandung"]
+
+    rig.play(said, after)
+    assert any(line.startswith("kept from before: switch 2 of solo to wireless until 2026-11-29") for line in rig.said)
+
+
+@pytest.mark.parametrize(
+    ("ask", "more", "error"),
+    [
+        ("drain", {"target": "bandung/fibre"}, "there is no tunnel bandung/fibre: its tunnels are fiber, wireless"),
+        ("drain", {}, '"target" is missing'),
+        ("drain", {"target": 5}, '"target" is text, written as on the command line'),
+        ("drain", {"target": "bandung/fiber", "for": "2"}, '"2" is not a length of time'),
+        ("drain", {"target": "bandung/fiber", "for": "2h", "until": "14:00"}, "not both"),
+        (
+            "drain",
+            {"target": "bandung/fiber", "until": "2026-11-22 11:00"},
+            "is over: it is 2026-11-22 12:00 in Asia",
+        ),
+        (
+            "drain",
+            {"target": "bandung/fiber", "at": "15:00", "until": "2026-11-22 14:00"},
+            "it would end (2026-11-22 14:00) before it begins (15:00)",
+        ),
+        ("drain", {"target": "bandung/fiber", "at": "15:00", "until": "2028-11-22 14:00"}, "lasts 366 days at most"),
+        ("drain", {"target": "bandung/fiber", "rate": "fast"}, '"fast" is not a rate'),
+        ("drain", {"target": "bandung/fiber", "reason": "a\x1b[31m"}, "a reason is one line of at most 200 characters"),
+        ("drain", {"target": "bandung/fiber", "reason": "x" * 201}, "a reason is one line of at most 200 characters"),
+        ("drain", {"target": "bandung", "force": True}, "--force needs a --reason"),
+        (
+            "drain",
+            {"target": "bandung"},
+            "draining bandung would isolate bandung: all of its tunnels are meant. Use --force with a --reason",
+        ),
+        ("drain", {"target": "hub:hq"}, "would isolate bandung (all of its tunnels are meant), solo (all of its tunn"),
+        ("drain", {"number": 9}, 'drain 9 is not there, or is over: "pointsman overrides --all" says which'),
+        ("drain", {"number": "9"}, '"number" is that of an override'),
+        ("drain", {"target": "bandung/fiber", "extend": "1h"}, "bandung/fiber is not drained"),
+        ("drain", {"target": "bandung/fibre", "extend": "1h"}, "there is no tunnel bandung/fibre"),
+        ("undrain", {"target": "bandung/fiber"}, "bandung/fiber is not drained"),
+        ("undrain", {"target": "7"}, 'there is no drain 7: "pointsman overrides" names those that there are'),
+        ("switch", {"branch": "solo", "to": "fibre"}, "there is no tunnel solo/fibre: its tunnels are fiber, wireless"),
+        ("switch", {"branch": "sola", "to": "fiber"}, 'there is no branch "sola"'),
+        ("unswitch", {"branch": "solo"}, "solo is not switched: its policy decides"),
+        ("unswitch", {"branch": "sola"}, 'there is no branch "sola"'),
+        ("unfreeze", {}, "nothing is frozen"),
+        ("unfreeze", {"number": 3}, "there is no freeze 3"),
+        ("failback", {"branch": "sola"}, 'there is no branch "sola"'),
+    ],
+)
+def test_what_is_not_taken_changes_nothing_and_says_why(rig: Rig, ask: str, more: dict[str, Any], error: str) -> None:
+    async def scene() -> None:
+        assert error in await rig.refused(ask, **more)
+        assert await rig.standing() == []
+
+    rig.play(scene)
+
+
+def test_what_would_isolate_is_done_when_forced_with_a_reason(rig: Rig) -> None:
+    async def scene() -> None:
+        await rig.told("drain", target="bandung", force=True, reason="moving the office")
+        assert rig.core.overrides.drains[0].forced
+
+    rig.play(scene)
+
+
+def test_a_second_drain_that_would_isolate_with_the_first_is_refused(rig: Rig) -> None:
+    async def scene() -> None:
+        await rig.told("drain", target="bandung/fiber", until="14:00")
+        error = await rig.refused("drain", target="bandung/wireless")
+        assert "fiber is drained until 14:00 (drain 1)" in error
+        await rig.told("drain", target="bandung/wireless", at="14:00")
+
+    rig.play(scene)
+
+
+def test_the_end_of_one_of_two_drains_leaves_the_other_and_says_so(rig: Rig) -> None:
+    async def scene() -> None:
+        await rig.told("drain", target="bandung/fiber")
+        await rig.told("drain", target="isp:isp-fiber", until="15:00")
+        answer = await rig.told("undrain", target="bandung/fiber")
+        assert answer["notes"] == ["bandung/fiber stays drained until 15:00 by drain 2 of isp:isp-fiber"]
+        error = await rig.refused("undrain", target="bandung/fiber")
+        assert error == "bandung/fiber has no drain of its own: it is meant by drain 2 of isp:isp-fiber"
+        assert await rig.standing() == ["2 drain isp:isp-fiber"]
+
+    rig.play(scene)
+
+
+def test_of_two_drains_of_the_same_the_one_to_end_is_named_by_its_number(rig: Rig) -> None:
+    async def scene() -> None:
+        await rig.told("drain", target="bandung/fiber", until="13:00")
+        await rig.told("drain", target="bandung/fiber", at="14:00")
+        error = await rig.refused("undrain", target="bandung/fiber")
+        assert error == (
+            f"there are 2 drains of bandung/fiber (1 now until 13:00 by {ME}; 2 from 14:00 by {ME}): "
+            "say the number of the one to end"
+        )
+        await rig.told("undrain", target="1")
+        assert await rig.standing() == ["2 drain bandung/fiber"]
+
+    rig.play(scene)
+
+
+def test_a_number_of_something_else_is_no_drain(rig: Rig) -> None:
+    async def scene() -> None:
+        await rig.told("switch", branch="solo", to="wireless")
+        assert await rig.refused("undrain", target="1") == "1 is no drain: pointsman unswitch solo"
+        await rig.told("unswitch", branch="solo")
+        assert await rig.standing() == []
+
+    rig.play(scene)
+
+
+def test_a_drain_is_extended_from_its_end(rig: Rig) -> None:
+    async def scene() -> None:
+        await rig.told("drain", target="bandung/fiber", until="14:00")
+        answer = await rig.told("drain", target="bandung/fiber", extend="1h")
+        assert answer["overrides"][0]["until"] == "2026-11-22T15:00:00+07:00"
+        assert rig.core.overrides.drains[0].until == NOON + timedelta(hours=3)
+        await rig.told("drain", target="bandung/wireless", at="15:00", until="16:00")
+        error = await rig.refused("drain", target="1", extend="30m")
+        assert "would isolate bandung: wireless is drained until 16:00 (drain 2)" in error
+        await rig.told("drain", target="isp:isp-fiber", at="17:00")
+        assert "has no end: there is nothing to extend" in await rig.refused("drain", target="3", extend="30m")
+
+    rig.play(scene)
+
+
+def test_a_new_switch_takes_the_place_of_the_one_before(rig: Rig) -> None:
+    async def scene() -> None:
+        await rig.told("switch", branch="solo", to="wireless")
+        answer = await rig.told("switch", branch="solo", to="solo/fiber")
+        assert answer["notes"] == ["it takes the place of switch 1 of solo to wireless"]
+        assert [switch.to for switch in rig.core.overrides.switches] == ["fiber"]
+
+    rig.play(scene)
+
+
+def test_a_switch_to_what_is_drained_or_while_all_is_frozen_says_so(rig: Rig) -> None:
+    async def scene() -> None:
+        await rig.told("drain", target="solo/wireless")
+        await rig.told("freeze")
+        answer = await rig.told("switch", branch="solo", to="wireless")
+        assert answer["notes"] == [
+            "wireless is drained by drain 1 of solo/wireless: that comes first",
+            "moves are frozen by freeze 2: it waits for that",
+        ]
+
+    rig.play(scene)
+
+
+def test_of_several_freezes_one_is_ended_by_its_number(rig: Rig) -> None:
+    async def scene() -> None:
+        await rig.told("freeze", **{"for": "1h"})
+        await rig.told("freeze")
+        assert "there are 2 freezes (1 now until 13:00 by" in await rig.refused("unfreeze")
+        assert (await rig.told("unfreeze", number=1))["notes"] == ["moves stay frozen by freeze 2"]
+        await rig.told("unfreeze")
+        assert rig.core.overrides.freezes == ()
+
+    rig.play(scene)
+
+
+def test_a_failback_counts_until_it_is_obeyed_or_for_ten_minutes(rig: Rig) -> None:
+    def on(tunnel: TunnelId) -> None:
+        rig.core.verdicts["bandung"] = Verdict("bandung", tunnel, tunnel, FIBER, Reason.PREFERRED, "", ())
+
+    async def scene() -> None:
+        on(FIBER)
+        assert await rig.refused("failback", branch="bandung") == "bandung is on its preferred tunnel, fiber, already"
+        on(WIRELESS)
+        await rig.told("failback", branch="bandung")
+        assert rig.core.overrides.failback == (("bandung", NOON + timedelta(minutes=10)),)
+        on(FIBER)
+        await until(lambda: not rig.core.overrides.failback)
+        assert "failback 1 of bandung is obeyed" in rig.said
+        on(WIRELESS)
+        await rig.told("failback", branch="bandung")
+        rig.core.later(11)
+        await until(lambda: not rig.core.overrides.failback)
+        assert "failback 2 of bandung is over" in rig.said
+
+    rig.play(scene)
+
+
+def test_what_is_over_ends_by_itself_and_is_remembered(rig: Rig) -> None:
+    async def scene() -> None:
+        await rig.told("drain", target="bandung/fiber", **{"for": "30m"})
+        rig.core.later(31)
+        await until(lambda: not rig.core.overrides.drains)
+        assert await rig.standing() == []
+        (over,) = (await rig.told("overrides", all=True))["overrides"]
+        assert (over["state"], over["because"], over["ended_by"]) == ("over", "over", None)
+
+    rig.play(scene)
+    assert "drain 1 of bandung/fiber is over" in rig.said
+
+
+def test_what_was_over_while_nobody_ran_ends_at_the_start(rig: Rig) -> None:
+    async def said() -> None:
+        await rig.told("drain", target="bandung/fiber", **{"for": "30m"})
+
+    async def later() -> None:
+        await until(lambda: not rig.core.overrides.drains)
+
+    rig.play(said)
+    rig.core.later(60)
+    rig.play(later)
+
+
+def test_what_is_scheduled_says_when_it_begins(rig: Rig) -> None:
+    async def scene() -> None:
+        await rig.told("drain", target="bandung/fiber", at="12:30")
+        (listed,) = (await rig.told("overrides"))["overrides"]
+        assert listed["state"] == "scheduled"
+        assert "drain 1 of bandung/fiber begins" not in rig.said
+        assert rig.core.view.in_force == {}
+        rig.core.later(31)
+        await until(lambda: "drain 1 of bandung/fiber begins" in rig.said)
+        assert rig.core.view.overridden("bandung").drained == {FIBER}
+
+    rig.play(scene)
+
+
+def test_ten_minutes_before_its_end_a_drain_warns_until_it_is_extended(rig: Rig) -> None:
+    warning = "drain of bandung/fiber ends in 9m: extend it, or its traffic may come back"
+
+    async def scene() -> None:
+        await rig.told("drain", target="bandung/fiber", **{"for": "1h"})
+        rig.core.later(49)
+        await asyncio.sleep(0.05)
+        assert rig.core.problems == {}
+        rig.core.later(1.5)
+        await until(lambda: rig.core.problems)
+        assert rig.core.problems == {"drain:1": (warning, "pointsman drain bandung/fiber --extend 1h")}
+        await rig.told("drain", target="bandung/fiber", extend="1h")
+        assert rig.core.problems == {}
+
+    rig.play(scene)
+    assert rig.said.count(f"{warning} (pointsman drain bandung/fiber --extend 1h)") == 1
+
+
+def test_a_full_disk_refuses_and_changes_nothing(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        await rig.told("drain", target="bandung/fiber", **{"for": "1h"})
+        with monkeypatch.context() as full:
+            add = Store.add
+
+            def on_full_disk(store: Store, override: Override, **more: Any) -> Override:
+                pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
+                store._connection.execute(f"PRAGMA max_page_count = {pages}")
+                return add(store, replace(override, reason="x" * 20_000), **more)
+
+            full.setattr(Store, "add", on_full_disk)
+            error = await rig.refused("freeze")
+            assert error == f"{rig.file}: its disk is full: make room there"
+        assert await rig.standing() == ["1 drain bandung/fiber"]
+
+    rig.play(scene)
+
+
+def test_a_damaged_file_is_set_aside_and_the_controller_goes_on(rig: Rig) -> None:
+    rig.file.write_bytes(b"spoilt" * 1000)
+
+    async def scene() -> None:
+        assert await rig.standing() == []
+        await rig.told("freeze")
+
+    rig.play(scene)
+    assert any("was damaged and is set aside as controller.db.damaged-" in line for line in rig.said)
+
+
+def test_a_file_that_cannot_be_read_is_a_problem_until_it_can(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper_module, "AGAIN_SECONDS", 0.0)
+    drain = a_drain(0, "bandung/fiber")
+    kept = Store(rig.file, NOON, rig.said.append)
+    kept.add(drain)
+    kept.close()
+    away = rig.file.rename(rig.file.with_name("away"))
+    rig.file.mkdir()
+
+    async def scene() -> None:
+        text, _ = rig.core.problems["overrides"]
+        assert text.startswith("what operators said before is not known: ")
+        assert "cannot be opened for writing" in await rig.refused("freeze")
+        rig.file.rmdir()
+        away.rename(rig.file)
+        await until(lambda: rig.core.overrides.drains == (replace(drain, number=1),))
+        assert "overrides" not in rig.core.problems
+
+    rig.play(scene)
+
+
+def test_who_asks_is_told_by_the_kernel(rig: Rig) -> None:
+    async def scene() -> None:
+        await rig.told("freeze", uid=4711, user="anna", author="anna")
+        assert rig.core.overrides.freezes[0].author.user == ME
+
+    rig.play(scene)
+
+
+def test_so_many_at_a_time_and_no_more(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("policies.overrides.commands.MOST", 2)
+
+    async def scene() -> None:
+        await rig.told("freeze")
+        await rig.told("freeze")
+        assert "there are 2 overrides already" in await rig.refused("freeze")
+
+    rig.play(scene)
+
+
+def test_what_is_no_longer_configured_means_nothing_and_can_be_ended(rig: Rig) -> None:
+    async def scene() -> None:
+        await rig.told("drain", target="solo/fiber")
+        rig.core.intent = a_network(a_branch())
+        (listed,) = (await rig.told("overrides"))["overrides"]
+        assert listed["tunnels"] == []
+        assert (await rig.told("drain", number=1))["safe"] is False
+        await until(lambda: rig.core.view.in_force == {})
+        await rig.told("undrain", target="solo/fiber")
+
+    rig.play(scene)
+
+
+async def progress(rig: Rig) -> Any:
+    report = await rig.told("drain", number=1)
+    (one,) = report["tunnels"]
+    return report["moved"], report["idle"], report["safe"], one["missing"]
+
+
+def test_a_drain_is_safe_when_both_ends_have_moved_and_nothing_was_counted_for_five_seconds(rig: Rig) -> None:
+    rig.counting = counting = Counting()
+
+    async def scene() -> None:
+        core = rig.core
+        await rig.told("drain", target="bandung/fiber")
+        assert counting.watched == {FIBER}
+        assert await progress(rig) == (False, False, False, "the hub still sends to bandung by it")
+        core.view = replace(core.view, classes={"bandung": forwarded(WIRELESS)})
+        assert await progress(rig) == (False, False, False, "bandung still sends by it")
+        core.view = replace(core.view, paths={})
+        missing = "bandung is not seen to use another tunnel: no return-path probe is answered"
+        assert await progress(rig) == (False, False, False, missing)
+        core.sees_use_of(WIRELESS)
+        assert await progress(rig) == (True, False, False, "not counted")
+        counting.last[FIBER] = (None, core.moment.monotonic)
+        await until(lambda: rig.keeper is not None and rig.keeper.progress(1)[1][0].missing != "not counted")
+        assert await progress(rig) == (True, False, False, "a packet from the branch 0.0 s ago")
+        core.later(4.9 / 60)
+        core.sees_use_of(WIRELESS)
+        assert await progress(rig) == (True, False, False, "a packet from the branch 4.9 s ago")
+        core.later(0.2 / 60)
+        core.sees_use_of(WIRELESS)
+        assert await progress(rig) == (True, True, True, "")
+        counting.last[FIBER] = (core.moment.monotonic, None)
+        assert await progress(rig) == (True, False, False, "a packet to the branch 0.0 s ago")
+        core.view = replace(core.view, forwarder=False)
+        missing = "the forwarder does not answer: it is not known what the kernel does"
+        assert await progress(rig) == (False, False, False, missing)
+
+    rig.play(scene)
+
+
+def test_an_old_answer_proves_nothing(rig: Rig) -> None:
+    async def scene() -> None:
+        await rig.told("drain", target="bandung/fiber")
+        rig.core.sees_use_of(WIRELESS)
+        rig.core.later(0.1)
+        assert (await progress(rig))[:2] == (False, False)
+
+    rig.play(scene)
+
+
+def test_a_tunnel_that_was_counted_only_now_is_not_idle_yet(rig: Rig) -> None:
+    rig.counting = Counting()
+    rig.counting.last[FIBER] = (None, None)
+
+    async def scene() -> None:
+        rig.core.sees_use_of(WIRELESS)
+        await rig.told("drain", target="bandung/fiber")
+        assert await progress(rig) == (True, False, False, "counted for less than 5 s")
+
+    rig.play(scene)
+
+
+def test_without_counters_it_says_so(rig: Rig) -> None:
+    async def scene() -> None:
+        rig.core.sees_use_of(WIRELESS)
+        await rig.told("drain", target="bandung/fiber")
+        report = await rig.told("drain", number=1)
+        assert (report["counting"], report["moved"], report["safe"]) == (False, True, False)
+        assert report["tunnels"][0]["missing"] == "not counted"
+
+    rig.play(scene)
+
+
+def test_a_branch_whose_turn_comes_later_is_waited_for(rig: Rig) -> None:
+    async def scene() -> None:
+        rig.core.sees_use_of(WIRELESS)
+        await rig.told("drain", target="isp:isp-fiber", rate="0.1/min")
+        report = await rig.told("drain", number=1)
+        assert [one["missing"] for one in report["tunnels"]] == ["not counted", "begins at 12:10"]
+
+    rig.play(scene)
