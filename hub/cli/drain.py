@@ -106,8 +106,8 @@ def _show(options: argparse.Namespace, answer: Report, head: str) -> int:
     from hub.cli.render_overrides import named
 
     drain = answer["overrides"][0]
-    begins = f" from {day_and_time(drain['begins'])}" if drain["state"] == "scheduled" else ""
-    until = f" until {day_and_time(drain['until'])}" if drain["until"] else ""
+    begins = f" from {day_and_time(drain['begins'], answer['at'])}" if drain["state"] == "scheduled" else ""
+    until = f" until {day_and_time(drain['until'], answer['at'])}" if drain["until"] else ""
     print(line(head, f"{named(drain)}{begins}{until} ({answer['zone']})"))
     show_notes(answer)
     return DONE

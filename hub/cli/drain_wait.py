@@ -41,7 +41,7 @@ class Steps:
             idle = min(one["idle_for"] for one in report["tunnels"])
             names = listed(one["tunnel"] for one in report["tunnels"])
             self._say(line("idle", f"0 packets on {names} for {idle:.1f} s, both directions"))
-            self._say(_safe(report["override"]))
+            self._say(_safe(report["override"], report["at"]))
         else:
             self._show_missing(report)
 
@@ -134,8 +134,8 @@ def _missing(report: Report) -> str:
     return f"{unmoved[0]['tunnel']}: {unmoved[0]['missing']}{more}"
 
 
-def _safe(drain: Report) -> str:
-    until = f" until {day_and_time(drain['until'])}" if drain["until"] else ""
+def _safe(drain: Report, now: str) -> str:
+    until = f" until {day_and_time(drain['until'], now)}" if drain["until"] else ""
     longer = f"; longer: pointsman drain {drain['target']} --extend 1h" if drain["until"] else ""
     return f"safe to work on {drain['target']}{until} (sooner: {_undrain(drain)}{longer})"
 

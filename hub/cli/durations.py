@@ -25,8 +25,8 @@ def round_trip(milliseconds: float) -> str:
     return f"{milliseconds:.2g} ms" if milliseconds < 9.95 else f"{milliseconds:.0f} ms"
 
 
-def day_and_time(text: str, now: datetime | None = None) -> str:
-    """A time of a report as `14:00`; with its date where it is not today (`now`, or the clock's time) in its zone."""
+def day_and_time(text: str, now: str | None = None) -> str:
+    """A time of a report as `14:00`; with its date where that is another than that of `now` (None: of the clock)."""
     at = datetime.fromisoformat(text)
-    today = (now or datetime.now(at.tzinfo)).astimezone(at.tzinfo).date()
-    return f"{at:%H:%M}" if at.date() == today else f"{at:%Y-%m-%d %H:%M}"
+    today = datetime.fromisoformat(now) if now is not None else datetime.now(at.tzinfo)
+    return f"{at:%H:%M}" if at.date() == today.astimezone(at.tzinfo).date() else f"{at:%Y-%m-%d %H:%M}"

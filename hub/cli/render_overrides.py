@@ -30,21 +30,21 @@ def overrides_view(report: Report, *, every: bool) -> RenderableType:
             str(row["number"]),
             what(row),
             _state(row),
-            day_and_time(row["begins"]),
-            _until(row),
+            day_and_time(row["begins"], report["at"]),
+            _until(row, report["at"]),
             row["by"]["user"],
             row["reason"],
         )
-        table.add_row(*cells, style=_STYLES.get(row["state"], ""))
+        table.add_row(*map(Text, cells), style=_STYLES.get(row["state"], ""))
     return Group(table, Text(f"times are of {report['zone']}", style="dim"))
 
 
-def override_words(override: Report) -> str:
-    """One override in a line: its number, what, until when, who, when, why."""
-    until = f" until {day_and_time(override['until'])}" if override["until"] else ""
+def override_words(override: Report, now: str | None = None) -> str:
+    """One override in a line: its number, what, until when, who, when, why; `now` is the time of the report."""
+    until = f" until {day_and_time(override['until'], now)}" if override["until"] else ""
     forced = ", forced" if override["forced"] else ""
     why = f": {override['reason']}" if override["reason"] else ""
-    said = f"said {day_and_time(override['made'])} by {override['by']['user']}{forced}{why}"
+    said = f"said {day_and_time(override['made'], now)} by {override['by']['user']}{forced}{why}"
     return f"{override['number']} {what(override)}{until}, {said}"
 
 
@@ -75,10 +75,10 @@ def _state(row: Report) -> str:
     return f"{row['state']}{forced}"
 
 
-def _until(row: Report) -> str:
+def _until(row: Report, now: str) -> str:
     """When it ends or ended; and how, where it was not by its time."""
     if row["ended"] is None:
-        return day_and_time(row["until"]) if row["until"] else ""
+        return day_and_time(row["until"], now) if row["until"] else ""
     how = "" if row["because"] == "over" else f" {row['because']}"
     by = f" by {row['ended_by']['user']}" if row["ended_by"] and row["ended_by"] != row["by"] else ""
-    return f"{day_and_time(row['ended'])}{how}{by}"
+    return f"{day_and_time(row['ended'], now)}{how}{by}"

@@ -62,7 +62,7 @@ def show_done(options: argparse.Namespace, question: Mapping[str, object], head:
     from hub.cli.render_overrides import override_words
 
     for override in answer["overrides"]:
-        print(line(head, override_words(override)))
+        print(line(head, override_words(override, answer["at"])))
     show_notes(answer)
     return DONE
 

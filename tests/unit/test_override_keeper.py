@@ -3,153 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import pwd
-from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from override_values import NOON, NOW, a_drain
+from override_rig import FIBER, ME, WIRELESS, Counting, Rig, forwarded
+from override_values import NOON, a_drain
 from small_network import a_branch, a_network
 from waiting import until
 
-from hub.controller.changing import Changing
-from hub.controller.loop import Loop
-from hub.controller.server import ControlServer
 from hub.overrides import keeper as keeper_module
-from hub.overrides.asks import OverrideAsks
-from hub.overrides.keeper import OverridesKeeper
 from hub.overrides.store import Store
-from policies.model.clock import Instant, Now
-from policies.model.events import InForceChanged
 from policies.model.ids import TunnelId
-from policies.model.intent import Intent
-from policies.model.overrides import NO_OVERRIDES, InForce, Override, Overrides
+from policies.model.overrides import InForce, Override
 from policies.model.verdicts import Reason, Verdict
-from policies.model.view import ClassView, LivenessState, LivenessView, PathSeen, View
-from policies.observe import observe
-
-INTENT = a_network(a_branch(), a_branch("solo", number=2))
-FIBER, WIRELESS = (TunnelId("bandung", name) for name in ("fiber", "wireless"))
-ME = pwd.getpwuid(os.getuid()).pw_name
-
-
-def forwarded(active: TunnelId) -> ClassView:
-    prefixes = INTENT.branches["bandung"].prefixes
-    return ClassView("bandung", "bandung", active, (FIBER, WIRELESS), prefixes, 1, Instant(1.0), "")
-
-
-VIEW = View(
-    liveness=dict.fromkeys(INTENT.tunnels(), LivenessView(LivenessState.UP, Instant(10.0))),
-    classes={"bandung": forwarded(FIBER)},
-    paths={("bandung", 4): PathSeen(FIBER, Instant(1.0), Instant(999.0))},
-    forwarder=True,
-)
-
-
-@dataclass
-class Believing:
-    """A loop's view, at a time that the test sets."""
-
-    view: View = VIEW
-    moment: Now = NOW
-    intent: Intent = INTENT
-    problems: dict[str, tuple[str, str]] = field(default_factory=dict)
-    verdicts: dict[str, Verdict] = field(default_factory=dict)
-    overrides: Overrides = NO_OVERRIDES
-
-    def now(self) -> Now:
-        return self.moment
-
-    def take(self, event: InForceChanged) -> None:
-        self.view = observe(self.view, event)
-
-    def later(self, minutes: float) -> None:
-        monotonic = Instant(self.moment.monotonic + 60 * minutes)
-        self.moment = Now(monotonic, self.moment.wall + timedelta(minutes=minutes))
-
-    def sees_use_of(self, tunnel: TunnelId) -> None:
-        seen = PathSeen(tunnel, self.moment.monotonic, self.moment.monotonic)
-        self.view = replace(self.view, classes={"bandung": forwarded(tunnel)}, paths={("bandung", 4): seen})
-
-
-class Counting:
-    """Counters that the test sets."""
-
-    def __init__(self) -> None:
-        self.watched: frozenset[TunnelId] = frozenset()
-        self.last: dict[TunnelId, tuple[Instant | None, Instant | None]] = {}
-
-    def watch(self, tunnels: Collection[TunnelId]) -> None:
-        self.watched = frozenset(tunnels)
-
-    def last_packet(self, tunnel: TunnelId) -> tuple[Instant | None, Instant | None] | None:
-        return self.last.get(tunnel)
-
-
-@dataclass
-class Rig:
-    """A control server with its keeper, and what was logged."""
-
-    place: Path
-    core: Believing = field(default_factory=Believing)
-    counting: Counting | None = None
-    said: list[str] = field(default_factory=list)
-    keeper: OverridesKeeper | None = None
-
-    @property
-    def file(self) -> Path:
-        return self.place / "controller.db"
-
-    async def ask(self, ask: str, **more: object) -> Any:
-        reader, writer = await asyncio.open_unix_connection(str(self.place / "control.sock"))
-        writer.write(json.dumps({"ask": ask, **more}).encode() + b"\n")
-        answer = json.loads(await reader.readline())
-        writer.close()
-        await writer.wait_closed()
-        return answer
-
-    async def told(self, ask: str, **more: object) -> Any:
-        answer = await self.ask(ask, **more)
-        assert "answer" in answer, answer
-        return answer["answer"]
-
-    async def refused(self, ask: str, **more: object) -> str:
-        before = self.core.overrides
-        answer = await self.ask(ask, **more)
-        assert "error" in answer, answer
-        assert self.core.overrides == before
-        return str(answer["error"])
-
-    async def standing(self) -> list[str]:
-        listed = await self.told("overrides")
-        return [f"{one['number']} {one['kind']} {one['target']}".strip() for one in listed["overrides"]]
-
-    def play(self, *scenes: Callable[[], Awaitable[None]]) -> None:
-        """Each scene with a controller that was started anew."""
-        for scene in scenes:
-            asyncio.run(self._played(scene))
-
-    async def _played(self, scene: Callable[[], Awaitable[None]]) -> None:
-        self.core.overrides, self.core.view = NO_OVERRIDES, replace(self.core.view, in_force={})
-        self.keeper = keeper = OverridesKeeper(self.file, self.core, self.said.append, self.counting)
-        asks = OverrideAsks(keeper, self.core)
-        path = self.place / "control.sock"
-        server = ControlServer(path, cast("Loop", self.core), cast("Changing", None), self.said.append, asks)
-        await keeper.start()
-        tasks = [asyncio.create_task(server.run()), asyncio.create_task(keeper.run())]
-        try:
-            await until(path.exists)
-            await asyncio.wait_for(scene(), 60)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            path.unlink(missing_ok=True)
 
 
 @pytest.fixture
