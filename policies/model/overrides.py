@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
 from policies.model.ids import TunnelId
-from policies.model.intent import Hub, Intent, Tunnel
+from policies.model.intent import Intent, Tunnel
 
 
 class Scope(Enum):
@@ -40,23 +41,24 @@ class Target:
 
     def tunnels(self, intent: Intent) -> frozenset[TunnelId]:
         """The tunnels that it means; none when the configuration has nothing of that name."""
-        every = (tunnel for branch in intent.branches.values() for tunnel in branch.tunnels)
-        return frozenset(tunnel.id for tunnel in every if self.means(tunnel, intent.hub))
-
-    def means(self, tunnel: Tunnel, hub: Hub) -> bool:
-        """Whether this tunnel of this hub is one of those that it means."""
         name = self.text.partition(":")[2]
         match self.scope:
-            case Scope.TUNNEL:
-                return str(tunnel.id) == self.text
-            case Scope.BRANCH:
-                return tunnel.id.branch == self.text
+            case Scope.TUNNEL | Scope.BRANCH:
+                branch = intent.branches.get(self.text.partition("/")[0])
+                own = branch.tunnels if branch is not None else ()
+                return frozenset(t.id for t in own if self.text in (str(t.id), t.id.branch))
             case Scope.ISP:
-                return name in (tunnel.uplink.isp, tunnel.hub_uplink.isp)
+                return frozenset(t.id for t in _tunnels(intent) if name in (t.uplink.isp, t.hub_uplink.isp))
             case Scope.HUB_UPLINK:
-                return name == f"{hub.name}/{tunnel.hub_uplink.name}"
+                hub, _, uplink = name.partition("/")
+                every = _tunnels(intent) if hub == intent.hub.name else ()
+                return frozenset(t.id for t in every if t.hub_uplink.name == uplink)
             case Scope.HUB:
-                return name == hub.name
+                return frozenset(t.id for t in _tunnels(intent)) if name == intent.hub.name else frozenset()
+
+
+def _tunnels(intent: Intent) -> Iterable[Tunnel]:
+    return (tunnel for branch in intent.branches.values() for tunnel in branch.tunnels)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Intent
 from policies.model.overrides import Drain, Overrides
 from policies.model.view import LivenessState, View
-from policies.overrides.schedule import begins_by_branch, drained_by
+from policies.overrides.schedule import begins_by_branch
 from policies.overrides.times import shown
 
 
@@ -33,20 +33,48 @@ def isolated_by(
     first = max(begins.astimezone(UTC), present) if begins is not None else present
     named = {tunnel.branch for tunnel in tunnels}
     branches = [intent.branches[name] for name in sorted(named & intent.branches.keys())]
+    spans = _spans(overrides, intent, named)
     found: dict[str, str] = {}
-    for moment in _moments(intent, overrides, first, until):
-        drained = drained_by(overrides, intent, moment)
-        for branch in branches:
-            others = [tunnel.id for tunnel in branch.tunnels if tunnel.id not in tunnels]
-            reasons = [_unusable(t, branch, view, drained.get(t, ()), now, live=first <= present) for t in others]
-            if branch.name not in found and all(reasons):
+    for branch in branches:
+        left = {tunnel.id: spans.get(tunnel.id, []) for tunnel in branch.tunnels if tunnel.id not in tunnels}
+        for moment in _moments(left.values(), first, until):
+            reasons = [
+                _unusable(tunnel, branch, view, _holding(of, moment), now, live=first <= present)
+                for tunnel, of in left.items()
+            ]
+            if all(reasons):
                 found[branch.name] = ", ".join(filter(None, reasons)) or _alone(branch)
-    return dict(sorted(found.items()))
+                break
+    return found
 
 
-def _moments(intent: Intent, overrides: Overrides, first: datetime, until: datetime | None) -> list[datetime]:
+_Span = tuple[datetime, Drain]
+"""A drain, and when it comes to the branch in question."""
+
+
+def _spans(overrides: Overrides, intent: Intent, branches: Collection[str]) -> Mapping[TunnelId, list[_Span]]:
+    """Of every tunnel of these branches the drains that mean it, by number."""
+    found: dict[TunnelId, list[_Span]] = {}
+    for drain in sorted(overrides.drains, key=lambda drain: drain.number):
+        begins = begins_by_branch(drain, intent)
+        for tunnel in drain.target.tunnels(intent):
+            if tunnel.branch in branches:
+                found.setdefault(tunnel, []).append((begins[tunnel.branch], drain))
+    return found
+
+
+def _holding(spans: Collection[_Span], moment: datetime) -> tuple[Drain, ...]:
+    """Those of the drains that hold at a moment."""
+    return tuple(
+        drain
+        for begins, drain in spans
+        if begins <= max(moment, drain.made) and (drain.until is None or moment < drain.until)
+    )
+
+
+def _moments(spans: Collection[Collection[_Span]], first: datetime, until: datetime | None) -> list[datetime]:
     """The first moment, and those within the time at which another tunnel begins to be drained."""
-    starts = {at for drain in overrides.drains for at in begins_by_branch(drain, intent).values()}
+    starts = {begins for of in spans for begins, _ in of}
     return [first, *sorted(at for at in starts if at > first and (until is None or at < until))]
 
 

@@ -14,13 +14,9 @@ def drained_by(overrides: Overrides, intent: Intent, wall: datetime) -> Mapping[
     """Every tunnel that is drained at this time, with the drains that mean it, by number."""
     found: dict[TunnelId, list[Drain]] = {}
     for drain in sorted(overrides.drains, key=lambda drain: drain.number):
-        if not drain.holds(wall):
-            continue
-        moment = max(wall, drain.made)
-        for branch, begins in begins_by_branch(drain, intent).items():
-            if begins <= moment:
-                for tunnel in _meant_of(drain, branch, intent):
-                    found.setdefault(tunnel, []).append(drain)
+        if drain.holds(wall):
+            for tunnel in _reached(drain, intent, max(wall, drain.made)):
+                found.setdefault(tunnel, []).append(drain)
     return {tunnel: tuple(drains) for tunnel, drains in found.items()}
 
 
@@ -29,27 +25,26 @@ def in_force_at(overrides: Overrides, intent: Intent, wall: datetime) -> Mapping
 
     Of several switches of a branch the last counts; one to a tunnel that is no longer there does not.
     """
-    now, drained = overrides.at(wall), drained_by(overrides, intent, wall)
+    now = overrides.at(wall)
+    drained: dict[str, set[TunnelId]] = {}
+    for tunnel in drained_by(now, intent, wall):
+        drained.setdefault(tunnel.branch, set()).add(tunnel)
     switched = {switch.branch: TunnelId(switch.branch, switch.to) for switch in now.switches}
-    back = {branch for branch, _ in now.failback}
+    back, frozen = {branch for branch, _ in now.failback}, bool(now.freezes)
     found = {}
-    for name, branch in intent.branches.items():
-        tunnels = frozenset(tunnel.id for tunnel in branch.tunnels)
+    for name in intent.branches if frozen else drained.keys() | switched.keys() | back:
+        branch = intent.branches.get(name)
+        tunnels = [tunnel.id for tunnel in branch.tunnels] if branch is not None else []
         to = switched.get(name)
-        means = InForce(
-            drained=tunnels & drained.keys(),
-            switched=to if to in tunnels else None,
-            frozen=bool(now.freezes),
-            go_back=name in back,
-        )
-        if means != NONE_IN_FORCE:
+        means = InForce(frozenset(drained.get(name, ())), to if to in tunnels else None, frozen, name in back)
+        if branch is not None and means != NONE_IN_FORCE:
             found[name] = means
     return found
 
 
 def begins_by_branch(drain: Drain, intent: Intent) -> Mapping[str, datetime]:
     """When the drain begins at each branch of which it means a tunnel: one after the other by name, at its rate."""
-    branches = [name for name in sorted(intent.branches) if _meant_of(drain, name, intent)]
+    branches = sorted({tunnel.branch for tunnel in drain.target.tunnels(intent)})
     apart = timedelta(minutes=1 / drain.rate) if drain.rate > 0 else timedelta(0)
     return {name: drain.begins.astimezone(UTC) + place * apart for place, name in enumerate(branches)}
 
@@ -71,6 +66,10 @@ def _changes(overrides: Overrides, intent: Intent) -> Iterator[datetime]:
         yield until.astimezone(UTC)
 
 
-def _meant_of(drain: Drain, branch: str, intent: Intent) -> Iterable[TunnelId]:
-    tunnels = intent.branches[branch].tunnels
-    return [tunnel.id for tunnel in tunnels if drain.target.means(tunnel, intent.hub)]
+def _reached(drain: Drain, intent: Intent, moment: datetime) -> Iterable[TunnelId]:
+    """The tunnels to which a drain that has begun has come."""
+    tunnels = drain.target.tunnels(intent)
+    if drain.rate <= 0:
+        return tunnels
+    begins = begins_by_branch(drain, intent)
+    return [tunnel for tunnel in tunnels if begins[tunnel.branch] <= moment]
