@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 
 from hub.cli.exit_status import DONE
 from hub.cli.saying import (
@@ -68,7 +69,8 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
             parser.error("--extend changes when a drain ends and nothing else")
         return _extend(options)
     if options.target.isdigit() and not any((options.lasts, options.until, options.at, options.rate, options.force)):
-        return _wait(options, {"number": int(options.target), "target": options.target}, [], options.timeout)
+        return _wait(options, {"number": int(options.target), "target": options.target}, [], time.monotonic())
+    begun = time.monotonic()
     question = {
         "ask": "drain",
         "target": options.target,
@@ -80,7 +82,7 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         "force": options.force,
     }
     answer = say(options, question)
-    return answer if isinstance(answer, int) else _accepted(options, answer)
+    return answer if isinstance(answer, int) else _accepted(options, answer, begun)
 
 
 def _extend(options: argparse.Namespace) -> int:
@@ -89,13 +91,13 @@ def _extend(options: argparse.Namespace) -> int:
     return answer if isinstance(answer, int) else _show(options, answer, "extended")
 
 
-def _accepted(options: argparse.Namespace, answer: Report) -> int:
+def _accepted(options: argparse.Namespace, answer: Report, begun: float) -> int:
     drain = answer["overrides"][0]
     if drain["state"] == "scheduled" or options.no_wait:
         return _show(options, answer, drain["state"] if drain["state"] == "scheduled" else "accepted")
     if not options.json:
         show_notes(answer)
-    return _wait(options, drain, answer["carried"], options.timeout)
+    return _wait(options, drain, answer["carried"], begun)
 
 
 def _show(options: argparse.Namespace, answer: Report, head: str) -> int:
@@ -113,7 +115,7 @@ def _show(options: argparse.Namespace, answer: Report, head: str) -> int:
     return DONE
 
 
-def _wait(options: argparse.Namespace, drain: Report, carried: list[str], timeout: float | None) -> int:
-    from hub.cli.drain_wait import wait
+def _wait(options: argparse.Namespace, drain: Report, carried: list[str], begun: float) -> int:
+    from hub.cli.drain_wait import Steps, wait
 
-    return wait(options, drain, carried, timeout)
+    return wait(options, drain, Steps(carried, options.json, begun), options.timeout)

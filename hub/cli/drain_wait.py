@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from hub.cli.durations import day_and_time
 from hub.cli.exit_status import DONE, NOT_ALL_YET, REFUSED
@@ -23,11 +23,14 @@ _INTERRUPTED = 130
 
 @dataclass
 class Steps:
-    """A Steps says what a drain has reached, once each; on a terminal also what it waits for."""
+    """A Steps says what a drain has reached, once each; on a terminal also what it waits for.
+
+    `carried` are the tunnels that carried traffic when it was said, at `begun` of the monotonic clock.
+    """
 
     carried: list[str]
     quiet: bool
-    begun: float = field(default_factory=time.monotonic)
+    begun: float
     moved: bool = False
 
     def show(self, report: Report) -> None:
@@ -61,9 +64,8 @@ class Steps:
             print(f"\r\x1b[K{text[:100]}", end="", flush=True)
 
 
-def wait(options: argparse.Namespace, drain: Report, carried: list[str], timeout: float | None) -> int:
+def wait(options: argparse.Namespace, drain: Report, steps: Steps, timeout: float | None) -> int:
     """Wait until the drain is reached; the exit status."""
-    steps = Steps(carried, quiet=options.json)
     report: Report = {}
     try:
         report = _until_reached(options, drain["number"], steps, timeout)
@@ -147,13 +149,11 @@ def _undrain(drain: Report) -> str:
 def _say_not_reached(report: Report, seconds: float) -> None:
     drain = report["override"]
     if report["moved"] and not report["counting"]:
-        text, mend = (
-            "its traffic has moved, but nobody counts its packets",
-            "see for yourself that it is idle before the work",
-        )
+        text = "in force and its traffic has moved, but nobody counts its packets"
+        mend = "see for yourself that it is idle before the work"
     else:
         branch = next((one["tunnel"] for one in report["tunnels"] if one["missing"]), "").partition("/")[0]
-        text = f"it is not safe to work after {seconds:.0f} s: {_missing(report)}"
+        text = f"in force, but it is not safe to work after {seconds:.0f} s: {_missing(report)}"
         mend = f'"pointsman drain {drain["number"]}" waits on; "pointsman why {branch}" says what it does now'
-    print(f"pointsman: {named(drain)} is in force, but {text}", file=sys.stderr)
+    print(f"pointsman: {named(drain)} is {text}", file=sys.stderr)
     print(f"    mend: {mend}", file=sys.stderr)

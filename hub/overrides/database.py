@@ -6,6 +6,7 @@ One process and one of its threads use it; a write is on the disk before it retu
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -36,6 +37,7 @@ MIGRATIONS: Sequence[str] = (_OVERRIDES,)
 """What brings a file from each version to the next; a file's version (PRAGMA user_version) is how many it has had."""
 BUSY_SECONDS = 2.0
 """How long another program may hold the file before a command is refused."""
+_UNWRITABLE = "{path} cannot be opened for writing: is its directory there, and the controller's own?"
 _DAMAGED = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
 
 
@@ -51,6 +53,7 @@ def open_database(path: Path, now: datetime, say: Callable[[str], None]) -> sqli
     Raises:
         StateError: it cannot be opened, or is of a later version than this program knows.
     """
+    _make(path)
     try:
         return _opened(path)
     except sqlite3.Error as error:
@@ -58,10 +61,19 @@ def open_database(path: Path, now: datetime, say: Callable[[str], None]) -> sqli
             raise described(error, path) from error
     aside = _set_aside(path, now)
     say(f"{path} was damaged and is set aside as {aside.name}: say anew what it held (drains, switches, freezes)")
+    _make(path)
     try:
         return _opened(path)
     except sqlite3.Error as error:
         raise described(error, path) from error
+
+
+def _make(path: Path) -> None:
+    """The file where there is none, for its owner and group alone; SQLite gives those beside it the same mode."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640))
+    except OSError as error:
+        raise StateError(_UNWRITABLE.format(path=path)) from error
 
 
 def described(error: sqlite3.Error, path: Path) -> StateError:
@@ -74,7 +86,7 @@ def described(error: sqlite3.Error, path: Path) -> StateError:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return StateError(f"{path} is held by another program: end that (fuser {path} names it)")
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
-            return StateError(f"{path} cannot be opened for writing: is its directory there, and the controller's own?")
+            return StateError(_UNWRITABLE.format(path=path))
         case _:
             return StateError(f"{path}: {error}: look at its disk")
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from hub.overrides.counters import Counters
+from hub.overrides.meaning import Meaning
 from hub.overrides.progress import Progress, progress
 from hub.overrides.rows import Ended, Failback
 from hub.overrides.shelf import Shelf
@@ -28,7 +29,7 @@ from policies.model.clock import Now
 from policies.model.events import InForceChanged
 from policies.model.ids import TunnelId
 from policies.model.intent import Intent
-from policies.model.overrides import Author, Drain, Freeze, InForce, Override, Overrides
+from policies.model.overrides import Author, Drain, Freeze, Override, Overrides
 from policies.model.verdicts import Verdict
 from policies.model.view import View
 from policies.overrides.commands import (
@@ -45,7 +46,7 @@ from policies.overrides.commands import (
     switches_of,
 )
 from policies.overrides.errors import NotDoneError
-from policies.overrides.schedule import drained_by, in_force_at, next_change
+from policies.overrides.schedule import drained_by
 from policies.overrides.targets import read_branch
 
 T = TypeVar("T")
@@ -113,7 +114,7 @@ class OverridesKeeper:
         self._turn = asyncio.Lock()
         self._loading: asyncio.Task[None] | None = None
         self._standing: tuple[Override, ...] = ()
-        self._told: Mapping[str, InForce] = {}
+        self._meaning = Meaning()
         self._told_begun: set[int] = set()
         self._again_at = 0.0
 
@@ -143,16 +144,14 @@ class OverridesKeeper:
 
     def _until_next(self) -> float:
         """Seconds: when time next changes what holds, or when to look again."""
-        wall = self._core.now().wall
-        change = next_change(self._core.overrides, self._core.intent, wall)
-        left = (change - wall.astimezone(UTC)).total_seconds() if change is not None else LOOK_SECONDS
-        return min(max(left, 0.001), LOOK_SECONDS)
+        left = self._meaning.seconds_until_change(self._core.now().wall)
+        return min(max(left, 0.001), LOOK_SECONDS) if left is not None else LOOK_SECONDS
 
     async def drain(self, wanted: DrainWanted, author: Author) -> Done:
         """Take tunnels out of service."""
         async with self._turn:
             beside = self._beside(author)
-            drain = new_drain(wanted, beside)
+            drain = await asyncio.to_thread(new_drain, wanted, beside)
             active = {forwarding.active for forwarding in beside.view.classes.values()}
             carried = tuple(sorted(drain.target.tunnels(beside.intent) & active))
             return Done((await self._add(drain),), carried=carried)
@@ -160,7 +159,7 @@ class OverridesKeeper:
     async def extend(self, target: str, by: timedelta, author: Author, *, force: bool) -> Done:
         """Let a drain end later."""
         async with self._turn:
-            drain, until = extended(target, by, self._beside(author), force=force)
+            drain, until = await asyncio.to_thread(extended, target, by, self._beside(author), force=force)
             await self._write(lambda store: store.extend(drain.number, until))
             now = next(one for one in self._standing if one.number == drain.number)
             self._say(f"{announced(now, self._core.now().wall)}; extended by {author.user}")
@@ -295,14 +294,11 @@ class OverridesKeeper:
         self._tell(self._core.now())
 
     def _tell(self, now: Now) -> None:
-        """Have decided by what the overrides mean now, have that watched, and look again when time changes it."""
-        core = self._core
-        means = in_force_at(core.overrides, core.intent, now.wall)
-        if means != self._told:
-            self._told = means
-            core.take(InForceChanged(means))
-        drained = drained_by(core.overrides, core.intent, now.wall)
-        self._watch.look(core.overrides.drains, drained.keys(), now)
+        """Have decided by what the overrides mean now, and have that watched."""
+        core, meaning = self._core, self._meaning
+        if meaning.look(core.overrides, core.intent, now.wall):
+            core.take(InForceChanged(meaning.in_force))
+        self._watch.look(core.overrides.drains, meaning.drained, now)
 
     async def _look(self) -> None:
         now = self._core.now()
@@ -315,25 +311,33 @@ class OverridesKeeper:
             return
         if _PROBLEM in self._core.problems:
             await self._load()
-        await self._end_what_is_over(now)
+        await self._end_what_is_over()
 
-    async def _end_what_is_over(self, now: Now) -> None:
-        over = [one.number for one in self._standing if one.until is not None and one.until <= now.wall]
-        obeyed = [one.number for one in self._standing if isinstance(one, Failback) and self._is_back(one.branch)]
-        for numbers, because in ((obeyed, "obeyed"), (over, "over")):
-            if not numbers:
-                continue
-            ends = [one for one in self._standing if one.number in numbers]
-            at = now.wall.astimezone(UTC)
-            try:
-                async with self._turn:
+    async def _end_what_is_over(self) -> None:
+        if not self._ending():
+            return
+        async with self._turn:
+            for because, ends in self._ending().items():
+                numbers, at = [one.number for one in ends], self._core.now().wall.astimezone(UTC)
+                try:
                     await self._write(lambda store: store.end(numbers, at, None, because))  # noqa: B023  awaited here
-            except NotDoneError as error:
-                self._again_at = time.monotonic() + AGAIN_SECONDS
-                self._say(f"the end of {', '.join(map(named, ends))} is not kept, but counts: {error}")
-                return
-            for one in ends:
-                self._say(f"{named(one)} is {because}")
+                except NotDoneError as error:
+                    self._again_at = time.monotonic() + AGAIN_SECONDS
+                    self._say(f"the end of {', '.join(map(named, ends))} is not kept, but counts: {error}")
+                    return
+                for one in ends:
+                    self._say(f"{named(one)} is {because}")
+
+    def _ending(self) -> dict[str, list[Override]]:
+        """What time or obedience has ended, by why."""
+        wall = self._core.now().wall
+        found: dict[str, list[Override]] = {}
+        for one in self._standing:
+            if one.until is not None and one.until <= wall:
+                found.setdefault("over", []).append(one)
+            elif isinstance(one, Failback) and self._is_back(one.branch):
+                found.setdefault("obeyed", []).append(one)
+        return found
 
     def _is_back(self, branch: str) -> bool:
         verdict = self._core.verdicts.get(branch)

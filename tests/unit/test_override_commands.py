@@ -113,7 +113,7 @@ def test_drain_where_nobody_counts_waits_for_the_move_alone_and_exits_4(
         status = main(["drain", "bandung/fiber", "--run-dir", str(tmp_path)])
     done = capsys.readouterr()
     assert status == 4
-    assert "its traffic has moved, but nobody counts its packets" in done.err
+    assert "is in force and its traffic has moved, but nobody counts its packets" in done.err
     assert done.out.startswith("moving     bandung seen to use wireless")
 
 

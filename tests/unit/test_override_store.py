@@ -54,6 +54,11 @@ def test_what_was_said_is_there_again_after_a_restart(path: Path, override: Over
     assert opened(path).standing() == (added,)
 
 
+def test_the_file_is_for_its_owner_and_group_alone(path: Path) -> None:
+    opened(path).add(a_freeze(0))
+    assert {file.stat().st_mode & 0o007 for file in path.parent.iterdir()} == {0}
+
+
 def test_a_process_that_was_killed_loses_nothing(path: Path, tmp_path: Path) -> None:
     running = opened(path)
     added = running.add(a_drain(0, "solo"))

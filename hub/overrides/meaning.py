@@ -1,0 +1,43 @@
+"""What the overrides mean now, worked out anew only when somebody said something or time changed it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from policies.model.ids import TunnelId
+from policies.model.intent import Intent
+from policies.model.overrides import NO_OVERRIDES, InForce, Overrides
+from policies.overrides.schedule import in_force_at, next_change
+
+
+class Meaning:
+    """A Meaning remembers what overrides mean: of thousands of tunnels that is not worked out every second."""
+
+    def __init__(self) -> None:
+        self._of: tuple[Overrides, Intent] | None = None
+        self._since: datetime | None = None
+        self._change: datetime | None = None
+        self.in_force: Mapping[str, InForce] = {}
+        self.drained: frozenset[TunnelId] = frozenset()
+
+    def look(self, overrides: Overrides, intent: Intent, wall: datetime) -> bool:
+        """Look again; whether they mean something else than before."""
+        if not self._is_old(overrides, intent, wall):
+            return False
+        before = self.in_force
+        self._of, self._since = (overrides, intent), wall
+        self._change = next_change(overrides, intent, wall)
+        self.in_force = in_force_at(overrides, intent, wall) if overrides != NO_OVERRIDES else {}
+        self.drained = frozenset(tunnel for means in self.in_force.values() for tunnel in means.drained)
+        return self.in_force != before
+
+    def seconds_until_change(self, wall: datetime) -> float | None:
+        """How long until time alone changes it; None: it does not."""
+        return (self._change - wall.astimezone(UTC)).total_seconds() if self._change is not None else None
+
+    def _is_old(self, overrides: Overrides, intent: Intent, wall: datetime) -> bool:
+        if self._of is None or self._since is None or self._of[0] is not overrides or self._of[1] is not intent:
+            return True
+        # A clock that was put back makes what was over hold again.
+        return wall < self._since or (self._change is not None and wall >= self._change)
