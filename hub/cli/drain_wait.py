@@ -137,9 +137,11 @@ def _missing(report: Report) -> str:
 
 
 def _safe(drain: Report, now: str) -> str:
-    until = f" until {day_and_time(drain['until'], now)}" if drain["until"] else ""
-    longer = f"; longer: pointsman drain {drain['target']} --extend 1h" if drain["until"] else ""
-    return f"safe to work on {drain['target']}{until} (sooner: {_undrain(drain)}{longer})"
+    target = drain["target"]
+    if not drain["until"]:
+        return f"safe to work on {target} (when it is done: {_undrain(drain)})"
+    until, longer = day_and_time(drain["until"], now), f"pointsman drain {target} --extend 1h"
+    return f"safe to work on {target} until {until} (sooner: {_undrain(drain)}; longer: {longer})"
 
 
 def _undrain(drain: Report) -> str:

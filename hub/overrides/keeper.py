@@ -180,8 +180,9 @@ class OverridesKeeper:
             switch, before = new_switch(branch, to, when, beside)
             added = await self._add(switch, instead_of=before)
             replaced = tuple(f"it takes the place of {named(one)}" for one in before)
-            drains = drained_by(beside.overrides, beside.intent, beside.now.wall).get(TunnelId(switch.branch, to), ())
-            drained = tuple(f"{to} is drained by {named(drain)}: that comes first" for drain in drains)
+            by = drained_by(beside.overrides, beside.intent, beside.now.wall)
+            drains = by.get(TunnelId(switch.branch, switch.to), ())
+            drained = tuple(f"{switch.to} is drained by {named(drain)}: that comes first" for drain in drains)
             return Done((added,), (*replaced, *drained, *self._frozen(beside)))
 
     async def unswitch(self, branch: str, author: Author) -> Done:

@@ -22,15 +22,15 @@ class Meaning:
         self.drained: frozenset[TunnelId] = frozenset()
 
     def look(self, overrides: Overrides, intent: Intent, wall: datetime) -> bool:
-        """Look again; whether they mean something else than before."""
+        """Look again; whether they mean something else than before, or the same for another configuration."""
         if not self._is_old(overrides, intent, wall):
             return False
-        before = self.in_force
+        before, as_before = self.in_force, self._of is not None and self._of[1] is intent
         self._of, self._since = (overrides, intent), wall
         self._change = next_change(overrides, intent, wall)
         self.in_force = in_force_at(overrides, intent, wall) if overrides != NO_OVERRIDES else {}
         self.drained = frozenset(tunnel for means in self.in_force.values() for tunnel in means.drained)
-        return self.in_force != before
+        return self.in_force != before or not as_before
 
     def seconds_until_change(self, wall: datetime) -> float | None:
         """How long until time alone changes it; None: it does not."""

@@ -100,7 +100,7 @@ def test_drain_of_a_number_waits_for_that_drain(rig: Rig, pointsman: Command) ->
     idle_for_six_seconds(rig)
     status, out, _ = pointsman("drain", "1")
     assert status == 0
-    assert "safe to work on bandung/fiber (sooner: pointsman undrain bandung/fiber)" in out
+    assert "safe to work on bandung/fiber (when it is done: pointsman undrain bandung/fiber)" in out
     assert len(rig.core.overrides.drains) == 1
 
 

@@ -210,7 +210,7 @@ def test_a_switch_to_what_is_drained_or_while_all_is_frozen_says_so(rig: Rig) ->
     async def scene() -> None:
         await rig.told("drain", target="solo/wireless")
         await rig.told("freeze")
-        answer = await rig.told("switch", branch="solo", to="wireless")
+        answer = await rig.told("switch", branch="solo", to="solo/wireless")
         assert answer["notes"] == [
             "wireless is drained by drain 1 of solo/wireless: that comes first",
             "moves are frozen by freeze 2: it waits for that",
@@ -376,6 +376,27 @@ def test_so_many_at_a_time_and_no_more(rig: Rig, monkeypatch: pytest.MonkeyPatch
         await rig.told("freeze")
         await rig.told("freeze")
         assert "there are 2 overrides already" in await rig.refused("freeze")
+
+    rig.play(scene)
+
+
+def test_another_configuration_is_told_what_is_in_force(rig: Rig) -> None:
+    async def scene() -> None:
+        await rig.told("drain", target="bandung/fiber")
+        rig.core.view = replace(rig.core.view, in_force={})  # as a loop does for a branch that was away
+        rig.core.intent = a_network(*rig.core.intent.branches.values())
+        await until(lambda: rig.core.view.overridden("bandung").drained == {FIBER})
+
+    rig.play(scene)
+
+
+def test_a_clock_that_is_put_back_makes_what_had_begun_wait_again(rig: Rig) -> None:
+    async def scene() -> None:
+        await rig.told("drain", target="bandung/fiber", at="12:30")
+        rig.core.later(31)
+        await until(lambda: rig.core.view.in_force)
+        rig.core.later(-20)
+        await until(lambda: not rig.core.view.in_force)
 
     rig.play(scene)
 
