@@ -125,6 +125,17 @@ def test_what_is_not_taken_changes_nothing_and_says_why(rig: Rig, ask: str, more
     rig.play(scene)
 
 
+@pytest.mark.parametrize(
+    ("ask", "field"),
+    [("drain", "target"), ("drain", "for"), ("drain", "reason"), ("undrain", "target"), ("unswitch", "branch")],
+)
+def test_a_word_without_end_is_answered_in_few_words(rig: Rig, ask: str, field: str) -> None:
+    async def scene() -> None:
+        assert len(await rig.refused(ask, **{"target": "bandung/fiber", field: "x" * 100_000})) < 300
+
+    rig.play(scene)
+
+
 def test_what_would_isolate_is_done_when_forced_with_a_reason(rig: Rig) -> None:
     async def scene() -> None:
         await rig.told("drain", target="bandung", force=True, reason="moving the office")

@@ -215,7 +215,7 @@ def test_two_spellings_of_a_prefix_are_one_prefix() -> None:
 def test_a_question_without_end_is_answered_in_few_words(question: dict[str, Any]) -> None:
     loop = cast(Any, SimpleNamespace(why=lambda _branch: None, branches=["bandung"]))
     server = ControlServer(Path("control.sock"), loop, cast(Any, None), print)
-    assert len(asyncio.run(server._answer(question))["error"]) < 300
+    assert len(asyncio.run(server._answer(question, uid=0))["error"]) < 300
 
 
 def test_an_epoch_that_no_reader_holds_is_never_reached() -> None:
