@@ -44,7 +44,7 @@ class HealthLimits:
     """A HealthLimits says when a tunnel becomes degraded (any limit is passed), and when healthy (all are kept).
 
     `healthy_when_all` has at least one limit for every metric of `degraded_when_any`: what is not written is half the
-    limit of leaving, over the longest window of that metric.
+    least limit of leaving, over the longest window of that metric, or over a minute if that is longer.
     """
 
     degraded_when_any: tuple[Limit, ...] = ()

@@ -8,6 +8,7 @@ from datetime import timedelta
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
 
+from policies.model.health import HealthLimits
 from policies.model.ids import Prefix, TunnelId
 from policies.model.policy import Policy
 
@@ -99,7 +100,8 @@ class HubUplink:
 class Tunnel:
     """A Tunnel is one VPN tunnel: which uplinks it joins, its link, its UDP port and how its liveness is told.
 
-    `process` is the number of the ExaBGP process that holds its session; it never changes.
+    `process` is the number of the ExaBGP process that holds its session; it never changes. `limits` are what it is
+    judged healthy by in place of its policy's limits for the kind of its uplink, whole; None: as its policy says.
     """
 
     id: TunnelId
@@ -110,6 +112,7 @@ class Tunnel:
     interface: str
     liveness: Liveness
     process: int = 1
+    limits: HealthLimits | None = None
 
 
 class SessionKind(Enum):
@@ -132,6 +135,14 @@ class Session:
     password_file: str | None = None
     ttl_security: bool = False
     password_digest: str | None = None
+
+
+class Mode(Enum):
+    """What the hub does for a branch: nothing, measure and say what it would do, or act."""
+
+    OFF = "off"
+    OBSERVE = "observe"
+    ACT = "act"
 
 
 class RouterKind(Enum):
@@ -162,6 +173,11 @@ class Branch:
     session: Session = Session()
     router: RouterKind | None = None
     leaving: frozenset[TunnelId] = frozenset()
+    mode: Mode = Mode.ACT
+
+    def limits_of(self, tunnel: Tunnel) -> HealthLimits:
+        """What this tunnel is judged healthy by: its own limits, else those of its policy for its kind of uplink."""
+        return tunnel.limits if tunnel.limits is not None else self.policy.limits_for(tunnel.uplink.kind)
 
     @property
     def versions(self) -> tuple[int, ...]:

@@ -93,7 +93,8 @@ class Condition:
     """A Condition is when a rule holds; what is empty or None is not asked. All that is asked must be so.
 
     `branches` are names. `tunnels`, `kinds`, `isps`, `hub_uplinks`, `health` and `drained` are asked of the branch's
-    tunnels: one of them must be all of it. `hub_prefixes` and `branch_prefixes` are the traffic that the rule is for.
+    tunnels: one of them must be all of it. `down` is whether it is dead; where `health` is asked, it is False: what is
+    believed of a dead tunnel's health is old. `hub_prefixes` and `branch_prefixes` are the traffic of the rule.
     """
 
     branches: frozenset[str] = frozenset()
