@@ -1,4 +1,4 @@
-"""Liveness by name: how often a tunnel is asked, and how many misses make it dead."""
+"""Profiles by name: how often a tunnel is asked, how many misses make it dead, and how often its health is probed."""
 
 from __future__ import annotations
 
@@ -10,3 +10,13 @@ PROFILES: dict[str, tuple[timedelta, int]] = {
     "relaxed": (timedelta(seconds=1), 5),
 }
 """Interval and multiplier, in the configuration and on the command line of the lab."""
+
+PROBE_RATES: dict[str, tuple[timedelta, timedelta]] = {
+    "fast": (timedelta(milliseconds=100), timedelta(seconds=1)),
+    "normal": (timedelta(milliseconds=200), timedelta(seconds=1)),
+    "relaxed": (timedelta(seconds=1), timedelta(seconds=5)),
+}
+"""How often the health of a tunnel is probed: while it carries traffic, and while it only stands by."""
+
+METERED_IDLE_PROBING = timedelta(seconds=10)
+"""How often that of a metered tunnel is, while it only stands by: every byte is paid for, and nobody waits for it."""

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ValidationError
 
 from hub.config.document import Document, parse
 from hub.config.problems import Place, Problem, error, warning
-from hub.config.raw import RawAllocation, RawBranch, RawNetwork, RawPolicy
+from hub.config.policy.written import RawPolicy
+from hub.config.raw import RawAllocation, RawBranch, RawNetwork
 from hub.config.scalars import UnreadableError, read_name
 from hub.config.wording import problems_of
 from policies.model.ids import TunnelId

@@ -1,136 +1,16 @@
-"""The files as they are written: pydantic models, the only ones there are. `resolve` makes intent of them.
-
-`NOT_YET` of a section are the keys that a later version reads. They are refused by that name, never ignored. `NEVER` are
-keys that somebody might expect and that will never be read: what is wrong with them, and the mend.
-"""
+"""The files as they are written: pydantic models; those of policies are beside them. `resolve` makes intent of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import timedelta
-from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Strict, Tag, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from hub.config import scalars
-from hub.config.names import KINDS
-from hub.config.scalars import PortRange, UnreadableError
-from hub.profiles import PROFILES
-from policies.model import announcement, ids
-
-def _reads(read: Callable[[object], object]) -> BeforeValidator:
-    def validate(value: object) -> object:
-        try:
-            return read(value)
-        except UnreadableError as problem:
-            context = {"text": str(problem), "mend": problem.mend or ""}
-            raise PydanticCustomError("unreadable", "{text}", context) from problem
-
-    return BeforeValidator(validate)
-
-
-def _text(pattern: str, *, about: str, example: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$", "description": about, "examples": [example]})
-
-
-def _choice(*known: str, not_yet: tuple[str, ...] = ()) -> BeforeValidator:
-    return _reads(lambda value: scalars.read_choice(value, known, not_yet))
-
-
-def _enum(*known: str) -> WithJsonSchema:
-    return WithJsonSchema({"enum": list(known)})
-
-
-Name = Annotated[str, _reads(scalars.read_name), _text(scalars.NAME, about="a name", example="fiber")]
-Interface = Annotated[
-    str, _reads(scalars.read_interface), _text(scalars.INTERFACE, about="a network interface", example="eth0")
-]
-Endpoint = Annotated[
-    str,
-    _reads(scalars.read_endpoint),
-    _text(scalars.HOST, about="a host name or IPv4 address", example="vpn1.kencana.example"),
-]
-Address = Annotated[
-    IPv4Address, _reads(scalars.read_address), _text(scalars.QUAD, about="an address", example="10.0.0.1")
-]
-Prefix = Annotated[
-    ids.Prefix,
-    _reads(scalars.read_prefix),
-    _text(scalars.PREFIX, about="a prefix, IPv4 or IPv6", example="10.1.0.0/24"),
-]
-LinkNetwork = Annotated[
-    IPv4Network,
-    _reads(scalars.read_link),
-    _text(rf"{scalars.QUAD}/31", about="a /31; the even one is the hub's", example="10.255.0.0/31"),
-]
-LinkNetworkIPv6 = Annotated[
-    IPv6Network,
-    _reads(scalars.read_link_ipv6),
-    _text("[0-9A-Fa-f:]*:[0-9A-Fa-f:]*/127", about="a /127; the even one is the hub's", example="fd00:255::2/127"),
-]
-Pool = Annotated[
-    IPv4Network,
-    _reads(scalars.read_pool),
-    _text(scalars.IPV4_PREFIX, about="where links are taken from", example="10.255.0.0/19"),
-]
-PoolIPv6 = Annotated[
-    IPv6Network,
-    _reads(scalars.read_pool_ipv6),
-    _text(scalars.IPV6_PREFIX, about="where IPv6 links are taken from", example="fd00:255::/64"),
-]
-Ports = Annotated[
-    PortRange,
-    _reads(scalars.read_ports),
-    _text(scalars.PORTS, about="where ports are taken from", example="51000-54999"),
-]
-Duration = Annotated[
-    timedelta, _reads(scalars.read_duration), _text(scalars.DURATION, about="a duration with its unit", example="60s")
-]
-Interval = Annotated[
-    timedelta, _reads(scalars.read_interval), _text(scalars.DURATION, about="a duration with its unit", example="60s")
-]
-Text = Annotated[str, _reads(scalars.read_text), WithJsonSchema({"type": "string"})]
-Number = Annotated[int, Strict()]
-Truth = Annotated[bool, Strict()]
-PasswordFile = Annotated[
-    str,
-    _reads(scalars.read_secret),
-    WithJsonSchema(
-        {
-            "oneOf": [{"type": "string", "pattern": f"^{scalars.SECRET}$"}, {"const": False}],
-            "description": "a file in secrets/ of the state directory, or an absolute path; false for none",
-            "examples": ["bandung.password"],
-        }
-    ),
-]
-Asn = Annotated[Number, Field(ge=1, le=4294967294)]
-Port = Annotated[Number, Field(ge=1, le=65535)]
-Process = Annotated[Number, Field(ge=1, le=999)]
-Med = Annotated[Number, Field(ge=0, le=announcement.HIGHEST_MED)]
-Profile = Annotated[str, _choice(*PROFILES), _enum(*PROFILES)]
-Method = Annotated[str, _choice("bfd", "icmp"), _enum("bfd", "icmp")]
-Kind = Annotated[str, _choice(*KINDS), _enum(*KINDS)]
-Transport = Annotated[str, _choice("wireguard", not_yet=("ipsec",)), _enum("wireguard")]
-Mode = Annotated[str, _choice("act", not_yet=("observe", "off")), _enum("act")]
-Bgp = Annotated[str, _choice("ebgp", "ibgp"), _enum("ebgp", "ibgp")]
-Router = Annotated[
-    str, _choice("routeros", "frr", "bird", "other"), _enum("routeros", "frr", "bird", "other")
-]
-Manage = Annotated[str, _choice("print", not_yet=("push",)), _enum("print")]
-Metered = Annotated[
-    str, _choice("last-resort", "when-degraded", "allowed"), _enum("last-resort", "when-degraded", "allowed")
-]
-FailbackMode = Annotated[str, _choice("automatic", "never", not_yet=("window", "manual")), _enum("automatic", "never")]
-
-
-class Section(BaseModel):
-    """A Section is a map with known keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=lambda name: name.replace("_", "-"))
-    NOT_YET: ClassVar[frozenset[str]] = frozenset()
-    NEVER: ClassVar[Mapping[str, tuple[str, str]]] = {}
+from hub.config.fields import (
+    Address, Asn, Bgp, Endpoint, Interface, Interval, Kind, LinkNetwork, LinkNetworkIPv6, Manage, Method, Mode, Name,
+    Number, PasswordFile, Pool, PoolIPv6, Port, Ports, Prefix, Process, Profile, Router, Section, Text, Transport, Truth,
+)
+from hub.config.policy.written import POLICY_SECTIONS, PolicyKeys, RawHealth, RawLimits, RawPolicy
 
 
 class RawTimers(Section):
@@ -224,10 +104,12 @@ class RawPools(Section):
 class RawNetwork(Section):
     """network.yaml: the network, its hub, and the pools."""
 
-    NOT_YET = frozenset({"mode", "notify", "api", "web", "journal", "ospf", "budget", "guards", "security"})
+    NOT_YET = frozenset({"notify", "api", "web", "journal", "ospf", "budget", "guards", "security"})
 
     network: Name
     timezone: Text = "UTC"
+    mode: Mode = "act"
+    policy: Name = "standard"
     hub: RawHub | None = None
     hubs: dict[Name, RawHub] | None = None
     pools: RawPools
@@ -247,7 +129,7 @@ class RawUplink(Section):
 class RawTunnel(Section):
     """A tunnel, as far as it is not what one would expect."""
 
-    NOT_YET = frozenset({"auth", "existing", "health", "targets"})
+    NOT_YET = frozenset({"auth", "existing", "targets"})
 
     over: Name | None = None
     to: Name | None = None
@@ -256,6 +138,7 @@ class RawTunnel(Section):
     port: Port | None = None
     liveness: LivenessOrProfile | None = None
     transport: Transport = "wireguard"
+    health: RawHealth | None = None
 
 
 def _as_is_wanted_of_ebgp(made: dict[str, Any]) -> None:
@@ -263,59 +146,26 @@ def _as_is_wanted_of_ebgp(made: dict[str, Any]) -> None:
     made["else"] = {"required": ["as"]}
 
 
-class RawBranch(Section):
-    """branches/NAME.yaml: one site."""
+class RawBranch(PolicyKeys):
+    """branches/NAME.yaml: one site; what it says of a policy counts before its policy."""
 
     model_config = ConfigDict(json_schema_extra=_as_is_wanted_of_ebgp)
-    NOT_YET = frozenset({"rules", "health", "damping", "script", "budget", "contract", "announce"})
+    NOT_YET = frozenset({"budget", "contract", "targets", "guards"})
     NEVER: ClassVar = {"password": _PASSWORD}
 
     asn: Asn | None = Field(default=None, alias="as")
     timezone: Text | None = None
-    mode: Mode = "act"
+    mode: Mode | None = None
     bgp: Bgp = "ebgp"
     session: RawSession = RawSession()
     router: RawRouter | None = None
     router_id: Address | None = None
     prefixes: tuple[Prefix, ...] = Field(min_length=1)
     prefix_limit: Annotated[Number, Field(ge=1, le=10_000)] | None = None
-    prefer: tuple[Name, ...] | None = None
-    policy: Name = "standard"
+    policy: Name | None = None
     liveness: LivenessOrProfile | None = None
     uplinks: dict[Name, RawUplink] = Field(min_length=1)
     tunnels: dict[Name, RawTunnel] = {}
-
-
-class RawFailback(Section):
-    """When traffic goes back to a better tunnel."""
-
-    NOT_YET = frozenset({"windows"})
-
-    mode: FailbackMode | None = None
-    hold: Duration | None = None
-
-
-class RawAnnounce(Section):
-    """The arithmetic of MED."""
-
-    NOT_YET = frozenset({"communities", "community"})
-
-    first: Med | None = None
-    step: Med | None = None
-    add_degraded: Med | None = None
-    add_drained: Med | None = None
-
-
-class RawPolicy(Section):
-    """policies/NAME.yaml: what differs from the policy that it extends."""
-
-    NOT_YET = frozenset({"rules", "health", "damping", "script", "guards", "budget"})
-
-    extends: Name | None = None
-    prefer: tuple[Name, ...] | None = None
-    metered: Metered | None = None
-    failback: RawFailback | None = None
-    announce: RawAnnounce | None = None
 
 
 class RawAllocation(Section):
@@ -349,8 +199,11 @@ SECTIONS: dict[type[BaseModel], dict[tuple[str, ...], type[Section]]] = {
         ("liveness", "*"): RawTimers,
         ("tunnels", "*", "liveness"): RawLiveness,
         ("tunnels", "*", "liveness", "*"): RawTimers,
+        ("tunnels", "*", "health"): RawHealth,
+        ("tunnels", "*", "health", "*"): RawLimits,
+        **POLICY_SECTIONS,
     },
-    RawPolicy: {(): RawPolicy, ("failback",): RawFailback, ("announce",): RawAnnounce},
+    RawPolicy: {(): RawPolicy, **POLICY_SECTIONS},
     RawAllocation: {(): RawAllocation},
 }
 """Which section is where in a file, so that an unknown key can be compared with the known ones; `*` is any name."""

@@ -16,19 +16,22 @@ from hub.config.capacity import too_many_packets
 from hub.config.claims import claims, contradictions, missing_pool, taken_twice
 from hub.config.drafts import BranchDraft, TunnelDraft, draft_branch
 from hub.config.identity import identity_problems, misspelt_isps, timezone_problem
-from hub.config.inherit import resolve_policies, too_high
 from hub.config.load import ALLOCATIONS, Sources
-from hub.config.names import KINDS, write_instead
+from hub.config.names import write_instead
 from hub.config.overlap import overlaps
+from hub.config.policy.branches import limits_of, policies_of
+from hub.config.policy.build import Built
+from hub.config.policy.inherit import Policies
+from hub.config.policy.survey import policy_survey
+from hub.config.probing import probe_rate
 from hub.config.problems import Place, Problem, error, has_errors, in_order, warning
 from hub.config.raw import RawHub, RawNetwork
 from hub.config.reachability import aggregate_problems, unreachable_prefixes
 from hub.config.redundancy import redundancy_warnings
 from hub.config.sessions import resolve_session
 from hub.config.survey import HubDraft, Survey
-from policies.model.announcement import HIGHEST_MED
 from policies.model.ids import TunnelId
-from policies.model.intent import Branch, Hub, HubUplink, Intent, Link, RouterKind, Tunnel
+from policies.model.intent import Branch, Hub, HubUplink, Intent, Link, Mode, RouterKind, Tunnel
 from policies.model.policy import Policy
 
 SMALLEST_PREFIX_LIMIT = 10
@@ -41,18 +44,16 @@ def survey(sources: Sources) -> Survey:
     problems = list(sources.problems)
     hub, wrong = _hub(sources)
     problems += wrong
-    policies, wrong = resolve_policies(sources.policies, sources.policy_names)
-    problems += wrong
     versions = hub.versions if hub else frozenset[int]()
     branches = []
     for name, parsed in sources.branches.items():
         draft, wrong = draft_branch(name, parsed, versions)
         problems += wrong
         branches.append(draft)
-    looked = Survey(sources, hub, tuple(branches), policies, ())
-    problems += _unknown_policies(looked)
-    problems += _unknown_preferences(looked)
-    problems += _too_high(looked)
+    policies = Policies(sources.policies, sources.policy_names)
+    chosen = policies_of(branches, sources.network, policies)
+    looked = Survey(sources, hub, tuple(branches), chosen, ())
+    problems += policy_survey(looked, policies)
     problems += _timezones(looked)
     problems += overlaps(claims(looked))
     problems += taken_twice(looked)
@@ -106,39 +107,6 @@ def _hub(sources: Sources) -> tuple[HubDraft | None, list[Problem]]:
     if raw.hub.name is None:
         return None, [error(document.key_place("hub"), '"name" of hub is missing', "add it, for example name: hq")]
     return HubDraft(raw.hub.name, raw.hub, document, ("hub",)), []
-
-
-def _unknown_policies(looked: Survey) -> Iterator[Problem]:
-    known = sorted(looked.sources.policy_names | {"standard"})
-    for branch in looked.branches:
-        name = branch.raw.policy
-        if name not in known:
-            mend = write_instead(name, known) or f"write policies/{name}.yaml, or remove it"
-            yield error(branch.document.place("policy"), f'there is no policy "{name}"', mend)
-
-
-def _too_high(looked: Survey) -> Iterator[Problem]:
-    tunnels: dict[str, int] = {}
-    for branch in looked.branches:
-        name = branch.raw.policy
-        tunnels[name] = max(len(branch.tunnels), tunnels.get(name, 0))
-    for name, med in too_high(tunnels, looked.policies).items():
-        if name in looked.sources.policies:
-            text = f"announce: a branch with {tunnels[name]} tunnels would be told up to {med}: at most {HIGHEST_MED}"
-            place = looked.sources.policies[name].document.place("announce")
-            yield error(place, text, "lower first, step or add-drained")
-
-
-def _unknown_preferences(looked: Survey) -> Iterator[Problem]:
-    if looked.sources.branch_names != looked.sources.branches.keys():
-        return  # a branch that cannot be read may have the tunnel
-    names = {tunnel.id.name for tunnel in looked.tunnels()} | {*KINDS}
-    for parsed in looked.sources.policies.values():
-        for index, name in enumerate(parsed.raw.prefer or ()):
-            if name not in names:
-                text = f'prefer: "{name}" is neither a kind of uplink nor a tunnel of any branch'
-                mend = write_instead(name, sorted(names))
-                yield error(parsed.document.place("prefer", index), text, mend)
 
 
 def _timezones(looked: Survey) -> Iterator[Problem]:
@@ -223,10 +191,11 @@ def _intent(looked: Survey, network: RawNetwork, hub: HubDraft, has: Mapping[Tun
     }
 
     def tunnels_of(draft: BranchDraft) -> tuple[Tunnel, ...]:
-        return tuple(_tunnel(tunnel, has[tunnel.id], uplinks) for tunnel in draft.tunnels)
+        built = looked.policies[draft.name]
+        return tuple(_tunnel(tunnel, has[tunnel.id], uplinks, draft, built) for tunnel in draft.tunnels)
 
     branches = {
-        draft.name: _branch(draft, looked.policies[draft.raw.policy], network, hub.raw, tunnels_of(draft))
+        draft.name: _branch(draft, looked.policies[draft.name], network, hub.raw, tunnels_of(draft))
         for draft in sorted(looked.branches, key=lambda draft: draft.name)
     }
     return Intent(
@@ -245,7 +214,7 @@ def _intent(looked: Survey, network: RawNetwork, hub: HubDraft, has: Mapping[Tun
 
 
 def _branch(
-    draft: BranchDraft, policy: Policy, network: RawNetwork, hub: RawHub, tunnels: tuple[Tunnel, ...]
+    draft: BranchDraft, built: Built, network: RawNetwork, hub: RawHub, tunnels: tuple[Tunnel, ...]
 ) -> Branch:
     raw = draft.raw
     if draft.router_id is None:
@@ -258,13 +227,25 @@ def _branch(
         prefixes=raw.prefixes,
         prefix_limit=raw.prefix_limit or max(SMALLEST_PREFIX_LIMIT, 2 * len(raw.prefixes)),
         tunnels=tunnels,
-        policy=policy if raw.prefer is None else replace(policy, prefer=raw.prefer),
+        policy=_policy(built, draft),
         session=resolve_session(raw, hub),
         router=RouterKind(raw.router.kind) if raw.router else None,
+        mode=Mode(raw.mode or network.mode),
     )
 
 
-def _tunnel(draft: TunnelDraft, has: Allocation, uplinks: Mapping[str, HubUplink]) -> Tunnel:
+def _policy(built: Built, draft: BranchDraft) -> Policy:
+    """The policy in this branch: what rules say of uplinks is said of the tunnels over them."""
+    if not any(rule.uplinks or rule.rule.when.branch_prefixes for rule in built.rules):
+        return built.policy
+    over = {tunnel.id.name: tunnel.uplink.name for tunnel in draft.tunnels}
+    rules = (rule.for_branch(over, draft.raw.prefixes) for rule in built.rules)
+    return replace(built.policy, rules=tuple(rule for rule in rules if rule is not None))
+
+
+def _tunnel(
+    draft: TunnelDraft, has: Allocation, uplinks: Mapping[str, HubUplink], branch: BranchDraft, built: Built
+) -> Tunnel:
     if has.to is None or has.link is None or has.port is None:
         raise ValueError(f"{draft.id} has no allocation")
     return Tunnel(
@@ -274,8 +255,9 @@ def _tunnel(draft: TunnelDraft, has: Allocation, uplinks: Mapping[str, HubUplink
         link=_link(has.link, has.link_ipv6 if draft.ipv6 else None),
         port=has.port,
         interface=interface_name(draft.id.branch, has.port),
-        liveness=draft.liveness,
+        liveness=replace(draft.liveness, probe=probe_rate(draft.liveness, metered=draft.uplink.metered)),
         process=has.process or 1,
+        limits=limits_of(branch, draft.id, draft.uplink.kind, built),
     )
 
 

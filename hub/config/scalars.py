@@ -20,6 +20,7 @@ QUAD = r"[0-9]{1,3}(\.[0-9]{1,3}){3}"
 IPV4_PREFIX = rf"{QUAD}/[0-9]{{1,2}}"
 IPV6_PREFIX = r"[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*/[0-9]{1,3}"
 PREFIX = f"({IPV4_PREFIX}|{IPV6_PREFIX})"
+SCRIPT = r"[a-z_][a-z0-9_]{0,40}\.py"
 SECRET = r"(/[!-~]{1,200}|[A-Za-z0-9][A-Za-z0-9._-]{0,63})"
 
 P = TypeVar("P", IPv4Network, IPv6Network)
@@ -162,6 +163,16 @@ def read_secret(value: object) -> str:
         what = f'"{text[:60]}" is neither a file name nor an absolute path'
         mend = "write the name of a file in secrets/ of the state directory, like bandung.password"
         raise UnreadableError(what, mend)
+    return text
+
+
+def read_script(value: object) -> str:
+    """The name of a Python file: small letters, digits and underscores, as modules have."""
+    text = read_text(value)
+    if not re.fullmatch(SCRIPT, text):
+        fixed = re.sub(r"[^a-z0-9_]+", "_", text.removesuffix(".py").lower()).strip("_")[:40]
+        mend = f'rename it to "{fixed}.py"' if re.fullmatch(SCRIPT, f"{fixed}.py") else None
+        raise UnreadableError(f'"{text[:60]}" is no Python file of policies/: small letters, digits, _ and .py', mend)
     return text
 
 

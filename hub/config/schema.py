@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hub.config.raw import RawAllocation, RawBranch, RawNetwork, RawPolicy, Section
+from hub.config.fields import Section
+from hub.config.policy.written import RawPolicy
+from hub.config.raw import RawAllocation, RawBranch, RawNetwork
 from hub.config.scalars import NAME
 
 FILES: dict[str, type[Section]] = {

@@ -9,10 +9,10 @@ from hub.config.allocate import Allocation, Pools
 from hub.config.document import Document
 from hub.config.drafts import BranchDraft, TunnelDraft
 from hub.config.load import Sources
+from hub.config.policy.build import Built
 from hub.config.problems import Problem
 from hub.config.raw import RawHub, RawNetwork
 from policies.model.ids import TunnelId
-from policies.model.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,15 @@ class HubDraft:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """A Survey is the configuration before allocation, and all that is wrong with it so far."""
+    """A Survey is the configuration before allocation, and all that is wrong with it so far.
+
+    `policies` are those of the branches, by the branch; one whose policy cannot be told has none.
+    """
 
     sources: Sources
     hub: HubDraft | None
     branches: tuple[BranchDraft, ...]
-    policies: Mapping[str, Policy]
+    policies: Mapping[str, Built]
     problems: tuple[Problem, ...]
 
     @property

@@ -15,6 +15,7 @@ from hub.config.scalars import shown
 
 _WANTED = {
     "int_type": "a whole number",
+    "float_type": "a number",
     "bool_type": "true or false",
     "tuple_type": "a list",
     "model_type": "a map",

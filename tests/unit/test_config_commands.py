@@ -131,7 +131,7 @@ def test_an_unknown_schema_is_wrong_usage() -> None:
 def test_a_schema_knows_the_keys_as_they_are_written() -> None:
     properties = json.loads(render_schema("branch"))["properties"]
     assert {"as", "prefix-limit", "router-id", "uplinks"} <= set(properties)
-    assert "rules" not in properties
+    assert "budget" not in properties
 
 
 @pytest.mark.parametrize(

@@ -314,12 +314,6 @@ def test_no_value_beyond_the_highest_is_ever_announced(tmp_path: Path, announce:
     assert (expected in said(configuration)) != possible
 
 
-def test_additions_without_effect_yet_are_said(tmp_path: Path) -> None:
-    configuration = reading(tmp_path, {"policies/p.yaml": "announce: {add-degraded: 5000}\n"})
-    assert "policies/p.yaml:1:12: warning: add-degraded has no effect yet" in said(configuration)
-    assert configuration.intent is not None
-
-
 def test_a_directory_without_branches_is_usable_and_says_so(tmp_path: Path) -> None:
     directory = written(tmp_path, {})
     (directory / "branches" / "bandung.yaml").unlink()

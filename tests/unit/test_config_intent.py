@@ -10,11 +10,13 @@ import pytest
 from config_directories import ALLOCATIONS, BANDUNG, EXAMPLE, NETWORK, reading, said
 
 from hub.config import read
-from hub.config.inherit import STANDARD
+from hub.config.policy.build import build
+from hub.config.policy.built_in import built_in_layers
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Intent, LivenessMethod, LivenessTimers
 from policies.model.policy import FailbackMode, Metered
 
+STANDARD = build("standard", built_in_layers("standard")).policy
 FAST = LivenessTimers(LivenessMethod.BFD, timedelta(milliseconds=50), 3)
 NORMAL = LivenessTimers(LivenessMethod.BFD, timedelta(milliseconds=100), 3)
 RELAXED = LivenessTimers(LivenessMethod.BFD, timedelta(seconds=1), 5)

@@ -1,4 +1,4 @@
-"""The reference page's examples are one configuration that can be used, and it names every key."""
+"""The reference pages' examples can be used, and they name every key; what is made of the model is the present one."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import re
 from pathlib import Path
 
 import pytest
-from config_directories import EXAMPLE
+from config_directories import BANDUNG, EXAMPLE, reading, said
 
 from hub.config import read
+from hub.config.policy.reference import refreshed
+from hub.config.policy.written import POLICY_SECTIONS, RawPolicy
 from hub.config.raw import SECTIONS, known_keys
 
-PAGE = (EXAMPLE.parents[1] / "docs" / "reference" / "configuration.md").read_text()
+REFERENCE = EXAMPLE.parents[1] / "docs" / "reference"
+PAGE = (REFERENCE / "configuration.md").read_text()
+POLICY_PAGE = (REFERENCE / "policy.md").read_text()
 
 
 def test_the_examples_of_the_reference_can_be_used(tmp_path: Path) -> None:
@@ -28,4 +32,26 @@ def test_the_examples_of_the_reference_can_be_used(tmp_path: Path) -> None:
     "key", sorted({key for made in SECTIONS.values() for s in made.values() for key in known_keys(s)})
 )
 def test_the_reference_names_every_key(key: str) -> None:
-    assert re.search(rf"\b{re.escape(key)}\b", PAGE)
+    assert re.search(rf"\b{re.escape(key)}\b", PAGE + POLICY_PAGE)
+
+
+def test_the_tables_of_policies_are_those_of_the_model() -> None:
+    mend = "run: python -m hub.config.policy.reference docs/reference/policy.md"
+    assert refreshed(POLICY_PAGE) == POLICY_PAGE, mend
+
+
+EXAMPLES = re.findall(r"^\| `[a-z-]+` \| .*? \| `([^`]+)` \|", POLICY_PAGE, re.MULTILINE)
+
+
+def test_every_key_of_a_policy_has_an_example() -> None:
+    sections = {RawPolicy, *(section for path, section in POLICY_SECTIONS.items() if path)}
+    keys = sum(len(known_keys(section)) for section in sections)
+    assert len(EXAMPLES) == keys
+
+
+@pytest.mark.parametrize("example", [*EXAMPLES, *re.findall(r"```yaml\n(.*?)```", POLICY_PAGE, re.DOTALL)])
+def test_the_examples_of_policies_can_be_used(tmp_path: Path, example: str) -> None:
+    files = {"policies/even_out.py": "", "policies/example.yaml": f"{example}\n"}
+    configuration = reading(tmp_path, {**files, "branches/bandung.yaml": f"{BANDUNG}policy: example\n"})
+    assert said(configuration) == ""
+    assert configuration.intent is not None

@@ -1,0 +1,1 @@
+"""Policies in YAML: written (pydantic) -> layers (extends, branches) -> build (-> policies.model.policy), and checks."""

@@ -1,0 +1,88 @@
+"""Which policy each branch has: its own choice or the network's, with what its own file says on top."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from hub.config.drafts import BranchDraft
+from hub.config.load import Parsed, Sources
+from hub.config.names import write_instead
+from hub.config.policy.build import Built, build_branch
+from hub.config.policy.checks import policy_problems, script_problem, tunnel_limits
+from hub.config.policy.inherit import Policies
+from hub.config.policy.layers import Layer, Layers
+from hub.config.problems import Place, Problem, error
+from hub.config.raw import RawNetwork
+from policies.model.announcement import HIGHEST_MED
+from policies.model.health import HealthLimits
+from policies.model.ids import TunnelId
+
+
+def policies_of(
+    branches: Iterable[BranchDraft], network: Parsed[RawNetwork] | None, policies: Policies
+) -> dict[str, Built]:
+    """The policy of each branch that has one which can be told."""
+    default = network.raw.policy if network else "standard"
+    chosen = {}
+    for branch in branches:
+        below = policies.find(branch.raw.policy or default)
+        if below is not None:
+            own = Layer(branch.document)
+            chosen[branch.name] = build_branch(below, own, branch.name) if own.keys else below
+    return chosen
+
+
+def chosen_problems(sources: Sources, policies: Policies, branches: Iterable[BranchDraft]) -> Iterator[Problem]:
+    """Policies that are chosen and are not there."""
+    written = [(branch.raw.policy, branch.document.place("policy")) for branch in branches if branch.raw.policy]
+    if sources.network:
+        written.append((sources.network.raw.policy, sources.network.document.place("policy")))
+    for name, place in written:
+        if name not in policies.known:
+            mend = write_instead(name, sorted(policies.known)) or f"write policies/{name}.yaml, or remove it"
+            yield error(place, f'there is no policy "{name}"', mend)
+
+
+def value_problems(
+    directory: Path, written: Iterable[Built], chosen: Mapping[str, Built], branches: Iterable[BranchDraft]
+) -> Iterator[Problem]:
+    """What is wrong with the values of every policy that is written, and with what branches and tunnels say of one."""
+    own = [chosen[branch.name] for branch in branches if branch.name in chosen and Layer(branch.document).keys]
+    for built in (*written, *own):
+        yield from policy_problems(built)
+        if (missing := script_problem(built, directory)) is not None:
+            yield missing
+    for branch in branches:
+        if branch.name in chosen:
+            for tunnel in branch.tunnels:
+                yield from _of_tunnel(branch, tunnel.id, tunnel.uplink.kind, chosen[branch.name])[1]
+
+
+def limits_of(branch: BranchDraft, tunnel: TunnelId, kind: str, built: Built) -> HealthLimits | None:
+    """What a tunnel is judged by, if its branch's file says some of it."""
+    return _of_tunnel(branch, tunnel, kind, built)[0]
+
+
+def _of_tunnel(
+    branch: BranchDraft, tunnel: TunnelId, kind: str, built: Built
+) -> tuple[HealthLimits | None, tuple[Problem, ...]]:
+    raw = branch.raw.tunnels.get(tunnel.name)
+    at = Layers((Layer(branch.document),))
+    return tunnel_limits(built, kind, raw.health if raw else None, at, ("tunnels", tunnel.name, "health"))
+
+
+def too_high(branches: Iterable[BranchDraft], chosen: Mapping[str, Built]) -> Iterator[Problem]:
+    """Arithmetic of MED that comes to more than `HIGHEST_MED`, as the worst of a branch's tunnels may be drained."""
+    most: dict[Place, tuple[int, int]] = {}
+    for branch in branches:
+        built = chosen.get(branch.name)
+        if built is not None:
+            announce, tunnels = built.policy.announce, len(branch.tunnels)
+            med = announce.first + announce.step * (tunnels - 1) + announce.add_drained
+            place = built.layers.place(("announce",))
+            most[place] = max(most.get(place, (0, 0)), (med, tunnels))
+    for place, (med, tunnels) in most.items():
+        if med > HIGHEST_MED:
+            text = f"announce: a branch with {tunnels} tunnels would be told up to {med}: at most {HIGHEST_MED}"
+            yield error(place, text, "lower first, step or add-drained")
