@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from policies.model.intent import Branch, Hub, LivenessTimers, Tunnel
 from policies.model.policy import Policy
+from policies.policy_words import limit_facts, policy_facts, rule_names
 
 _SIGNED_BY = "session password"
 
@@ -29,9 +31,19 @@ def branch_changes(before: Branch, after: Branch) -> tuple[Change, ...]:
     """What differs in a branch and its tunnels; a tunnel that comes or goes is one change."""
     stays = {tunnel.id.name for tunnel in before.tunnels} & {tunnel.id.name for tunnel in after.tunnels}
     was, now = _branch(before, stays), _branch(after, stays)
+    if before.policy != after.policy:
+        was, now = was | policy_facts(before.policy), now | policy_facts(after.policy)
+        _note_order(before.policy, after.policy, was, now)
     if before.session.password_digest != after.session.password_digest and was[_SIGNED_BY] == now[_SIGNED_BY]:
         now[_SIGNED_BY] += " with a new text"
     return _differing(was, now)
+
+
+def _note_order(before: Policy, after: Policy, was: dict[str, str], now: dict[str, str]) -> None:
+    """The same rules in another order are a change; where one comes or goes, that says it."""
+    first, then = rule_names(before), rule_names(after)
+    if sorted(first) == sorted(then):
+        was["order of rules"], now["order of rules"] = ", ".join(first), ", ".join(then)
 
 
 def _differing(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Change, ...]:
@@ -58,30 +70,18 @@ def _branch(branch: Branch, described: Container[str]) -> dict[str, str]:
         _SIGNED_BY: branch.session.password_file or "none",
         "ttl-security": "yes" if branch.session.ttl_security else "no",
         "router-id": str(branch.router_id),
+        "mode": branch.mode.value,
         "timezone": branch.timezone,
         "prefix-limit": str(branch.prefix_limit),
         "router": branch.router.value if branch.router is not None else "not said",
     }
     facts |= {f"prefix {prefix}": "forwarded" for prefix in branch.prefixes}
-    facts |= _policy(branch.policy)
     for tunnel in branch.tunnels:
         name = tunnel.id.name
         facts[f"tunnel {name}"] = f"over {tunnel.uplink.name} to {tunnel.hub_uplink.name}"
         if name in described:
             facts |= {f"{name}: {what}": said for what, said in _tunnel(tunnel).items()}
     return facts
-
-
-def _policy(policy: Policy) -> dict[str, str]:
-    announce, failback = policy.announce, policy.failback
-    return {
-        "policy": policy.name,
-        "prefer": ", ".join(policy.prefer),
-        "metered": policy.metered.value,
-        "failback": f"{failback.mode.value}, hold {failback.hold.total_seconds():g} s",
-        "announce": f"first {announce.first}, step {announce.step}, "
-        f"add-degraded {announce.add_degraded}, add-drained {announce.add_drained}",
-    }
 
 
 def _tunnel(tunnel: Tunnel) -> dict[str, str]:
@@ -97,13 +97,22 @@ def _tunnel(tunnel: Tunnel) -> dict[str, str]:
     }
     if tunnel.liveness.idle != tunnel.liveness.active:
         facts["liveness when idle"] = _timers(tunnel.liveness.idle)
+    if tunnel.liveness.probe is not None:
+        rate = tunnel.liveness.probe
+        facts["health probes"] = f"every {_milliseconds(rate.active)}, every {_milliseconds(rate.idle)} when idle"
+    if tunnel.limits is not None:
+        facts |= {f"health {what}": said for what, said in limit_facts(tunnel.limits).items()}
     facts["late packets"] = "confirmed" if tunnel.liveness.confirm else "waited for"
     facts["echo beside BFD"] = "yes" if tunnel.liveness.echo else "no"
     return facts
 
 
 def _timers(timers: LivenessTimers) -> str:
-    return f"{timers.method.value} {timers.interval.total_seconds() * 1000:g} ms x {timers.multiplier}"
+    return f"{timers.method.value} {_milliseconds(timers.interval)} x {timers.multiplier}"
+
+
+def _milliseconds(interval: timedelta) -> str:
+    return f"{interval.total_seconds() * 1000:g} ms"
 
 
 def _words(*words: str | None) -> str:

@@ -15,6 +15,7 @@ from policies.model.intent import Branch, Intent
 from policies.model.verdicts import Reason
 from policies.model.view import LivenessState, View
 from policies.observe import without_strangers
+from policies.policy_words import policy_facts
 from policies.ranking import present_order
 from policies.schedule import local
 from policies.steering import steerings
@@ -196,7 +197,15 @@ def _digest(before: Intent, after: Intent, found: Plan) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:DIGITS]
 
 
-def _in_order(intent: Intent) -> tuple[Intent, list[list[str]]]:
-    branches = {name: replace(branch, leaving=frozenset()) for name, branch in intent.branches.items()}
-    leaving = [sorted(map(str, branch.leaving)) for branch in intent.branches.values()]
-    return replace(intent, branches=branches), leaving
+def _in_order(intent: Intent) -> tuple[Intent, list[object]]:
+    branches, said = {}, list[object]()
+    words: dict[int, dict[str, str]] = {}
+    for name, branch in intent.branches.items():
+        policy = branch.policy
+        branches[name] = replace(branch, leaving=frozenset(), policy=replace(policy, rules=()))
+        said.append(sorted(map(str, branch.leaving)))
+        if policy.rules:
+            if id(policy) not in words:
+                words[id(policy)] = policy_facts(policy)
+            said.append(words[id(policy)])
+    return replace(intent, branches=branches), said
