@@ -65,10 +65,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def as_text(configuration: Configuration, *, colour: bool) -> str:
-    """The directory, the problems, what liveness costs on metered tunnels, and the sum."""
+    """The directory, the problems, what liveness and health probes cost on metered tunnels, and the sum."""
     lines = [f"configuration: {configuration.directory}"]
     lines += [coloured(problem, colour=colour) for problem in configuration.problems]
-    lines += _liveness(configuration)
+    lines += _costs("liveness", metered_costs(configuration))
+    lines += _costs("health probes", metered_costs(configuration, of_probes=True))
     return "\n".join([*lines, summary(configuration)])
 
 
@@ -86,11 +87,15 @@ def as_json(configuration: Configuration) -> dict[str, object]:
         "errors": severities.count(Severity.ERROR),
         "warnings": severities.count(Severity.WARNING),
         "problems": [problem_json(problem) for problem in configuration.problems],
-        "liveness-on-metered": [
-            {"tunnel": tunnel, "bytes-a-month-idle": idle, "bytes-a-month-active": active}
-            for tunnel, idle, active in metered_costs(configuration)
-        ],
+        "liveness-on-metered": _costs_json(metered_costs(configuration)),
+        "health-probes-on-metered": _costs_json(metered_costs(configuration, of_probes=True)),
     }
+
+
+def _costs_json(costs: list[tuple[str, int, int]]) -> list[dict[str, object]]:
+    return [
+        {"tunnel": tunnel, "bytes-a-month-idle": idle, "bytes-a-month-active": active} for tunnel, idle, active in costs
+    ]
 
 
 def problem_json(problem: Problem) -> dict[str, object]:
@@ -128,15 +133,16 @@ def summary(configuration: Configuration) -> str:
     return f"{', '.join(found)} in {files}: {what}, can be used" if found else f"{files}: {what}, nothing is wrong"
 
 
-def metered_costs(configuration: Configuration) -> list[tuple[str, int, int]]:
-    """Each metered tunnel, and the bytes a month of its liveness idle and active."""
-    from hub.config.traffic import monthly_bytes
+def metered_costs(configuration: Configuration, *, of_probes: bool = False) -> list[tuple[str, int, int]]:
+    """Each metered tunnel, and the bytes a month of its liveness, or of its health probes, idle and active; free ones not."""
+    from hub.config.traffic import monthly_bytes, monthly_probe_bytes
 
     if configuration.intent is None:
         return []
     metered = [tunnel for tunnel in configuration.intent.tunnels().values() if tunnel.uplink.metered]
-    costs = ((str(tunnel.id), monthly_bytes(tunnel.liveness)) for tunnel in metered)
-    return [(tunnel, cost.idle, cost.active) for tunnel, cost in costs]
+    monthly = monthly_probe_bytes if of_probes else monthly_bytes
+    costs = ((str(tunnel.id), monthly(tunnel.liveness)) for tunnel in metered)
+    return [(tunnel, cost.idle, cost.active) for tunnel, cost in costs if cost.idle or cost.active]
 
 
 def size(count: int) -> str:
@@ -149,17 +155,17 @@ def size(count: int) -> str:
     return f"{amount:.1f} GB"
 
 
-def _liveness(configuration: Configuration) -> list[str]:
+def _costs(what: str, costs: list[tuple[str, int, int]]) -> list[str]:
     """One line for each cost, so that five hundred equal tunnels are one line."""
     by_cost: dict[tuple[int, int], list[str]] = {}
-    for tunnel, idle, active in metered_costs(configuration):
+    for tunnel, idle, active in costs:
         by_cost.setdefault((idle, active), []).append(tunnel)
     lines = []
     for (idle, active), tunnels in by_cost.items():
         named = ", ".join(tunnels[:4]) + (f" and {len(tunnels) - 4} more" if len(tunnels) > 4 else "")
         each = " each" if len(tunnels) > 1 else ""
         cost = f"{size(idle)}{each} a month while idle, at the rate of {size(active)} while active"
-        lines.append(f"liveness on metered {named}: {cost}")
+        lines.append(f"{what} on metered {named}: {cost}")
     return lines
 
 

@@ -198,7 +198,8 @@ def read_duration(value: object, *, meant: str = "s") -> timedelta:
         raise UnreadableError(f"{value} has no unit: {_SHORTEST_DURATION}", f"write {value}{meant} if {_UNIT_NAMES[meant]} are meant")
     text = read_text(value)
     if not re.fullmatch(DURATION, text) or len(text) > 12:
-        raise UnreadableError(f'"{text[:60]}" is no duration: {_SHORTEST_DURATION}')
+        mend = f"write {text}{meant} if {_UNIT_NAMES[meant]} are meant" if re.fullmatch("[0-9]{1,9}", text) else None
+        raise UnreadableError(f'"{text[:60]}" is no duration: {_SHORTEST_DURATION}', mend)
     unit = text.lstrip("0123456789.")
     try:
         return timedelta(seconds=float(text.removesuffix(unit)) * _UNITS[unit])

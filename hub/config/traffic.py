@@ -1,4 +1,4 @@
-"""What liveness costs on a line that is paid by the byte."""
+"""What liveness and health probes cost on a line that is paid by the byte."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BFD_JITTER = 0.875
 
 @dataclass(frozen=True, slots=True)
 class MonthlyBytes:
-    """A MonthlyBytes is what the liveness of one tunnel takes in 30 days, both directions, if it is always so."""
+    """A MonthlyBytes is what is asked over one tunnel in 30 days, both directions, if it is always so."""
 
     active: int
     idle: int
@@ -33,11 +33,27 @@ def monthly_bytes(liveness: Liveness) -> MonthlyBytes:
     return MonthlyBytes(active=_bytes(liveness.active, liveness.echo), idle=_bytes(liveness.idle, liveness.echo))
 
 
+def monthly_probe_bytes(liveness: Liveness) -> MonthlyBytes:
+    """The same of the health probes beside liveness: echoes, and none where liveness sends them at least as often."""
+    rate = liveness.probe
+    if rate is None:
+        return MonthlyBytes(0, 0)
+    return MonthlyBytes(
+        active=_probe_bytes(liveness.active, rate.active, liveness.echo),
+        idle=_probe_bytes(liveness.idle, rate.idle, liveness.echo),
+    )
+
+
 def packet_bytes(method: LivenessMethod) -> int:
     """The size of one packet of liveness on the uplink, in its tunnel's packet."""
     inner = _IPV4 + (_UDP + _BFD_PACKET if method is LivenessMethod.BFD else _ICMP + _ECHO_DATA)
     padded = -(-inner // 16) * 16
     return _IPV4 + _UDP + _WIREGUARD + padded
+
+
+def _probe_bytes(timers: LivenessTimers, interval: timedelta, echo: bool) -> int:  # noqa: FBT001
+    echoes = echo or timers.method is LivenessMethod.ICMP
+    return 0 if echoes and timers.interval <= interval else _of_one(LivenessMethod.ICMP, interval)
 
 
 def _bytes(timers: LivenessTimers, echo: bool) -> int:  # noqa: FBT001

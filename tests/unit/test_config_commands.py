@@ -68,6 +68,13 @@ def test_check_says_in_json_what_liveness_costs(capsys: pytest.CaptureFixture[st
     assert all(cost["bytes-a-month-idle"] < cost["bytes-a-month-active"] for cost in costs)
 
 
+def test_check_says_in_json_what_health_probes_cost(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("check", "--json", str(EXAMPLE)) == 0
+    costs = json.loads(capsys.readouterr().out)["health-probes-on-metered"]
+    assert [cost["tunnel"] for cost in costs] == ["bogor/wireless", "garut/wireless", "surabaya/wireless"]
+    assert all(cost["bytes-a-month-idle"] < cost["bytes-a-month-active"] for cost in costs)
+
+
 @pytest.mark.parametrize(
     ("count", "text"),
     [(0, "0 B"), (999, "999 B"), (734_600_000, "735 MB"), (7_345_000_000, "7.3 GB"), (999_600, "1 MB")],

@@ -10,14 +10,27 @@ from config_directories import ALLOCATIONS, BANDUNG, NETWORK, reading
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-POLICY = "extends: standard\nprefer: [fiber]\nfailback: {mode: automatic, hold: 60s}\nannounce: {first: 1000}\n"
+POLICY = """\
+extends: standard
+prefer: [fiber]
+failback: {mode: window, hold: 60s, windows: ["Mon-Fri 18:00-22:00"]}
+announce: {first: 1000, up: {communities: ["65000:1"], large-communities: ["1:2:3"]}, drained: {withdraw: true}}
+health: {lte: {degraded-when-any: {loss: [3% over 5s], rtt: usual + 80ms over 5s, jitter: off}}}
+damping: {half-life: 5m, suppress: 3, reuse: 1, max-suppress: 30m}
+rules:
+  - {name: a, when: {hub-prefix: 10.0.1.0/24, time: "22:00-05:00", uplink: fiber}, set: {ignore: degraded}}
+  - name: b
+    when: {branch-prefix: [10.1.0.0/24, 2001:db8:1::/56], health: [up]}
+    set: {prefer: [fiber], failback: {mode: never}}
+"""
 FILES = {
     "network.yaml": NETWORK.replace("10.0.0.0/16", "10.0.0.0/16, 2001:db8::/48")
     .replace("pools: {", "pools: {links-ipv6: fd00:255::/64, ")
     .replace("  name: hq\n", "  name: hq\n  between-branches: [10.0.0.0/8]\n  session: {ttl-security: true}\n"),
     "branches/bandung.yaml": BANDUNG.replace("]", ", 2001:db8:1::/56]", 1)
     + "liveness: {active: fast, idle: {interval: 1s}}\ntunnels: {fiber: {port: 5}}\nbgp: ebgp\n"
-    + 'session: {password-file: x}\nrouter: {kind: frr, version: "8"}\n',
+    + 'session: {password-file: x}\nrouter: {kind: frr, version: "8"}\n'
+    + "policy: p\nmode: observe\nhealth: {default: {healthy-when-all: {loss: 1% over 60s}}}\n",
     "allocations.yaml": ALLOCATIONS.replace("port", 'link-ipv6: "fd00:255::2/127", process: 2, port', 1),
     "policies/p.yaml": POLICY,
 }

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from hub.config.traffic import monthly_bytes, packet_bytes
-from policies.model.intent import Liveness, LivenessMethod, LivenessTimers
+from hub.config.traffic import MonthlyBytes, monthly_bytes, monthly_probe_bytes, packet_bytes
+from policies.model.intent import Liveness, LivenessMethod, LivenessTimers, ProbeRate
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,30 @@ def test_an_echo_beside_bfd_slows_bfd_down_to_pay_for_itself() -> None:
     month = 30 * 86400
     assert cost.active == round(2 * 124 * month / 0.35 / 0.875) + round(2 * 108 * month / 0.05)
     assert cost.active < 1.1 * monthly_bytes(Liveness(timers, timers)).active
+
+
+MONTH = 30 * 86400
+RATE = ProbeRate(active=timedelta(milliseconds=200), idle=timedelta(seconds=10))
+
+
+def timers(method: LivenessMethod, milliseconds: int) -> LivenessTimers:
+    return LivenessTimers(method, timedelta(milliseconds=milliseconds), 3)
+
+
+def test_health_probes_are_echoes_at_their_own_rates() -> None:
+    bfd = timers(LivenessMethod.BFD, 100)
+    cost = monthly_probe_bytes(Liveness(bfd, bfd, probe=RATE))
+    assert cost == MonthlyBytes(active=2 * 108 * MONTH * 5, idle=2 * 108 * MONTH // 10)
+
+
+def test_echoes_of_liveness_serve_as_health_probes_where_they_are_as_frequent() -> None:
+    often, seldom = timers(LivenessMethod.ICMP, 200), timers(LivenessMethod.ICMP, 20_000)
+    assert monthly_probe_bytes(Liveness(often, often, probe=RATE)) == MonthlyBytes(0, 0)
+    assert monthly_probe_bytes(Liveness(often, seldom, probe=RATE)).idle == 2 * 108 * MONTH // 10
+    bfd = timers(LivenessMethod.BFD, 100)
+    assert monthly_probe_bytes(Liveness(bfd, bfd, echo=True, probe=RATE)) == MonthlyBytes(0, 0)
+
+
+def test_a_tunnel_that_is_not_probed_costs_nothing() -> None:
+    bfd = timers(LivenessMethod.BFD, 100)
+    assert monthly_probe_bytes(Liveness(bfd, bfd)) == MonthlyBytes(0, 0)
