@@ -134,7 +134,7 @@ def summary(configuration: Configuration) -> str:
 
 
 def metered_costs(configuration: Configuration, *, of_probes: bool = False) -> list[tuple[str, int, int]]:
-    """Each metered tunnel, and the bytes a month of its liveness, or of its health probes, idle and active; free ones not."""
+    """Each metered tunnel, and the bytes a month of its liveness, or of its health probes, idle and active; if any."""
     from hub.config.traffic import monthly_bytes, monthly_probe_bytes
 
     if configuration.intent is None:

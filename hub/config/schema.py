@@ -41,7 +41,8 @@ def _without_nulls(part: Any) -> Any:
         return part
     if "anyOf" in part and {"type": "null"} in part["anyOf"]:
         (kept,) = [inner for inner in part["anyOf"] if inner != {"type": "null"}]
-        return _without_nulls(kept)
+        said = {key: part[key] for key in ("description", "examples") if key in part}
+        return {**_without_nulls(kept), **said}
     properties = part.get("properties")
     kept = {key: _without_nulls(value) for key, value in part.items() if key not in ("title", "properties")}
     if properties is not None:

@@ -17,6 +17,7 @@ from hub.config.policy.limits import limit_text
 from policies.model.health import HealthLimits, Metric
 from policies.model.intent import Branch, Intent, Mode, ProbeRate
 from policies.model.policy import FailbackMode, Marks, Metered, Policy, TimeWindow
+from policies.policy_words import policy_facts
 
 
 def intent_of(directory: Path, files: dict[str, str]) -> Intent:
@@ -36,6 +37,61 @@ def child_of(directory: Path, parent: str, child: str) -> Policy:
 
 def leaving(limits: HealthLimits) -> list[str]:
     return [f"{limit.metric.value} {limit_text(limit)}" for limit in limits.degraded_when_any]
+
+
+EVERYTHING = """\
+extends: standard
+prefer: [fiber, wireless, lte, satellite]
+metered: when-degraded
+health:
+  default:
+    degraded-when-any: {loss: [3% over 5s, 15% over 1s], rtt: usual + 80ms over 5s, jitter: 30ms over 10s}
+    healthy-when-all:  {loss: 1% over 60s, rtt: usual + 40ms over 60s}
+  satellite:
+    degraded-when-any: {loss: 8% over 10s, rtt: 900ms over 30s, jitter: off}
+failback: {mode: window, hold: 60s, windows: ["Mon-Fri 18:00-22:00"]}
+damping:  {half-life: 5m, suppress: 3, reuse: 1, max-suppress: 30m}
+announce: {first: 1000, step: 100, add-degraded: 4000, add-drained: 8000}
+rules:
+  - name: ERP leaves fiber only when it is down
+    when: {hub-prefix: 10.0.10.0/24, time: "Mon-Fri 08:00-18:00"}
+    set:  {ignore: [degraded]}
+  - name: night copies use the cheap line
+    when: {hub-prefix: 10.0.90.0/24, time: "22:00-05:00"}
+    set:  {prefer: [wireless, fiber], metered: allowed}
+script: even_out.py
+"""
+
+
+def test_a_policy_with_every_key_means_what_it_says(tmp_path: Path) -> None:
+    files = {"policies/careful.yaml": EVERYTHING, "policies/even_out.py": ""}
+    intent = intent_of(tmp_path, {**files, "branches/bandung.yaml": BANDUNG + "policy: careful\n"})
+    facts = policy_facts(intent.branches["bandung"].policy)
+    standard = ("health wireless", "health lte", "health 5g")
+    assert {key: said for key, said in facts.items() if not key.startswith(standard)} == {
+        "policy": "careful",
+        "prefer": "fiber, wireless, lte, satellite",
+        "metered": "when-degraded",
+        "failback": "window, hold 60 s",
+        "failback windows": "Mon-Fri 18:00-22:00",
+        "announce": "first 1000, step 100, add-degraded 4000, add-drained 8000",
+        "damping": "half-life 300 s, suppress 3, reuse 1, max-suppress 1800 s",
+        "script": "even_out.py",
+        "health default loss": "3 % over 5 s, 15 % over 1 s",
+        "health default loss to return": "1 % over 60 s",
+        "health default rtt": "usual + 80 ms over 5 s",
+        "health default rtt to return": "usual + 40 ms over 60 s",
+        "health default jitter": "30 ms over 10 s",
+        "health default jitter to return": "15 ms over 60 s",
+        "health satellite loss": "8 % over 10 s",
+        "health satellite loss to return": "4 % over 60 s",
+        "health satellite rtt": "900 ms over 30 s",
+        "health satellite rtt to return": "450 ms over 60 s",
+        'rule "ERP leaves fiber only when it is down"': "when hub-prefix 10.0.10.0/24; time Mon-Fri 08:00-18:00: "
+        "ignore degraded",
+        'rule "night copies use the cheap line"': "when hub-prefix 10.0.90.0/24; time 22:00-05:00: "
+        "prefer wireless, fiber; metered allowed",
+    }
 
 
 def test_a_childs_limits_for_one_kind_leave_those_for_the_others(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from config_directories import BANDUNG, EXAMPLE, reading, said
 
 from hub.config import read
 from hub.config.policy.reference import refreshed
-from hub.config.policy.written import POLICY_SECTIONS, RawPolicy
+from hub.config.policy.written import POLICY_KEYS, POLICY_SECTIONS, RawPolicy
 from hub.config.raw import SECTIONS, known_keys
+from hub.config.schema import schema
 
 REFERENCE = EXAMPLE.parents[1] / "docs" / "reference"
 PAGE = (REFERENCE / "configuration.md").read_text()
@@ -55,3 +56,9 @@ def test_the_examples_of_policies_can_be_used(tmp_path: Path, example: str) -> N
     configuration = reading(tmp_path, {**files, "branches/bandung.yaml": f"{BANDUNG}policy: example\n"})
     assert said(configuration) == ""
     assert configuration.intent is not None
+
+
+@pytest.mark.parametrize("file", ["policy", "branch"])
+def test_the_schema_tells_editors_what_every_key_of_a_policy_means(file: str) -> None:
+    properties = schema(file)["properties"]
+    assert all(properties[key].get("description") and properties[key].get("examples") for key in POLICY_KEYS)
