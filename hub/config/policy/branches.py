@@ -48,9 +48,10 @@ def value_problems(
     directory: Path, written: Iterable[Built], chosen: Mapping[str, Built], branches: Iterable[BranchDraft]
 ) -> Iterator[Problem]:
     """What is wrong with the values of every policy that is written, and with what branches and tunnels say of one."""
-    own = [chosen[branch.name] for branch in branches if branch.name in chosen and Layer(branch.document).keys]
-    for built in (*written, *own):
-        yield from policy_problems(built)
+    of_policies: list[tuple[Built, str | None]] = [(built, None) for built in written]
+    own = [(chosen[each.name], each.name) for each in branches if each.name in chosen and Layer(each.document).keys]
+    for built, of in (*of_policies, *own):
+        yield from policy_problems(built, of)
         if (missing := script_problem(built, directory)) is not None:
             yield missing
     for branch in branches:

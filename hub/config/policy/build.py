@@ -8,7 +8,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
-from hub.config.policy.layers import Layer, Layers
+from hub.config.policy.layers import Layer, Layers, merged
 from hub.config.policy.limits import health_limits
 from hub.config.policy.rules import WrittenRule, changed_failback, written_rules
 from hub.config.policy.written import (
@@ -52,12 +52,13 @@ def build(name: str, layers: Layers) -> Built:
 def build_branch(below: Built, layer: Layer, name: str) -> Built:
     """The policy as a branch changes it: its rules come before those of the policy."""
     layers = below.layers.above(layer)
-    said = layers.merged()
+    inherited = {key: value for key, value in below.said.items() if key != "rules"}
+    said = merged(inherited, layer.keys)
     raw = RawPolicy.model_validate(said)
     failback = changed_failback(raw.failback or _NO_FAILBACK, _FAILBACK)
-    own = written_rules(raw.rules or (), layer.document, failback, of=name) if "rules" in layer.keys else ()
-    inherited = tuple(rule.within(failback) for rule in below.rules)
-    return _built(below.policy.name, layers, said, raw, (*own, *inherited))
+    own = written_rules(raw.rules or (), layer.document, failback, of=name)
+    of_policy = (rule.within(failback) if rule.rule.set.failback else rule for rule in below.rules)
+    return _built(below.policy.name, layers, said, raw, (*own, *of_policy))
 
 
 def _built(

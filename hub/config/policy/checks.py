@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,8 +24,8 @@ LONGEST_RULE_NAME = 80
 _LEAVING, _RETURNING = "degraded-when-any", "healthy-when-all"
 
 
-def policy_problems(built: Built) -> Iterator[Problem]:
-    """What is wrong with a policy in itself, each at the file that says it."""
+def policy_problems(built: Built, of: str | None = None) -> Iterator[Problem]:
+    """What is wrong with a policy in itself, or with what branch `of` says of it, each at the file that says it."""
     policy, layers = built.policy, built.layers
     yield from _announce(policy.announce, layers)
     yield from _failback(policy.failback, lambda key: layers.place(("failback", key), ("failback",)))
@@ -35,7 +35,7 @@ def policy_problems(built: Built) -> Iterator[Problem]:
     for kind in policy.health:
         raw = RawHealth.model_validate(built.said["health"][kind])
         yield from _limits(raw, lambda side, key, kind=kind: layers.place(*_sides("health", kind, side, key)))  # type: ignore[misc]
-    yield from _rules(built.rules)
+    yield from _rules([rule for rule in built.rules if rule.of == of])
 
 
 def _sides(*path: str) -> list[tuple[str, ...]]:
@@ -131,15 +131,14 @@ def tunnel_limits(
     return built_limits(raw), tuple(_limits(raw, place, [metric for metric in Metric if metric in said_here]))
 
 
-def _rules(rules: Iterable[WrittenRule]) -> Iterator[Problem]:
-    rules = tuple(rules)
-    again = Counter((rule.of, rule.rule.name) for rule in rules)
+def _rules(rules: Sequence[WrittenRule]) -> Iterator[Problem]:
+    again = Counter(rule.rule.name for rule in rules)
     for rule in rules:
         name = rule.rule.name
         if not name.strip() or len(name) > LONGEST_RULE_NAME or not name.isprintable():
             text = f"name: a rule's name is one line of 1 to {LONGEST_RULE_NAME} characters"
             yield error(rule.place("name"), text)
-        elif again[rule.of, name] > 1:
+        elif again[name] > 1:
             yield error(rule.place("name"), f'name: "{name}" is the name of several rules', "give each its own")
         words = rule.raw.when.health or () if rule.raw.when else ()
         if "down" in words and len(set(words)) > 1:
