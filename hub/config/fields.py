@@ -138,7 +138,9 @@ Manage = Annotated[str, choice("print", not_yet=("push",)), enum("print")]
 class Section(BaseModel):
     """A Section is a map with known keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=lambda name: name.replace("_", "-"))
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, defer_build=True, alias_generator=lambda name: name.replace("_", "-")
+    )
     NOT_YET: ClassVar[frozenset[str]] = frozenset()
     NEVER: ClassVar[Mapping[str, tuple[str, str]]] = {}
 

@@ -150,7 +150,7 @@ class RawBranch(PolicyKeys):
     """branches/NAME.yaml: one site; what it says of a policy counts before its policy."""
 
     model_config = ConfigDict(json_schema_extra=_as_is_wanted_of_ebgp)
-    NOT_YET = frozenset({"budget", "contract", "targets", "guards"})
+    NOT_YET = frozenset({"budget", "contract", "guards"})
     NEVER: ClassVar = {"password": _PASSWORD}
 
     asn: Asn | None = Field(default=None, alias="as")

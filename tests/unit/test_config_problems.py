@@ -366,7 +366,7 @@ NOT_YET = [
     ("branches/bandung.yaml", BANDUNG + "tunnels: {fiber: {transport: ipsec}}", 'transport: "ipsec" is not supported'),
     ("branches/bandung.yaml", BANDUNG + "tunnels: {fiber: {auth: {}}}", '"auth" is not supported yet: remove it'),
     ("branches/bandung.yaml", BANDUNG + "tunnels: {fiber: {existing: wg0}}", '"existing" is not supported yet'),
-    ("branches/bandung.yaml", BANDUNG + "targets: {}", '6:1: "targets" is not supported yet: remove it'),
+    ("branches/bandung.yaml", BANDUNG + "guards: {}", '6:1: "guards" is not supported yet: remove it'),
     ("policies/p.yaml", "guards: {}", 'policies/p.yaml:1:1: "guards" is not supported yet: remove it'),
     ("network.yaml", NETWORK.replace("198.51.100.2", '"2001:db8::2"'), "IPv6 is not supported yet"),
 ]

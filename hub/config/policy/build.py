@@ -23,7 +23,8 @@ from hub.config.policy.written import (
 from policies.model.health import Damping, HealthLimits, Limit
 from policies.model.policy import Announce, Failback, FailbackMode, Marks, Metered, Policy
 
-_NO_ANNOUNCE, _NO_FAILBACK, _NO_LIMITS, _NO_MARKS = RawAnnounce(), RawFailback(), RawLimits(), RawMarks()
+_NO_ANNOUNCE, _NO_FAILBACK = RawAnnounce.model_construct(), RawFailback.model_construct()
+_NO_LIMITS, _NO_MARKS = RawLimits.model_construct(), RawMarks.model_construct()
 _FAILBACK = Failback(FailbackMode.AUTOMATIC, timedelta(seconds=60))
 _HALF_LIFE, _MAX_SUPPRESS = timedelta(minutes=5), timedelta(minutes=30)
 _SUPPRESS, _REUSE = 3.0, 1.0

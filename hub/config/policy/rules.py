@@ -12,7 +12,7 @@ from policies.model.health import HealthState
 from policies.model.ids import Prefix, lies_within
 from policies.model.policy import Change, Condition, Failback, FailbackMode, Metered, Rule
 
-_ALWAYS = RawWhen()
+_ALWAYS = RawWhen.model_construct()
 
 
 @dataclass(frozen=True, slots=True)
