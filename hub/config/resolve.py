@@ -235,12 +235,11 @@ def _branch(
 
 
 def _policy(built: Built, draft: BranchDraft) -> Policy:
-    """The policy in this branch: what rules say of uplinks is said of the tunnels over them."""
-    if not any(rule.uplinks or rule.rule.when.branch_prefixes for rule in built.rules):
-        return built.policy
+    """The policy in this branch: of its rules those that can hold there, asking for its tunnels and IP versions."""
     over = {tunnel.id.name: tunnel.uplink.name for tunnel in draft.tunnels}
-    rules = (rule.for_branch(over, draft.raw.prefixes) for rule in built.rules)
-    return replace(built.policy, rules=tuple(rule for rule in rules if rule is not None))
+    found = (rule.for_branch(over, draft.raw.prefixes) for rule in built.rules)
+    rules = tuple(rule for rule in found if rule is not None)
+    return built.policy if rules == built.policy.rules else replace(built.policy, rules=rules)
 
 
 def _tunnel(

@@ -183,10 +183,19 @@ def test_a_file_may_extend_the_built_in_policy_of_its_own_name(tmp_path: Path) -
     assert (policy.metered, policy.prefer) == (Metered.LAST_RESORT, ("lte",))
 
 
-def test_a_changed_standard_is_below_those_that_extend_it_but_not_below_built_in_ones(tmp_path: Path) -> None:
-    files = {"standard": "metered: allowed\n", "mine": "prefer: [lte]\n"}
+def test_a_changed_standard_is_below_all_that_extend_it_built_in_ones_too(tmp_path: Path) -> None:
+    files = {"standard": "metered: allowed\nfailback: {hold: 1s}\n", "mine": "prefer: [lte]\n"}
     assert bandung(tmp_path / "mine", "policy: mine", **files).policy.metered is Metered.ALLOWED
-    assert bandung(tmp_path / "rural", "policy: rural", **files).policy.metered is Metered.WHEN_DEGRADED
+    rural = bandung(tmp_path / "rural", "policy: rural", **files).policy
+    assert (rural.metered, rural.failback.hold) == (Metered.ALLOWED, timedelta(minutes=2))
+
+
+def test_standard_may_stand_on_another_built_in_policy(tmp_path: Path) -> None:
+    files = {"standard": "extends: cheap\nprefer: [lte]\n", "mine": "extends: cheap\nmetered: allowed\n"}
+    policy = bandung(tmp_path / "standard", **files).policy
+    assert (policy.metered, policy.prefer) == (Metered.LAST_RESORT, ("lte",))
+    mine = bandung(tmp_path / "mine", "policy: mine", **files).policy
+    assert (mine.metered, mine.prefer) == (Metered.ALLOWED, ("lte",))
 
 
 def test_the_networks_policy_is_that_of_branches_that_say_none(tmp_path: Path) -> None:

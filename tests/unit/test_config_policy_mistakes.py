@@ -134,6 +134,16 @@ def test_a_policy_that_is_not_there_may_be_a_misspelt_built_in_one(
     assert said(reading(tmp_path, {file: content})) == expected
 
 
+def test_a_circle_through_a_built_in_policy_is_said_at_a_file_of_it(tmp_path: Path) -> None:
+    extends = {"a": "cheap", "standard": "mine", "mine": "cheap"}
+    files = {f"policies/{name}.yaml": f"extends: {parent}\n" for name, parent in extends.items()}
+    found = said(reading(tmp_path, files))
+    assert (
+        "policies/standard.yaml:1:10: policies extend each other in a circle: cheap -> standard -> mine -> cheap"
+        in found
+    )
+
+
 def test_a_policy_that_nobody_uses_is_no_problem(tmp_path: Path) -> None:
     assert said(reading(tmp_path, {"policies/p.yaml": "metered: allowed\n"})) == ""
 

@@ -81,6 +81,18 @@ def test_a_policys_rule_for_an_uplink_is_none_of_a_branch_without_it(tmp_path: P
     assert {name: len(branch.policy.rules) for name, branch in intent.branches.items()} == {"bandung": 1, "bogor": 0}
 
 
+def test_prefixes_of_an_ip_version_that_a_branch_does_not_have_are_none_of_its(tmp_path: Path) -> None:
+    files = of_policy(
+        "{name: both, when: {hub-prefix: [10.0.1.0/24, 2001:db8:0:1::/64]}, set: {metered: allowed}}",
+        "{name: six, when: {hub-prefix: 2001:db8:0:2::/64}, set: {metered: allowed}}",
+    )
+    files["network.yaml"] = NETWORK.replace("10.0.0.0/16", "10.0.0.0/16, 2001:db8::/48")
+    configuration = reading(tmp_path, files)
+    assert configuration.intent is not None, said(configuration)
+    (rule,) = configuration.intent.branches["bandung"].policy.rules
+    assert (rule.name, rule.when.hub_prefixes) == ("both", (ip_network("10.0.1.0/24"),))
+
+
 def test_a_rule_sets_preference_metering_ignorance_and_failback(tmp_path: Path) -> None:
     written = "{prefer: [wireless, fiber], metered: allowed, ignore: degraded, failback: {mode: manual}}"
     (rule,) = rules_of(tmp_path, f"{{name: x, set: {written}}}")

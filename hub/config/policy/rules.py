@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hub.config.document import Document, Path
 from hub.config.policy.written import RawFailback, RawRule, RawWhen
@@ -39,15 +40,25 @@ class WrittenRule:
         return replace(self, rule=replace(self.rule, set=_change(self.raw, failback)))
 
     def for_branch(self, uplinks: Mapping[str, str], prefixes: Iterable[Prefix]) -> Rule | None:
-        """The rule in a branch with these prefixes, whose tunnels go over these uplinks; None where it never holds."""
-        when = self.rule.when
-        if when.branch_prefixes and not all(lies_within(prefix, when.branch_prefixes) for prefix in prefixes):
+        """The rule in a branch with these prefixes, whose tunnels go over these uplinks; None where it never holds.
+
+        Prefixes of the hub of an IP version that the branch does not have are none of its.
+        """
+        when, own = self.rule.when, tuple(prefixes)
+        if when.branch_prefixes and not all(lies_within(prefix, when.branch_prefixes) for prefix in own):
+            return None
+        versions = {prefix.version for prefix in own}
+        hub_prefixes = tuple(prefix for prefix in when.hub_prefixes if prefix.version in versions)
+        if when.hub_prefixes and not hub_prefixes:
             return None
         if not self.uplinks:
-            return self.rule
+            return self.rule if hub_prefixes == when.hub_prefixes else self._when(hub_prefixes=hub_prefixes)
         meant = frozenset(name for name, uplink in uplinks.items() if uplink in self.uplinks)
         tunnels = meant & when.tunnels if when.tunnels else meant
-        return replace(self.rule, when=replace(when, tunnels=tunnels)) if tunnels else None
+        return self._when(tunnels=tunnels, hub_prefixes=hub_prefixes) if tunnels else None
+
+    def _when(self, **asked: Any) -> Rule:
+        return replace(self.rule, when=replace(self.rule.when, **asked))
 
 
 def written_rules(
