@@ -52,7 +52,7 @@ LIMITS = "health: {{default: {{degraded-when-any: {{{}}}, healthy-when-all: {{{}
         ("damping: {suppress: 1e999}", "1:21: suppress: inf is too large: at most 100"),
         ("damping: {half-life: 0s}", "1:22: half-life: from 1s to 1d, 0s is not"),
         ("damping: {max-suppress: 2d}", "1:25: max-suppress: from 1s to 1d, 2d is not"),
-        ("damping: on", '1:10: damping: "on" is not known: one of off'),
+        ("damping: on", '1:10: damping: "on" is neither a map nor off\n    mend: write {half-life: 5m,'),
         ("announce: {up: {withdraw: true}}", "1:27: withdraw: a tunnel that is up is how the branch is reached"),
         ("announce: {drained: {communities: [65535:0]}}", "1:36: 65535:0 has colons"),
         ("announce: {communities: []}", "1:12: what goes with an announcement is said by state"),

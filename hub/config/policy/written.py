@@ -25,7 +25,7 @@ from hub.config.fields import (
 )
 from hub.config.names import KINDS
 from hub.config.policy import communities, limits, windows
-from hub.config.scalars import SCRIPT, read_script
+from hub.config.scalars import SCRIPT, UnreadableError, read_script, shown
 from policies.model.health import Limit
 from policies.model.policy import TimeWindow
 
@@ -221,8 +221,15 @@ def _form(value: object) -> str:
     return "map" if isinstance(value, dict | RawDamping) else "off"
 
 
+def _off(value: object) -> str:
+    if value in ("off", False):
+        return "off"
+    mend = "write {half-life: 5m, suppress: 3, reuse: 1, max-suppress: 30m}, or off"
+    raise UnreadableError(f"{shown(value)} is neither a map nor off", mend)
+
+
 DampingOrOff = Annotated[
-    Annotated[Annotated[str, choice("off"), enum("off")], Tag("off")] | Annotated[RawDamping, Tag("map")], Discriminator(_form)
+    Annotated[Annotated[str, reads(_off), enum("off")], Tag("off")] | Annotated[RawDamping, Tag("map")], Discriminator(_form)
 ]
 
 
