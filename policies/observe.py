@@ -12,6 +12,7 @@ from policies.model.clock import NEVER, Instant
 from policies.model.events import (
     Adjusted,
     AnnouncementsSent,
+    ChecksTaken,
     ClassChanged,
     ClassGone,
     EndOfRibHeard,
@@ -46,6 +47,7 @@ from policies.model.view import (
     SessionView,
     View,
 )
+from policies.targets import taken
 
 STARTING = timedelta(seconds=15)
 """How long after a tunnel was first known its deaths are those of a start, not of a tunnel."""
@@ -80,7 +82,7 @@ def observe(view: View, event: Event) -> View:
         case SetSent():
             live = view.liveness_of(event.tunnel).state is LivenessState.UP
             return _with_session(view, event.tunnel, lambda was: _set_sent(was, event.at, live=live))
-        case RouteRefused() | SamplesTaken() | HealthChanged() | InForceChanged() | Adjusted():
+        case RouteRefused() | SamplesTaken() | HealthChanged() | InForceChanged() | Adjusted() | ChecksTaken():
             return _observe_judgement(view, event)
         case _:
             assert_never(event)
@@ -102,7 +104,7 @@ def without_strangers(view: View, tunnels: frozenset[TunnelId], branches: frozen
     )
 
 
-_Judgement = RouteRefused | SamplesTaken | HealthChanged | InForceChanged | Adjusted
+_Judgement = RouteRefused | SamplesTaken | HealthChanged | InForceChanged | Adjusted | ChecksTaken
 
 
 def _observe_judgement(view: View, event: _Judgement) -> View:
@@ -118,6 +120,8 @@ def _observe_judgement(view: View, event: _Judgement) -> View:
             return replace(view, in_force=event.in_force)
         case Adjusted():
             return replace(view, adjustments=event.adjustments)
+        case ChecksTaken():
+            return replace(view, targets=taken(view, event))
 
 
 _ForwarderEvent = ForwarderConnected | ForwarderLost | LivenessChanged | ClassChanged | ClassGone | PathAnswered

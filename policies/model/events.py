@@ -11,6 +11,7 @@ from policies.model.health import HealthView, Samples
 from policies.model.ids import Prefix, TunnelId
 from policies.model.overrides import InForce
 from policies.model.policy import Change
+from policies.model.targets import CheckKey, CheckResult
 from policies.model.view import ClassView, LivenessView, PathKey, SessionState
 
 
@@ -180,6 +181,14 @@ class Adjusted:
     adjustments: Mapping[str, Change]
 
 
+@dataclass(frozen=True, slots=True)
+class ChecksTaken:
+    """Targets and custom checks were asked, in this order; `gone` are asked no more, or another question by now."""
+
+    results: tuple[CheckResult, ...] = ()
+    gone: frozenset[CheckKey] = frozenset()
+
+
 Event = (
     ForwarderConnected
     | ForwarderLost
@@ -201,4 +210,5 @@ Event = (
     | HealthChanged
     | InForceChanged
     | Adjusted
+    | ChecksTaken
 )

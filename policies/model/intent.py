@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv6Address
 from policies.model.health import HealthLimits
 from policies.model.ids import Prefix, TunnelId
 from policies.model.policy import Policy
+from policies.model.targets import Check
 
 
 class LivenessMethod(Enum):
@@ -88,12 +89,17 @@ class Uplink:
 
 @dataclass(frozen=True, slots=True)
 class HubUplink:
-    """A HubUplink is an internet connection of the hub; `endpoint` is what branches connect to."""
+    """A HubUplink is an internet connection of the hub; `endpoint` is what branches connect to.
+
+    `targets` are outside, and asked through this uplink; when `quorum` of them are silent at once, it is out.
+    """
 
     name: str
     isp: str
     interface: str | None
     endpoint: str | None
+    targets: tuple[Check, ...] = ()
+    quorum: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +165,8 @@ class Branch:
     """A Branch is one site: its prefixes, its tunnels, and the policy that ranks them.
 
     `prefixes` are the only ones it may announce, and at most `prefix_limit` of them are accepted. `leaving` are tunnels
-    that are about to be removed: they carry traffic only while nothing else can.
+    that are about to be removed: they carry traffic only while nothing else can. `targets` are what is asked behind the
+    branch, by name; custom checks are among them.
     """
 
     name: str
@@ -174,6 +181,7 @@ class Branch:
     router: RouterKind | None = None
     leaving: frozenset[TunnelId] = frozenset()
     mode: Mode = Mode.ACT
+    targets: tuple[Check, ...] = ()
 
     def limits_of(self, tunnel: Tunnel) -> HealthLimits:
         """What this tunnel is judged healthy by: its own limits, else those of its policy for its kind of uplink."""

@@ -14,6 +14,7 @@ from policies.model.health import NOT_MEASURED, HealthView
 from policies.model.ids import Prefix, TunnelId
 from policies.model.overrides import NONE_IN_FORCE, InForce
 from policies.model.policy import Change
+from policies.model.targets import CheckKey, CheckView
 
 ARRIVES = timedelta(seconds=10)
 """How long a tunnel must live after a change was sent, for the branch to have it for certain: the longest time until a
@@ -156,6 +157,8 @@ class View:
     """Whether the forwarder is connected, so that liveness, classes and paths are fresh."""
     speakers: frozenset[int] = frozenset()
     """The ExaBGP processes whose relay is connected and has told all it remembers."""
+    targets: Mapping[CheckKey, CheckView] = field(default_factory=dict)
+    """What is asked beyond the tunnels, by each way in which it is asked."""
     _of_branches: dict[str, tuple[ClassView, ...]] = field(init=False, repr=False, compare=False, default_factory=dict)
     """The classes by branch, put in order when they are first asked for: each of 1,000 branches asks."""
 

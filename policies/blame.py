@@ -1,0 +1,249 @@
+"""blame: what is wrong, told from the pattern of what fails and what does not. Pure.
+
+One thing that fails is one fault: an uplink of the hub that is out is not told once more for every branch behind it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from policies.model.clock import Instant
+from policies.model.ids import TunnelId
+from policies.model.intent import Branch, Intent, Tunnel
+from policies.model.targets import NOT_ASKED, Blame, CheckKey, CheckView, Outcome, Standing, Via
+from policies.model.view import LivenessState, View
+from policies.targets import BranchCheck, all_keys, branch_checks, complaint, failing_tunnels, standing_of, subject
+from policies.uplinks import UplinkState, UplinkView, uplink_views
+
+DEAD_AFTER = timedelta(minutes=5)
+"""How long one external target may be silent, while its uplink is up, before that is told as its own trouble."""
+_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFault:
+    """A CheckFault is one thing that is wrong, whose it is, since when, and how to mend it; `key` names it for good."""
+
+    key: str
+    blame: Blame
+    since: Instant
+    text: str
+    mend: str
+
+
+def check_faults(intent: Intent, view: View, now: Instant) -> tuple[CheckFault, ...]:
+    """All that is wrong by what was asked, the widest first."""
+    uplinks = uplink_views(intent.hub, view, now)
+    failing: dict[TunnelId, tuple[str, ...]] = {}
+    for branch in intent.branches.values():
+        failing.update(failing_tunnels(branch, view, now))
+    blamed = _blames(intent, _troubled(intent, view, failing), uplinks)
+    return (
+        *_uplink_faults(intent, uplinks),
+        *_isp_faults(intent, view, blamed, now),
+        *_tunnel_faults(view, blamed, failing, now),
+        *(fault for branch in intent.branches.values() for fault in _target_faults(branch, view, now)),
+        *_dead_targets(uplinks, now),
+        *_not_asked(intent, view, now),
+    )
+
+
+def tunnel_blames(intent: Intent, view: View, now: Instant) -> Mapping[TunnelId, Blame]:
+    """For every tunnel that is dead or that targets speak against: whose trouble it is.
+
+    `HUB`: the hub itself, as nothing gets through anywhere. `HUB_UPLINK`: the uplink that it goes over. `ISP`: that of
+    the branch, under several branches at once. `TUNNEL`: this one alone.
+    """
+    failing = {t: w for branch in intent.branches.values() for t, w in failing_tunnels(branch, view, now).items()}
+    return _blames(intent, _troubled(intent, view, failing), uplink_views(intent.hub, view, now))
+
+
+def _troubled(intent: Intent, view: View, failing: Mapping[TunnelId, object]) -> frozenset[TunnelId]:
+    """Dead, or failing. While the forwarder is not there nobody knows what is dead."""
+    dead = {t for t in intent.tunnels() if view.forwarder and view.liveness_of(t).state is LivenessState.DOWN}
+    return frozenset(dead | failing.keys())
+
+
+def _blames(
+    intent: Intent, troubled: frozenset[TunnelId], uplinks: Mapping[str, UplinkView]
+) -> Mapping[TunnelId, Blame]:
+    if not troubled:
+        return {}
+    tunnels = intent.tunnels()
+    out = {name for name, known in uplinks.items() if known.state is UplinkState.OUT}
+    everything = len(troubled) == len(tunnels) and len(intent.branches) > 1 and len(intent.hub.uplinks) > 1
+    if _itself(uplinks) or (everything and not _some_up(uplinks)):
+        return dict.fromkeys(troubled, Blame.HUB)
+    silent = out | _silent_uplinks(tunnels, troubled, uplinks)
+    isps = _silent_isps(tunnels, troubled)
+
+    def blame(tunnel: Tunnel) -> Blame:
+        if tunnel.hub_uplink.name in silent:
+            return Blame.HUB_UPLINK
+        return Blame.ISP if tunnel.uplink.isp in isps else Blame.TUNNEL
+
+    return {tunnel: blame(tunnels[tunnel]) for tunnel in troubled}
+
+
+def _silent_uplinks(
+    tunnels: Mapping[TunnelId, Tunnel], troubled: frozenset[TunnelId], uplinks: Mapping[str, UplinkView]
+) -> set[str]:
+    """The uplinks of the hub over which nothing goes, of whatever ISP and branch, unless external targets answer."""
+    over: dict[str, list[Tunnel]] = defaultdict(list)
+    for tunnel in tunnels.values():
+        over[tunnel.hub_uplink.name].append(tunnel)
+    return {
+        name
+        for name, these in over.items()
+        if all(tunnel.id in troubled for tunnel in these)
+        and len({tunnel.id.branch for tunnel in these}) > 1
+        and len({tunnel.uplink.isp for tunnel in these}) > 1
+        and not (name in uplinks and uplinks[name].state is UplinkState.UP)
+    }
+
+
+def _silent_isps(tunnels: Mapping[TunnelId, Tunnel], troubled: frozenset[TunnelId]) -> set[str]:
+    """The ISPs that trouble more than half of their branches, and two at least."""
+    branches: dict[str, set[str]] = defaultdict(set)
+    hit: dict[str, set[str]] = defaultdict(set)
+    for tunnel in tunnels.values():
+        branches[tunnel.uplink.isp].add(tunnel.id.branch)
+        if tunnel.id in troubled:
+            hit[tunnel.uplink.isp].add(tunnel.id.branch)
+    return {isp for isp, these in hit.items() if len(these) > 1 and 2 * len(these) > len(branches[isp])}
+
+
+def _itself(uplinks: Mapping[str, UplinkView]) -> bool:
+    """Whether all uplinks are out at once: not likely two ISPs, but what they have in common."""
+    return len(uplinks) > 1 and all(known.state is UplinkState.OUT for known in uplinks.values())
+
+
+def _some_up(uplinks: Mapping[str, UplinkView]) -> bool:
+    return any(known.state is UplinkState.UP for known in uplinks.values())
+
+
+def _uplink_faults(intent: Intent, uplinks: Mapping[str, UplinkView]) -> Iterator[CheckFault]:
+    out = [known for known in uplinks.values() if known.state is UplinkState.OUT]
+    if _itself(uplinks):
+        names = " and ".join(known.uplink.name for known in out)
+        yield CheckFault(
+            f"hub:{intent.hub.name}",
+            Blame.HUB,
+            max(known.since for known in out),
+            f"hub: no external target answers by any uplink of the hub ({names}): rather the hub itself than all ISPs",
+            "look at the hub's own routes and firewall, and at the power and cables that its uplinks share",
+        )
+        return
+    for known in out:
+        uplink = known.uplink
+        count = f"{len(known.failing)} of {len(uplink.targets)}"
+        yield CheckFault(
+            f"uplink:{uplink.name}",
+            Blame.HUB_UPLINK,
+            known.since,
+            f"hub uplink: uplink {uplink.name} of the hub: {count} external targets do not answer",
+            f"look at {uplink.interface}, then call {uplink.isp}; the branches' tunnels are judged by themselves",
+        )
+
+
+def _isp_faults(intent: Intent, view: View, blamed: Mapping[TunnelId, Blame], now: Instant) -> Iterator[CheckFault]:
+    tunnels = intent.tunnels()
+    isps = {tunnels[tunnel].uplink.isp for tunnel, blame in blamed.items() if blame is Blame.ISP}
+    for isp in sorted(isps):
+        total = {tunnel.id.branch for tunnel in tunnels.values() if tunnel.uplink.isp == isp}
+        hit = [t for t, blame in blamed.items() if blame is Blame.ISP and tunnels[t].uplink.isp == isp]
+        yield CheckFault(
+            f"isp:{isp}",
+            Blame.ISP,
+            min(_trouble_since(tunnel, view, now) for tunnel in hit),
+            f"isp: {isp}: {len({t.branch for t in hit})} of the {len(total)} branches with it have trouble on it at "
+            "once: the ISP, not their tunnels",
+            f"call {isp}; nothing is to be done at the branches",
+        )
+
+
+def _tunnel_faults(
+    view: View, blamed: Mapping[TunnelId, Blame], failing: Mapping[TunnelId, tuple[str, ...]], now: Instant
+) -> Iterator[CheckFault]:
+    for tunnel, words in sorted(failing.items()):
+        if blamed.get(tunnel) is Blame.TUNNEL:
+            text = f"tunnel: {tunnel}: {'; '.join(words)}: the tunnel, not the target"
+            mend = "look at the routes and the firewall of the branch's router for this tunnel, and at its MTU"
+            yield CheckFault(f"tunnel:{tunnel}", Blame.TUNNEL, _trouble_since(tunnel, view, now), text, mend)
+
+
+def _trouble_since(tunnel: TunnelId, view: View, now: Instant) -> Instant:
+    if view.liveness_of(tunnel).state is LivenessState.DOWN:
+        return view.liveness_of(tunnel).since
+    since = (k.since for key, k in view.targets.items() if key.tunnel_id == tunnel and k.standing is Standing.FAILING)
+    return min(since, default=now)
+
+
+def _target_faults(branch: Branch, view: View, now: Instant) -> Iterator[CheckFault]:
+    for known in branch_checks(branch, view, now):
+        if known.fails_everywhere:
+            newest = max(known.failing.values(), key=lambda each: each.since)
+            yield CheckFault(
+                f"target:{branch.name}/{known.check.name}",
+                Blame.TARGET,
+                newest.since,
+                f"target: {_of(branch, known)} {complaint(known.check, newest)} {_by(known)}",
+                "look at the target, and at the network behind the branch's router",
+            )
+
+
+def _of(branch: Branch, known: BranchCheck) -> str:
+    head, _, question = subject(known.check).partition(" (")
+    return f"{head} of {branch.name}" + (f" ({question}" if question else "")
+
+
+def _by(known: BranchCheck) -> str:
+    names = sorted(known.failing)
+    if known.check.via is Via.ACTIVE:
+        return "by the tunnel in use, which lives"
+    if len(names) + len(known.unknown) == 1:
+        return f"by {names[0]}, the only tunnel that lives: the target, or that tunnel"
+    if known.unknown:
+        return f"by {', '.join(names)} (not known by {', '.join(sorted(known.unknown))})"
+    return "by any tunnel: the target, not a tunnel"
+
+
+def _dead_targets(uplinks: Mapping[str, UplinkView], now: Instant) -> Iterator[CheckFault]:
+    """External targets that have long been silent where others answer: each once, whatever uplinks ask it."""
+    silent: dict[str, dict[str, Instant]] = defaultdict(dict)
+    for known in uplinks.values():
+        for name, each in known.failing.items() if known.state is UplinkState.UP else ():
+            if now - each.since >= DEAD_AFTER.total_seconds():
+                silent[name][known.uplink.name] = each.since
+    for name, by in sorted(silent.items()):
+        yield CheckFault(
+            f"target:hub/{name}",
+            Blame.TARGET,
+            min(by.values()),
+            f"target: external target {name} does not answer by {', '.join(sorted(by))}, while others do: the target, "
+            "not an uplink; it changes nothing",
+            "write another one in its place in network.yaml",
+        )
+
+
+def _not_asked(intent: Intent, view: View, now: Instant) -> Iterator[CheckFault]:
+    """What cannot be asked, each reason once: a thousand checks may have the same."""
+    reasons: dict[tuple[str, str], list[tuple[CheckKey, CheckView]]] = defaultdict(list)
+    for key in sorted(all_keys(intent)):
+        known = view.targets.get(key, NOT_ASKED)
+        asked_in_vain = known.last is Outcome.UNKNOWN and known.run >= known.timing.fall
+        if asked_in_vain and standing_of(known, now) is Standing.UNKNOWN:
+            reasons[known.text, known.mend].append((key, known))
+    for (text, mend), which in reasons.items():
+        names = [f"{key.place}/{key.check}{f' by {key.tunnel}' if key.tunnel else ''}" for key, _ in which]
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        yield CheckFault(
+            f"check:{names[0]}",
+            Blame.CHECK,
+            min(known.since for _, known in which),
+            f"check: {', '.join(names[:_NAMED])}{more}: not known: {text}",
+            mend,
+        )
