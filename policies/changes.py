@@ -8,9 +8,11 @@ from datetime import timedelta
 
 from policies.model.intent import Branch, Hub, LivenessTimers, Tunnel
 from policies.model.policy import Policy
+from policies.model.targets import Check, DnsQuery, HttpGet, Ping, Run, TcpConnect, Via
 from policies.policy_words import limit_facts, policy_facts, rule_names
 
 _SIGNED_BY = "session password"
+_SORTS = {Ping: "icmp", TcpConnect: "tcp", HttpGet: "http", DnsQuery: "dns", Run: "runs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,9 @@ def _hub(hub: Hub) -> dict[str, str]:
     facts |= {f"between branches {prefix}": "announced" for prefix in hub.between_branches}
     for name, uplink in hub.uplinks.items():
         facts[f"uplink {name}"] = _words(uplink.isp, uplink.interface, uplink.endpoint)
+        if uplink.targets:
+            names = ", ".join(check.name for check in uplink.targets)
+            facts[f"uplink {name}: targets"] = f"{names}; out when {uplink.quorum} are silent"
     return facts
 
 
@@ -76,6 +81,7 @@ def _branch(branch: Branch, described: Container[str]) -> dict[str, str]:
         "router": branch.router.value if branch.router is not None else "not said",
     }
     facts |= {f"prefix {prefix}": "forwarded" for prefix in branch.prefixes}
+    facts |= {f"{_sort(check)} {check.name}": _asked(check) for check in branch.targets}
     for tunnel in branch.tunnels:
         name = tunnel.id.name
         facts[f"tunnel {name}"] = f"over {tunnel.uplink.name} to {tunnel.hub_uplink.name}"
@@ -105,6 +111,18 @@ def _tunnel(tunnel: Tunnel) -> dict[str, str]:
     facts["late packets"] = "confirmed" if tunnel.liveness.confirm else "waited for"
     facts["echo beside BFD"] = "yes" if tunnel.liveness.echo else "no"
     return facts
+
+
+def _sort(check: Check) -> str:
+    return "check" if isinstance(check.question, Run) else "target"
+
+
+def _asked(check: Check) -> str:
+    timing, question = check.timing, check.question
+    expect = f", expect {question.expect}" if isinstance(question, HttpGet) else ""
+    every = f"every {timing.interval.total_seconds():g} s for {timing.timeout.total_seconds():g} s at most"
+    by = "each tunnel" if check.via is Via.EACH else "the tunnel in use"
+    return f"{_SORTS[type(question)]} {question}{expect} {every}, fall {timing.fall}, rise {timing.rise}, by {by}"
 
 
 def _timers(timers: LivenessTimers) -> str:

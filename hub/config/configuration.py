@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from hub.config.checks import missing_programs
 from hub.config.load import load
 from hub.config.problems import Problem, has_errors, in_order
 from hub.config.resolve import resolve, survey
@@ -36,5 +37,6 @@ def read(directory: Path, *, secrets: Path | None = None, origin: Path | None = 
     intent, found = resolve(looked)
     passwords = list(misplaced_passwords(looked, origin or directory))
     passwords += unsafe_passwords(looked, secrets) if secrets else []
-    problems = in_order([*found, *passwords]) if passwords else found
+    beside = [*passwords, *missing_programs(looked, origin or directory)]
+    problems = in_order([*found, *beside]) if beside else found
     return Configuration(directory, None if has_errors(passwords) else intent, problems, sources.files)

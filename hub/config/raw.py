@@ -11,6 +11,7 @@ from hub.config.fields import (
     Number, PasswordFile, Pool, PoolIPv6, Port, Ports, Prefix, Process, Profile, Router, Section, Text, Transport, Truth,
 )
 from hub.config.policy.written import POLICY_SECTIONS, PolicyKeys, RawHealth, RawLimits, RawPolicy
+from hub.config.targets import Host, Quorum, RawCheck, RawDns, RawTarget
 
 
 class RawTimers(Section):
@@ -76,6 +77,8 @@ class RawHubUplink(Section):
     isp: Name
     interface: Interface | None = None
     endpoint: Endpoint | None = None
+    targets: tuple[Host, ...] = ()
+    quorum: Quorum | None = None
 
 
 class RawHub(Section):
@@ -166,6 +169,8 @@ class RawBranch(PolicyKeys):
     liveness: LivenessOrProfile | None = None
     uplinks: dict[Name, RawUplink] = Field(min_length=1)
     tunnels: dict[Name, RawTunnel] = {}
+    targets: dict[Name, RawTarget] = {}
+    checks: dict[Name, RawCheck] = {}
 
 
 class RawAllocation(Section):
@@ -193,6 +198,9 @@ SECTIONS: dict[type[BaseModel], dict[tuple[str, ...], type[Section]]] = {
         (): RawBranch,
         ("uplinks", "*"): RawUplink,
         ("tunnels", "*"): RawTunnel,
+        ("targets", "*"): RawTarget,
+        ("targets", "*", "dns"): RawDns,
+        ("checks", "*"): RawCheck,
         ("session",): RawSession,
         ("router",): RawRouter,
         ("liveness",): RawLiveness,

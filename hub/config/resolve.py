@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from hub.config.allocate import Allocation, settled
 from hub.config.capacity import too_many_packets
+from hub.config.checks import branch_targets, target_problems, uplink_problems, uplink_targets
 from hub.config.claims import claims, contradictions, missing_pool, taken_twice
 from hub.config.drafts import BranchDraft, TunnelDraft, draft_branch
 from hub.config.identity import identity_problems, misspelt_isps, timezone_problem
@@ -49,6 +50,7 @@ def survey(sources: Sources) -> Survey:
     for name, parsed in sources.branches.items():
         draft, wrong = draft_branch(name, parsed, versions)
         problems += wrong
+        problems += target_problems(draft)
         branches.append(draft)
     policies = Policies(sources.policies, sources.policy_names)
     chosen = policies_of(branches, sources.network, policies)
@@ -59,6 +61,7 @@ def survey(sources: Sources) -> Survey:
     problems += taken_twice(looked)
     if hub is not None:
         problems += identity_problems(hub.raw, hub.document, hub.at, branches)
+        problems += uplink_problems(hub)
         problems += misspelt_isps(branches, hub.raw)
         problems += _unknown_ends(looked, hub)
         problems += missing_pool(looked)
@@ -186,7 +189,7 @@ def _hub_warnings(hub: HubDraft) -> Iterator[Problem]:
 
 def _intent(looked: Survey, network: RawNetwork, hub: HubDraft, has: Mapping[TunnelId, Allocation]) -> Intent:
     uplinks = {
-        name: HubUplink(name=name, isp=raw.isp, interface=raw.interface, endpoint=raw.endpoint)
+        name: HubUplink(name, raw.isp, raw.interface, raw.endpoint, *uplink_targets(raw))
         for name, raw in hub.raw.uplinks.items()
     }
 
@@ -231,6 +234,7 @@ def _branch(
         session=resolve_session(raw, hub),
         router=RouterKind(raw.router.kind) if raw.router else None,
         mode=Mode(raw.mode or network.mode),
+        targets=branch_targets(draft),
     )
 
 

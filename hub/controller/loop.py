@@ -26,6 +26,7 @@ from policies.faults import faults
 from policies.model.clock import Instant, Now
 from policies.model.events import (
     Adjusted,
+    ChecksTaken,
     ClassChanged,
     ClassGone,
     Event,
@@ -233,6 +234,8 @@ class Loop:
                 return set()
             case PathAnswered():
                 return {event.branch} if self._is_watched(event.branch) else set()
+            case ChecksTaken():
+                return set()  # a matter of many seconds: looking at everything again once a second is enough
             case _:
                 return {event.tunnel.branch}
 
