@@ -16,6 +16,8 @@ from hub.cli.screen import Parts
 
 Report = Mapping[str, Any]
 
+_UPLINK_WORDS = {"up": "up", "out": "OUT", "unknown": "not known"}
+
 
 def status_view(report: Report, lab: str | None = None) -> RenderableType:
     """The screen for a controller's report, or for what the forwarder alone knows; `lab` is the lab that it is of."""
@@ -43,7 +45,13 @@ def _headline(report: Report) -> str:
     if down:
         named = ", ".join(down[:4]) + (f" and {len(down) - 4} more" if len(down) > 4 else "")
         text += f" · {len(down)} down: {named}"
-    return text
+    return text + _uplinks(report.get("uplinks", ()))
+
+
+def _uplinks(uplinks: Iterable[Report]) -> str:
+    """` · hub telkom up, biznet up`: those that external targets tell of."""
+    known = [f"{uplink['uplink']} {_UPLINK_WORDS[uplink['is']]}" for uplink in uplinks if uplink["is"] is not None]
+    return f" · hub {', '.join(known)}" if known else ""
 
 
 def _table(branches: Iterable[Report]) -> Table:

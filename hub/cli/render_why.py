@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -41,6 +41,8 @@ def why_view(report: Report) -> Tree:
             tree.add(_line("refuses", f"{routes} by {tunnel['tunnel']}: {reason}"))
     if not report["hears"]:
         tree.add(_line("hears", "nothing yet"))
+    for target in report.get("targets", ()):
+        tree.add(_line("targets" if not target["custom"] else "checks", _target(target)))
     for forwarding in report["kernel"]:
         tree.add(_line("kernel", _kernel(forwarding, report)))
     tree.add(_line("next", _next(report)))
@@ -119,6 +121,30 @@ def _by(one: Report) -> str:
         return str(one["tunnel"])
     since = f" {ago(one['held_since']['ago'])}" if one["held_since"] is not None else ""
     return f"{one['tunnel']} held{since}"
+
+
+def _target(target: Report) -> str:
+    """`erp 10.1.0.10:443 ok 12 ms by fiber, wireless`; where the tunnels differ, each of its own."""
+    by: dict[str, list[Report]] = {}
+    for way in target["by"]:
+        by.setdefault(_found(way), []).append(way)
+    said = "; ".join(f"{_timed(ways)}{_ways(ways)}" for ways in by.values())
+    return f"{target['name']} {target['asks']} {said}"
+
+
+def _found(way: Report) -> str:
+    because = f" ({way['text']})" if way["text"] and (way["is"] != "ok" or way["rtt_ms"] is None) else ""
+    return f"{way['is']}{because}"
+
+
+def _timed(ways: Sequence[Report]) -> str:
+    fastest = min((way["rtt_ms"] for way in ways if way["rtt_ms"] is not None), default=None)
+    return _found(ways[0]) if fastest is None else f"{ways[0]['is']} {round_trip(fastest)}"
+
+
+def _ways(ways: Sequence[Report]) -> str:
+    names = ", ".join(way["tunnel"] for way in ways if way["tunnel"] is not None)
+    return f" by {names}" if names else ""
 
 
 def _kernel(forwarding: Report, report: Report) -> str:

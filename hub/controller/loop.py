@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 from hub.controller.record import Record
 from hub.controller.report import Surroundings, branch_report, network_report
 from hub.controller.stalls import TICK_SECONDS, Stalls
+from hub.controller.troubles import Troubles
 from hub.controller.wording import sentence, speaker_mend
 from policies.decide import NO_MOVES, BranchDecision, combine, decide_branch
 from policies.faults import faults
@@ -51,6 +52,7 @@ from policies.overrides.schedule import drained_by
 if TYPE_CHECKING:
     from hub.bgp.speakers import Speakers
     from hub.controller.forwarder import ForwarderLink
+    from hub.observe.observer import Observer
 
 LOOK_AGAIN_SECONDS = 1.0
 """Everything is decided again this often, whatever happens: the state is what counts, not the event."""
@@ -77,15 +79,19 @@ class Loop:
         self.overrides = NO_OVERRIDES
         self._speaker: Speakers | None = None
         self._forwarder: ForwarderLink | None = None
+        self._observer: Observer | None = None
+        self._troubles = Troubles()
 
-    def attach(self, speaker: Speakers, forwarder: ForwarderLink) -> None:
-        """The two adapters that the decisions go to."""
-        self._speaker, self._forwarder = speaker, forwarder
+    def attach(self, speaker: Speakers, forwarder: ForwarderLink, observer: Observer | None = None) -> None:
+        """The two adapters that the decisions go to, and the one that asks targets."""
+        self._speaker, self._forwarder, self._observer = speaker, forwarder, observer
 
     def take(self, event: Event) -> None:
         """An event of an adapter. Decided at the end of the batch that it came in."""
         before = self._view
         self._view = observe(before, event)
+        if isinstance(event, ChecksTaken):
+            return  # a matter of many seconds: everything is looked at again once a second
         if not _changes_nothing(before, event):
             self._untold.append(event)
         self._dirty |= self._concerned(event)
@@ -104,9 +110,21 @@ class Loop:
                 look_again = time.monotonic() + LOOK_AGAIN_SECONDS
                 self._dirty |= set(self._intent.branches)
                 self._decide()
+                self._look_for_troubles()
                 if self._forwarder is not None:
                     self._forwarder.refresh()
             await asyncio.sleep(TICK_SECONDS)
+
+    def _look_for_troubles(self) -> None:
+        """What targets say. Should judging them fail, that is said, and nothing else waits for it."""
+        try:
+            for text in self._troubles.look(self._intent, self._view, self._stalls.now()):
+                self._record.say(text)
+        except Exception as error:  # noqa: BLE001 - only what is told of targets may fail with this
+            text = f"judging targets failed: {type(error).__name__}: {error}"
+            self.problems["targets"] = (text, "a fault of Pointsman: please report it")
+        else:
+            self.problems.pop("targets", None)
 
     def reconfigure(self, intent: Intent) -> None:
         """Decide by this configuration from now on."""
@@ -117,6 +135,8 @@ class Loop:
         self._closed = {tunnel: since for tunnel, since in self._closed.items() if tunnel in tunnels}
         if self._forwarder is not None:
             self._forwarder.reconfigure(intent)
+        if self._observer is not None:
+            self._observer.reconfigure(intent)
         self._dirty = set(intent.branches)
         self._decide()
 
@@ -235,7 +255,7 @@ class Loop:
             case PathAnswered():
                 return {event.branch} if self._is_watched(event.branch) else set()
             case ChecksTaken():
-                return set()  # a matter of many seconds: looking at everything again once a second is enough
+                return set()
             case _:
                 return {event.tunnel.branch}
 
@@ -246,7 +266,7 @@ class Loop:
     def _around(self) -> Surroundings:
         link, speaker = self._forwarder, self._speaker
         counters = dict(self._record.counters)
-        problems = dict(self.problems)
+        problems = self.problems | self._troubles.problems
         if link is not None:
             counters |= link.counters | {f"forwarder: {k}": v for k, v in link.forwarder_counters.items()}
             problems |= link.problems

@@ -28,6 +28,7 @@ from hub.controller.neighbors import Neighbors
 from hub.controller.record import Record
 from hub.controller.server import ControlServer
 from hub.lab_overrides import Overrides, add_arguments, from_options, overridden
+from hub.observe.observer import Observer
 from hub.overrides.asks import OverrideAsks
 from hub.overrides.keeper import OverridesKeeper
 from policies.model.intent import Intent
@@ -152,12 +153,14 @@ async def _serve(places: Places, change: Transition, overrides: Overrides) -> No
                                        +--> Loop --+
     exabgp-1.sock  <-> Speakers -------+           +-- Record -> standard error
     exabgp-2.sock ...  <-+     +-- OverridesKeeper <-> controller.db
+    targets <--------> Observer (only events)
     """
     record, intent = Record(), change.interim
     loop = Loop(intent, record, str(places.config))
     speakers = Speakers(intent, places.relay_socket, loop.take, time.monotonic)
     forwarder = ForwarderLink(places.forwarder_socket, intent, loop.take, time.monotonic)
-    loop.attach(speakers, forwarder)
+    observer = Observer(intent, places.config, loop.take)
+    loop.attach(speakers, forwarder, observer)
     neighbors = Neighbors(speakers, Site(places), loop, intent, record.say)
     read_copy = read_of(places, overrides)
     changing = Changing(places.config, places.state, read_copy, loop, neighbors, record, change)
@@ -180,6 +183,7 @@ async def _serve(places: Places, change: Transition, overrides: Overrides) -> No
                 speakers,
                 neighbors,
                 changing,
+                observer,
                 loop,
             )
         ]

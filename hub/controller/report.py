@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from hub.controller.target_report import targets_report, uplinks_report
 from hub.overrides.report import branch_overrides, drained_report
 from policies.forwarding import carrying, tunnels_by_prefix
 from policies.model.clock import Instant, Now
@@ -52,6 +53,7 @@ def network_report(
         "up_for": round(now.monotonic - around.started, 1),
         "forwarder": view.forwarder,
         "speaker": view.speakers >= set(intent.processes()),
+        "uplinks": uplinks_report(intent, view, now.monotonic),
         "branches": [
             branch_report(branch, view, verdicts.get(name), around, now) for name, branch in intent.branches.items()
         ],
@@ -93,6 +95,7 @@ def branch_report(branch: Branch, view: View, verdict: Verdict | None, around: S
         "tunnels": [_tunnel_report(tunnel, view, verdict, around, now) for tunnel in standing_order(branch)],
         "uses": {"tunnel": uses.tunnel.name, "seen": _moment(uses.at, now)} if uses is not None and reachable else None,
         "hears": _hears(branch, view, now),
+        "targets": targets_report(branch, view, now.monotonic),
         "kernel": [
             {
                 "class": c.name,

@@ -1,0 +1,64 @@
+"""What is known of targets, checks and uplinks of the hub, as plain data for `status` and `why`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from policies.model.clock import Instant
+from policies.model.intent import Branch, Intent
+from policies.model.targets import NOT_ASKED, Check, CheckView, Run, Standing
+from policies.model.view import View
+from policies.targets import keys_of, standing_of
+from policies.uplinks import UplinkView, uplink_views
+
+Report = dict[str, Any]
+_OVER_ALL = (Standing.OK, Standing.FAILING, Standing.UNKNOWN)
+
+
+def targets_report(branch: Branch, view: View, now: Instant) -> list[Report]:
+    """Each target and custom check of a branch, by each way in which it is asked."""
+    return [_target(branch, check, view, now) for check in branch.targets]
+
+
+def _target(branch: Branch, check: Check, view: View, now: Instant) -> Report:
+    keys = keys_of(branch.name, check, (tunnel.id.name for tunnel in branch.tunnels))
+    by = [_way(key.tunnel, view.targets.get(key, NOT_ASKED), now) for key in keys]
+    standings = {way["is"] for way in by}
+    return {
+        "name": check.name,
+        "asks": str(check.question),
+        "custom": isinstance(check.question, Run),
+        # As soon as it answers by one way it is there; what a tunnel keeps from it is that way's.
+        "is": next((each.value for each in _OVER_ALL if each.value in standings), Standing.UNKNOWN.value),
+        "by": by,
+    }
+
+
+def _way(tunnel: str, known: CheckView, now: Instant) -> Report:
+    answers = known.standing is Standing.OK and known.round_trip is not None
+    return {
+        "tunnel": tunnel or None,
+        "is": standing_of(known, now).value,
+        "rtt_ms": round(known.round_trip * 1000, 1) if answers and known.round_trip is not None else None,
+        "text": known.text,
+        "ago": round(now - known.at, 1) if known.at else None,
+    }
+
+
+def uplinks_report(intent: Intent, view: View, now: Instant) -> list[Report]:
+    """The uplinks of the hub; `is` is null for those without external targets, of which nothing is known."""
+    known: Mapping[str, UplinkView] = uplink_views(intent.hub, view, now)
+    return [
+        {
+            "uplink": name,
+            "isp": uplink.isp,
+            "interface": uplink.interface,
+            "is": known[name].state.value if name in known else None,
+            "answering": sorted(known[name].answering) if name in known else [],
+            "failing": sorted(known[name].failing) if name in known else [],
+            "targets": [check.name for check in uplink.targets],
+            "quorum": uplink.quorum,
+        }
+        for name, uplink in intent.hub.uplinks.items()
+    ]

@@ -1,0 +1,1 @@
+"""What the controller observes beyond its tunnels: targets are asked and custom checks run; each only emits events."""
