@@ -145,7 +145,8 @@ def _uplink_faults(intent: Intent, uplinks: Mapping[str, UplinkView]) -> Iterato
             Blame.HUB_UPLINK,
             known.since,
             f"hub uplink: uplink {uplink.name} of the hub: {count} external targets do not answer",
-            f"look at {uplink.interface}, then call {uplink.isp}; the branches' tunnels are judged by themselves",
+            f"look at {uplink.interface} (ip route get {uplink.targets[0].name} oif {uplink.interface}), then "
+            f"call {uplink.isp}; the branches' tunnels are judged by themselves",
         )
 
 

@@ -109,6 +109,9 @@ def _kind_problems(branch: BranchDraft, name: str, target: RawTarget) -> Iterato
         text = f"target {name}: {address} lies in no prefix of {branch.name}: its tunnels do not carry it"
         within = ", ".join(str(prefix) for prefix in branch.raw.prefixes[:3])
         yield error(document.place(*at, kind), text, f"write an address inside {within}")
+    if address is not None and address.version == 6 and target.via == Via.EACH.value:
+        text = "via: each is of IPv4: the kernel sends IPv6 only into the tunnel in use"
+        yield error(document.place(*at, "via"), text, "leave it out for active")
 
 
 def _timing_problems(document: Document, at: At, raw: RawTiming) -> Iterator[Problem]:
@@ -135,7 +138,8 @@ def _quorum_problems(hub: HubDraft, at: At, uplink: RawHubUplink) -> Iterator[Pr
 
 
 def _target(name: str, raw: RawTarget) -> Check:
-    return Check(name, _question(raw), _timing(raw), Via(raw.via or "each"))
+    of_ipv6 = raw.address is not None and raw.address.version == 6
+    return Check(name, _question(raw), _timing(raw), Via(raw.via or ("active" if of_ipv6 else "each")))
 
 
 def _question(raw: RawTarget) -> Question:

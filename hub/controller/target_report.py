@@ -23,24 +23,26 @@ def targets_report(branch: Branch, view: View, now: Instant) -> list[Report]:
 
 def _target(branch: Branch, check: Check, view: View, now: Instant) -> Report:
     keys = keys_of(branch.name, check, (tunnel.id.name for tunnel in branch.tunnels))
-    by = [_way(key.tunnel, view.targets.get(key, NOT_ASKED), now) for key in keys]
+    custom = isinstance(check.question, Run)
+    by = [_way(key.tunnel, view.targets.get(key, NOT_ASKED), now, custom=custom) for key in keys]
     standings = {way["is"] for way in by}
     return {
         "name": check.name,
         "asks": str(check.question),
-        "custom": isinstance(check.question, Run),
+        "custom": custom,
         # As soon as it answers by one way it is there; what a tunnel keeps from it is that way's.
         "is": next((each.value for each in _OVER_ALL if each.value in standings), Standing.UNKNOWN.value),
         "by": by,
     }
 
 
-def _way(tunnel: str, known: CheckView, now: Instant) -> Report:
-    answers = known.standing is Standing.OK and known.round_trip is not None
+def _way(tunnel: str, known: CheckView, now: Instant, *, custom: bool) -> Report:
+    # How long a check of one's own runs says nothing of the network.
+    round_trip = known.round_trip if known.standing is Standing.OK and not custom else None
     return {
         "tunnel": tunnel or None,
         "is": standing_of(known, now).value,
-        "rtt_ms": round(known.round_trip * 1000, 1) if answers and known.round_trip is not None else None,
+        "rtt_ms": round(round_trip * 1000, 1) if round_trip is not None else None,
         "text": known.text,
         "ago": round(now - known.at, 1) if known.at else None,
     }

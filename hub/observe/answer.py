@@ -43,8 +43,9 @@ def failed(text: str) -> Answer:
 
 def of_error(error: OSError) -> Answer:
     """What the kernel says of a connection, as an answer: the target's trouble, or our own."""
-    text = os.strerror(error.errno).lower() if error.errno else str(error)
-    if error.errno in _OUR_OWN:
+    known = error.errno is not None and error.errno > 0
+    text = os.strerror(error.errno or 0).lower() if known else str(error)
+    if not known or error.errno in _OUR_OWN:
         return Answer(
             Outcome.UNKNOWN, text=f"it cannot be asked: {text}", mend="look at this machine, not at the target"
         )

@@ -57,7 +57,7 @@ def _of_branch(branch: Branch) -> Iterator[Asking]:
 
 def through(tunnel: Tunnel) -> Way:
     """The way into a tunnel, answered by the same one."""
-    return Way(tunnel.interface, tunnel.link.hub, tunnel.link.hub6)
+    return Way(tunnel.interface, tunnel.link.hub)
 
 
 def _context(branch: Branch, tunnel: Tunnel | None, check: Check) -> Context:

@@ -30,7 +30,7 @@ async def query(question: DnsQuery, way: Way, port: int = _PORT) -> Answer:
     sock = way.socket_to(question.server, socket.SOCK_DGRAM)
     try:
         asked = dns.message.make_query(question.name, "A")
-        await loop.sock_connect(sock, (str(question.server), port))
+        sock.connect((str(question.server), port))
         began = time.monotonic()
         await loop.sock_sendall(sock, asked.to_wire())
         while (code := response_code(asked, await loop.sock_recv(sock, _LARGEST))) is None:

@@ -81,7 +81,7 @@ class Observer:
         finally:
             await self._stop()
             self._threads.shutdown(wait=False, cancel_futures=True)
-            self._starters.shutdown(wait=False, cancel_futures=True)
+            self._starters.shutdown(wait=False)  # what was killed is still waited for there
 
     def reconfigure(self, intent: Intent) -> None:
         """Ask by this configuration from now on; what stays the same keeps its pace and its standing."""

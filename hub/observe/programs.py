@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import IO
 
@@ -29,7 +29,7 @@ LONGEST_TEXT = 200
 _UNKNOWN, _NOT_EXECUTABLE, _NOT_FOUND = 3, 126, 127
 _NICE = 10
 _MEGABYTE = 1 << 20
-_MEMORY, _FILE_SIZE = 1024 * _MEGABYTE, 64 * _MEGABYTE
+_MEMORY, _FILE_SIZE = 4096 * _MEGABYTE, 64 * _MEGABYTE
 _ROOT = Path(__file__).parents[2]
 _SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -47,11 +47,12 @@ async def run(
         CannotAskError: it cannot be started.
     """
     began = time.monotonic()
-    starting = asyncio.get_running_loop().run_in_executor(threads, _start, question, directory, environment)
+    starting = threads.submit(_start, question, directory, environment)
     try:
-        process = await asyncio.shield(starting)
+        process = await asyncio.shield(asyncio.wrap_future(starting))
     except asyncio.CancelledError:
-        starting.add_done_callback(lambda started: _end_late(started, threads))
+        if not starting.cancel():
+            starting.add_done_callback(_end_late)
         raise
     output, errors = _Output(process.stdout), _Output(process.stderr)
     try:
@@ -127,14 +128,11 @@ def _start(question: Run, directory: Path, environment: Mapping[str, str]) -> su
         raise CannotAskError(f"{path} cannot be started: {error.strerror}", f"run {path} by hand") from error
 
 
-def _end_late(starting: asyncio.Future[subprocess.Popen[bytes]], threads: Executor) -> None:
-    """It was given up while it was being started."""
+def _end_late(starting: Future[subprocess.Popen[bytes]]) -> None:
+    """It was given up while it was being started; this is done in the thread that started it."""
     if not starting.cancelled() and starting.exception() is None:
-        process = starting.result()
-        _kill(process)
-        _Output(process.stdout).finish()
-        _Output(process.stderr).finish()
-        threads.submit(process.wait)
+        with starting.result() as process:  # which waits for it and closes its pipes
+            _kill(process)
 
 
 def _narrow(process: int, timeout: float) -> None:

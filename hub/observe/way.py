@@ -29,12 +29,12 @@ _IPV6_ADDRESSES = Path("/proc/net/if_inet6")
 class Way:
     """A Way is the interface that is asked through and the source; without an interface the kernel's routes decide.
 
-    Without a source it is the interface's own address of the moment.
+    Without a source it is the interface's own address of the moment. IPv6 has none: where no route says so the kernel
+    sends no IPv6 into an interface, so that only the tunnel in use could be asked through.
     """
 
     interface: str | None = None
     source: IPv4Address | None = None
-    source6: IPv6Address | None = None
 
     def socket_to(self, address: Address, kind: int, protocol: int = 0) -> socket.socket:
         """A socket, not blocking, that sends by this way to that address.
@@ -55,13 +55,11 @@ class Way:
         return sock
 
     def _source_for(self, sock: socket.socket, interface: str) -> str:
-        version6 = sock.family == socket.AF_INET6
-        chosen = self.source6 if version6 else self.source
-        if chosen is not None:
-            return str(chosen)
+        if sock.family == socket.AF_INET:
+            return str(self.source) if self.source is not None else _ipv4_of(sock, interface)
         if self.source is not None:
-            raise CannotAskError(f"{interface} carries no IPv6", "give the branch and the hub IPv6 prefixes")
-        return _ipv6_of(interface) if version6 else _ipv4_of(sock, interface)
+            raise CannotAskError(f"IPv6 cannot be asked through {interface} separately", "write via: active")
+        return _ipv6_of(interface)
 
 
 def _bind_to_device(sock: socket.socket, interface: str) -> None:
