@@ -13,9 +13,9 @@ from datetime import timedelta
 from policies.model.clock import Instant
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Intent, Tunnel
-from policies.model.targets import NOT_ASKED, Blame, CheckKey, CheckView, Outcome, Standing, Via
+from policies.model.targets import Blame, CheckKey, CheckView, Outcome, Standing, Via
 from policies.model.view import LivenessState, View
-from policies.targets import BranchCheck, all_keys, branch_checks, complaint, failing_tunnels, standing_of, subject
+from policies.targets import BranchCheck, branch_checks, complaint, failing_tunnels, subject
 from policies.uplinks import UplinkState, UplinkView, uplink_views
 
 DEAD_AFTER = timedelta(minutes=5)
@@ -37,17 +37,17 @@ class CheckFault:
 def check_faults(intent: Intent, view: View, now: Instant) -> tuple[CheckFault, ...]:
     """All that is wrong by what was asked, the widest first."""
     uplinks = uplink_views(intent.hub, view, now)
-    failing: dict[TunnelId, tuple[str, ...]] = {}
-    for branch in intent.branches.values():
-        failing.update(failing_tunnels(branch, view, now))
+    suspects = _suspects(intent, view)
+    failing = {tunnel: words for branch in suspects for tunnel, words in failing_tunnels(branch, view, now).items()}
     blamed = _blames(intent, _troubled(intent, view, failing), uplinks)
+    since = _since(view)
     return (
         *_uplink_faults(intent, uplinks),
-        *_isp_faults(intent, view, blamed, now),
-        *_tunnel_faults(view, blamed, failing, now),
-        *(fault for branch in intent.branches.values() for fault in _target_faults(branch, view, now)),
+        *_isp_faults(intent, blamed, since, now),
+        *_tunnel_faults(blamed, failing, since, now),
+        *(fault for branch in suspects for fault in _target_faults(branch, view, now)),
         *_dead_targets(uplinks, now),
-        *_not_asked(intent, view, now),
+        *_not_asked(view),
     )
 
 
@@ -57,14 +57,22 @@ def tunnel_blames(intent: Intent, view: View, now: Instant) -> Mapping[TunnelId,
     `HUB`: the hub itself, as nothing gets through anywhere. `HUB_UPLINK`: the uplink that it goes over. `ISP`: that of
     the branch, under several branches at once. `TUNNEL`: this one alone.
     """
-    failing = {t: w for branch in intent.branches.values() for t, w in failing_tunnels(branch, view, now).items()}
+    failing = {t: w for branch in _suspects(intent, view) for t, w in failing_tunnels(branch, view, now).items()}
     return _blames(intent, _troubled(intent, view, failing), uplink_views(intent.hub, view, now))
+
+
+def _suspects(intent: Intent, view: View) -> list[Branch]:
+    """The branches of which something fails: of a thousand most often none."""
+    places = {key.place for key, known in view.targets.items() if known.standing is Standing.FAILING}
+    return [intent.branches[place] for place in sorted(places) if place in intent.branches]
 
 
 def _troubled(intent: Intent, view: View, failing: Mapping[TunnelId, object]) -> frozenset[TunnelId]:
     """Dead, or failing. While the forwarder is not there nobody knows what is dead."""
-    dead = {t for t in intent.tunnels() if view.forwarder and view.liveness_of(t).state is LivenessState.DOWN}
-    return frozenset(dead | failing.keys())
+    dead = {t for t, known in view.liveness.items() if view.forwarder and known.state is LivenessState.DOWN}
+    if not dead and not failing:
+        return frozenset()
+    return frozenset((dead | failing.keys()) & intent.tunnels().keys())
 
 
 def _blames(
@@ -150,7 +158,11 @@ def _uplink_faults(intent: Intent, uplinks: Mapping[str, UplinkView]) -> Iterato
         )
 
 
-def _isp_faults(intent: Intent, view: View, blamed: Mapping[TunnelId, Blame], now: Instant) -> Iterator[CheckFault]:
+def _isp_faults(
+    intent: Intent, blamed: Mapping[TunnelId, Blame], since: Mapping[TunnelId, Instant], now: Instant
+) -> Iterator[CheckFault]:
+    if Blame.ISP not in blamed.values():
+        return
     tunnels = intent.tunnels()
     isps = {tunnels[tunnel].uplink.isp for tunnel, blame in blamed.items() if blame is Blame.ISP}
     for isp in sorted(isps):
@@ -159,7 +171,7 @@ def _isp_faults(intent: Intent, view: View, blamed: Mapping[TunnelId, Blame], no
         yield CheckFault(
             f"isp:{isp}",
             Blame.ISP,
-            min(_trouble_since(tunnel, view, now) for tunnel in hit),
+            min(since.get(tunnel, now) for tunnel in hit),
             f"isp: {isp}: {len({t.branch for t in hit})} of the {len(total)} branches with it have trouble on it at "
             "once: the ISP, not their tunnels",
             f"call {isp}; nothing is to be done at the branches",
@@ -167,20 +179,26 @@ def _isp_faults(intent: Intent, view: View, blamed: Mapping[TunnelId, Blame], no
 
 
 def _tunnel_faults(
-    view: View, blamed: Mapping[TunnelId, Blame], failing: Mapping[TunnelId, tuple[str, ...]], now: Instant
+    blamed: Mapping[TunnelId, Blame],
+    failing: Mapping[TunnelId, tuple[str, ...]],
+    since: Mapping[TunnelId, Instant],
+    now: Instant,
 ) -> Iterator[CheckFault]:
     for tunnel, words in sorted(failing.items()):
         if blamed.get(tunnel) is Blame.TUNNEL:
             text = f"tunnel: {tunnel}: {'; '.join(words)}: the tunnel, not the target"
             mend = "look at the routes and the firewall of the branch's router for this tunnel, and at its MTU"
-            yield CheckFault(f"tunnel:{tunnel}", Blame.TUNNEL, _trouble_since(tunnel, view, now), text, mend)
+            yield CheckFault(f"tunnel:{tunnel}", Blame.TUNNEL, since.get(tunnel, now), text, mend)
 
 
-def _trouble_since(tunnel: TunnelId, view: View, now: Instant) -> Instant:
-    if view.liveness_of(tunnel).state is LivenessState.DOWN:
-        return view.liveness_of(tunnel).since
-    since = (k.since for key, k in view.targets.items() if key.tunnel_id == tunnel and k.standing is Standing.FAILING)
-    return min(since, default=now)
+def _since(view: View) -> Mapping[TunnelId, Instant]:
+    """Since when each tunnel that is in trouble is."""
+    since = {t: known.since for t, known in view.liveness.items() if known.state is LivenessState.DOWN}
+    for key, known in view.targets.items():
+        tunnel = key.tunnel_id if known.standing is Standing.FAILING else None
+        if tunnel is not None:
+            since[tunnel] = min(known.since, since.get(tunnel, known.since))
+    return since
 
 
 def _target_faults(branch: Branch, view: View, now: Instant) -> Iterator[CheckFault]:
@@ -230,14 +248,12 @@ def _dead_targets(uplinks: Mapping[str, UplinkView], now: Instant) -> Iterator[C
         )
 
 
-def _not_asked(intent: Intent, view: View, now: Instant) -> Iterator[CheckFault]:
+def _not_asked(view: View) -> Iterator[CheckFault]:
     """What cannot be asked, each reason once: a thousand checks may have the same."""
     reasons: dict[tuple[str, str], list[tuple[CheckKey, CheckView]]] = defaultdict(list)
-    for key in sorted(all_keys(intent)):
-        known = view.targets.get(key, NOT_ASKED)
-        asked_in_vain = known.last is Outcome.UNKNOWN and known.run >= known.timing.fall
-        if asked_in_vain and standing_of(known, now) is Standing.UNKNOWN:
-            reasons[known.text, known.mend].append((key, known))
+    in_vain = ((k, v) for k, v in view.targets.items() if v.last is Outcome.UNKNOWN and v.run >= v.timing.fall)
+    for key, known in sorted(in_vain, key=lambda found: found[0]):
+        reasons[known.text, known.mend].append((key, known))
     for (text, mend), which in reasons.items():
         names = [f"{key.place}/{key.check}{f' by {key.tunnel}' if key.tunnel else ''}" for key, _ in which]
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""

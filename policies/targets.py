@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from policies.model.clock import Instant
 from policies.model.events import ChecksTaken
 from policies.model.ids import TunnelId
-from policies.model.intent import Branch, Hub, HubUplink, Intent
+from policies.model.intent import Branch, Hub, HubUplink
 from policies.model.targets import NOT_ASKED, Check, CheckKey, CheckResult, CheckView, Outcome, Run, Standing, Via
 from policies.model.view import LivenessState, View
 
@@ -28,7 +28,9 @@ _AMOUNTS_TO = {
 
 def taken(view: View, event: ChecksTaken) -> Mapping[CheckKey, CheckView]:
     """What is believed of all checks after these results."""
-    targets = {key: known for key, known in view.targets.items() if key not in event.gone}
+    targets = dict(view.targets)
+    for key in event.gone:
+        targets.pop(key, None)
     for result in event.results:
         tunnel = result.key.tunnel_id
         if tunnel is not None and view.liveness_of(tunnel).state is LivenessState.DOWN:
@@ -91,13 +93,6 @@ def branch_keys(branch: Branch) -> Iterator[CheckKey]:
         yield from keys_of(branch.name, check, (tunnel.id.name for tunnel in branch.tunnels))
 
 
-def all_keys(intent: Intent) -> frozenset[CheckKey]:
-    """All askings of the network."""
-    uplinks = intent.hub.uplinks.values()
-    external = (uplink_key(intent.hub, uplink, check) for uplink in uplinks for check in uplink.targets)
-    return frozenset(external) | {key for branch in intent.branches.values() for key in branch_keys(branch)}
-
-
 @dataclass(frozen=True, slots=True)
 class BranchCheck:
     """A BranchCheck is one check of a branch, by its live tunnels: which fail, which answer, which are not known.
@@ -144,6 +139,8 @@ def _differ(fails: CheckView, answers: CheckView) -> bool:
 def failing_tunnels(branch: Branch, view: View, now: Instant) -> Mapping[TunnelId, tuple[str, ...]]:
     """What is held against each tunnel of a branch, in words for `HealthView.failing`; most often nothing."""
     words: dict[TunnelId, tuple[str, ...]] = {}
+    if not any(view.targets.get(key, NOT_ASKED).standing is Standing.FAILING for key in branch_keys(branch)):
+        return words
     for known in branch_checks(branch, view, now):
         for name in sorted(known.blamed):
             others = ", ".join(sorted(known.answering))

@@ -80,7 +80,7 @@ class Loop:
         self._speaker: Speakers | None = None
         self._forwarder: ForwarderLink | None = None
         self._observer: Observer | None = None
-        self._troubles = Troubles()
+        self.troubles = Troubles(lambda: (self._intent, self._view), record.say)
 
     def attach(self, speaker: Speakers, forwarder: ForwarderLink, observer: Observer | None = None) -> None:
         """The two adapters that the decisions go to, and the one that asks targets."""
@@ -110,21 +110,9 @@ class Loop:
                 look_again = time.monotonic() + LOOK_AGAIN_SECONDS
                 self._dirty |= set(self._intent.branches)
                 self._decide()
-                self._look_for_troubles()
                 if self._forwarder is not None:
                     self._forwarder.refresh()
             await asyncio.sleep(TICK_SECONDS)
-
-    def _look_for_troubles(self) -> None:
-        """What targets say. Should judging them fail, that is said, and nothing else waits for it."""
-        try:
-            for text in self._troubles.look(self._intent, self._view, self._stalls.now()):
-                self._record.say(text)
-        except Exception as error:  # noqa: BLE001 - only what is told of targets may fail with this
-            text = f"judging targets failed: {type(error).__name__}: {error}"
-            self.problems["targets"] = (text, "a fault of Pointsman: please report it")
-        else:
-            self.problems.pop("targets", None)
 
     def reconfigure(self, intent: Intent) -> None:
         """Decide by this configuration from now on."""
@@ -266,7 +254,7 @@ class Loop:
     def _around(self) -> Surroundings:
         link, speaker = self._forwarder, self._speaker
         counters = dict(self._record.counters)
-        problems = self.problems | self._troubles.problems
+        problems = self.problems | self.troubles.problems
         if link is not None:
             counters |= link.counters | {f"forwarder: {k}": v for k, v in link.forwarder_counters.items()}
             problems |= link.problems

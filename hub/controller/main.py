@@ -184,6 +184,7 @@ async def _serve(places: Places, change: Transition, overrides: Overrides) -> No
                 neighbors,
                 changing,
                 observer,
+                loop.troubles,
                 loop,
             )
         ]

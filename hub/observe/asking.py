@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from hub.observe.custom import Context
@@ -35,6 +35,15 @@ def askings(intent: Intent) -> dict[CheckKey, Asking]:
     for branch in intent.branches.values():
         every += _of_branch(branch)
     return {asking.key: asking for asking in every}
+
+
+def changed(
+    before: Mapping[CheckKey, Asking], intent: Intent
+) -> tuple[dict[CheckKey, Asking], frozenset[CheckKey], frozenset[CheckKey]]:
+    """Everything that is asked by this configuration; of what was before, what is not the same; and what is new."""
+    after = askings(intent)
+    gone = frozenset(key for key, asking in before.items() if after.get(key) != asking)
+    return after, gone, frozenset(key for key, asking in after.items() if key in gone or key not in before)
 
 
 def _of_hub(hub: Hub) -> Iterator[Asking]:

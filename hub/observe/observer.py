@@ -7,14 +7,14 @@ import contextlib
 import heapq
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import assert_never
 
 from hub.observe import programs
 from hub.observe.answer import Answer, CannotAskError, failed, of_error
-from hub.observe.asking import Asking, askings
+from hub.observe.asking import Asking, askings, changed
 from hub.observe.custom import to_environment
 from hub.observe.dns_query import query
 from hub.observe.http_get import get
@@ -60,6 +60,7 @@ class Observer:
         self._running: dict[CheckKey, asyncio.Task[None]] = {}
         self._results: list[CheckResult] = []
         self._telling: asyncio.TimerHandle | None = None
+        self._wanted: Intent | None = None
         self._changed = asyncio.Event()
         self._sockets = asyncio.Semaphore(AT_ONCE)
         self._requests = asyncio.Semaphore(THREADS)
@@ -74,6 +75,9 @@ class Observer:
         try:
             while True:
                 self._changed.clear()
+                if self._wanted is not None:
+                    wanted, self._wanted = self._wanted, None
+                    await self._take_over(wanted)
                 self._start_due()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._until_next()):
@@ -84,9 +88,13 @@ class Observer:
             self._starters.shutdown(wait=False)  # what was killed is still waited for there
 
     def reconfigure(self, intent: Intent) -> None:
-        """Ask by this configuration from now on; what stays the same keeps its pace and its standing."""
-        before, self._askings = self._askings, askings(intent)
-        gone = frozenset(key for key, asking in before.items() if self._askings.get(key) != asking)
+        """Ask by this configuration soon; what stays the same keeps its pace and its standing."""
+        self._wanted = intent
+        self._changed.set()
+
+    async def _take_over(self, intent: Intent) -> None:
+        """What is asked is worked out in a thread: thousands of things take longer than the loop may be held."""
+        self._askings, gone, fresh = await asyncio.to_thread(changed, self._askings, intent)
         for key in gone:
             self._planned.pop(key, None)
             if (task := self._running.pop(key, None)) is not None:
@@ -94,12 +102,12 @@ class Observer:
         self._results = [result for result in self._results if result.key not in gone]
         if gone:
             self._take(ChecksTaken(gone=gone))
-        self._plan({key: asking for key, asking in self._askings.items() if before.get(key) != asking})
-        self._changed.set()
+        self._plan(fresh)
 
-    def _plan(self, fresh: dict[CheckKey, Asking]) -> None:
+    def _plan(self, fresh: Iterable[CheckKey]) -> None:
         now = self._clock()
-        for key, asking in fresh.items():
+        for key in fresh:
+            asking = self._askings[key]
             spread = min(asking.check.timing.interval.total_seconds(), FIRST_SECONDS)
             self._set_due(key, now + asking.phase * spread)
 

@@ -133,6 +133,7 @@ def test_what_changes_is_forgotten_and_asked_anew_and_what_stays_is_not(tmp_path
         async with observing(before, tmp_path) as (observer, heard):
             await until(lambda: all(heard.outcomes(name) for name in ("same", "moved", "gone")))
             observer.reconfigure(network(asks("same", listening), asks("moved", REFUSED)))
+            await until(lambda: any(event.gone for event in heard.events))
             marks = [event for event in heard.events if event.gone]
             assert [event.gone for event in marks] == [
                 frozenset({CheckKey("bandung", "moved"), CheckKey("bandung", "gone")})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from dataclasses import replace
@@ -12,11 +13,13 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from small_network import HUB, a_branch, a_network
+from waiting import until
 
 from hub.cli.render_status import status_view
 from hub.cli.render_why import why_view
 from hub.controller.report import Surroundings, branch_report, network_report
 from hub.controller.troubles import Troubles
+from policies.blame import check_faults
 from policies.decide import decide
 from policies.model.clock import Instant, Now
 from policies.model.events import ChecksTaken
@@ -112,11 +115,28 @@ def test_the_report_has_the_uplinks_targets() -> None:
 
 
 def test_a_trouble_is_told_when_it_begins_and_when_it_is_over() -> None:
-    troubles, out = Troubles(), view_of(telkom=FAILS)
+    said: list[str] = []
+    troubles = Troubles(lambda: (INTENT, View()), said.append)
     text = "hub uplink: uplink telkom of the hub: 3 of 3 external targets do not answer"
-    assert list(troubles.look(INTENT, View(), NOW.monotonic)) == []
-    assert list(troubles.look(INTENT, out, NOW.monotonic)) == [text]
-    assert list(troubles.look(INTENT, out, NOW.monotonic)) == []
+    for view in (View(), view_of(telkom=FAILS), view_of(telkom=FAILS)):
+        troubles.take(check_faults(INTENT, view, NOW.monotonic))
+    assert said == [text]
     assert troubles.problems["uplink:telkom"][0] == text
-    assert list(troubles.look(INTENT, view_of(telkom=OK), NOW.monotonic)) == [f"over: {text}"]
+    troubles.take(check_faults(INTENT, view_of(telkom=OK), NOW.monotonic))
+    assert said == [text, f"over: {text}"]
     assert troubles.problems == {}
+
+
+def test_should_judging_fail_that_is_said_and_judging_goes_on() -> None:
+    said: list[str] = []
+    believed: list[Any] = [(INTENT, view_of(telkom=FAILS)), (None, None)]
+
+    async def look() -> None:
+        troubles = Troubles(lambda: believed[-1], said.append)
+        running = asyncio.create_task(troubles.run())
+        await until(lambda: "targets" in troubles.problems)
+        believed.pop()
+        await until(lambda: not troubles.problems)
+        running.cancel()
+
+    asyncio.run(look())
