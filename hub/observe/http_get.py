@@ -36,7 +36,9 @@ async def get(question: HttpGet, way: Way, timeout: float, threads: Executor) ->
     except http.client.HTTPException as error:
         return failed(f"answers, but not in HTTP ({type(error).__name__})")
     finally:
-        if not future.done():
+        if future.cancelled():
+            sock.close()  # its thread has never begun
+        elif not future.done():
             # The thread closes it; waiting for one byte after the other it would sit there for ever.
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
