@@ -222,7 +222,7 @@ def _of(branch: Branch, known: BranchCheck) -> str:
 def _by(known: BranchCheck) -> str:
     names = sorted(known.failing)
     if known.check.via is Via.ACTIVE:
-        return "by the tunnel in use, which lives"
+        return "by the tunnel in use"
     if len(names) + len(known.unknown) == 1:
         return f"by {names[0]}, the only tunnel that lives: the target, or that tunnel"
     if known.unknown:
@@ -258,7 +258,7 @@ def _not_asked(view: View) -> Iterator[CheckFault]:
         names = [f"{key.place}/{key.check}{f' by {key.tunnel}' if key.tunnel else ''}" for key, _ in which]
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         yield CheckFault(
-            f"check:{names[0]}",
+            f"check:{text}",
             Blame.CHECK,
             min(known.since for _, known in which),
             f"check: {', '.join(names[:_NAMED])}{more}: not known: {text}",
