@@ -205,10 +205,10 @@ class ForwarderLink:
             case _:
                 pass
 
-    def burst(self, tunnel: TunnelId) -> None:
-        """Have many health probes sent over a tunnel, to confirm a suspicion; no more are sent if it is not up."""
+    def burst(self, tunnel: TunnelId, probes: int) -> None:
+        """Have so many health probes sent over a tunnel, to confirm a suspicion; no more are sent if it is not up."""
         if not self._hangs:
-            self._send(burst_line(tunnel))
+            self._send(burst_line(tunnel, probes))
 
     def count(self, tunnels: frozenset[TunnelId]) -> None:
         """Have the packets counted that are forwarded over these tunnels and no others; `counted` has the answer."""

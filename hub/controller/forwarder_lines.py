@@ -25,7 +25,7 @@ from policies.model.ids import TunnelId
 from policies.model.intent import Intent, LivenessTimers, ProbeRate, Tunnel
 from policies.model.view import ClassView, LivenessState, LivenessView, PathKey
 
-BURST_PROBES, BURST_INTERVAL_MS = 50, 10
+BURST_INTERVAL_MS = 10
 _LAST_INSTANT = 1e10
 """Seconds: three centuries."""
 
@@ -169,9 +169,9 @@ def look_line(branches: Iterable[str]) -> Message:
     return {"look": sorted(branches)}
 
 
-def burst_line(tunnel: TunnelId) -> Message:
+def burst_line(tunnel: TunnelId, probes: int) -> Message:
     """Many health probes over one tunnel, to confirm a suspicion."""
-    return {"burst": {"tunnel": str(tunnel), "count": BURST_PROBES, "interval_ms": BURST_INTERVAL_MS}}
+    return {"burst": {"tunnel": str(tunnel), "count": probes, "interval_ms": BURST_INTERVAL_MS}}
 
 
 def count_line(tunnels: Iterable[TunnelId]) -> Message:

@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from hub.controller.health import HealthWatch
 from hub.controller.record import Record
 from hub.controller.report import Surroundings, branch_report, network_report
 from hub.controller.stalls import TICK_SECONDS, Stalls
@@ -33,7 +34,9 @@ from policies.model.events import (
     Event,
     ForwarderConnected,
     ForwarderLost,
+    HealthChanged,
     InForceChanged,
+    LivenessChanged,
     PathAnswered,
     RouteRefused,
     SamplesTaken,
@@ -41,6 +44,7 @@ from policies.model.events import (
     SpeakerLost,
     SpeakerReady,
 )
+from policies.model.health import HealthState
 from policies.model.ids import TunnelId
 from policies.model.intent import Intent
 from policies.model.overrides import NO_OVERRIDES
@@ -48,11 +52,14 @@ from policies.model.verdicts import Verdict
 from policies.model.view import View
 from policies.observe import observe, without_strangers
 from policies.overrides.schedule import drained_by
+from policies.scripts.situation import situations_of
+from policies.targets import failing_tunnels
 
 if TYPE_CHECKING:
     from hub.bgp.speakers import Speakers
     from hub.controller.forwarder import ForwarderLink
     from hub.observe.observer import Observer
+    from hub.scripts.scripts import Scripts
 
 LOOK_AGAIN_SECONDS = 1.0
 """Everything is decided again this often, whatever happens: the state is what counts, not the event."""
@@ -75,16 +82,26 @@ class Loop:
         self._pass: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closed: dict[TunnelId, Instant] = {}
+        self._unjudged: list[Event] = []
+        self._failing: Mapping[TunnelId, tuple[str, ...]] = {}
+        self.health = HealthWatch(intent, self.take, self._burst, lambda tunnel: self._failing.get(tunnel, ()))
         self.problems: dict[str, tuple[str, str]] = {}
         self.overrides = NO_OVERRIDES
         self._speaker: Speakers | None = None
         self._forwarder: ForwarderLink | None = None
         self._observer: Observer | None = None
+        self._scripts: Scripts | None = None
         self.troubles = Troubles(lambda: (self._intent, self._view), record.say)
 
-    def attach(self, speaker: Speakers, forwarder: ForwarderLink, observer: Observer | None = None) -> None:
-        """The two adapters that the decisions go to, and the one that asks targets."""
-        self._speaker, self._forwarder, self._observer = speaker, forwarder, observer
+    def attach(
+        self,
+        speaker: Speakers,
+        forwarder: ForwarderLink,
+        observer: Observer | None = None,
+        scripts: Scripts | None = None,
+    ) -> None:
+        """The two adapters that the decisions go to, the one that asks targets, and the policy scripts."""
+        self._speaker, self._forwarder, self._observer, self._scripts = speaker, forwarder, observer, scripts
 
     def take(self, event: Event) -> None:
         """An event of an adapter. Decided at the end of the batch that it came in."""
@@ -92,11 +109,50 @@ class Loop:
         self._view = observe(before, event)
         if isinstance(event, ChecksTaken):
             return  # a matter of many seconds: everything is looked at again once a second
+        if isinstance(event, SamplesTaken | LivenessChanged | ForwarderConnected):
+            self._judge_soon(event)
         if not _changes_nothing(before, event):
             self._untold.append(event)
         self._dirty |= self._concerned(event)
         if self._dirty and self._pass is None:
             self._pass = asyncio.get_running_loop().call_soon(self._decide)
+
+    def _judge_soon(self, event: Event) -> None:
+        """After the pass of decisions that this event may be waited for in: what it says of health has time."""
+        if not self._unjudged:
+            asyncio.get_running_loop().call_soon(lambda: asyncio.get_running_loop().call_soon(self._judge))
+        self._unjudged.append(event)
+
+    def _judge(self) -> None:
+        unjudged, self._unjudged = self._unjudged, []
+        now = self._stalls.now()
+        for event in unjudged:
+            self.health.heard(event, now)
+
+    def _burst(self, tunnel: TunnelId, probes: int) -> None:
+        if self._forwarder is not None:
+            self._forwarder.burst(tunnel, probes)
+
+    def _look_at_health(self) -> None:
+        """What time alone, targets and checks say of the tunnels."""
+        now = self._stalls.now()
+        failing: dict[TunnelId, tuple[str, ...]] = {}
+        for branch in self._intent.branches.values():
+            if branch.targets:
+                failing |= failing_tunnels(branch, self._view, now)
+        self._failing = failing
+        self.health.look(now)
+
+    def adjust(self) -> None:
+        """Take what the policy scripts say now."""
+        if self._scripts is not None and self._scripts.changes != self._view.adjustments:
+            self.take(Adjusted(dict(self._scripts.changes)))
+
+    def _ask_scripts(self) -> None:
+        """What is so now, for the scripts; what they say of it comes back by `adjust`."""
+        if self._scripts is not None:
+            self._scripts.want(situations_of(self._intent, self._view, self.verdicts, self.now()))
+            self.adjust()
 
     async def run(self) -> None:
         """Look at everything again from time to time; events are decided as they come."""
@@ -108,8 +164,10 @@ class Loop:
                 self._record.counters["stalls of the controller"] += 1
             if time.monotonic() >= look_again:
                 look_again = time.monotonic() + LOOK_AGAIN_SECONDS
+                self._look_at_health()
                 self._dirty |= set(self._intent.branches)
                 self._decide()
+                self._ask_scripts()
                 if self._forwarder is not None:
                     self._forwarder.refresh()
             await asyncio.sleep(TICK_SECONDS)
@@ -125,6 +183,7 @@ class Loop:
             self._forwarder.reconfigure(intent)
         if self._observer is not None:
             self._observer.reconfigure(intent)
+        self.health.reconfigure(intent)
         self._dirty = set(intent.branches)
         self._decide()
 
@@ -263,6 +322,9 @@ class Loop:
         if speaker is not None:
             counters |= {f"bgp: {k}": v for k, v in speaker.counters.items()}
             problems |= {key: (text, speaker_mend(key, text)) for key, text in speaker.problems.items()}
+        if self._scripts is not None:
+            problems |= self._scripts.problems
+            counters |= {f"scripts: {k}": v for k, v in self._scripts.counters.items()}
         now, wall = Instant(time.monotonic()), self.now().wall
         for branch in self._intent.branches.values():
             problems |= {
@@ -296,7 +358,10 @@ class Loop:
 
 
 def _changes_nothing(before: View, event: Event) -> bool:
-    """Whether this only repeats, or words anew, what was said of a class before."""
+    """Whether this only repeats, or words anew, what was said of a class or of a tunnel's health before."""
+    if isinstance(event, HealthChanged):
+        known, health = before.health_of(event.tunnel), event.health
+        return known.state is health.state or HealthState.UNKNOWN in (known.state, health.state)
     if not isinstance(event, ClassChanged):
         return False
     was, now = before.classes.get(event.state.name), event.state

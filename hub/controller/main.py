@@ -22,15 +22,18 @@ from hub.control.lock import AlreadyRunningError, hold
 from hub.control.log import say_at_once
 from hub.control.places import Places
 from hub.controller.changing import Changing
+from hub.controller.forwarded import Forwarded
 from hub.controller.forwarder import ForwarderLink
 from hub.controller.loop import Loop
 from hub.controller.neighbors import Neighbors
 from hub.controller.record import Record
 from hub.controller.server import ControlServer
+from hub.controller.usual import UsualFile
 from hub.lab_overrides import Overrides, add_arguments, from_options, overridden
 from hub.observe.observer import Observer
 from hub.overrides.asks import OverrideAsks
 from hub.overrides.keeper import OverridesKeeper
+from hub.scripts.scripts import Scripts
 from policies.model.intent import Intent
 from policies.transition import Transition
 from speaker.priority import give_way_when_busy
@@ -160,11 +163,14 @@ async def _serve(places: Places, change: Transition, overrides: Overrides) -> No
     speakers = Speakers(intent, places.relay_socket, loop.take, time.monotonic)
     forwarder = ForwarderLink(places.forwarder_socket, intent, loop.take, time.monotonic)
     observer = Observer(intent, places.config, loop.take)
-    loop.attach(speakers, forwarder, observer)
+    scripts = Scripts(places.config, places.state / "scripts.json", record.say, lambda _: loop.adjust())
+    loop.attach(speakers, forwarder, observer, scripts)
+    usual = UsualFile(places.state / "usual.json", loop.health, record.say)
+    usual.read()
     neighbors = Neighbors(speakers, Site(places), loop, intent, record.say)
     read_copy = read_of(places, overrides)
     changing = Changing(places.config, places.state, read_copy, loop, neighbors, record, change)
-    keeper = OverridesKeeper(places.controller_state, loop, record.say)
+    keeper = OverridesKeeper(places.controller_state, loop, record.say, Forwarded(forwarder))
     await keeper.start()
     gc.collect()
     gc.freeze()
@@ -184,6 +190,8 @@ async def _serve(places: Places, change: Transition, overrides: Overrides) -> No
                 neighbors,
                 changing,
                 observer,
+                scripts,
+                usual,
                 loop.troubles,
                 loop,
             )

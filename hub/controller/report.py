@@ -11,6 +11,7 @@ from hub.controller.target_report import targets_report, uplinks_report
 from hub.overrides.report import branch_overrides, drained_report
 from policies.forwarding import carrying, tunnels_by_prefix
 from policies.model.clock import Instant, Now
+from policies.model.health import HealthView
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Intent, Tunnel
 from policies.model.overrides import NO_OVERRIDES, Drain, Overrides
@@ -133,6 +134,7 @@ def _tunnel_report(tunnel: Tunnel, view: View, verdict: Verdict | None, around: 
         "echo": tunnel.liveness.echo,
         "since": _moment(liveness.since, now) if liveness.since else None,
         "reason": liveness.reason,
+        "health": _health_report(view.health_of(tunnel.id), now),
         "rtt_ms": measured.get("rtt_ms") if liveness.state is LivenessState.UP else None,
         "wg": _peer(measured.get("wg"), now),
         "mtu": measured.get("mtu"),
@@ -162,6 +164,28 @@ def _failback(branch: Branch, overrides: Overrides, now: Now) -> str | None:
     """Until when the word to go back counts, where one was said."""
     words = [until for name, until in overrides.failback if name == branch.name]
     return max(words).astimezone(now.wall.tzinfo).isoformat(timespec="seconds") if words else None
+
+
+def _health_report(health: HealthView, now: Now) -> Report:
+    """What is believed of a tunnel's health, and by which figures."""
+    figures = health.figures
+    suppressed = health.suppressed_until > now.monotonic
+    return {
+        "state": health.state.value,
+        "since": _moment(health.since, now) if health.since else None,
+        "reason": health.reason,
+        "loss": figures.loss,
+        "rtt_ms": _milliseconds(figures.rtt),
+        "jitter_ms": _milliseconds(figures.jitter),
+        "usual_rtt_ms": _milliseconds(health.usual_rtt),
+        "penalty": round(health.penalty, 2),
+        "suppressed_until": _moment(health.suppressed_until, now) if suppressed else None,
+        "failing": list(health.failing),
+    }
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 2)
 
 
 def _sent_med(sent: Any) -> int | None:

@@ -8,6 +8,7 @@ from policies.model.events import (
     Event,
     ForwarderConnected,
     ForwarderLost,
+    HealthChanged,
     LivenessChanged,
     RoutesWithdrawn,
     SessionChanged,
@@ -19,16 +20,8 @@ from policies.model.events import (
 def sentence(event: Event) -> str | None:
     """What happened, in one line; None where nobody would want to read it."""
     match event:
-        case LivenessChanged():
-            return f"{event.tunnel}: {event.liveness.state.value}: {event.liveness.reason}"
-        case ClassChanged():
-            state = event.state
-            on = state.active.name if state.active is not None else "no tunnel"
-            prefixes = "1 prefix" if len(state.prefixes) == 1 else f"{len(state.prefixes)} prefixes"
-            return f"{state.name}: the kernel forwards {prefixes} over {on}: {state.reason}"
-        case SessionChanged():
-            because = f": {event.reason}" if event.reason else ""
-            return f"{event.tunnel}: BGP session {event.state.value}{because}"
+        case LivenessChanged() | HealthChanged() | ClassChanged() | SessionChanged():
+            return _state(event)
         case AnnouncementsSent():
             return f"{event.tunnel}: told {_said(event)}"
         case RoutesWithdrawn():
@@ -44,6 +37,22 @@ def sentence(event: Event) -> str | None:
             return lost if event.exabgp_gone else f"connection to the relay of {lost}"
         case _:
             return None
+
+
+def _state(event: LivenessChanged | HealthChanged | ClassChanged | SessionChanged) -> str:
+    match event:
+        case LivenessChanged():
+            return f"{event.tunnel}: {event.liveness.state.value}: {event.liveness.reason}"
+        case HealthChanged():
+            return f"{event.tunnel}: health {event.health.state.value}: {event.health.reason}"
+        case ClassChanged():
+            state = event.state
+            on = state.active.name if state.active is not None else "no tunnel"
+            prefixes = "1 prefix" if len(state.prefixes) == 1 else f"{len(state.prefixes)} prefixes"
+            return f"{state.name}: the kernel forwards {prefixes} over {on}: {state.reason}"
+        case SessionChanged():
+            because = f": {event.reason}" if event.reason else ""
+            return f"{event.tunnel}: BGP session {event.state.value}{because}"
 
 
 def speaker_mend(key: str, text: str) -> str:

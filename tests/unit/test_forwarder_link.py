@@ -417,11 +417,11 @@ def test_what_is_counted_is_asked_for_again_on_a_new_connection_and_kept_as_last
 
 def test_a_burst_is_ordered_only_of_a_forwarder_that_is_there(tmp_path: Path) -> None:
     link = ForwarderLink(tmp_path / "forwarder.sock", a_network(a_branch()), lambda _: None, lambda: 0.0)
-    link.burst(TunnelId("bandung", "fiber"))
+    link.burst(TunnelId("bandung", "fiber"), 50)
     pen: Any = Unread()
     link._receive({"snapshot": SNAPSHOT}, pen)
     before = pen.written
-    link.burst(TunnelId("bandung", "fiber"))
+    link.burst(TunnelId("bandung", "fiber"), 50)
     assert pen.written > before
 
 

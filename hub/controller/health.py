@@ -1,0 +1,127 @@
+"""Health in the controller: samples in, judged tunnel by tunnel, and what changed out as events. No I/O.
+
+What is usual on each tunnel outlives the process: `usual` and `recall` are for whoever keeps it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from policies.health.judge import judge
+from policies.health.memory import NOTHING_REMEMBERED, HealthMemory, died, remember, revived, with_usual
+from policies.health.usual import NO_USUAL, Usual
+from policies.model.clock import Instant
+from policies.model.events import Event, ForwarderConnected, HealthChanged, LivenessChanged, SamplesTaken
+from policies.model.health import HealthState, HealthView
+from policies.model.ids import TunnelId
+from policies.model.intent import Intent, Tunnel
+from policies.model.policy import Policy
+from policies.model.view import LivenessState, LivenessView
+
+Failing = Callable[[TunnelId], tuple[str, ...]]
+"""The targets and checks that speak against a tunnel now, each in words."""
+
+
+class HealthWatch:
+    """A HealthWatch has the memory of every tunnel's health. `take` gets a `HealthChanged` when one is another.
+
+    `burst` has probes sent over a tunnel, which come back as samples.
+    """
+
+    def __init__(
+        self, intent: Intent, take: Callable[[Event], None], burst: Callable[[TunnelId, int], None], failing: Failing
+    ) -> None:
+        self._take, self._burst, self._failing = take, burst, failing
+        self._memories: dict[TunnelId, HealthMemory] = {}
+        self._told: dict[TunnelId, HealthView] = {}
+        self._asked: dict[TunnelId, Instant] = {}
+        self._tunnels: dict[TunnelId, tuple[Tunnel, Policy]] = {}
+        self._stored: dict[TunnelId, Usual] = {}
+        self.reconfigure(intent)
+
+    def reconfigure(self, intent: Intent) -> None:
+        """Judge by this configuration from now on; a tunnel that is gone is forgotten, but not what is usual on it."""
+        self._tunnels = {
+            tunnel.id: (tunnel, branch.policy) for branch in intent.branches.values() for tunnel in branch.tunnels
+        }
+        for gone in self._memories.keys() - self._tunnels.keys():
+            self._stored[gone] = self._memories.pop(gone).usual
+            self._told.pop(gone, None)
+
+    def heard(self, event: Event, now: Instant) -> None:
+        """An event that may say something of health; all others are left alone."""
+        match event:
+            case SamplesTaken(samples):
+                for tunnel, taken in samples.items():
+                    if tunnel in self._tunnels:
+                        memory = self._memory(tunnel)
+                        for each in taken:
+                            memory = remember(memory, each)
+                        self._judge(tunnel, memory, now)
+            case LivenessChanged(tunnel, liveness):
+                self._lives_or_dies(tunnel, liveness, now)
+            case ForwarderConnected(liveness=liveness):
+                for tunnel, lives in liveness.items():
+                    self._lives_or_dies(tunnel, lives, now)
+            case _:
+                pass
+
+    def look(self, now: Instant) -> None:
+        """Judge what time alone, a target or a check may have changed."""
+        for tunnel in self._tunnels:
+            self._judge(tunnel, self._memory(tunnel), now)
+
+    @property
+    def next_at(self) -> Instant | None:
+        """When time alone could change something, None: only new samples can."""
+        return min((m.view.next_at for m in self._memories.values() if m.view.next_at is not None), default=None)
+
+    @property
+    def usual(self) -> Mapping[TunnelId, Usual]:
+        """What is usual on every tunnel that there is, or was."""
+        return self._stored | {tunnel: memory.usual for tunnel, memory in self._memories.items()}
+
+    def recall(self, stored: Mapping[TunnelId, Usual]) -> None:
+        """Take up what was usual before this process."""
+        self._stored = {**stored, **self._stored}
+
+    def reset_usual(self, tunnels: Iterable[TunnelId], now: Instant) -> None:
+        """A new path is accepted: what is usual is learnt anew."""
+        for tunnel in tunnels:
+            self._judge(tunnel, with_usual(self._memory(tunnel), NO_USUAL), now)
+
+    def _memory(self, tunnel: TunnelId) -> HealthMemory:
+        known = self._memories.get(tunnel)
+        if known is None:
+            known = self._memories[tunnel] = with_usual(NOTHING_REMEMBERED, self._stored.get(tunnel, NO_USUAL))
+        return known
+
+    def _lives_or_dies(self, tunnel: TunnelId, liveness: LivenessView, now: Instant) -> None:
+        if tunnel not in self._tunnels:
+            return
+        memory = self._memory(tunnel)
+        if liveness.state is LivenessState.DOWN:
+            memory = died(memory, self._tunnels[tunnel][1].damping, liveness.since)
+        elif liveness.state is LivenessState.UP:
+            memory = revived(memory, liveness.since)
+        self._judge(tunnel, memory, now)
+
+    def _judge(self, tunnel: TunnelId, memory: HealthMemory, now: Instant) -> None:
+        known, policy = self._tunnels[tunnel]
+        limits = known.limits or policy.limits_for(known.uplink.kind)
+        memory, wish = judge(memory, limits, policy.damping, self._failing(tunnel), now)
+        self._memories[tunnel] = memory
+        if wish is not None and self._asked.get(tunnel) != wish.asked:
+            self._asked[tunnel] = wish.asked
+            self._burst(tunnel, wish.burst)
+        told = self._told.get(tunnel)
+        if told is None or differs(told, memory.view):
+            self._told[tunnel] = memory.view
+            self._take(HealthChanged(tunnel, memory.view))
+
+
+def differs(was: HealthView, now: HealthView) -> bool:
+    """Whether a view says something else than before, the instants of looking and the reason's figures aside."""
+    said = was.state is not now.state or was.failing != now.failing or was.suppressed_until != now.suppressed_until
+    figures = was.figures != now.figures or was.usual_rtt != now.usual_rtt
+    return said or figures or (now.state is HealthState.DEGRADED and was.reason != now.reason)
