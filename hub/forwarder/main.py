@@ -44,6 +44,8 @@ SAVE_AFTER_NS = 100_000_000
 SAVE_AGAIN_NS = 5_000_000_000
 """How long after the state file could not be written it is tried again."""
 CHECK_EVERY_NS = 10_000_000_000
+QUIET_START_NS = 5_000_000_000
+"""How long after the start nothing is looked at that can wait: the branches were asked for 5 s of patience."""
 GARBAGE_THRESHOLD = 20_000
 """Objects. Values of one look die young without the collector's help; a look at so many is a millisecond, what is left
 is looked at again rarely."""
@@ -100,7 +102,7 @@ class Process:
         forwarder = self.forwarder
         looks = SlowLooks(self._loop, forwarder.slow_looks_at, Handshakes().read, self._log, forwarder.problems.report)
         forwarder.beside = looks.of
-        looks.begin()
+        self._loop.call_at(self._loop.now() + QUIET_START_NS, looks.begin)
 
     def _make_counting(self) -> Callable[[Mapping[str, str]], None]:
         aside, counters = Aside(self._loop, "count"), PacketCounters()
@@ -112,7 +114,7 @@ class Process:
             counters.remove_what_was_left()
             return lambda: None
 
-        aside.do(clean)
+        self._loop.call_at(self._loop.now() + QUIET_START_NS, lambda: aside.do(clean))
         return Counting(self._loop, aside, counters.read, self._server.tell_controller, on_problem).watch
 
     def _controller_gone(self) -> None:

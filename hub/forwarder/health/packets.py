@@ -41,6 +41,8 @@ class PacketCounters:
 
     def remove_what_was_left(self) -> None:
         """Take away the table of a process that died; newer kernels have done that already."""
+        if self._socket is not None:
+            return
         with contextlib.suppress(OSError):
             socket = self._connect()
             self._change(socket, nftables.remove())
