@@ -26,7 +26,7 @@ from policies.model.announcement import Announcement, Announcements
 from policies.model.clock import NEVER, Instant, Now
 from policies.model.desired import ClassOrder, Desired
 from policies.model.ids import Prefix, TunnelId
-from policies.model.intent import Branch, Hub, Intent, LivenessMethod
+from policies.model.intent import Branch, Hub, Intent, LivenessMethod, Mode
 from policies.model.verdicts import Decision, Place, Reason, Verdict
 from policies.model.view import LivenessState, SessionState, SessionView, View
 from policies.moves import Move, Progress, Step, advance, blocked_until
@@ -93,6 +93,8 @@ def decide_branch(hub: Hub, branch: Branch, view: View, moves: Moves, now: Now) 
         for steering in steerings(branch, view, now)
     ]
     first, *others = parts
+    if branch.mode is not Mode.ACT:
+        return _only_said(branch, parts, view)
     return BranchDecision(
         verdict=replace(first.verdict, others=tuple(part.verdict for part in others)) if others else first.verdict,
         announcements=_together(parts, view) if others else first.announcements,
@@ -109,6 +111,33 @@ def decide_branch(hub: Hub, branch: Branch, view: View, moves: Moves, now: Now) 
                 changes_at(branch, now),
             ]
         ),
+    )
+
+
+def _only_said(branch: Branch, parts: Sequence[_Part], view: View) -> BranchDecision:
+    """What would be done, and nothing of it: sessions and classes stay as they are."""
+    first, *others = parts
+    kept = {
+        known.name: ClassOrder(
+            known.name,
+            known.branch,
+            known.prefixes,
+            known.order,
+            known.active,
+            known.reason,
+            known.epoch,
+            known.sources,
+        )
+        for known in view.classes_of(branch.name)
+    }
+    return BranchDecision(
+        verdict=replace(first.verdict, others=tuple(part.verdict for part in others), only_said=True),
+        announcements={},
+        urgent=False,
+        classes=kept,
+        look=False,
+        close=frozenset(),
+        wake_at=_earliest(part.wake_at for part in parts),
     )
 
 

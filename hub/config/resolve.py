@@ -200,6 +200,7 @@ def _intent(looked: Survey, network: RawNetwork, hub: HubDraft, has: Mapping[Tun
     branches = {
         draft.name: _branch(draft, looked.policies[draft.name], network, hub.raw, tunnels_of(draft))
         for draft in sorted(looked.branches, key=lambda draft: draft.name)
+        if Mode(draft.raw.mode or network.mode) is not Mode.OFF  # as if it were not written
     }
     return Intent(
         network=network.network,

@@ -14,8 +14,7 @@ from policies.model.clock import Instant
 from policies.model.events import Event, ForwarderConnected, HealthChanged, LivenessChanged, SamplesTaken
 from policies.model.health import HealthState, HealthView
 from policies.model.ids import TunnelId
-from policies.model.intent import Intent, Tunnel
-from policies.model.policy import Policy
+from policies.model.intent import Branch, Intent, Tunnel
 from policies.model.view import LivenessState, LivenessView
 
 Failing = Callable[[TunnelId], tuple[str, ...]]
@@ -35,14 +34,14 @@ class HealthWatch:
         self._memories: dict[TunnelId, HealthMemory] = {}
         self._told: dict[TunnelId, HealthView] = {}
         self._asked: dict[TunnelId, Instant] = {}
-        self._tunnels: dict[TunnelId, tuple[Tunnel, Policy]] = {}
+        self._tunnels: dict[TunnelId, tuple[Tunnel, Branch]] = {}
         self._stored: dict[TunnelId, Usual] = {}
         self.reconfigure(intent)
 
     def reconfigure(self, intent: Intent) -> None:
         """Judge by this configuration from now on; a tunnel that is gone is forgotten, but not what is usual on it."""
         self._tunnels = {
-            tunnel.id: (tunnel, branch.policy) for branch in intent.branches.values() for tunnel in branch.tunnels
+            tunnel.id: (tunnel, branch) for branch in intent.branches.values() for tunnel in branch.tunnels
         }
         for gone in self._memories.keys() - self._tunnels.keys():
             self._stored[gone] = self._memories.pop(gone).usual
@@ -101,15 +100,14 @@ class HealthWatch:
             return
         memory = self._memory(tunnel)
         if liveness.state is LivenessState.DOWN:
-            memory = died(memory, self._tunnels[tunnel][1].damping, liveness.since)
+            memory = died(memory, self._tunnels[tunnel][1].policy.damping, liveness.since)
         elif liveness.state is LivenessState.UP:
             memory = revived(memory, liveness.since)
         self._judge(tunnel, memory, now)
 
     def _judge(self, tunnel: TunnelId, memory: HealthMemory, now: Instant) -> None:
-        known, policy = self._tunnels[tunnel]
-        limits = known.limits or policy.limits_for(known.uplink.kind)
-        memory, wish = judge(memory, limits, policy.damping, self._failing(tunnel), now)
+        known, branch = self._tunnels[tunnel]
+        memory, wish = judge(memory, branch.limits_of(known), branch.policy.damping, self._failing(tunnel), now)
         self._memories[tunnel] = memory
         if wish is not None and self._asked.get(tunnel) != wish.asked:
             self._asked[tunnel] = wish.asked

@@ -81,6 +81,7 @@ def branch_report(branch: Branch, view: View, verdict: Verdict | None, around: S
         "as": branch.asn,
         "bgp": branch.session.kind.value,
         "policy": branch.policy.name,
+        "mode": branch.mode.value,
         "on": active.name if active is not None and reachable else None,
         "reachable": reachable,
         "since": _moment(forwarding.since, now) if forwarding is not None else None,

@@ -68,6 +68,8 @@ class Verdict:
     """The hub prefixes whose traffic this is about, empty for all others."""
     rule: str = ""
     """The rule that counts for it."""
+    only_said: bool = False
+    """Whether this is what would be done: the branch is observed only."""
     others: tuple[Verdict, ...] = ()
     """What was decided for the traffic of hub prefixes that rules name."""
 

@@ -160,7 +160,7 @@ class _Play:
                 self._touch(self._tunnels[name])
 
     def _judge(self, each: _Tunnel) -> None:
-        limits = self._branch.policy.limits_for(each.tunnel.uplink.kind)
+        limits = self._branch.limits_of(each.tunnel)
         each.memory, wish = judge(each.memory, limits, self._branch.policy.damping, (), self._now)
         if wish is not None and wish.asked != each.asked:
             each.asked = wish.asked

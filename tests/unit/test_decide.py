@@ -14,7 +14,7 @@ from policies.model.announcement import GRACEFUL_SHUTDOWN, Announcement
 from policies.model.clock import Instant, Now
 from policies.model.health import HealthState, HealthView
 from policies.model.ids import TunnelId
-from policies.model.intent import Liveness, LivenessMethod, LivenessTimers
+from policies.model.intent import Liveness, LivenessMethod, LivenessTimers, Mode
 from policies.model.overrides import InForce
 from policies.model.policy import Change, Condition, Rule
 from policies.model.verdicts import Reason
@@ -239,6 +239,16 @@ def test_where_one_of_them_says_nothing_over_a_tunnel_what_it_was_sent_stays() -
         classes={**believed.classes, "erp": kernel},
     )
     assert set(ruled(believed).announcements[FIBER]) == {HQ, ERP}
+
+
+def test_a_branch_that_is_only_observed_is_left_as_it_is_and_says_what_would_be_done() -> None:
+    observed = replace(BRANCH, mode=Mode.OBSERVE)
+    bad = replace(view(), health={FIBER: HealthView(HealthState.DEGRADED)})
+    decision = decide_branch(HUB, observed, bad, {}, moment(NOW))
+    assert (decision.announcements, decision.close, decision.look) == ({}, frozenset(), False)
+    assert {(c.active, c.order) for c in decision.classes.values()} == {(FIBER, (FIBER, WIRELESS))}
+    assert decision.verdict.only_said
+    assert decision.verdict.chosen == WIRELESS
 
 
 def test_a_drained_tunnel_is_marked_and_announced_worse_once_the_branch_has_left_it() -> None:
