@@ -94,7 +94,11 @@ def _tunnel(tunnel: Report) -> Text:
         return Text(f"{name} not known yet", style="dim")
     rtt = f" {round_trip(tunnel['rtt_ms'])}" if tunnel["rtt_ms"] is not None else " up"
     bgp = "" if tunnel["session"] == "up" else " (no BGP session)"
-    return Text(f"{name}{rtt}{bgp}", style="yellow" if bgp else "")
+    health = tunnel.get("health")
+    loss = health["loss"] if health is not None else None
+    lost = f" {loss * 100:.1f} %" if loss else ""
+    bad = " degraded" if health is not None and health["state"] == "degraded" else ""
+    return Text(f"{name}{bad}{rtt}{lost}{bgp}", style="yellow" if bgp or bad else "")
 
 
 def _drained(tunnel: Report) -> Text:

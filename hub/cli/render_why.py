@@ -64,9 +64,28 @@ def _add_tunnel(tree: Tree, tunnel: Report) -> None:
         f"{tunnel['kind']} of {tunnel['isp']}{metered} to {tunnel['hub_uplink']}",
     ]
     node.add(Parts(_text(fact) for fact in facts if fact))
-    for fact in (_handshake(tunnel.get("wg")), _path_mtu(tunnel.get("mtu"))):
+    for fact in (_health(tunnel), _handshake(tunnel.get("wg")), _path_mtu(tunnel.get("mtu"))):
         if fact:
             node.add(_text(fact))
+
+
+def _health(tunnel: Report) -> str:
+    """The figures of the last seconds, and what they come to where that is not simply well."""
+    health = tunnel.get("health")
+    if health is None or tunnel["liveness"] != "up":
+        return ""
+    figures = [f"loss {health['loss'] * 100:.1f} %"] if health["loss"] is not None else []
+    if health["rtt_ms"] is not None:
+        usual = f" (usual {round_trip(health['usual_rtt_ms'])})" if health["usual_rtt_ms"] is not None else ""
+        figures.append(f"rtt {round_trip(health['rtt_ms'])}{usual}")
+    if health["jitter_ms"] is not None:
+        figures.append(f"jitter {round_trip(health['jitter_ms'])}")
+    verdict = "healthy" if health["state"] == "up" else f"{health['state']}: {health['reason']}"
+    held = health["suppressed_until"]
+    damped = (
+        f"; not returned to for another {ago(-held['ago'])}: it came and went too often" if held is not None else ""
+    )
+    return f"{verdict}{'; ' if figures else ''}{' · '.join(figures)}{damped}"
 
 
 def _handshake(peer: Report | None) -> str:

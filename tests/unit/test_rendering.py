@@ -23,6 +23,7 @@ from hub.controller.report import Surroundings, branch_report, network_report
 from policies.decide import decide
 from policies.model.announcement import Announcement
 from policies.model.clock import Instant, Now
+from policies.model.health import Figures, HealthState, HealthView
 from policies.model.ids import TunnelId
 from policies.model.intent import Session, SessionKind
 from policies.model.view import (
@@ -256,3 +257,15 @@ def test_why_of_a_controller_from_before_that_knows_of_none_of_it_is_shown() -> 
     for tunnel in report["tunnels"]:
         del tunnel["wg"], tunnel["mtu"]
     assert "handshake" not in shown(why_view(report))
+
+
+def test_a_degraded_tunnel_shows_by_which_figures() -> None:
+    health = HealthView(
+        HealthState.DEGRADED, Instant(990.0), "loss 6 % over 5 s (limit 3 %)", Figures(0.06, 0.031), usual_rtt=0.03
+    )
+    view = replace(moved(), health={WIRELESS: health})
+    decision, _ = decide(INTENT, view, {}, NOW)
+    report = network_report(INTENT, view, decision.verdicts, Surroundings("/etc/pointsman", Instant(0.0)), NOW)
+    assert "wireless degraded up 6.0 %" in shown(status_view(report))
+    explained = shown(why_view(report["branches"][0]))
+    assert "degraded: loss 6 % over 5 s (limit 3 %); loss 6.0 % · rtt 31 ms (usual 30 ms)" in explained
