@@ -2,41 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from hub.cli.render_configuration import configuration_line, configuration_name, way_back
+
 Report = Mapping[str, Any]
+
+MOST_NAMED = 20
+"""Branches that an apply names one by one."""
 
 _MARKS = {"added": ("+ ", "green"), "removed": ("- ", "red"), "changed": ("  ", "")}
 
 
-def plan_view(report: Report, *, proposal: bool) -> RenderableType:
-    """What would happen, and how to do it; a `proposal` is a directory that is not the hub's own."""
+def plan_view(report: Report, *, proposal: bool, back: bool = False) -> RenderableType:
+    """What would happen, and how to do it; a `proposal` is a directory that is not the hub's own.
+
+    `back`: what would happen is that the configuration before comes again.
+    """
+    said = configuration_line(report.get("configuration"))
+    head = [Text(said, style="yellow")] if said is not None else []
     if report["empty"]:
         stays = "stays as it is" if report["unchanged"] == 1 else "stay as they are"
-        return Text(f"nothing would change: {_branches(report['unchanged'])} {stays}")
-    lines = [*_lines(report), Text(f"plan {report['id']}: {_summary(report['totals'])}", style="bold")]
+        return Group(*head, Text(f"nothing would change: {_branches(report['unchanged'])} {stays}"))
+    lines = [*head, *_lines(report), Text(f"plan {report['id']}: {_summary(report['totals'])}", style="bold")]
     lines += [Text(f"guard: {guard}", style="red") for guard in report["guards"]]
-    if not proposal:
-        force = " --force" if report["guards"] else ""
-        lines.append(Text(f"do it:  pointsman apply {report['id']}{force}"))
+    if back:
+        lines.append(Text("do it:  pointsman rollback"))
+    elif not proposal:
+        apply = f"pointsman apply {report['id']}{' --force' if report['guards'] else ''}"
+        lines.append(Text(_how(apply, report.get("configuration"))))
     return Group(*lines)
 
 
+def _how(apply: str, present: Report | None) -> str:
+    if present is not None and present["confirm"] is not None:
+        return f"do it:  first pointsman confirm, or pointsman rollback; then {apply}"
+    return f"do it:  {apply}              with a way back:  {apply} --confirm-within 5m"
+
+
 def applied_view(report: Report) -> RenderableType:
-    """How an apply ended."""
-    planned = report["plan"]
+    """How an apply, or going back, ended."""
+    planned, present = report["plan"], report.get("configuration")
+    gone_back = present["gone_back"] if present is not None else None
+    lines = [Text(f"gone back from {configuration_name(gone_back['from'])}")] if gone_back is not None else []
     if planned["empty"]:
-        return Text("nothing had to change")
-    lines = [Text(f"{planned['id']} is in force: {_summary(planned['totals'])}")]
+        lines.append(Text("nothing had to change"))
+    elif gone_back is not None and present is not None:
+        lines = [_back(planned, present)]
+        lines += [Text(f"not held up by: {guard}", "yellow") for guard in planned["guards"]]
+    else:
+        lines = [Text(f"{planned['id']} is in force: {_summary(planned['totals'])}")]
+    lines += _moved(planned, report["moved"])
     lines += [
         Text(f"{tunnel} still carries its branch: it goes as soon as another tunnel can (pointsman why)", "yellow")
         for tunnel in report["waiting"]
     ]
-    return Group(*lines, *(Text(f"problem: {problem}", "red") for problem in report["problems"]))
+    lines += [Text(f"problem: {problem}", "red") for problem in report["problems"]]
+    if gone_back is not None:
+        lines.append(Text("The files are as they were: pointsman plan shows them as a difference again."))
+    elif (way := way_back(present)) is not None:
+        lines.append(Text(way))
+    return Group(*lines)
+
+
+def _back(planned: Report, present: Report) -> Text:
+    left = configuration_name(present["gone_back"]["from"])
+    return Text(f"{configuration_name(present['plan'])} is in force again, not {left}: {_summary(planned['totals'])}")
+
+
+def _moved(planned: Report, moved: Sequence[Report]) -> Iterator[Text]:
+    """The branches that were to move at once, each where it was seen to be."""
+    to = {branch["branch"]: branch["to"] for branch in planned["branches"]}
+    for one in moved[:MOST_NAMED]:
+        there = one["on"] == to[one["branch"]]
+        on = one["on"] or "no tunnel"
+        text = f"{one['branch']} on {on}" if there else f"{one['branch']} still on {on}: pointsman why {one['branch']}"
+        yield Text(text, "" if there else "yellow")
+    if len(moved) > MOST_NAMED:
+        rest = moved[MOST_NAMED:]
+        there = sum(one["on"] == to[one["branch"]] for one in rest)
+        yield Text(f"and {len(rest)} more, {there} of them where they were to go")
 
 
 def _lines(report: Report) -> Iterator[Text]:

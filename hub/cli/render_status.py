@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hub.cli.durations import ago, day_and_time, round_trip
+from hub.cli.render_configuration import configuration_line
 from hub.cli.screen import Parts
 
 Report = Mapping[str, Any]
@@ -26,7 +27,9 @@ def status_view(report: Report, lab: str | None = None) -> RenderableType:
     hub = f"hub {report['hub']} of {report['network']}, {report['config']}"
     where = f"{hub} · lab {lab}" if lab is not None else hub
     heads = (Text(text, overflow="fold") for text in (_headline(report), where))
-    return Group(*heads, _table(report["branches"]), *_problems(report))
+    said = configuration_line(report.get("configuration"))
+    pending = [Text(said, style="yellow", overflow="fold")] if said is not None else []
+    return Group(*heads, *pending, _table(report["branches"]), *_problems(report))
 
 
 def _headline(report: Report) -> str:

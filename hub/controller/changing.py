@@ -1,42 +1,46 @@
 """Changing the configuration while the hub runs: plan, then apply. Beside the loop: no failover waits for a file.
 
 An apply goes in steps, each of which looks at what is: the files are copied and read, ExaBGP judges its part, tunnels
-that go are left (nothing carries over them any more), then withdrawn from and removed.
+that go are left (nothing carries over them any more), then withdrawn from and removed. Going back to the configuration
+before is an apply of its copy.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from hub.config import Configuration
-from hub.config.applied import in_force, put_in_force, stage
-from hub.config.leaving import forget_leaving, remember_leaving
 from hub.config.problems import Severity
+from hub.config.provenance import Confirmation, GoneBack, Provenance
+from hub.controller.kept import Kept, Staged
+from hub.controller.leaving import Leaving
 from hub.controller.loop import Loop
 from hub.controller.neighbors import Neighbors
 from hub.controller.record import Record
-from policies.model.clock import Instant
+from policies.forwarding import carrying
 from policies.model.intent import Intent
 from policies.plan import Plan, plan
-from policies.transition import Transition, still_carrying, transition, untold
-from speaker.bgp.configuration import HOLD_TIME
+from policies.transition import Transition, transition
 
 _PROBLEM = "configuration"
 LEAVE_WITHIN = 30.0
 """Seconds that an apply waits for traffic to leave the tunnels that go; it goes on in the background after that."""
-TOLD_WITHIN = HOLD_TIME + 6.0
-"""Seconds to wait for an ExaBGP that does not answer, to withdraw by it; its sessions are over before that. Its relay
-needs some five to come back."""
+MOVED_WITHIN = 5.0
+"""Seconds that it waits for branches to be seen on the tunnels to which they move at once."""
 LOOK_EVERY = 0.1
-AGAIN_SECONDS = 5.0
 
 
 class NotAppliedError(Exception):
     """Nothing was changed; the text says why, and the mend."""
+
+
+class NothingBeforeError(NotAppliedError):
+    """There is no configuration to go back to."""
 
 
 class GuardedError(NotAppliedError):
@@ -49,11 +53,15 @@ class GuardedError(NotAppliedError):
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """An Applied is how an apply ended: `waiting` are the tunnels that still carry traffic and go when they don't."""
+    """An Applied is how an apply ended: `waiting` are the tunnels that still carry traffic and go when they don't.
+
+    `moved` are the branches that were to move, each with the tunnel that was seen to carry it at the end.
+    """
 
     plan: Plan
     waiting: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    moved: tuple[tuple[str, str | None], ...] = ()
 
 
 class Changing:
@@ -72,13 +80,14 @@ class Changing:
         """`read` reads a directory, or a copy of it beside its origin; `unfinished` is what was on its way before."""
         self._directory = directory
         self._state = state
+        self.kept = Kept(directory, state)
         self._read = read
         self._loop = loop
         self._neighbors = neighbors
         self._record = record
         self._asked = asyncio.Event()
         self._turn = asyncio.Lock()
-        self._finishing: asyncio.Task[None] | None = None
+        self._leaving = Leaving(loop, neighbors, record, self.kept)
         self._unfinished = unfinished
         self._goal = unfinished.final if unfinished is not None else None
 
@@ -94,12 +103,12 @@ class Changing:
     async def run(self) -> None:
         """Finish what was begun before, and apply whenever asked by a signal."""
         if self._unfinished is not None and self._unfinished.leaving:
-            self._begin_to_finish(self._unfinished)
+            self._leaving.begin(self._unfinished)
         while True:
             await self._asked.wait()
             self._asked.clear()
             try:
-                await self.apply(None, force=False)
+                await self.apply(None, force=False, by="SIGHUP")
             except NotAppliedError as error:
                 self._complain(error)
 
@@ -121,21 +130,119 @@ class Changing:
         where = directory or self._directory
         return await self._planned(_intent_of(await asyncio.to_thread(self._read, where, where)))
 
-    async def apply(self, wanted: str | None, *, force: bool) -> Applied:
+    async def plan_back(self) -> Plan:
+        """What going back to the configuration before would change.
+
+        Raises:
+            NotAppliedError: it cannot be gone back to.
+        """
+        before = self._before()
+        return await self._planned(_intent_of(await asyncio.to_thread(self._read, before, self._directory)))
+
+    async def apply(
+        self, wanted: str | None, *, force: bool, by: str = "", confirm_within: timedelta | None = None
+    ) -> Applied:
         """Take what the files say, if it is what the plan of this id showed; without an id whatever it is.
+
+        With `confirm_within` it must be confirmed by then, which is somebody else's to watch.
 
         Raises:
             NotAppliedError: nothing was changed.
         """
         async with self._turn:
+            self._refuse_while_awaited()
             try:
-                staged = await asyncio.to_thread(stage, self._directory, self._state)
+                staged = await asyncio.to_thread(self.kept.stage_files)
             except OSError as error:
                 raise self._not_written(error) from error
-            intent = _intent_of(await asyncio.to_thread(self._read, staged, self._directory))
+            intent = _intent_of(await asyncio.to_thread(self._read, staged.copy, self._directory))
             planned = await self._planned(intent)
             _refuse(planned, wanted, force=force)
-            return await self._carry_out(planned, intent, staged)
+            before, goes_on = self.kept.place, intent == self._present
+            if confirm_within is not None and before is None:
+                text = f"{self._state} has no copy of what is in force, to go back to: pointsman apply, and then again"
+                raise NotAppliedError(text)
+
+            def came(at: datetime) -> Provenance:
+                if goes_on:
+                    return replace(self.kept.provenance, gone_back=None)
+                until = None if confirm_within is None else Confirmation(at + confirm_within, confirm_within)
+                return Provenance(planned.id, at, by, before, until)
+
+            self._record.say(f"applying {planned.id}{f', asked by {by}' if by else ''}")
+            return await self._carry_out(planned, intent, staged, came)
+
+    async def go_back(self, by: str, why: str) -> Applied:
+        """Take the configuration before the present one again. No guard holds that up: it was in force.
+
+        Raises:
+            NotAppliedError: nothing was changed; the text says why.
+        """
+        async with self._turn:
+            return await self._go_back(by, why)
+
+    async def go_back_unless_confirmed(self, awaited: Confirmation, why: str) -> None:
+        """The same, if this confirmation has not come by the time that it is this one's turn.
+
+        Raises:
+            NotAppliedError: nothing was changed; the text says why.
+        """
+        async with self._turn:
+            if self.kept.provenance.confirmation is awaited:
+                await self._go_back("", why)
+
+    async def _go_back(self, by: str, why: str) -> Applied:
+        present, before = self.kept.provenance, self._before()
+        try:
+            staged = await asyncio.to_thread(self.kept.stage_before)
+        except OSError as error:
+            raise NotAppliedError(f"{before}: {error.strerror}") from error
+        intent = _intent_of(await asyncio.to_thread(self._read, staged.copy, self._directory))
+        planned = await self._planned(intent)
+        was = await asyncio.to_thread(self.kept.came_before)
+
+        def came(at: datetime) -> Provenance:
+            return Provenance(was.plan, at, by, gone_back=GoneBack(present.plan, why))
+
+        self._record.say(f"going back from configuration {present.plan or '(of a start)'}: {why}")
+        return await self._carry_out(planned, intent, staged, came)
+
+    async def confirm(self, wanted: str | None, by: str) -> Provenance:
+        """Keep what awaits confirmation, if it is what the plan of this id led to; without an id whatever it is.
+
+        Raises:
+            NotAppliedError: nothing awaits it, or that could not be written down.
+        """
+        async with self._turn:
+            present = self.kept.provenance
+            if present.confirmation is None:
+                raise NotAppliedError("no configuration waits to be confirmed: what is in force stays so")
+            if wanted is not None and wanted != present.plan:
+                raise NotAppliedError(f"it is {present.plan} that waits to be confirmed, not {wanted[:40]}")
+            try:
+                await asyncio.to_thread(self.kept.confirm)
+            except OSError as error:
+                raise self._not_written(error) from error
+            self._record.say(f"configuration {present.plan} is confirmed{f' by {by}' if by else ''}: it stays")
+            return self.kept.provenance
+
+    def _refuse_while_awaited(self) -> None:
+        present = self.kept.provenance
+        if present.confirmation is not None:
+            until = present.confirmation.until.astimezone(self._loop.now().wall.tzinfo)
+            raise NotAppliedError(
+                f"configuration {present.plan} goes back at {until:%H:%M} unless confirmed; until then nothing is "
+                'applied: first "pointsman confirm" to keep it, or "pointsman rollback"'
+            )
+
+    def _before(self) -> Path:
+        before, gone_back = self.kept.before, self.kept.provenance.gone_back
+        if before is not None:
+            return before
+        files = "to take the files: pointsman plan, then pointsman apply"
+        if gone_back is not None:
+            raise NothingBeforeError(f"what is in force was gone back to already, and only one is kept; {files}")
+        raise NothingBeforeError(f"no configuration before the present one is kept in {self._state}; {files}")
 
     async def _planned(self, intent: Intent) -> Plan:
         """In a thread, of values that nobody changes: no failover waits for it."""
@@ -145,75 +252,47 @@ class Changing:
         where = error.filename or self._state
         return NotAppliedError(f"{where}: {error.strerror}: make it readable, or make room there")
 
-    async def _carry_out(self, planned: Plan, intent: Intent, staged: Path) -> Applied:
-        unfinished = await self._abandon()
+    async def _carry_out(
+        self, planned: Plan, intent: Intent, staged: Staged, came: Callable[[datetime], Provenance]
+    ) -> Applied:
+        unfinished = await self._leaving.abandon()
         change = await asyncio.to_thread(transition, self._loop.intent, intent)
-        kept: list[str] = []
+        not_kept: list[str] = []
 
         async def keep() -> None:
-            kept.extend(await asyncio.to_thread(_kept, staged))
+            not_kept.extend(await asyncio.to_thread(self.kept.keep, staged, came(self._loop.now().wall)))
 
         try:
-            await asyncio.to_thread(remember_leaving, staged, change)
+            await asyncio.to_thread(self.kept.remember_leaving, staged, change)
         except OSError as error:
-            self._begin_to_finish(unfinished)
+            self._leaving.begin(unfinished)
             raise self._not_written(error) from error
         outcome = await self._neighbors.take(change.interim, keep)
         if not outcome.taken:
-            self._begin_to_finish(unfinished)
+            self._leaving.begin(unfinished)
             raise NotAppliedError("; ".join(outcome.problems))
         self._loop.problems.pop(_PROBLEM, None)
         self._goal = intent
-        problems = (*outcome.problems, *kept)
-        self._record.say(f"configuration {planned.id} is in force")
-        if not change.leaving:
-            return Applied(planned, (), problems)
-        finishing = self._begin_to_finish(change)
-        await asyncio.wait([finishing], timeout=LEAVE_WITHIN)
-        waiting = () if finishing.done() else tuple(sorted(map(str, change.leaving)))
-        return Applied(planned, waiting, problems)
+        self._record.say(f"configuration {self.kept.provenance.plan or planned.id} is in force")
+        until = time.monotonic() + LEAVE_WITHIN
+        waiting = await self._leaving.left(change, LEAVE_WITHIN)
+        moved = await self._moved(planned, until)
+        return Applied(planned, waiting, (*outcome.problems, *not_kept), moved)
 
-    def _begin_to_finish(self, change: Transition | None) -> asyncio.Task[None]:
-        self._unfinished = change
-        self._finishing = asyncio.create_task(self._finish(change), name="leaving tunnels")
-        return self._finishing
-
-    async def _finish(self, change: Transition | None) -> None:
-        """Remove the tunnels that go once nothing uses them, and again until it was taken."""
-        if change is None:
-            return
-        await self._until_left(change)
-        while not (outcome := await self._neighbors.take(change.final)).taken:
-            self._record.say(f"not removed yet: {'; '.join(outcome.problems)}")
-            await asyncio.sleep(AGAIN_SECONDS)
-        self._unfinished = None
-        self._record.say(f"removed: {', '.join(sorted(map(str, change.leaving)))}")
-        if (problem := await asyncio.to_thread(_forgotten, self._directory, self._state)) is not None:
-            self._record.say(problem)
-
-    async def _until_left(self, change: Transition) -> None:
-        """Nothing is seen to use the tunnels that go, and who must withdraw from them can be told so."""
-        silent_since: float | None = None
+    async def _moved(self, planned: Plan, until: float) -> tuple[tuple[str, str | None], ...]:
+        """The branches that were to move at once, with what is seen to carry them."""
+        to = {branch.branch: branch.to for branch in planned.branches if branch.to is not None and not branch.later}
+        until = min(until, time.monotonic() + MOVED_WITHIN)
         while True:
-            now = time.monotonic()
-            if still_carrying(change, self._loop.view, Instant(now)):
-                silent_since = None
-            elif not untold(change, self._loop.view):
-                return
-            elif silent_since is None:
-                silent_since = now
-            elif now - silent_since >= TOLD_WITHIN:
-                return
+            seen = self._carried(to)
+            if seen == to or time.monotonic() >= until:
+                return tuple(seen.items())
             await asyncio.sleep(LOOK_EVERY)
 
-    async def _abandon(self) -> Transition | None:
-        """An unfinished change gives way to the next one, which begins where that one is; None if there was none."""
-        unfinished, self._unfinished = self._unfinished, None
-        if self._finishing is not None and not self._finishing.done():
-            self._finishing.cancel()
-            await asyncio.wait([self._finishing])
-        self._finishing = None
-        return unfinished
+    def _carried(self, names: Iterable[str]) -> dict[str, str | None]:
+        branches, view = self._loop.intent.branches, self._loop.view
+        found = {name: carrying(branches[name], view) for name in names if name in branches}
+        return {name: one.active.name if one and one.active else None for name, one in found.items()}
 
 
 def _intent_of(configuration: Configuration) -> Intent:
@@ -231,22 +310,3 @@ def _refuse(planned: Plan, wanted: str | None, *, force: bool) -> None:
         )
     if planned.guards and not force:
         raise GuardedError(planned.guards)
-
-
-def _kept(staged: Path) -> list[str]:
-    try:
-        put_in_force(staged)
-    except OSError as error:
-        return [f"{staged}: {error.strerror}: a restarted controller would go back to the configuration before"]
-    return []
-
-
-def _forgotten(directory: Path, state: Path) -> str | None:
-    """Forget what was left; why that could not be done."""
-    copy = in_force(directory, state)
-    try:
-        if copy is not None:
-            forget_leaving(copy)
-    except OSError as error:
-        return f"{copy}: {error.strerror}: a restarted controller would remove the same tunnels again"
-    return None

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from hub.bgp.passwords import with_digests
@@ -18,10 +19,14 @@ from hub.bgp.speakers import Speakers
 from hub.config import Configuration, read
 from hub.config.applied import in_force, put_in_force, stage
 from hub.config.leaving import resumed
+from hub.config.provenance import GoneBack, read_provenance
+from hub.config.starting import put_back, staged_back
 from hub.control.lock import AlreadyRunningError, hold
 from hub.control.log import say_at_once
 from hub.control.places import Places
+from hub.controller.change_asks import ChangeAsks
 from hub.controller.changing import Changing
+from hub.controller.confirming import Confirming
 from hub.controller.forwarded import Forwarded
 from hub.controller.forwarder import ForwarderLink
 from hub.controller.loop import Loop
@@ -81,6 +86,8 @@ def first(places: Places, overrides: Overrides) -> Transition | None:
         copy = read_copy(kept, kept)
         if copy.intent is not None:
             return _resumed(kept, copy.intent)
+        if (back := _gone_back(kept, copy, places, read_copy)) is not None:
+            return Transition(back, back)
         _say_unusable(kept, copy, places)
     staged = _staged(places)
     configuration = read_copy(staged or places.config, places.config)
@@ -91,6 +98,30 @@ def first(places: Places, overrides: Overrides) -> Transition | None:
     if staged is not None:
         _put_in_force(staged, places)
     return Transition(configuration.intent, configuration.intent)
+
+
+def _gone_back(
+    kept: Path, copy: Configuration, places: Places, read_copy: Callable[[Path, Path], Configuration]
+) -> Intent | None:
+    """What was in force before, if what is was never confirmed; it is in force from here on."""
+    try:
+        found = staged_back(places.config, places.state)
+        if found is None:
+            return None
+        staged, was = found
+        before = read_copy(staged, places.config)
+        if before.intent is None:
+            return None
+        why = "it cannot be used any more, and nobody had confirmed it"
+        for problem in copy.problems:
+            _say_problem(f"{kept}/{problem}")
+        gone_back = GoneBack(read_provenance(kept).plan, why)
+        say_at_once(f"pointsman: controller: going back from configuration {gone_back.plan}: {why}")
+        put_back(staged, was, gone_back, datetime.now(UTC))
+    except OSError as error:
+        _say_not_kept(error, places)
+        return None
+    return before.intent
 
 
 def _say_unusable(kept: Path, copy: Configuration, places: Places) -> None:
@@ -172,6 +203,8 @@ async def _serve(places: Places, change: Transition, overrides: Overrides) -> No
     changing = Changing(places.config, places.state, read_copy, loop, neighbors, record, change)
     keeper = OverridesKeeper(places.controller_state, loop, record.say, Forwarded(forwarder))
     await keeper.start()
+    confirming = Confirming(changing, loop, record)
+    asks = ChangeAsks(changing, confirming)
     gc.collect()
     gc.freeze()
     stopping = asyncio.Event()
@@ -183,7 +216,7 @@ async def _serve(places: Places, change: Transition, overrides: Overrides) -> No
         tasks = [
             group.create_task(part.run(), name=type(part).__name__)
             for part in (
-                ControlServer(places.control_socket, loop, changing, record.say, OverrideAsks(keeper, loop)),
+                ControlServer(places.control_socket, loop, asks, record.say, OverrideAsks(keeper, loop)),
                 keeper,
                 forwarder,
                 speakers,
@@ -193,6 +226,7 @@ async def _serve(places: Places, change: Transition, overrides: Overrides) -> No
                 scripts,
                 usual,
                 loop.troubles,
+                confirming,
                 loop,
             )
         ]

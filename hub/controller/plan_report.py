@@ -35,7 +35,12 @@ def plan_report(planned: Plan) -> dict[str, Any]:
 
 def applied_report(applied: Applied) -> dict[str, Any]:
     """What an apply did, and what it still waits for."""
-    return {"plan": plan_report(applied.plan), "waiting": list(applied.waiting), "problems": list(applied.problems)}
+    return {
+        "plan": plan_report(applied.plan),
+        "waiting": list(applied.waiting),
+        "problems": list(applied.problems),
+        "moved": [{"branch": branch, "on": on} for branch, on in applied.moved],
+    }
 
 
 def _branch(planned: BranchPlan) -> dict[str, Any]:

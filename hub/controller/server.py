@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
 
 from hub.control.lines import BadLineError, LineReader, Message, encode
 from hub.control.peer import peer_uid
-from hub.controller.changing import Changing, NotAppliedError
+from hub.controller.change_asks import ChangeAsks
 from hub.controller.loop import Loop
-from hub.controller.plan_report import applied_report, plan_report
 from hub.overrides.asks import OverrideAsks
 from speaker.listener import Listener, listen_at
 
@@ -32,7 +31,7 @@ class ControlServer:
         self,
         socket: Path,
         loop: Loop,
-        changing: Changing,
+        changing: ChangeAsks,
         say: Callable[[str], None],
         overrides: OverrideAsks | None = None,
     ) -> None:
@@ -93,7 +92,7 @@ class ControlServer:
 
     async def _answer(self, message: Message, uid: int) -> Message:
         questions: dict[str, Callable[[Message], Message]] = {"status": self._status, "why": self._why}
-        changes: dict[str, Callable[[Message], Awaitable[Message]]] = {"plan": self._plan, "apply": self._apply}
+        changes = self._changing.asks
         asked = str(message.get("ask"))[:_LONGEST_NAME]
         if self._overrides is not None and self._overrides.is_question(message):
             questions[asked] = self._overrides.progress
@@ -104,27 +103,14 @@ class ControlServer:
                 await asyncio.sleep(max(SHORTEST_PAUSE, time.monotonic() - begun))
                 return answer
         if asked in changes:
-            try:
-                return await changes[asked](message)
-            except NotAppliedError as error:
-                return {"error": str(error)}
+            return await self._changing.answer(message, uid)
         names = self._overrides.names if self._overrides is not None else ()
         if self._overrides is not None and asked in names:
             return await self._overrides.answer(message, uid)
         return {"error": f'"{asked}" is no question: ask one of {", ".join((*questions, *changes, *names))}'}
 
-    async def _plan(self, message: Message) -> Message:
-        directory = message.get("directory")
-        return {"answer": plan_report(await self._changing.plan(Path(str(directory)) if directory else None))}
-
-    async def _apply(self, message: Message) -> Message:
-        wanted = message.get("plan")
-        force = message.get("force") is True
-        applied = await self._changing.apply(None if wanted is None else str(wanted), force=force)
-        return {"answer": applied_report(applied)}
-
     def _status(self, _message: Message) -> Message:
-        return {"answer": self._loop.status()}
+        return {"answer": {**self._loop.status(), "configuration": self._changing.report()}}
 
     def _why(self, message: Message) -> Message:
         name = str(message.get("branch"))[:_LONGEST_NAME]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any, cast
 
 import pytest
@@ -18,6 +19,8 @@ from hub.bgp.reload import Outcome, nothing_more
 from hub.config.applied import in_force
 from hub.control.places import Places
 from hub.controller import changing as changing_module
+from hub.controller import kept as kept_module
+from hub.controller import leaving as leaving_module
 from hub.controller.changing import Changing, NotAppliedError
 from hub.controller.main import first, read_of
 from hub.lab_overrides import Overrides
@@ -100,6 +103,7 @@ def on(tunnel: TunnelId, *, forwarder: bool = True, speakers: frozenset[int] = f
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changing_module, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(leaving_module, "LOOK_EVERY", 0.01)
     monkeypatch.setattr(changing_module, "LEAVE_WITHIN", 0.05)
 
 
@@ -154,7 +158,7 @@ def test_a_tunnel_that_was_being_left_is_still_there_after_a_restart_and_left_to
 def test_an_exabgp_that_never_answers_holds_up_nothing_for_ever(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(changing_module, "TOLD_WITHIN", 0.1)
+    monkeypatch.setattr(leaving_module, "TOLD_WITHIN", 0.1)
 
     async def scene(scene: Scene) -> None:
         await leave_fiber(scene)
@@ -326,12 +330,14 @@ def test_a_signal_that_would_remove_most_branches_is_refused_in_one_line_with_it
     play(places, scene)
 
 
-@pytest.mark.parametrize("slow", ["plan", "transition", "put_in_force"])
+@pytest.mark.parametrize(
+    ("module", "slow"), [(changing_module, "plan"), (changing_module, "transition"), (kept_module, "put_in_force")]
+)
 def test_no_failover_waits_for_what_a_change_takes_long_for(
-    places: Places, monkeypatch: pytest.MonkeyPatch, slow: str
+    places: Places, monkeypatch: pytest.MonkeyPatch, module: ModuleType, slow: str
 ) -> None:
     loop_goes_on = threading.Event()
-    real = getattr(changing_module, slow)
+    real = getattr(module, slow)
 
     async def scene(scene: Scene) -> None:
         loop = asyncio.get_running_loop()
@@ -341,7 +347,7 @@ def test_no_failover_waits_for_what_a_change_takes_long_for(
             assert loop_goes_on.wait(10), f"{slow} holds the loop"
             return real(*arguments)
 
-        monkeypatch.setattr(changing_module, slow, held_up)
+        monkeypatch.setattr(module, slow, held_up)
         await scene.changing.apply(None, force=False)
 
     play(places, scene)

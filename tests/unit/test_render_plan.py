@@ -41,7 +41,7 @@ def test_a_tunnel_that_goes_shows_the_move_and_how_to_do_it() -> None:
         "           - tunnel fiber",
         "  1 branch unchanged",
         f"plan {number}: 1 branch changed, 1 branch moves, 1 left on one path",
-        f"do it:  pointsman apply {number}",
+        f"do it:  pointsman apply {number}              with a way back:  pointsman apply {number} --confirm-within 5m",
     ]
 
 

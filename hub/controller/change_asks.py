@@ -1,0 +1,84 @@
+"""What is asked on the control socket about the configuration: plan, apply, confirm and rollback."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from hub.config.scalars import UnreadableError
+from hub.control.confirm_within import read_confirm_within
+from hub.control.lines import Message
+from hub.control.peer import user_name
+from hub.controller.changing import Changing, NotAppliedError
+from hub.controller.confirming import Confirming
+from hub.controller.plan_report import applied_report, plan_report
+
+
+class ChangeAsks:
+    """A ChangeAsks answers them, one after the other where they change something."""
+
+    def __init__(self, changing: Changing, confirming: Confirming) -> None:
+        self._changing = changing
+        self._confirming = confirming
+
+    @property
+    def asks(self) -> dict[str, Callable[[Message, int], Awaitable[Message]]]:
+        """Who answers what; each is given the user who asks."""
+        return {"plan": self._plan, "apply": self._apply, "confirm": self._confirm, "rollback": self._rollback}
+
+    async def answer(self, message: Message, uid: int) -> Message:
+        """The answer to one of `asks`, or the error that says that nothing was changed."""
+        try:
+            return {"answer": await self._found(message, uid)}
+        except (NotAppliedError, UnreadableError) as error:
+            return {"error": str(error)}
+
+    async def _found(self, message: Message, uid: int) -> Message:
+        return await self.asks[str(message["ask"])](message, uid)
+
+    def report(self) -> Message:
+        """How the configuration in force came to be, and what becomes of it."""
+        return self._confirming.report()
+
+    async def _plan(self, message: Message, _uid: int) -> Message:
+        directory = message.get("directory")
+        if message.get("back") is True:
+            planned = await self._changing.plan_back()
+        else:
+            planned = await self._changing.plan(Path(str(directory)) if directory else None)
+        return {**plan_report(planned), "configuration": self.report()}
+
+    async def _apply(self, message: Message, uid: int) -> Message:
+        applied = await self._changing.apply(
+            _text(message, "plan"),
+            force=message.get("force") is True,
+            by=await _who(uid),
+            confirm_within=_within(message),
+        )
+        return {**applied_report(applied), "configuration": self.report()}
+
+    async def _confirm(self, message: Message, uid: int) -> Message:
+        await self._changing.confirm(_text(message, "plan"), await _who(uid))
+        return {"configuration": self.report()}
+
+    async def _rollback(self, _message: Message, uid: int) -> Message:
+        who = await _who(uid)
+        applied = await self._changing.go_back(who, f"{who} asked for it")
+        return {**applied_report(applied), "configuration": self.report()}
+
+
+def _text(message: Message, key: str) -> str | None:
+    value: Any = message.get(key)
+    return None if value is None else str(value)
+
+
+def _within(message: Message) -> timedelta | None:
+    value = message.get("confirm_within")
+    return None if value is None else read_confirm_within(value)
+
+
+async def _who(uid: int) -> str:
+    return await asyncio.to_thread(user_name, uid)
