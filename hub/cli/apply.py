@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+from typing import Any
 
 from hub.cli.asking import add_question, asked
 from hub.cli.exit_status import DONE, NOT_ALL_YET
@@ -21,6 +22,8 @@ examples:
   pointsman plan && pointsman apply 7f3a91c2
   pointsman apply                     whatever the files say now
   pointsman apply 7f3a91c2 --force    although a guard speaks against it
+  pointsman apply 7f3a91c2 --confirm-within 5m
+                                      goes back by itself unless "pointsman confirm" comes by then
 
 exit status: 0 done, 1 refused (nothing was changed), 2 usage, 3 no hub is running, 4 in force, but not all of it yet
 """
@@ -38,7 +41,25 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("plan", nargs="?", metavar="PLAN", help="the plan's number (default: whatever the files say)")
     parser.add_argument("--force", action="store_true", help="although a guard speaks against it")
+    parser.add_argument(
+        "--confirm-within",
+        metavar="5m",
+        type=confirm_within,
+        help='go back to what is in force now, unless "pointsman confirm" comes within this time (10s to 7d)',
+    )
     parser.set_defaults(run=run)
+
+
+def confirm_within(text: str) -> str:
+    """The same, if it is a length of time in which somebody can confirm."""
+    from hub.config.scalars import UnreadableError
+    from hub.control.confirm_within import read_confirm_within
+
+    try:
+        read_confirm_within(text)
+    except UnreadableError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 def patience(places: Places) -> float:
@@ -51,15 +72,17 @@ def patience(places: Places) -> float:
 
 def run(options: argparse.Namespace) -> int:
     """Apply, and say how it ended."""
-    question = {"ask": "apply", "plan": options.plan, "force": options.force}
+    question: dict[str, Any] = {"ask": "apply", "plan": options.plan, "force": options.force}
+    if options.confirm_within is not None:
+        question["confirm_within"] = options.confirm_within
     whether = '"pointsman plan" says whether it was applied: then nothing would change'
-    report = asked(
-        options,
-        question,
-        patience(running_hub(options)),
-        absent='"pointsman check" looks at the files alone',
-        busy=whether,
-    )
+    return carried_out(options, question, whether)
+
+
+def carried_out(options: argparse.Namespace, question: dict[str, Any], busy: str) -> int:
+    """Have the configuration changed, and say how it ended; the exit status."""
+    absent = '"pointsman check" looks at the files alone'
+    report = asked(options, question, patience(running_hub(options)), absent=absent, busy=busy)
     if isinstance(report, int):
         return report
     if options.json:

@@ -13,12 +13,14 @@ from hub.cli import (
     allocate,
     apply,
     check,
+    confirm,
     doctor,
     drain,
     freeze,
     lab,
     overrides,
     plan,
+    rollback,
     run,
     schema,
     status,
@@ -29,7 +31,7 @@ from hub.cli import (
 from hub.cli.exit_status import DONE, REFUSED
 
 _COMMANDS = (
-    *(lab, check, allocate, doctor, plan, apply, run, status, why),
+    *(lab, check, allocate, doctor, plan, apply, confirm, rollback, run, status, why),
     *(drain, undrain, switch, freeze, overrides, schema),
 )
 

@@ -16,6 +16,7 @@ _EPILOG = """\
 examples:
   pointsman plan                      what the running hub's directory says, against what is in force
   pointsman plan /tmp/proposal        what another directory would change
+  pointsman plan --rollback           what "pointsman rollback" would change
   pointsman plan --json | jq .totals
 
 exit status: 0 done, 1 the files have errors, 2 usage, 3 no hub is running
@@ -33,12 +34,15 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         epilog=_EPILOG,
     )
     parser.add_argument("directory", nargs="?", type=Path, metavar="DIR", help="default: the running hub's own")
-    parser.set_defaults(run=run)
+    parser.add_argument("--rollback", action="store_true", help="of the configuration before the present one instead")
+    parser.set_defaults(run=lambda options: run(options, parser))
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     """Print the plan."""
-    question: dict[str, Any] = {"ask": "plan"}
+    if options.rollback and options.directory is not None:
+        parser.error("--rollback is of the configuration before the present one, not of a directory")
+    question: dict[str, Any] = {"ask": "plan", **({"back": True} if options.rollback else {})}
     if options.directory is not None:
         question["directory"] = str(options.directory.absolute())
     report = asked(options, question, PATIENCE_SECONDS, absent='"pointsman check" looks at the files alone')
@@ -50,5 +54,5 @@ def run(options: argparse.Namespace) -> int:
     from hub.cli.render_plan import plan_view
     from hub.cli.screen import show
 
-    show(plan_view(report, proposal=options.directory is not None))
+    show(plan_view(report, proposal=options.directory is not None, back=options.rollback))
     return 0

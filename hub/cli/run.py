@@ -6,10 +6,16 @@ import argparse
 import os
 import shutil
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hub.cli.where import no_configuration, say
 from hub.control.places import SYSTEM_RUN, SYSTEM_STATE, Places
+
+if TYPE_CHECKING:
+    from hub.config import Configuration
+    from hub.config.provenance import Provenance
 
 _EPILOG = """\
 examples:
@@ -49,8 +55,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Check the configuration, then supervise until a signal."""
-    from hub.config import read
     from hub.config.directory import find_directory
+    from hub.config.starting import staying
     from hub.control.lock import AlreadyRunningError, hold
     from hub.lab_overrides import from_options
     from hub.supervisor import Supervisor, programs
@@ -60,7 +66,8 @@ def run(options: argparse.Namespace) -> int:
         return 1
     config = find_directory(options.config, Path.cwd()).absolute()
     places = Places(config, options.run_dir.absolute(), options.state_dir.absolute())
-    configuration = read(places.config)
+    kept = staying(places.config, places.state)
+    configuration = _usable(places.config, kept)
     if configuration.intent is None:
         for problem in configuration.problems:
             print(problem, file=sys.stderr)
@@ -78,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
     except AlreadyRunningError as error:
         print(f"pointsman: {error}", file=sys.stderr)
         return 1
-    _put_in_force(places)
+    _put_in_force(places, kept)
     if shutil.which("setpriv") is None:
         text = "setpriv is missing, so all processes keep all capabilities: apt-get install util-linux"
         print(f"pointsman: {text}", file=sys.stderr)
@@ -89,15 +96,40 @@ def run(options: argparse.Namespace) -> int:
     return Supervisor(lambda: programs(places, overrides), places.run).run()
 
 
-def _put_in_force(places: Places) -> None:
+def _usable(directory: Path, kept: tuple[Path, Provenance] | None) -> Configuration:
+    """What is to be in force; where a copy that stays cannot be used, the controller says so and takes the files."""
+    from hub.config import read
+
+    if kept is not None and (copy := read(kept[0], origin=directory)).intent is not None:
+        return copy
+    return read(directory)
+
+
+def _put_in_force(places: Places, kept: tuple[Path, Provenance] | None) -> None:
     """What the files say now counts from here on; a controller that dies comes back with it, whatever they say then."""
-    from hub.config.applied import put_in_force, stage
+    if kept is not None:
+        print(f"pointsman: {_why_it_stays(kept[1])}", file=sys.stderr)
+        return
+    from hub.config.starting import put_files_in_force
 
     try:
-        put_in_force(stage(places.config, places.state))
+        put_files_in_force(places.config, places.state, datetime.now(UTC), "pointsman run")
     except OSError as error:
         text = f"{error.filename or places.state}: {error.strerror}: a restarted controller will read {places.config}"
         print(f"pointsman: {text}", file=sys.stderr)
+
+
+def _why_it_stays(provenance: Provenance) -> str:
+    """A machine that starts again must not take what nobody confirmed."""
+    confirmation, gone_back = provenance.confirmation, provenance.gone_back
+    if confirmation is not None:
+        until = f"{confirmation.until.astimezone():%Y-%m-%d %H:%M:%S}"
+        return f"configuration {provenance.plan} stays in force, and goes back at {until} unless confirmed"
+    plan = f" {gone_back.plan}" if gone_back is not None else ""
+    return (
+        f"what was gone back to from configuration{plan} stays in force, whatever the files say: "
+        '"pointsman plan" shows them, "pointsman apply" takes them'
+    )
 
 
 def _missing_capabilities() -> list[str]:
