@@ -28,8 +28,9 @@ def _awaited(report: Report) -> str:
     at = day_and_time(confirm["until"])
     if confirm["left"] <= 0:
         return f"{name} was not confirmed by {at}: going back"
-    in_time = f"(in {ago(confirm['left'])})"
-    return f"{name} goes back at {at} {in_time} unless confirmed: pointsman confirm (now: pointsman rollback)"
+    by = f", applied by {report['by']}," if report["by"] else ""
+    when = f"{at} (in {ago(confirm['left'])})"
+    return f"{name}{by} goes back at {when} unless confirmed: pointsman confirm (now: pointsman rollback)"
 
 
 def way_back(report: Report | None) -> str | None:

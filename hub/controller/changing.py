@@ -64,6 +64,16 @@ class Applied:
     moved: tuple[tuple[str, str | None], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A _Taken is a change that is in force, and not yet at its end."""
+
+    plan: Plan
+    change: Transition
+    problems: tuple[str, ...]
+    finishing: asyncio.Task[None] | None
+
+
 class Changing:
     """A Changing is the only one who gives the loop and ExaBGP another configuration."""
 
@@ -150,27 +160,31 @@ class Changing:
             NotAppliedError: nothing was changed.
         """
         async with self._turn:
-            self._refuse_while_awaited()
-            try:
-                staged = await asyncio.to_thread(self.kept.stage_files)
-            except OSError as error:
-                raise self._not_written(error) from error
-            intent = _intent_of(await asyncio.to_thread(self._read, staged.copy, self._directory))
-            planned = await self._planned(intent)
-            _refuse(planned, wanted, force=force)
-            before, goes_on = self.kept.place, intent == self._present
-            if confirm_within is not None and before is None:
-                text = f"{self._state} has no copy of what is in force, to go back to: pointsman apply, and then again"
-                raise NotAppliedError(text)
+            taken = await self._apply(wanted, by, confirm_within, force=force)
+        return await self._ended(taken)
 
-            def came(at: datetime) -> Provenance:
-                if goes_on:
-                    return replace(self.kept.provenance, gone_back=None)
-                until = None if confirm_within is None else Confirmation(at + confirm_within, confirm_within)
-                return Provenance(planned.id, at, by, before, until)
+    async def _apply(self, wanted: str | None, by: str, confirm_within: timedelta | None, *, force: bool) -> _Taken:
+        self._refuse_while_awaited()
+        try:
+            staged = await asyncio.to_thread(self.kept.stage_files)
+        except OSError as error:
+            raise self._not_written(error) from error
+        intent = _intent_of(await asyncio.to_thread(self._read, staged.copy, self._directory))
+        planned = await self._planned(intent)
+        _refuse(planned, wanted, force=force)
+        before, goes_on = self.kept.place, intent == self._present
+        if confirm_within is not None and before is None:
+            text = f"{self._state} has no copy of what is in force, to go back to: pointsman apply, and then again"
+            raise NotAppliedError(text)
 
-            self._record.say(f"applying {planned.id}{f', asked by {by}' if by else ''}")
-            return await self._carry_out(planned, intent, staged, came)
+        def came(at: datetime) -> Provenance:
+            if goes_on:
+                return replace(self.kept.provenance, gone_back=None)
+            until = None if confirm_within is None else Confirmation(at + confirm_within, confirm_within)
+            return Provenance(planned.id, at, by, before, until)
+
+        self._record.say(f"applying {planned.id}{f', asked by {by}' if by else ''}")
+        return await self._carry_out(planned, intent, staged, came)
 
     async def go_back(self, by: str, why: str) -> Applied:
         """Take the configuration before the present one again. No guard holds that up: it was in force.
@@ -179,7 +193,8 @@ class Changing:
             NotAppliedError: nothing was changed; the text says why.
         """
         async with self._turn:
-            return await self._go_back(by, why)
+            taken = await self._go_back(by, why)
+        return await self._ended(taken)
 
     async def go_back_unless_confirmed(self, awaited: Confirmation, why: str) -> None:
         """The same, if this confirmation has not come by the time that it is this one's turn.
@@ -191,7 +206,7 @@ class Changing:
             if self.kept.provenance.confirmation is awaited:
                 await self._go_back("", why)
 
-    async def _go_back(self, by: str, why: str) -> Applied:
+    async def _go_back(self, by: str, why: str) -> _Taken:
         present, before = self.kept.provenance, self._before()
         try:
             staged = await asyncio.to_thread(self.kept.stage_before)
@@ -223,6 +238,7 @@ class Changing:
                 await asyncio.to_thread(self.kept.confirm)
             except OSError as error:
                 raise self._not_written(error) from error
+            self._loop.problems.pop(_PROBLEM, None)
             self._record.say(f"configuration {present.plan} is confirmed{f' by {by}' if by else ''}: it stays")
             return self.kept.provenance
 
@@ -254,7 +270,7 @@ class Changing:
 
     async def _carry_out(
         self, planned: Plan, intent: Intent, staged: Staged, came: Callable[[datetime], Provenance]
-    ) -> Applied:
+    ) -> _Taken:
         unfinished = await self._leaving.abandon()
         change = await asyncio.to_thread(transition, self._loop.intent, intent)
         not_kept: list[str] = []
@@ -274,10 +290,18 @@ class Changing:
         self._loop.problems.pop(_PROBLEM, None)
         self._goal = intent
         self._record.say(f"configuration {self.kept.provenance.plan or planned.id} is in force")
+        finishing = self._leaving.begin(change) if change.leaving else None
+        return _Taken(planned, change, (*outcome.problems, *not_kept), finishing)
+
+    async def _ended(self, taken: _Taken) -> Applied:
+        """How it ended, for whoever asked. Others have their turn meanwhile: to confirm it, or to go back."""
         until = time.monotonic() + LEAVE_WITHIN
-        waiting = await self._leaving.left(change, LEAVE_WITHIN)
-        moved = await self._moved(planned, until)
-        return Applied(planned, waiting, (*outcome.problems, *not_kept), moved)
+        waiting: tuple[str, ...] = ()
+        if (finishing := taken.finishing) is not None:
+            await asyncio.wait([finishing], timeout=LEAVE_WITHIN)
+            if not finishing.done() or finishing.cancelled():
+                waiting = tuple(sorted(map(str, taken.change.leaving)))
+        return Applied(taken.plan, waiting, taken.problems, await self._moved(taken.plan, until))
 
     async def _moved(self, planned: Plan, until: float) -> tuple[tuple[str, str | None], ...]:
         """The branches that were to move at once, with what is seen to carry them."""

@@ -37,14 +37,6 @@ class Leaving:
         self._finishing = asyncio.create_task(self._finish(change), name="leaving tunnels")
         return self._finishing
 
-    async def left(self, change: Transition, patience: float) -> tuple[str, ...]:
-        """Finish this change; the tunnels that are still used after so many seconds, which go later."""
-        if not change.leaving:
-            return ()
-        finishing = self.begin(change)
-        await asyncio.wait([finishing], timeout=patience)
-        return () if finishing.done() else tuple(sorted(map(str, change.leaving)))
-
     async def abandon(self) -> Transition | None:
         """An unfinished change gives way to the next one, which begins where that one is; None if there was none."""
         unfinished, self._unfinished = self._unfinished, None

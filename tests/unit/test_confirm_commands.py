@@ -62,8 +62,8 @@ WAY_BACK = "Keep it: pointsman confirm. Otherwise it goes back at 14:37 (now: po
         (
             AWAITED,
             (
-                "configuration 7f3a91c2 goes back at 14:37 (in 4m 12s) unless confirmed: pointsman confirm "
-                "(now: pointsman rollback)"
+                "configuration 7f3a91c2, applied by root, goes back at 14:37 (in 4m 12s) "
+                "unless confirmed: pointsman confirm (now: pointsman rollback)"
             ),
         ),
         (OVERDUE, "configuration 7f3a91c2 was not confirmed by 14:37: going back"),
@@ -92,7 +92,7 @@ def test_status_has_that_line_above_the_branches() -> None:
     around = Surroundings("/etc/pointsman", Instant(0.0))
     report = {**network_report(BEFORE, view(), {}, around, moment(1.0)), "configuration": AWAITED}
     lines = text_of(status_view(report)).splitlines()
-    assert lines[2].startswith("configuration 7f3a91c2 goes back at 14:37")
+    assert lines[2].startswith("configuration 7f3a91c2, applied by root, goes back at 14:37")
     assert lines[3].startswith("BRANCH")
 
 

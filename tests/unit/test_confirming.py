@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 from config_directories import BANDUNG, written
-from test_changing import FIBER, WIRELESS, Scene, on
+from test_changing import FIBER, ONLY_WIRELESS, WIRELESS, Scene, on
 
 from hub.bgp.reload import Outcome
 from hub.config.provenance import Confirmation
@@ -347,6 +347,44 @@ def test_a_tunnel_that_goes_on_the_way_back_is_left_by_its_traffic_first(places:
     only_fiber = BANDUNG.replace("  wireless: {isp: indosat, kind: lte, metered: true}\n", "")
     (places.config / "branches" / "bandung.yaml").write_text(only_fiber)
     live(places, scene, restarted)
+
+
+def test_while_an_apply_waits_for_traffic_to_leave_somebody_can_confirm_it(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changing_module, "LEAVE_WITHIN", 30.0)
+
+    async def scene(scene: Waiting) -> None:
+        scene.write(bandung=ONLY_WIRELESS)
+        applying = asyncio.create_task(scene.ask(ask="apply", confirm_within="10s"))
+        await scene.until(lambda: scene.kept["confirm"] is not None)
+        await scene.ask(ask="confirm")
+        scene.clock.pass_by(FIVE)
+        await scene.some_looks()
+        assert not applying.done()
+        scene.loop.view = on(WIRELESS)
+        assert (await applying)["waiting"] == []
+        assert set(scene.loop.intent.tunnels()) == {WIRELESS}
+
+    live(places, scene)
+
+
+def test_an_apply_that_is_gone_back_from_while_it_waits_says_that_it_did_not_end(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changing_module, "LEAVE_WITHIN", 30.0)
+
+    async def scene(scene: Waiting) -> None:
+        scene.write(bandung=ONLY_WIRELESS)
+        applying = asyncio.create_task(scene.ask(ask="apply", confirm_within="10s"))
+        await scene.until(lambda: scene.kept["confirm"] is not None)
+        scene.clock.pass_by(timedelta(seconds=10))
+        assert (await applying)["waiting"] == ["bandung/fiber"]
+        await scene.until(lambda: scene.kept["gone_back"] is not None)
+        assert scene.loop.intent.branches["bandung"].leaving == frozenset()
+        assert set(scene.loop.intent.tunnels()) == {FIBER, WIRELESS}
+
+    live(places, scene)
 
 
 def test_a_guard_that_would_hold_up_an_apply_is_said_and_holds_up_no_going_back(places: Places) -> None:
