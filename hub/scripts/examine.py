@@ -71,7 +71,9 @@ def examine(text: str) -> tuple[Slip, ...]:
         tree = ast.parse(text)
     except SyntaxError as error:
         return (Slip(error.lineno or 1, error.offset or 1, f"is no Python: {error.msg}", "mend the line"),)
-    except (ValueError, RecursionError, MemoryError) as error:
+    except ValueError as error:  # what a zero byte is to Python 3.11; to later ones it is a SyntaxError
+        return (Slip(1, 1, f"is no Python: {error}", "mend the line"),)
+    except (RecursionError, MemoryError) as error:
         return (Slip(1, 1, f"cannot be read as Python: {type(error).__name__}", "make it plainer"),)
     slips = {slip for node in ast.walk(tree) for slip in _slips_of(node)}
     slips |= {*_signature(tree), *_kept_state(tree)}
