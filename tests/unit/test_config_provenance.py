@@ -145,7 +145,10 @@ class Killed(BaseException):
 
 
 class Death:
-    """A Death comes before the nth change of the disk below a directory, and nothing is done after it."""
+    """A Death comes before the nth change of the disk below a directory, and nothing is done after it.
+
+    Of a file that is written it leaves nothing: it comes after the opening and before the first byte.
+    """
 
     def __init__(self) -> None:
         self.below: Path | None = None
@@ -155,6 +158,9 @@ class Death:
         if self.below is None or not _changes(event, arguments) or str(self.below) not in str(arguments[0]):
             return
         if self.steps == 0:
+            self.below = None
+            if event == "open" and isinstance(arguments[0], str):
+                Path(arguments[0]).write_bytes(b"")
             raise Killed
         self.steps -= 1
 
