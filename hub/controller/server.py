@@ -31,11 +31,11 @@ class ControlServer:
         self,
         socket: Path,
         loop: Loop,
-        changing: ChangeAsks,
+        changing: ChangeAsks | None,
         say: Callable[[str], None],
         overrides: OverrideAsks | None = None,
     ) -> None:
-        """`overrides` answers what is asked about those; None where there are none."""
+        """`changing` and `overrides` answer what is asked about those; None where there are none."""
         self._overrides = overrides
         self._socket = socket
         self._loop = loop
@@ -92,7 +92,7 @@ class ControlServer:
 
     async def _answer(self, message: Message, uid: int) -> Message:
         questions: dict[str, Callable[[Message], Message]] = {"status": self._status, "why": self._why}
-        changes = self._changing.asks
+        changes = self._changing.asks if self._changing is not None else {}
         asked = str(message.get("ask"))[:_LONGEST_NAME]
         if self._overrides is not None and self._overrides.is_question(message):
             questions[asked] = self._overrides.progress
@@ -102,7 +102,7 @@ class ControlServer:
                 answer = questions[asked](message)
                 await asyncio.sleep(max(SHORTEST_PAUSE, time.monotonic() - begun))
                 return answer
-        if asked in changes:
+        if self._changing is not None and asked in changes:
             return await self._changing.answer(message, uid)
         names = self._overrides.names if self._overrides is not None else ()
         if self._overrides is not None and asked in names:
@@ -110,7 +110,8 @@ class ControlServer:
         return {"error": f'"{asked}" is no question: ask one of {", ".join((*questions, *changes, *names))}'}
 
     def _status(self, _message: Message) -> Message:
-        return {"answer": {**self._loop.status(), "configuration": self._changing.report()}}
+        report = self._loop.status()
+        return {"answer": report if self._changing is None else {**report, "configuration": self._changing.report()}}
 
     def _why(self, message: Message) -> Message:
         name = str(message.get("branch"))[:_LONGEST_NAME]

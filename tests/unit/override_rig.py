@@ -18,7 +18,6 @@ from override_values import NOW
 from small_network import a_branch, a_network
 from waiting import until
 
-from hub.controller.changing import Changing
 from hub.controller.loop import Loop
 from hub.controller.server import ControlServer
 from hub.overrides.asks import OverrideAsks
@@ -156,7 +155,7 @@ class Rig:
         self.keeper = keeper = OverridesKeeper(self.file, self.core, self.said.append, self.counting)
         asks = OverrideAsks(keeper, self.core)
         path = self.place / "control.sock"
-        server = ControlServer(path, cast("Loop", self.core), cast("Changing", None), self.said.append, asks)
+        server = ControlServer(path, cast("Loop", self.core), None, self.said.append, asks)
         await keeper.start()
         tasks = [asyncio.create_task(server.run()), asyncio.create_task(keeper.run())]
         try:

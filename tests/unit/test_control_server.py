@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, cast
 
 import pytest
 
 from hub.control.lock import AlreadyRunningError, hold
 from hub.controller import server as server_module
-from hub.controller.change_asks import ChangeAsks
 from hub.controller.loop import Loop
 from hub.controller.server import ControlServer
 
@@ -29,20 +27,11 @@ class SlowLoop:
         return {"branches": []}
 
 
-class NoChange:
-    """Nothing was ever changed."""
-
-    asks: Mapping[str, object] = MappingProxyType({})
-
-    def report(self) -> dict[str, object]:
-        return {}
-
-
 def serve(path: Path, scene: Callable[[], Awaitable[None]]) -> None:
     """Run a scene beside a server."""
 
     async def whole() -> None:
-        server = ControlServer(path, cast("Loop", SlowLoop()), cast("ChangeAsks", NoChange()), print)
+        server = ControlServer(path, cast("Loop", SlowLoop()), None, print)
         task = asyncio.create_task(server.run())
         try:
             await asyncio.wait_for(scene(), 60)
@@ -74,7 +63,7 @@ def test_a_socket_file_that_is_removed_comes_back(tmp_path: Path, monkeypatch: p
 
     async def scene() -> None:
         for _ in range(3):
-            assert await ask(path, b'{"ask":"status"}\n') == {"answer": {"branches": [], "configuration": {}}}
+            assert await ask(path, b'{"ask":"status"}\n') == {"answer": {"branches": []}}
             path.unlink()
 
     serve(path, scene)
