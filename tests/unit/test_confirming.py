@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
+import json
 import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ from hub.controller.change_asks import ChangeAsks
 from hub.controller.changing import NotAppliedError
 from hub.controller.confirming import Confirming, deadline, is_over
 from hub.controller.main import first
+from hub.controller.server import ControlServer
 from hub.lab_overrides import Overrides
 from policies.model.clock import Instant, Now
 
@@ -534,6 +537,33 @@ def test_a_time_that_is_none_changes_nothing(places: Places) -> None:
         scene.write(bandung=OTHER)
         assert "at least 10s" in (await scene.ask(ask="apply", confirm_within="1s"))["error"]
         assert scene.asn == 65001
+
+    live(places, scene)
+
+
+def test_the_control_socket_tells_who_asked_by_the_kernel_and_status_what_becomes_of_it(places: Places) -> None:
+    async def scene(scene: Waiting) -> None:
+        cast("Any", scene.loop).status = lambda: {"branches": []}
+        path = places.config.parent / "control.sock"
+        serving = asyncio.create_task(ControlServer(path, cast("Any", scene.loop), scene.asks, print).run())
+        await scene.until(path.exists)
+        scene.write(bandung=OTHER)
+        reader, writer = await asyncio.open_unix_connection(str(path))
+
+        async def asked(**question: object) -> dict[str, Any]:
+            writer.write(json.dumps(question).encode() + b"\n")
+            answer: dict[str, Any] = json.loads(await reader.readline())
+            return answer
+
+        await asked(ask="apply", confirm_within="5m", by="somebody else")
+        configuration = (await asked(ask="status"))["answer"]["configuration"]
+        assert configuration["by"] == getpass.getuser()
+        assert configuration["confirm"]["left"] == 300.0
+        assert "no question" in (await asked(ask="keep"))["error"]
+        assert (await asked(ask="confirm"))["answer"]["configuration"]["confirm"] is None
+        assert "waits to be confirmed" in (await asked(ask="confirm"))["error"]
+        writer.close()
+        serving.cancel()
 
     live(places, scene)
 
