@@ -1,14 +1,16 @@
 """Health in the controller: samples in, judged tunnel by tunnel, and what changed out as events. No I/O.
 
-What is usual on each tunnel outlives the process: `usual` and `recall` are for whoever keeps it.
+What is usual on each tunnel, and which ones are degraded, outlives the process: `kept` and `recall` are for whoever
+keeps it. Without that a new controller would take a bad tunnel for a good one until it is measured.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from policies.health.judge import judge
-from policies.health.memory import NOTHING_REMEMBERED, HealthMemory, died, remember, revived, with_usual
+from policies.health.memory import NOTHING_REMEMBERED, Degraded, HealthMemory, died, remember, revived, with_usual
 from policies.health.usual import NO_USUAL, Usual
 from policies.model.clock import Instant
 from policies.model.events import Event, ForwarderConnected, HealthChanged, LivenessChanged, SamplesTaken
@@ -19,6 +21,17 @@ from policies.model.view import LivenessState, LivenessView
 
 Failing = Callable[[TunnelId], tuple[str, ...]]
 """The targets and checks that speak against a tunnel now, each in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A Kept is what is remembered of a tunnel beyond a process: what is usual, and why it is degraded, if it is."""
+
+    usual: Usual
+    degraded: str | None = None
+
+
+NOTHING_KEPT = Kept(NO_USUAL)
 
 
 class HealthWatch:
@@ -35,7 +48,9 @@ class HealthWatch:
         self._told: dict[TunnelId, HealthView] = {}
         self._asked: dict[TunnelId, Instant] = {}
         self._tunnels: dict[TunnelId, tuple[Tunnel, Branch]] = {}
-        self._stored: dict[TunnelId, Usual] = {}
+        self._stored: dict[TunnelId, Kept] = {}
+        self.turned: Callable[[], None] = lambda: None
+        """Called when a tunnel has become degraded, or is so no longer."""
         self.reconfigure(intent)
 
     def reconfigure(self, intent: Intent) -> None:
@@ -44,7 +59,7 @@ class HealthWatch:
             tunnel.id: (tunnel, branch) for branch in intent.branches.values() for tunnel in branch.tunnels
         }
         for gone in self._memories.keys() - self._tunnels.keys():
-            self._stored[gone] = self._memories.pop(gone).usual
+            self._stored[gone] = Kept(self._memories.pop(gone).usual)
             self._told.pop(gone, None)
 
     def heard(self, event: Event, now: Instant) -> None:
@@ -53,7 +68,7 @@ class HealthWatch:
             case SamplesTaken(samples):
                 for tunnel, taken in samples.items():
                     if tunnel in self._tunnels:
-                        memory = self._memory(tunnel)
+                        memory = self._memory(tunnel, now)
                         for each in taken:
                             memory = remember(memory, each)
                         self._judge(tunnel, memory, now)
@@ -68,7 +83,7 @@ class HealthWatch:
     def look(self, now: Instant) -> None:
         """Judge what time alone, a target or a check may have changed."""
         for tunnel in self._tunnels:
-            self._judge(tunnel, self._memory(tunnel), now)
+            self._judge(tunnel, self._memory(tunnel, now), now)
 
     @property
     def next_at(self) -> Instant | None:
@@ -76,29 +91,33 @@ class HealthWatch:
         return min((m.view.next_at for m in self._memories.values() if m.view.next_at is not None), default=None)
 
     @property
-    def usual(self) -> Mapping[TunnelId, Usual]:
-        """What is usual on every tunnel that there is, or was."""
-        return self._stored | {tunnel: memory.usual for tunnel, memory in self._memories.items()}
+    def kept(self) -> Mapping[TunnelId, Kept]:
+        """What is to be remembered of every tunnel that there is, or was."""
+        return self._stored | {tunnel: _kept(memory) for tunnel, memory in self._memories.items()}
 
-    def recall(self, stored: Mapping[TunnelId, Usual]) -> None:
-        """Take up what was usual before this process."""
+    def recall(self, stored: Mapping[TunnelId, Kept]) -> None:
+        """Take up what was so before this process."""
         self._stored = {**stored, **self._stored}
 
     def reset_usual(self, tunnels: Iterable[TunnelId], now: Instant) -> None:
         """A new path is accepted: what is usual is learnt anew."""
         for tunnel in tunnels:
-            self._judge(tunnel, with_usual(self._memory(tunnel), NO_USUAL), now)
+            self._judge(tunnel, with_usual(self._memory(tunnel, now), NO_USUAL), now)
 
-    def _memory(self, tunnel: TunnelId) -> HealthMemory:
+    def _memory(self, tunnel: TunnelId, now: Instant) -> HealthMemory:
         known = self._memories.get(tunnel)
         if known is None:
-            known = self._memories[tunnel] = with_usual(NOTHING_REMEMBERED, self._stored.get(tunnel, NO_USUAL))
+            stored = self._stored.pop(tunnel, NOTHING_KEPT)
+            known = with_usual(NOTHING_REMEMBERED, stored.usual)
+            if stored.degraded is not None:
+                known = replace(known, degraded=Degraded(now, stored.degraded))
+            self._memories[tunnel] = known
         return known
 
     def _lives_or_dies(self, tunnel: TunnelId, liveness: LivenessView, now: Instant) -> None:
         if tunnel not in self._tunnels:
             return
-        memory = self._memory(tunnel)
+        memory = self._memory(tunnel, now)
         if liveness.state is LivenessState.DOWN:
             memory = died(memory, self._tunnels[tunnel][1].policy.damping, liveness.since)
         elif liveness.state is LivenessState.UP:
@@ -116,6 +135,17 @@ class HealthWatch:
         if told is None or differs(told, memory.view):
             self._told[tunnel] = memory.view
             self._take(HealthChanged(tunnel, memory.view))
+            if told is not None and is_degraded(told) is not is_degraded(memory.view):
+                self.turned()
+
+
+def is_degraded(view: HealthView) -> bool:
+    """Whether the tunnel is called bad."""
+    return view.state is HealthState.DEGRADED
+
+
+def _kept(memory: HealthMemory) -> Kept:
+    return Kept(memory.usual, memory.degraded.because if memory.degraded is not None else None)
 
 
 def differs(was: HealthView, now: HealthView) -> bool:

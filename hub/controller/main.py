@@ -29,11 +29,11 @@ from hub.controller.changing import Changing
 from hub.controller.confirming import Confirming
 from hub.controller.forwarded import Forwarded
 from hub.controller.forwarder import ForwarderLink
+from hub.controller.health_file import HealthFile
 from hub.controller.loop import Loop
 from hub.controller.neighbors import Neighbors
 from hub.controller.record import Record
 from hub.controller.server import ControlServer
-from hub.controller.usual import UsualFile
 from hub.lab_overrides import Overrides, add_arguments, from_options, overridden
 from hub.observe.observer import Observer
 from hub.overrides.asks import OverrideAsks
@@ -196,8 +196,8 @@ async def _serve(places: Places, change: Transition, overrides: Overrides) -> No
     observer = Observer(intent, places.config, loop.take)
     scripts = Scripts(places.config, places.state / "scripts.json", record.say, lambda _: loop.adjust())
     loop.attach(speakers, forwarder, observer, scripts)
-    usual = UsualFile(places.state / "usual.json", loop.health, record.say)
-    usual.read()
+    health_file = HealthFile(places.state / "health.json", loop.health, record.say)
+    health_file.read()
     neighbors = Neighbors(speakers, Site(places), loop, intent, record.say)
     read_copy = read_of(places, overrides)
     changing = Changing(places.config, places.state, read_copy, loop, neighbors, record, change)
@@ -224,7 +224,7 @@ async def _serve(places: Places, change: Transition, overrides: Overrides) -> No
                 changing,
                 observer,
                 scripts,
-                usual,
+                health_file,
                 loop.troubles,
                 confirming,
                 loop,
