@@ -22,12 +22,18 @@ def announcements(
     spoken: TunnelId | None,
     announce: Announce,
     view: View,
+    apart: frozenset[Prefix] = frozenset(),
 ) -> Mapping[TunnelId, Announcements]:
-    """What each tunnel that has a value announces; `spoken` is the one by which the branch is told where to go."""
+    """What each tunnel that has a value announces; `spoken` is the one by which the branch is told where to go.
+
+    `apart` are prefixes that are steered by themselves, and no halves of others.
+    """
     sound = any(s.tunnel == spoken and s.relied_on for s in standings)
     every = {s.tunnel: s for s in standings}
     return {
-        tunnel: _set(prefixes, med, every[tunnel], announce, view, chosen=tunnel == spoken, others_sound=sound)
+        tunnel: _set(
+            prefixes, med, every[tunnel], announce, view, chosen=tunnel == spoken, others_sound=sound, apart=apart
+        )
         for tunnel, med in meds.items()
     }
 
@@ -41,15 +47,17 @@ def _set(
     *,
     chosen: bool,
     others_sound: bool,
+    apart: frozenset[Prefix],
 ) -> Announcements:
-    marks = _marks(standing, announce)
+    marks = announce.up if standing.left else _marks(standing, announce)
     if marks.withdraw and not chosen and others_sound and med == standing.med:
         return {}
-    graceful: tuple[Community, ...] = (GRACEFUL_SHUTDOWN,) if standing.drained and not chosen else ()
+    graceful: tuple[Community, ...] = (GRACEFUL_SHUTDOWN,) if standing.drained and not (chosen or standing.left) else ()
     said = Announcement.marked(med, (*marks.communities, *graceful), marks.large_communities)
     whole: dict[Prefix, Announcement] = dict.fromkeys(prefixes, said)
     if announce.more_specifics:
-        whole |= dict.fromkeys(_halves_over(prefixes, standing, view, chosen=chosen, others_sound=others_sound), said)
+        halves = _halves_over(prefixes, standing, view, chosen=chosen, others_sound=others_sound)
+        whole |= dict.fromkeys((half for half in halves if half not in apart), said)
     return whole
 
 

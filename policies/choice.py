@@ -90,9 +90,14 @@ def _settled_reason(on: Ranked, usable: Sequence[Ranked], ranking: Sequence[Rank
         return Reason.SWITCHED if on.tunnel == steering.switched else Reason.PREFERRED
     if len(usable) == 1 and len(ranking) > 1:
         return Reason.ONLY_USABLE
-    preferred = next((r.usability for r in usable if r.standing == 0), None)
-    left = {Usability.DEGRADED: Reason.DEGRADED_LEFT, Usability.DRAINED: Reason.DRAINED_LEFT}
-    return left.get(preferred, Reason.PREFERRED) if preferred is not None else Reason.PREFERRED
+    preferred = next((r.usability for r in ranking if r.standing == 0), Usability.UP)
+    left = {
+        Usability.DEGRADED: Reason.DEGRADED_LEFT,
+        Usability.DRAINED: Reason.DRAINED_LEFT,
+        Usability.DOWN: Reason.DOWN_LEFT,
+        Usability.UNKNOWN: Reason.DOWN_LEFT,
+    }
+    return left.get(preferred, Reason.PREFERRED)
 
 
 def _better_one(
@@ -134,14 +139,15 @@ def speaks_against(
     waits = [
         (Reason.LEAST_BAD, _worth_it_at(candidate, present, failback, moved)),
         (Reason.HELD_BACK, may_return_at(candidate, failback, view, from_bad=from_bad)),
-        (Reason.DAMPED, health.suppressed_until),
+        (Reason.DAMPED, NEVER if from_bad else health.suppressed_until),
     ]
     for reason, until in waits:
         if until > now.monotonic:
             return reason, until
     if from_bad or steering.go_back or candidate.tunnel == steering.switched:
         return None
-    return _not_by_itself(failback, now)
+    # What was well since before the last move was not left by need: the ranking is another one, and that is obeyed.
+    return _not_by_itself(failback, now) if well_since(candidate, view) > moved else None
 
 
 def _worth_it_at(candidate: Ranked, present: Ranked, failback: Failback, moved: Instant) -> Instant:
@@ -175,7 +181,7 @@ def _not_by_itself(failback: Failback, now: Now) -> tuple[Reason, Instant | None
 
 
 def may_return_at(candidate: Ranked, failback: Failback, view: View, *, from_bad: bool = False) -> Instant:
-    """When a tunnel that was dead or degraded may be returned to.
+    """When a tunnel that was dead, degraded or drained may be returned to.
 
     After the hold; out of a tunnel that is bad itself (`from_bad`) after a short one. And where its session is older
     than its return, not before TCP has sent again what was sent into the dead tunnel: the branch may not have it yet,
@@ -187,8 +193,19 @@ def may_return_at(candidate: Ranked, failback: Failback, view: View, *, from_bad
     # Also a death while everything started, for which there is no hold, may have swallowed what was sent.
     stood = session.state is SessionState.UP and max(session.since, liveness.known_since) < liveness.since
     lives = Instant(liveness.since + (max(hold, ARRIVES.total_seconds()) if stood else hold))
-    recovered = NEVER if from_bad else view.health_of(candidate.tunnel).recovered
-    return max(lives, Instant(recovered + failback.hold.total_seconds())) if recovered != NEVER else lives
+    returned = NEVER if from_bad else _in_order_since(candidate, view)
+    return max(lives, Instant(returned + failback.hold.total_seconds())) if returned != NEVER else lives
+
+
+def well_since(candidate: Ranked, view: View) -> Instant:
+    """When it was last dead, degraded or drained; NEVER if it was none of them."""
+    liveness = view.liveness_of(candidate.tunnel)
+    return max(liveness.since if liveness.after_death else NEVER, _in_order_since(candidate, view))
+
+
+def _in_order_since(candidate: Ranked, view: View) -> Instant:
+    """When it last ceased to be degraded or drained; NEVER if it never was."""
+    return max(view.health_of(candidate.tunnel).recovered, view.undrained.get(candidate.tunnel, NEVER))
 
 
 def _told_all(tunnel: TunnelId, view: View) -> bool:

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from policies.announced import announced_for
+from policies.announced import announced_for, named_by_rules
 from policies.announcing import announcements, halves_of
 from policies.choice import Choice, choose
 from policies.forwarding import carrying, class_orders, settles_at
@@ -74,7 +74,7 @@ def combine(intent: Intent, decisions: Mapping[str, BranchDecision]) -> Decision
         urgent=frozenset(t for d in decisions.values() if d.urgent for t in d.announcements),
         classes={name: order for d in decisions.values() for name, order in d.classes.items()},
         unreachable=(
-            *(p for branch in intent.branches.values() for p in branch.prefixes),
+            *(p for branch in intent.branches.values() if branch.mode is Mode.ACT for p in branch.prefixes),
             *intent.hub.between_branches,
         ),
         look=frozenset(name for name, d in decisions.items() if d.look),
@@ -161,10 +161,14 @@ def _steered(hub: Hub, branch: Branch, steering: Steering, whole: View, move: Mo
     standing = standing_order(branch, steering)
     ranking = present_order(branch, view, now.monotonic, steering, standing)
     known = carrying(branch, view, steering.sources)
-    active = known.active if known is not None else None
-    choice = choose(ranking, active, steering, view, now, known.since if known is not None else NEVER)
+    # What is steered by itself from now on begins where all else is, and moves like all else.
+    begins = known or carrying(branch, view)
+    active = begins.active if begins is not None else None
+    choice = choose(ranking, active, steering, view, now, begins.since if begins is not None else NEVER)
     standings = standings_of(branch, steering, standing, view, now.monotonic)
     planned = _plan(branch, choice, active, move, standings, view, now.monotonic)
+    if planned.moving and planned.carrier == active:
+        standings = [replace(s, left=s.tunnel == active) for s in standings]
     spoken = spokesman(standings, planned.chosen) if planned.chosen is not None else None
     meds = values(standings, spoken) if spoken is not None else {}
     survivor = is_survivor(standings, spoken, meds)
@@ -189,7 +193,9 @@ def _steered(hub: Hub, branch: Branch, steering: Steering, whole: View, move: Mo
     return _Part(
         verdict=verdict,
         prefixes=prefixes,
-        announcements=announcements(prefixes, meds, standings, spoken, branch.policy.announce, view),
+        announcements=announcements(
+            prefixes, meds, standings, spoken, branch.policy.announce, view, named_by_rules(branch)
+        ),
         urgent=survivor and not planned.moving,
         classes=classes,
         look=planned.watching and not steering.sources,
@@ -203,10 +209,11 @@ def _seen_by(branch: Branch, steering: Steering, prefixes: tuple[Prefix, ...], v
 
     By which tunnel the branch sends to a hub prefix that a rule names is not probed: its moves go by time.
     """
-    if not branch.policy.rules:
+    named = named_by_rules(branch)
+    if not named:
         return view
     halves = branch.policy.announce.more_specifics
-    mine = frozenset(prefixes) | {half for prefix in prefixes if halves for half in halves_of(prefix)}
+    mine = {half for prefix in prefixes if halves for half in halves_of(prefix)} - named | set(prefixes)
 
     def of(session: SessionView) -> SessionView:
         return replace(
@@ -216,7 +223,7 @@ def _seen_by(branch: Branch, steering: Steering, prefixes: tuple[Prefix, ...], v
         )
 
     sessions = {t.id: of(view.sessions[t.id]) for t in branch.tunnels if t.id in view.sessions}
-    return replace(view, sessions=sessions, paths={} if steering.sources else view.paths)
+    return view.narrowed(sessions, {} if steering.sources else view.paths)
 
 
 def _together(parts: Sequence[_Part], view: View) -> Mapping[TunnelId, Announcements]:
@@ -320,6 +327,12 @@ def _next(choice: Choice) -> str:
     match choice.reason:
         case Reason.HELD_BACK:
             return f"{choice.detail} may carry again after its hold"
+        case Reason.DAMPED:
+            return f"{choice.detail} may carry again when it has been calm for long enough"
+        case Reason.OUTSIDE_WINDOW:
+            return f"the window opens, and {choice.detail} may carry again"
+        case Reason.LEAST_BAD:
+            return f"{choice.detail} is gone to if it is still less bad"
         case Reason.TAKEN_BACK:
             return f"the move to {choice.detail} is tried again"
         case _:

@@ -97,6 +97,7 @@ def without_strangers(view: View, tunnels: frozenset[TunnelId], branches: frozen
         view,
         liveness={t: liveness for t, liveness in view.liveness.items() if t in tunnels},
         sessions={t: session for t, session in view.sessions.items() if t in tunnels},
+        undrained={t: at for t, at in view.undrained.items() if t in tunnels},
         health={t: health for t, health in view.health.items() if t in tunnels},
         in_force={name: said for name, said in view.in_force.items() if name in branches},
         adjustments={name: change for name, change in view.adjustments.items() if name in branches},
@@ -117,7 +118,10 @@ def _observe_judgement(view: View, event: _Judgement) -> View:
             health = replace(health, recovered=health.since if ceased else was.recovered)
             return replace(view, health={**view.health, event.tunnel: health})
         case InForceChanged():
-            return replace(view, in_force=event.in_force)
+            before = {tunnel for said in view.in_force.values() for tunnel in said.drained}
+            still = {tunnel for said in event.in_force.values() for tunnel in said.drained}
+            ended = dict.fromkeys(before - still, event.at)
+            return replace(view, in_force=event.in_force, undrained={**view.undrained, **ended})
         case Adjusted():
             return replace(view, adjustments=event.adjustments)
         case ChecksTaken():

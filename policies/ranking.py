@@ -77,15 +77,15 @@ def present_order(
         badness = _badness(view.health_of(tunnel.id)) if usability is Usability.DEGRADED else (0, 0)
         ranked.append(Ranked(tunnel.id, place, usability, tunnel.uplink.metered, badness))
     if by.metered is Metered.LAST_RESORT:
-        return tuple(sorted(ranked, key=_unmetered_first))
+        return tuple(sorted(ranked, key=lambda r: _unmetered_first(r, by.switched)))
     return tuple(sorted(ranked, key=lambda r: (r.usability, r.badness, r.standing)))
 
 
-def _unmetered_first(ranked: Ranked) -> tuple[int, bool, int, Badness, int]:
-    """A metered tunnel carries only when all others are down, or have no session to be told by."""
+def _unmetered_first(ranked: Ranked, switched: TunnelId | None) -> tuple[int, bool, int, Badness, int]:
+    """A metered tunnel carries only when all others are down, or have no session to be told by; or by a switch."""
     usable = ranked.usability <= Usability.DEGRADED
     group = Usability.UP_WITHOUT_SESSION if ranked.usability is Usability.UP_WITHOUT_SESSION else Usability.UP
-    last = usable and ranked.metered
+    last = usable and ranked.metered and ranked.tunnel != switched
     return (group if usable else ranked.usability, last, ranked.usability, ranked.badness, ranked.standing)
 
 

@@ -48,6 +48,8 @@ class Standing:
     """Whether what was sent last was sent so long ago that a tunnel that died before would be known to be dead."""
     degraded: bool = False
     drained: bool = False
+    left: bool = False
+    """Whether the hub still sends over it during a planned move away: it is made worse when that is done."""
 
     def beats(self, value: int) -> bool:
         """Whether all that was sent on the present session is better than this value."""
@@ -160,6 +162,8 @@ def _other_value(other: Standing, chosen: Standing | None, rest: Sequence[Standi
         # Nobody better can be announced, so this one is told what it may hold: its own value.
         return other.med if other.sent is None else min(other.sent, other.med)
     beaten = chosen.beats(other.med)
+    if other.left and (other.degraded or other.drained) and other.sent is not None:
+        return other.sent
     if other.sent is None:
         return other.med if beaten else None
     if other.sent < other.med:

@@ -26,7 +26,12 @@ def why_view(report: Report) -> Tree:
     for tunnel in report["tunnels"]:
         _add_tunnel(tree, tunnel)
     places = "   ".join(f"{n} {p['tunnel']} ({p['is']})" for n, p in enumerate(report["ranking"], 1))
-    tree.add(_line("ranking", f"{places}   policy {report['policy']}"))
+    rule = f", rule {report['rule']}" if report.get("rule") else ""
+    tree.add(_line("ranking", f"{places}   policy {report['policy']}{rule}"))
+    for other in report.get("by_hub_prefix", ()):
+        tree.add(_line("rule", _by_hub_prefix(other)))
+    if report.get("mode", "act") != "act":
+        tree.add(_line("mode", "observed only: what is decided here is not done"))
     for override in report.get("overrides", ()):
         tree.add(_line(override["kind"], override_words(override)))
     if report.get("failback_until") is not None:
@@ -67,6 +72,16 @@ def _add_tunnel(tree: Tree, tunnel: Report) -> None:
     for fact in (_health(tunnel), _handshake(tunnel.get("wg")), _path_mtu(tunnel.get("mtu"))):
         if fact:
             node.add(_text(fact))
+
+
+def _by_hub_prefix(other: Report) -> str:
+    """The traffic of a hub prefix that a rule names."""
+    order = ", ".join(f"{place['tunnel']} ({place['is']})" for place in other["ranking"])
+    rule = f"rule {other['rule']}" if other["rule"] else "no rule holds now"
+    detail = f" ({other['detail']})" if other["detail"] else ""
+    return (
+        f"from {', '.join(other['from'])} -> {other['on'] or 'no tunnel'}: {other['reason']}{detail}; {rule}; {order}"
+    )
 
 
 def _health(tunnel: Report) -> str:

@@ -22,6 +22,7 @@ from hub.controller.leaving import Leaving
 from hub.controller.loop import Loop
 from hub.controller.neighbors import Neighbors
 from hub.controller.record import Record
+from hub.scripts.check import with_script_problems
 from policies.forwarding import carrying
 from policies.model.intent import Intent
 from policies.plan import Plan, plan
@@ -131,6 +132,10 @@ class Changing:
         self._loop.problems[_PROBLEM] = (text, mend)
         self._record.say(text)
 
+    def _looked_at(self, copy: Path, origin: Path) -> Configuration:
+        """Read, and its policy scripts tried, before anything is decided by it."""
+        return with_script_problems(self._read(copy, origin), copy)
+
     async def plan(self, directory: Path | None = None) -> Plan:
         """What the files of the directory would change.
 
@@ -138,7 +143,7 @@ class Changing:
             NotAppliedError: they have errors.
         """
         where = directory or self._directory
-        return await self._planned(_intent_of(await asyncio.to_thread(self._read, where, where)))
+        return await self._planned(_intent_of(await asyncio.to_thread(self._looked_at, where, where)))
 
     async def plan_back(self) -> Plan:
         """What going back to the configuration before would change.
@@ -169,7 +174,7 @@ class Changing:
             staged = await asyncio.to_thread(self.kept.stage_files)
         except OSError as error:
             raise self._not_written(error) from error
-        intent = _intent_of(await asyncio.to_thread(self._read, staged.copy, self._directory))
+        intent = _intent_of(await asyncio.to_thread(self._looked_at, staged.copy, self._directory))
         planned = await self._planned(intent)
         _refuse(planned, wanted, force=force)
         before, goes_on = self.kept.place, intent == self._present

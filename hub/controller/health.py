@@ -6,7 +6,7 @@ keeps it. Without that a new controller would take a bad tunnel for a good one u
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from policies.health.judge import judge
@@ -86,11 +86,6 @@ class HealthWatch:
             self._judge(tunnel, self._memory(tunnel, now), now)
 
     @property
-    def next_at(self) -> Instant | None:
-        """When time alone could change something, None: only new samples can."""
-        return min((m.view.next_at for m in self._memories.values() if m.view.next_at is not None), default=None)
-
-    @property
     def kept(self) -> Mapping[TunnelId, Kept]:
         """What is to be remembered of every tunnel that there is, or was."""
         return self._stored | {tunnel: _kept(memory) for tunnel, memory in self._memories.items()}
@@ -98,11 +93,6 @@ class HealthWatch:
     def recall(self, stored: Mapping[TunnelId, Kept]) -> None:
         """Take up what was so before this process."""
         self._stored = {**stored, **self._stored}
-
-    def reset_usual(self, tunnels: Iterable[TunnelId], now: Instant) -> None:
-        """A new path is accepted: what is usual is learnt anew."""
-        for tunnel in tunnels:
-            self._judge(tunnel, with_usual(self._memory(tunnel, now), NO_USUAL), now)
 
     def _memory(self, tunnel: TunnelId, now: Instant) -> HealthMemory:
         known = self._memories.get(tunnel)

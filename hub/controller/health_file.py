@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ class HealthFile:
     def __init__(self, path: Path, watch: HealthWatch, say: Callable[[str], None]) -> None:
         self._path, self._watch, self._say = path, watch, say
         self._turned = asyncio.Event()
+        self._writing = threading.Lock()
         watch.turned = self._turned.set
 
     def read(self) -> None:
@@ -57,8 +59,9 @@ class HealthFile:
         """By one rename, so that there is always a whole file."""
         fresh = self._path.with_suffix(".new")
         try:
-            fresh.write_text(text + "\n", encoding="utf-8")
-            fresh.replace(self._path)
+            with self._writing:  # a thread may still be at it when the process ends
+                fresh.write_text(text + "\n", encoding="utf-8")
+                fresh.replace(self._path)
         except OSError as error:
             self._say(f"{self._path}: {error.strerror}: what is usual is not kept over a restart")
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -61,6 +62,8 @@ if TYPE_CHECKING:
     from hub.observe.observer import Observer
     from hub.scripts.scripts import Scripts
 
+SLICE_SECONDS = 0.005
+"""How long judging may hold the loop."""
 LOOK_AGAIN_SECONDS = 1.0
 """Everything is decided again this often, whatever happens: the state is what counts, not the event."""
 
@@ -82,7 +85,7 @@ class Loop:
         self._pass: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closed: dict[TunnelId, Instant] = {}
-        self._unjudged: list[Event] = []
+        self._unjudged: deque[Event] = deque()
         self._failing: Mapping[TunnelId, tuple[str, ...]] = {}
         self.health = HealthWatch(intent, self.take, self._burst, lambda tunnel: self._failing.get(tunnel, ()))
         self.problems: dict[str, tuple[str, str]] = {}
@@ -121,13 +124,30 @@ class Loop:
         """After the pass of decisions that this event may be waited for in: what it says of health has time."""
         if not self._unjudged:
             asyncio.get_running_loop().call_soon(lambda: asyncio.get_running_loop().call_soon(self._judge))
-        self._unjudged.append(event)
+        if isinstance(event, SamplesTaken):
+            self._unjudged.extend(SamplesTaken({tunnel: taken}) for tunnel, taken in event.samples.items())
+        else:
+            self._unjudged.append(event)
 
     def _judge(self) -> None:
-        unjudged, self._unjudged = self._unjudged, []
-        now = self._stalls.now()
-        for event in unjudged:
-            self.health.heard(event, now)
+        """A slice at a time: with thousands of tunnels it takes long, and no failover may wait for it."""
+        now, ends = self._stalls.now(), time.monotonic() + SLICE_SECONDS
+        while self._unjudged:
+            self._contained("health", lambda: self.health.heard(self._unjudged.popleft(), now))
+            if time.monotonic() > ends and self._unjudged:
+                asyncio.get_running_loop().call_soon(self._judge)
+                return
+
+    def _contained(self, what: str, work: Callable[[], None]) -> None:
+        """Do what no failover depends on; should it fail, that is said, and all else goes on."""
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the loop
+            text = f"{what}: {type(error).__name__}: {error}; what was judged before stands"
+            if what not in self.problems:
+                self._record.say(text)
+            self.problems[what] = (text, "a fault of Pointsman: please report it")
+            self._record.counters[f"{what} failed"] += 1
 
     def _burst(self, tunnel: TunnelId, probes: int) -> None:
         if self._forwarder is not None:
@@ -164,10 +184,10 @@ class Loop:
                 self._record.counters["stalls of the controller"] += 1
             if time.monotonic() >= look_again:
                 look_again = time.monotonic() + LOOK_AGAIN_SECONDS
-                self._look_at_health()
+                self._contained("health", self._look_at_health)
                 self._dirty |= set(self._intent.branches)
                 self._decide()
-                self._ask_scripts()
+                self._contained("scripts", self._ask_scripts)
                 if self._forwarder is not None:
                     self._forwarder.refresh()
             await asyncio.sleep(TICK_SECONDS)
@@ -354,7 +374,11 @@ class Loop:
     def _tell_verdict(self, verdict: Verdict) -> None:
         on = verdict.active.name if verdict.active is not None else "no tunnel"
         detail = f" ({verdict.detail})" if verdict.detail else ""
-        self._record.say(f"{verdict.branch}: on {on}: {verdict.reason.value}{detail}")
+        whose = f" from {', '.join(map(str, verdict.sources))}" if verdict.sources else ""
+        would = " (observed only: would be done)" if verdict.only_said else ""
+        self._record.say(f"{verdict.branch}{whose}: on {on}: {verdict.reason.value}{detail}{would}")
+        for other in verdict.others:
+            self._tell_verdict(other)
 
 
 def _changes_nothing(before: View, event: Event) -> bool:
@@ -369,4 +393,4 @@ def _changes_nothing(before: View, event: Event) -> bool:
 
 
 def _word(verdict: Verdict) -> tuple[object, ...]:
-    return (verdict.active, verdict.reason, verdict.detail)
+    return (verdict.active, verdict.reason, verdict.detail, *map(_word, verdict.others))

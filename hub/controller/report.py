@@ -94,6 +94,8 @@ def branch_report(branch: Branch, view: View, verdict: Verdict | None, around: S
             for place in (verdict.ranking if verdict is not None else ())
         ],
         "survivor": verdict.survivor if verdict is not None else False,
+        "rule": verdict.rule if verdict is not None else "",
+        "by_hub_prefix": [_steered_report(other) for other in (verdict.others if verdict is not None else ())],
         "tunnels": [_tunnel_report(tunnel, view, verdict, around, now) for tunnel in standing_order(branch)],
         "uses": {"tunnel": uses.tunnel.name, "seen": _moment(uses.at, now)} if uses is not None and reachable else None,
         "hears": _hears(branch, view, now),
@@ -165,6 +167,19 @@ def _failback(branch: Branch, overrides: Overrides, now: Now) -> str | None:
     """Until when the word to go back counts, where one was said."""
     words = [until for name, until in overrides.failback if name == branch.name]
     return max(words).astimezone(now.wall.tzinfo).isoformat(timespec="seconds") if words else None
+
+
+def _steered_report(verdict: Verdict) -> Report:
+    """What was decided for the traffic of a hub prefix that a rule names."""
+    return {
+        "from": [str(prefix) for prefix in verdict.sources],
+        "rule": verdict.rule,
+        "on": verdict.active.name if verdict.active is not None else None,
+        "chosen": verdict.chosen.name if verdict.chosen is not None else None,
+        "reason": verdict.reason.value,
+        "detail": verdict.detail,
+        "ranking": [{"tunnel": place.tunnel.name, "is": place.usability} for place in verdict.ranking],
+    }
 
 
 def _health_report(health: HealthView, now: Now) -> Report:

@@ -29,7 +29,7 @@ from policies.model.clock import Now
 from policies.model.events import InForceChanged
 from policies.model.ids import TunnelId
 from policies.model.intent import Intent
-from policies.model.overrides import Author, Drain, Freeze, Override, Overrides
+from policies.model.overrides import Author, Drain, Freeze, InForce, Override, Overrides
 from policies.model.verdicts import Verdict
 from policies.model.view import View
 from policies.overrides.commands import (
@@ -282,7 +282,12 @@ class OverridesKeeper:
             text = f"what operators said before is not known: {error}"
             if _PROBLEM not in self._core.problems:
                 self._say(text)
-            self._core.problems[_PROBLEM] = (text, "it is tried again every minute")
+            self._core.problems[_PROBLEM] = (
+                text,
+                "nothing moves but away from what is dead; it is tried again every minute",
+            )
+            frozen = dict.fromkeys(self._core.intent.branches, InForce(frozen=True))
+            self._core.take(InForceChanged(frozen, self._core.now().monotonic))
             return
         wall = self._core.now().wall
         for override in self._standing:
@@ -298,7 +303,7 @@ class OverridesKeeper:
         """Have decided by what the overrides mean now, and have that watched."""
         core, meaning = self._core, self._meaning
         if meaning.look(core.overrides, core.intent, now.wall):
-            core.take(InForceChanged(meaning.in_force))
+            core.take(InForceChanged(meaning.in_force, core.now().monotonic))
         self._watch.look(core.overrides.drains, meaning.drained, now)
 
     async def _look(self) -> None:

@@ -6,8 +6,10 @@ import asyncio
 import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
+from hub.config import Configuration
 from hub.config.problems import Place, Problem, error
 from hub.scripts.files import UnreadableScriptError, is_name, label_of, read_script
 from hub.scripts.limits import LIMITS, Limits
@@ -34,6 +36,21 @@ def script_problems(
         return []
     with ThreadPoolExecutor(1, "check of scripts") as pool:  # the caller may have an event loop of its own
         return pool.submit(asyncio.run, _all_problems(directory, wanted, intent, limits)).result()
+
+
+def with_script_problems(configuration: Configuration, directory: Path) -> Configuration:
+    """The configuration with what is wrong with its scripts, whose files are below `directory`.
+
+    It takes a process for each script, so it is for who has time: `check`, `plan` and `apply`.
+    """
+    intent = configuration.intent
+    if intent is None:
+        return configuration
+    names = {branch.policy.script for branch in intent.branches.values() if branch.policy.script is not None}
+    found = script_problems(directory, names, intent)
+    if not found:
+        return configuration
+    return replace(configuration, intent=None, problems=(*configuration.problems, *found))
 
 
 async def _all_problems(directory: Path, names: list[str], intent: Intent | None, limits: Limits) -> list[Problem]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from policies.health.damping import Penalty, counted
+from policies.health.damping import NO_PENALTY, Penalty, counted
 from policies.health.limits import Reading, agrees, confirmation, horizon, kept, passed
 from policies.health.memory import DIED, Degraded, HealthMemory, Judged
 from policies.health.sequential import ASK, BOUND, loss_test
@@ -58,7 +58,7 @@ def judge(
     window = kept_samples.settled()
     opinion = _opinion(memory, limits, kept_samples, window, now)
     state = HealthState.DEGRADED if failing else opinion.state
-    penalty = memory.penalty
+    penalty = memory.penalty if damping is not None else NO_PENALTY
     if state is HealthState.DEGRADED and memory.view.state is not HealthState.DEGRADED:
         penalty = counted(penalty, damping, now)
     usual, learnt_at = _learnt(memory, state, window)

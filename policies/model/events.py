@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from policies.model.announcement import Announcement
-from policies.model.clock import Instant
+from policies.model.clock import NEVER, Instant
 from policies.model.health import HealthView, Samples
 from policies.model.ids import Prefix, TunnelId
 from policies.model.overrides import InForce
@@ -172,6 +172,7 @@ class InForceChanged:
     """What operators have said means this now, by branch; a branch that is absent goes by its policy alone."""
 
     in_force: Mapping[str, InForce]
+    at: Instant = NEVER
 
 
 @dataclass(frozen=True, slots=True)

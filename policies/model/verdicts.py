@@ -23,6 +23,7 @@ class Reason(Enum):
     WAITING_FOR_WORD = "the better tunnel is back; traffic returns to it when told to"
     FROZEN = "frozen: nothing moves but away from what is dead"
     DEGRADED_LEFT = "the preferred tunnel is degraded"
+    DOWN_LEFT = "the preferred tunnel is down"
     DRAINED_LEFT = "the preferred tunnel is drained"
     LEAST_BAD = "no tunnel is good: this one is the least bad"
     NOTHING_ELSE = "drained, but nothing else can carry"

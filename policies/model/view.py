@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import Enum
 from types import MappingProxyType
@@ -151,6 +151,8 @@ class View:
     health: Mapping[TunnelId, HealthView] = field(default_factory=dict)
     in_force: Mapping[str, InForce] = field(default_factory=dict)
     """What operators have said, by branch; a branch that is absent goes by its policy alone."""
+    undrained: Mapping[TunnelId, Instant] = field(default_factory=dict)
+    """When tunnels ceased to be drained: the hold counts from there."""
     adjustments: Mapping[str, Change] = field(default_factory=dict)
     """What policy scripts last said, by branch."""
     forwarder: bool = False
@@ -178,6 +180,13 @@ class View:
                 every.setdefault(each.branch, []).append(each)
             self._of_branches.update({name: tuple(classes) for name, classes in every.items()})
         return self._of_branches.get(branch, ())
+
+    def narrowed(self, sessions: Mapping[TunnelId, SessionView], paths: Mapping[PathKey, PathSeen]) -> View:
+        """The view with these sessions and paths in place of its own."""
+        self.classes_of("")
+        narrow = replace(self, sessions=sessions, paths=paths)
+        narrow._of_branches.update(self._of_branches)
+        return narrow
 
     def health_of(self, tunnel: TunnelId) -> HealthView:
         """What is believed of the tunnel's health; unknown when nothing was measured."""

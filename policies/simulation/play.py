@@ -193,7 +193,7 @@ class _Play:
         said = InForce(frozenset(drained), switched, frozen, step.failback)
         if said != self._said:
             self._said = said
-            self._hub.take(InForceChanged({self._branch.name: said}))
+            self._hub.take(InForceChanged({self._branch.name: said}, self._now))
 
     def _line(self, each: _Tunnel, line: Line) -> None:
         self._measure(each)

@@ -31,9 +31,9 @@ class Judged:
         state = HealthState.DEGRADED if tunnel in self.degraded else HealthState.UP
         take(HealthChanged(tunnel, HealthView(state, Instant(now), "drawn")))
 
-    def tell_overrides(self, branch: str, take: Callable[[Event], None]) -> None:
+    def tell_overrides(self, branch: str, take: Callable[[Event], None], now: float) -> None:
         """All that operators have said."""
-        take(InForceChanged({branch: InForce(frozenset(self.drained), self.switched, self.frozen)}))
+        take(InForceChanged({branch: InForce(frozenset(self.drained), self.switched, self.frozen)}, Instant(now)))
 
     def act(self, what: str, tunnel: TunnelId) -> None:
         """One step of a history."""

@@ -288,7 +288,7 @@ class World:
 
     def _tell_overrides(self, controller: Controller) -> None:
         (branch,) = controller.intent.branches
-        self.judged.tell_overrides(branch, controller.take)
+        self.judged.tell_overrides(branch, controller.take, self.timeline.now)
 
     # configuration
 

@@ -32,7 +32,7 @@ def view(
     fiber: LivenessState = UP,
     wireless: LivenessState = UP,
     *,
-    fiber_since: float = 0.0,
+    fiber_since: float = 1.0,
     fiber_died: bool = True,
     fiber_told: bool = True,
 ) -> View:
@@ -267,6 +267,21 @@ JUST_RECOVERED = HealthView(HealthState.UP, recovered=Instant(970.0))
             "and gets it",
             steered(view(), WIRELESS, MANUAL, go_back=True),
             ("fiber", Reason.MOVING),
+        ),
+        (
+            "a tunnel that was well all the while was not left by need: the ranking is another one",
+            steered(view(fiber_since=300.0), WIRELESS, NEVER, moved=500.0),
+            ("fiber", Reason.MOVING),
+        ),
+        (
+            "a bad tunnel is left for one that was damped",
+            steered(health(DAMPED, BAD), WIRELESS),
+            ("fiber", Reason.MOVING),
+        ),
+        (
+            "what is no longer drained waits for its hold",
+            steered(replace(view(), undrained={FIBER: Instant(970.0)}), WIRELESS),
+            ("wireless", Reason.HELD_BACK),
         ),
         (
             "a word does not shorten the hold",

@@ -211,8 +211,10 @@ def both_sent(fiber: tuple[int, int], wireless: tuple[int, int]) -> dict[TunnelI
 
 
 def test_a_rule_for_a_hub_prefix_has_values_and_a_class_of_its_own() -> None:
-    believed = replace(view(), sessions=both_sent((1000, 1100), (1100, 1000)))
-    decision = ruled(believed)
+    kernel = ClassView("bandung:from 10.0.10.0/24", "bandung", WIRELESS, (WIRELESS, FIBER), (LAN,), 1, NOW, "", (ERP,))
+    believed = view()
+    classes = {**believed.classes, kernel.name: kernel}
+    decision = ruled(replace(believed, sessions=both_sent((1000, 1100), (1100, 1000)), classes=classes))
     assert decision.announcements == {
         FIBER: {HQ: Announcement(1000), ERP: Announcement(1100)},
         WIRELESS: {HQ: Announcement(1100), ERP: Announcement(1000)},
@@ -221,6 +223,12 @@ def test_a_rule_for_a_hub_prefix_has_values_and_a_class_of_its_own() -> None:
     assert decision.verdict.sources == ()
     (copies,) = decision.verdict.others
     assert (copies.sources, copies.rule, copies.chosen) == ((ERP,), "copies", WIRELESS)
+
+
+def test_a_rule_that_is_new_begins_where_everything_else_is_and_moves_from_there() -> None:
+    decision = ruled(view())
+    assert {(c.sources, c.active) for c in decision.classes.values()} == {((), FIBER), ((ERP,), FIBER)}
+    assert decision.verdict.others[0].reason is Reason.MOVING
 
 
 def test_both_leave_a_dead_tunnel_and_each_beats_only_its_own_values() -> None:

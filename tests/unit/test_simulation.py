@@ -11,7 +11,7 @@ from small_network import HUB, a_branch, a_tunnel
 
 from policies.model.health import Damping, HealthLimits, Limit, Metric
 from policies.model.intent import Branch
-from policies.model.policy import Failback, FailbackMode, Metered, TimeWindow
+from policies.model.policy import Change, Condition, Failback, FailbackMode, Metered, Rule, TimeWindow
 from policies.simulation.line import Line, Meter
 from policies.simulation.play import START, Step, play
 from policies.simulation.track import Track
@@ -70,14 +70,14 @@ def test_a_little_loss_moves_nobody() -> None:
     assert moves(course(Step(60.0, {"fiber": Line(loss=0.002, rtt=0.004)}), seconds=86400.0)) == []
 
 
-def test_drains_and_switches_move_at_once_and_back() -> None:
+def test_drains_and_switches_move_at_once_and_a_drain_ends_with_a_hold() -> None:
     track = course(
         Step(60.0, drain=frozenset({"fiber"})),
         Step(120.0, undrain=frozenset({"fiber"})),
         Step(200.0, switch="wireless"),
         Step(300.0, unswitch=True),
     )
-    assert [(m.after, m.cause, m.at < at + 1.0) for m, at in zip(track.changes, (60, 120, 200, 300), strict=True)] == [
+    assert [(m.after, m.cause, m.at < at + 1.0) for m, at in zip(track.changes, (60, 180, 200, 300), strict=True)] == [
         ("wireless", "drain", True),
         ("fiber", "failback", True),
         ("wireless", "switch", True),
@@ -124,3 +124,12 @@ def test_a_meter_loses_no_part_of_a_probe() -> None:
         meter, samples = meter.until(type(START)(START + tenth * 0.13), Line(loss=0.05), in_use=True)
         sent, lost = sent + (samples.sent if samples else 0), lost + (samples.lost if samples else 0)
     assert (sent, lost) == (1300, 65)
+
+
+def test_a_rule_by_night_begins_and_ends_by_itself_also_where_failback_waits_for_a_window() -> None:
+    night = TimeWindow(frozenset(range(7)), time(22), time(5))
+    evening = TimeWindow(frozenset(range(7)), time(18), time(22))
+    rule = Rule("night copies", Condition(times=(night,)), Change(prefer=("wireless", "fiber")))
+    failback = Failback(FailbackMode.WINDOW, timedelta(seconds=60), (evening,))
+    track = course(seconds=24 * 3600.0, of=branch(failback=failback, rules=(rule,)))
+    assert [(moved.after, round(moved.at / 3600)) for moved in track.changes] == [("wireless", 13), ("fiber", 20)]
