@@ -25,17 +25,7 @@ def why_view(report: Report) -> Tree:
     tree = Tree(_text(f"{report['branch']} -> {on}{when}: {report['reason']}{detail}"), guide_style="dim")
     for tunnel in report["tunnels"]:
         _add_tunnel(tree, tunnel)
-    places = "   ".join(f"{n} {p['tunnel']} ({p['is']})" for n, p in enumerate(report["ranking"], 1))
-    rule = f", rule {report['rule']}" if report.get("rule") else ""
-    tree.add(_line("ranking", f"{places}   policy {report['policy']}{rule}"))
-    for other in report.get("by_hub_prefix", ()):
-        tree.add(_line("rule", _by_hub_prefix(other)))
-    if report.get("mode", "act") != "act":
-        tree.add(_line("mode", "observed only: what is decided here is not done"))
-    for override in report.get("overrides", ()):
-        tree.add(_line(override["kind"], override_words(override)))
-    if report.get("failback_until") is not None:
-        tree.add(_line("failback", f"asked for; the word counts until {day_and_time(report['failback_until'])}"))
+    _add_ranking(tree, report)
     tree.add(_line("told", _told(report)))
     tree.add(_line("uses", _uses(report)))
     for heard in report["hears"]:
@@ -52,6 +42,21 @@ def why_view(report: Report) -> Tree:
         tree.add(_line("kernel", _kernel(forwarding, report)))
     tree.add(_line("next", _next(report)))
     return tree
+
+
+def _add_ranking(tree: Tree, report: Report) -> None:
+    """The order of the tunnels, and by what: policy, rules, and what operators said."""
+    places = "   ".join(f"{n} {p['tunnel']} ({p['is']})" for n, p in enumerate(report["ranking"], 1))
+    rule = f", rule {report['rule']}" if report.get("rule") else ""
+    tree.add(_line("ranking", f"{places}   policy {report['policy']}{rule}"))
+    for other in report.get("by_hub_prefix", ()):
+        tree.add(_line("rule", _by_hub_prefix(other)))
+    if report.get("mode", "act") != "act":
+        tree.add(_line("mode", "observed only: what is decided here is not done"))
+    for override in report.get("overrides", ()):
+        tree.add(_line(override["kind"], override_words(override)))
+    if report.get("failback_until") is not None:
+        tree.add(_line("failback", f"asked for; the word counts until {day_and_time(report['failback_until'])}"))
 
 
 def _add_tunnel(tree: Tree, tunnel: Report) -> None:
