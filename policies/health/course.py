@@ -102,12 +102,17 @@ def _next(
     memory: HealthMemory, course: Course, limits: HealthLimits, wish: Wish | None, together: int, now: Instant
 ) -> float:
     """The next instant at which anything could be new, if the course goes on."""
+    if wish is not None and not memory.is_dead:
+        done = _done(memory, wish)
+        return max(_back(wish, done + min(together, wish.burst - done), course), now + 1e-6)
+    return next_look(memory, course, limits, now)
+
+
+def next_look(memory: HealthMemory, course: Course, limits: HealthLimits, now: Instant) -> float:
+    """The next instant at which regular probes could change anything, if the course goes on and no burst comes back."""
     soon = now + max(SHORTEST_STEP, course.interval)
     if memory.is_dead:
         return now + LONGEST_STEP
-    if wish is not None:
-        done = _done(memory, wish)
-        return max(_back(wish, done + min(together, wish.burst - done), course), now + 1e-6)
     if memory.degraded is not None:
         return _return(memory.degraded.since, memory, course, limits, now)
     if memory.view.state is HealthState.UNKNOWN or not _keeps(course, limits.degraded_when_any, memory):

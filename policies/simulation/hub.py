@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from policies.decide import NO_MOVES, BranchDecision, decide_branch
 from policies.model.announcement import Announcement, Announcements
 from policies.model.clock import Instant, Now
 from policies.model.events import (
+    Adjusted,
     AnnouncementsSent,
     ClassChanged,
     ClassGone,
@@ -25,8 +26,12 @@ from policies.model.events import (
 )
 from policies.model.ids import Prefix, TunnelId
 from policies.model.intent import Branch, Hub, Tunnel
+from policies.model.policy import Change
 from policies.model.view import ClassView, LivenessState, LivenessView, SessionState, View
 from policies.observe import observe
+
+Advise = Callable[[View, TunnelId | None, Now], Change | None]
+"""What a policy script says of the branch, given what is believed and the tunnel that carries now."""
 
 
 @dataclass
@@ -41,6 +46,7 @@ class SimulatedHub:
     branch: Branch
     view: View
     decision: BranchDecision | None = None
+    advise: Advise | None = None
 
     def take(self, event: Event) -> None:
         """One event, folded in."""
@@ -50,8 +56,12 @@ class SimulatedHub:
         """Decide, and carry it out; whether anything changed by it."""
         moves = self.decision.moves if self.decision is not None else NO_MOVES
         before = self.decision
+        if self.advise is not None:
+            said = self.advise(self.view, self.active, now)
+            if said != self.view.scripted(self.branch.name):
+                self.take(Adjusted({self.branch.name: said} if said is not None else {}))
         self.decision = decided = decide_branch(self.hub, self.branch, self.view, moves, now)
-        told = [self._tell(tunnel, said, now.monotonic) for tunnel, said in decided.announcements.items()]
+        told = [self._tell(tunnel, each, now.monotonic) for tunnel, each in decided.announcements.items()]
         ordered = self._obey(decided, now.monotonic)
         self._answer(now.monotonic)
         return any(told) or ordered or before is None or before.verdict != decided.verdict
@@ -152,9 +162,9 @@ def best_told(view: View, branch: Branch, prefixes: tuple[Prefix, ...]) -> Tunne
     return min(told)[1] if told else None
 
 
-def well(hub: Hub, branch: Branch, at: Instant) -> SimulatedHub:
+def well(hub: Hub, branch: Branch, at: Instant, advise: Advise | None = None) -> SimulatedHub:
     """A hub whose tunnels all live, with their sessions, before the first decision."""
-    simulated = SimulatedHub(hub, branch, View())
+    simulated = SimulatedHub(hub, branch, View(), advise=advise)
     ids = frozenset(tunnel.id for tunnel in branch.tunnels)
     for process in sorted({tunnel.process for tunnel in branch.tunnels}):
         simulated.take(SpeakerConnected(process, ids))

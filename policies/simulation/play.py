@@ -1,28 +1,29 @@
 """play: a course of events, described by its changes, against the real core on a virtual clock.
 
-Between two changes everything stays as it is, so the clock jumps: by a quarter of a second just after a change, by
-minutes when nothing has happened for long. A month of a branch takes seconds.
+Between two changes everything stays as it is, so the clock jumps: by a quarter of a second while a verdict is near, by
+up to an hour when nothing has happened for long. A month of a branch takes a second or two.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 
+from policies.health.course import LONGEST_STEP, Course, next_look
 from policies.health.judge import judge
 from policies.health.memory import NOTHING_REMEMBERED, HealthMemory, died, remember, revived
 from policies.health.suspicion import SPACING
 from policies.model.clock import NEVER, Instant, Now
 from policies.model.events import HealthChanged, InForceChanged
-from policies.model.health import HealthState, HealthView
+from policies.model.health import HealthLimits, HealthState, HealthView
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Hub, Tunnel
 from policies.model.overrides import NONE_IN_FORCE, InForce
 from policies.ranking import standing_order
-from policies.simulation.hub import SimulatedHub, well
+from policies.simulation.hub import Advise, SimulatedHub, well
 from policies.simulation.line import Line, Meter
 from policies.simulation.track import Moved, Track, cause
 
@@ -34,8 +35,12 @@ SESSION_RETURNS = 3.0
 """Seconds from a live tunnel to a session that has told all."""
 FOLLOWS = 0.05
 """Seconds until the branch is seen to have done what it was told."""
-STRIDES = ((5.0, 0.25), (20.0, 1.0), (120.0, 5.0), (1800.0, 60.0), (float("inf"), 600.0))
-"""So long after a change of a tunnel it is looked at again after so many seconds at the latest."""
+FIRST_STRIDE = 5.0
+"""Seconds after a change of a tunnel within which it is looked at again at the latest; later after half its age."""
+CLOSELY = 0.02
+"""The least stride while a verdict is near, as a share of the time since the change: it may be near for ever."""
+ITS_TIME = 600.0
+"""Seconds for which the word for a failback counts, as on a hub."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +73,28 @@ class _Tunnel:
     """When it is to be judged next."""
 
 
-def play(hub: Hub, branch: Branch, steps: Iterable[Step], seconds: float, start: datetime) -> Track:
-    """Where the branch is, for so many seconds from `start` on (with its zone); at first all tunnels are well."""
-    return _Play(hub, branch, start).until(sorted(steps, key=lambda step: step.at), seconds)
+def play(
+    hub: Hub, branch: Branch, steps: Iterable[Step], seconds: float, start: datetime, advise: Advise | None = None
+) -> Track:
+    """Where the branch is, for so many seconds from `start` on (with its zone); at first all tunnels are well.
+
+    `advise` stands for a policy script. It is asked before each decision, and every minute.
+    """
+    return _Play(hub, branch, start, advise).until(sorted(steps, key=lambda step: step.at), seconds)
 
 
 class _Play:
-    def __init__(self, hub: Hub, branch: Branch, start: datetime) -> None:
+    def __init__(self, hub: Hub, branch: Branch, start: datetime, advise: Advise | None) -> None:
         self._branch = branch
-        self._start = start
+        self._start = start.astimezone(UTC)  # in which seconds may be added: days with a change of clocks differ
         self._now = START
-        self._hub: SimulatedHub = well(hub, branch, START)
+        self._hub: SimulatedHub = well(hub, branch, START, advise)
+        self._plain_order = tuple(tunnel.id for tunnel in standing_order(branch))
         self._tunnels = {t.id.name: _Tunnel(t, Line(), Meter(START)) for t in branch.tunnels}
         self._timers: list[tuple[Instant, int, Callable[[], None]]] = []
         self._number = count()
         self._said = NONE_IN_FORCE
+        self._word_ends = NEVER
         self._dirty = True
         self._moves: list[Moved] = []
 
@@ -90,12 +102,17 @@ class _Play:
         for step in steps:
             self._at(step.at, lambda step=step: self._take(step))  # type: ignore[misc]
         end = Instant(START + seconds)
+        if self._hub.advise is not None:
+            self._in(60.0 - (self._start.second + self._start.microsecond / 1e6), self._each_minute)
         self._look()
         while self._now < end:
             self._go(min(self._next(), end))
-        preferred = standing_order(self._branch)[0].id.name
+        preferred = self._plain_order[0].name
         metered = frozenset(t.id.name for t in self._branch.tunnels if t.uplink.metered)
         return Track(self._branch.name, seconds, tuple(self._moves), metered, preferred)
+
+    def _each_minute(self) -> None:
+        self._in(60.0, self._each_minute)
 
     def _at(self, after: float, act: Callable[[], None]) -> None:
         heapq.heappush(self._timers, (Instant(START + after), next(self._number), act))
@@ -152,7 +169,7 @@ class _Play:
         if carried is None or carried.name == before:
             return
         left = TunnelId(self._branch.name, before) if before is not None else None
-        word, text = cause(self._hub.view, left, carried)
+        word, text = cause(self._hub.view, left, carried, self._plain_order)
         self._moves.append(Moved(self._now - START, before, carried.name, word, text))
         for name in (before, carried.name):
             if name is not None:
@@ -172,10 +189,18 @@ class _Play:
             each.told = view
             self._hub.take(HealthChanged(each.tunnel.id, view))
             self._dirty = True
-        stride = next(stride for longest, stride in STRIDES if self._now - each.changed < longest)
-        each.look = Instant(self._now + stride)
-        if view.next_at is not None and self._now < view.next_at:
-            each.look = min(each.look, view.next_at)
+        each.look = Instant(max(self._now + 1e-3, min(self._due(each, limits))))
+
+    def _due(self, each: _Tunnel, limits: HealthLimits) -> Iterator[float]:
+        """When it could be judged otherwise, if the line stays as it is. It is never silent for long: that is death."""
+        line, age = each.line, self._now - each.changed
+        yield self._now + min(max(FIRST_STRIDE, age / 2), LONGEST_STEP)
+        closely = next_look(each.memory, Course(line.loss, line.rtt, line.jitter), limits, self._now)
+        yield max(closely, self._now + age * CLOSELY)
+        if each.memory.suspicion is not None and each.memory.view.next_at is not None:
+            yield each.memory.view.next_at
+        if each.memory.view.suppressed_until > self._now:
+            yield each.memory.view.suppressed_until
 
     def _burst(self, each: _Tunnel, probes: int) -> None:
         if each.line.up:
@@ -190,7 +215,14 @@ class _Play:
         drained = (self._said.drained | {ids[n] for n in step.drain}) - {ids[n] for n in step.undrain}
         switched = None if step.unswitch else ids[step.switch] if step.switch is not None else self._said.switched
         frozen = self._said.frozen if step.freeze is None else step.freeze
-        said = InForce(frozenset(drained), switched, frozen, step.failback)
+        if step.failback:
+            self._word_ends = Instant(self._now + ITS_TIME)
+            self._in(ITS_TIME, self._say)
+        self._say(InForce(frozenset(drained), switched, frozen))
+
+    def _say(self, said: InForce | None = None) -> None:
+        """This is said by operators from now on; the word for a failback too, while it counts."""
+        said = replace(said or self._said, go_back=self._now < self._word_ends)
         if said != self._said:
             self._said = said
             self._hub.take(InForceChanged({self._branch.name: said}, self._now))

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from policies.model.health import HealthState, Metric
 from policies.model.ids import TunnelId
 from policies.model.view import LivenessState, View
 
+CAUSES = ("down", "loss", "rtt", "jitter", "check", "drain", "switch", "failback", "rank")
+"""Why a branch moves, in a word: `rank` is by a rule or a script, to a tunnel that the policy alone puts below."""
+
 
 @dataclass(frozen=True, slots=True)
 class Moved:
     """A Moved is one move of a branch: so many seconds after the start, from and to which tunnel, and because of what.
 
-    `cause` is one word: start, down, loss, rtt, jitter, check, drain, switch, failback or rank; `text` says it all.
+    `cause` is one word, `start` or one of CAUSES; `text` says it all.
     """
 
     at: float
@@ -63,8 +66,8 @@ class Track:
         return sum(seconds for name, seconds in self.carried().items() if name in self.metered)
 
 
-def cause(view: View, before: TunnelId | None, after: TunnelId) -> tuple[str, str]:
-    """Why a branch has left one tunnel for another, in a word and in a sentence."""
+def cause(view: View, before: TunnelId | None, after: TunnelId, order: Sequence[TunnelId]) -> tuple[str, str]:
+    """Why a branch left one tunnel for another, in a word and in a sentence; `order` is that of its policy alone."""
     if before is None:
         return "start", "the first one"
     said = view.overridden(before.branch)
@@ -78,4 +81,6 @@ def cause(view: View, before: TunnelId | None, after: TunnelId) -> tuple[str, st
         return word, f"{before.name} is degraded: {health.reason}"
     if after == said.switched:
         return "switch", f"switched to {after.name}"
+    if order.index(after) > order.index(before):
+        return "rank", f"a rule or a script prefers {after.name}"
     return "failback", f"{after.name} is better and well"

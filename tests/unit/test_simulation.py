@@ -9,9 +9,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from small_network import HUB, a_branch, a_tunnel
 
+from policies.model.clock import Now
 from policies.model.health import Damping, HealthLimits, Limit, Metric
+from policies.model.ids import TunnelId
 from policies.model.intent import Branch
 from policies.model.policy import Change, Condition, Failback, FailbackMode, Metered, Rule, TimeWindow
+from policies.model.view import View
 from policies.simulation.line import Line, Meter
 from policies.simulation.play import START, Step, play
 from policies.simulation.track import Track
@@ -133,3 +136,53 @@ def test_a_rule_by_night_begins_and_ends_by_itself_also_where_failback_waits_for
     failback = Failback(FailbackMode.WINDOW, timedelta(seconds=60), (evening,))
     track = course(seconds=24 * 3600.0, of=branch(failback=failback, rules=(rule,)))
     assert [(moved.after, round(moved.at / 3600)) for moved in track.changes] == [("wireless", 13), ("fiber", 20)]
+
+
+def test_the_word_for_a_failback_outlives_what_happens_next() -> None:
+    manual = branch(failback=Failback(FailbackMode.MANUAL, timedelta(seconds=60)))
+    bad = (Step(60.0, {"fiber": Line(up=False)}), Step(90.0, {"fiber": FIBER}))
+    word = (Step(300.0, failback=True), Step(300.1, {"wireless": Line(rtt=0.032)}))
+    assert moves(course(*bad, of=manual)) == [("wireless", "down")]
+    assert moves(course(*bad, *word, of=manual)) == [("wireless", "down"), ("fiber", "failback")]
+
+
+def test_the_word_for_a_failback_is_over_after_ten_minutes() -> None:
+    manual = branch(failback=Failback(FailbackMode.MANUAL, timedelta(seconds=60)))
+    early = Step(60.0, failback=True)
+    bad = (Step(800.0, {"fiber": Line(up=False)}), Step(810.0, {"fiber": FIBER}))
+    assert moves(course(early, *bad, seconds=3600.0, of=manual)) == [("wireless", "down")]
+
+
+def test_a_rule_that_begins_is_a_cause_of_its_own() -> None:
+    at_ten = Condition(times=(TimeWindow(frozenset(range(7)), time(10), time(11)),))
+    rule = Rule("coffee", at_ten, Change(prefer=("wireless", "fiber")))
+    track = course(seconds=3 * 3600.0, of=branch(rules=(rule,)))
+    assert moves(track) == [("wireless", "rank"), ("fiber", "failback")]
+    assert track.changes[0].at == pytest.approx(3600.0, abs=1.0)
+
+
+def test_a_script_is_asked_every_minute() -> None:
+    asked = []
+
+    def advise(view: View, active: TunnelId | None, now: Now) -> Change | None:
+        asked.append(active)
+        return Change(prefer=("wireless", "fiber")) if now.wall.minute >= 20 else None
+
+    well = Step(0.0, {"fiber": FIBER, "wireless": WIRELESS})
+    track = play(HUB, branch(), [well], 3000.0, NINE, advise)
+    assert moves(track) == [("wireless", "rank")]
+    assert 1200.0 <= track.changes[0].at < 1201.0
+    assert len(asked) >= 50
+
+
+def test_seconds_are_counted_over_a_change_of_clocks() -> None:
+    berlin = datetime(2026, 3, 29, 1, tzinfo=ZoneInfo("Europe/Berlin"))
+    at_four = Condition(times=(TimeWindow(frozenset(range(7)), time(4), time(5)),))
+    rule = Rule("early", at_four, Change(prefer=("wireless", "fiber")))
+    track = play(HUB, replace(branch(rules=(rule,)), timezone="Europe/Berlin"), [], 4 * 3600.0, berlin)
+    assert [round(moved.at) for moved in track.changes] == [7200, 10800]
+
+
+def test_what_nearly_meets_a_limit_for_days_costs_little() -> None:
+    track = course(Step(60.0, {"fiber": Line(loss=0.031, rtt=0.004, jitter=0.0)}), seconds=30 * 86400.0)
+    assert len(track.changes) <= 1
