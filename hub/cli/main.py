@@ -20,6 +20,7 @@ from hub.cli import (
     lab,
     overrides,
     plan,
+    policy,
     rollback,
     run,
     schema,
@@ -31,7 +32,7 @@ from hub.cli import (
 from hub.cli.exit_status import DONE, REFUSED
 
 _COMMANDS = (
-    *(lab, check, allocate, doctor, plan, apply, confirm, rollback, run, status, why),
+    *(lab, check, allocate, doctor, policy, plan, apply, confirm, rollback, run, status, why),
     *(drain, undrain, switch, freeze, overrides, schema),
 )
 

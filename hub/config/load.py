@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -78,6 +78,16 @@ def load(directory: Path) -> Sources:
         files=reader.files,
         directory=directory,
     )
+
+
+def read_others(
+    directory: Path, files: Iterable[str] | None, folder: str, model: type[M]
+) -> tuple[dict[str, Parsed[M]], tuple[Problem, ...]]:
+    """These files, each relative to the directory or absolute, or all of a folder of it; and all that is wrong."""
+    reader = _Reader(directory)
+    names = files if files is not None else [f"{folder}/{name}.yaml" for name in reader.list(folder)]
+    found = {name: parsed for name in names if (parsed := reader.read(name, model)) is not None}
+    return found, tuple(reader.problems)
 
 
 def _unusable(directory: Path) -> Problem | None:

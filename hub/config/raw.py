@@ -11,6 +11,7 @@ from hub.config.fields import (
     Number, PasswordFile, Pool, PoolIPv6, Port, Ports, Prefix, Process, Profile, Router, Section, Text, Transport, Truth,
 )
 from hub.config.policy.written import POLICY_SECTIONS, PolicyKeys, RawHealth, RawLimits, RawPolicy
+from hub.config.policy.written_tests import TEST_SECTIONS, RawFigures, RawPolicyTest
 from hub.config.targets import Host, Quorum, RawCheck, RawDns, RawTarget
 
 
@@ -212,6 +213,8 @@ SECTIONS: dict[type[BaseModel], dict[tuple[str, ...], type[Section]]] = {
         **POLICY_SECTIONS,
     },
     RawPolicy: {(): RawPolicy, **POLICY_SECTIONS},
+    RawPolicyTest: TEST_SECTIONS,
+    RawFigures: {(): RawFigures},
     RawAllocation: {(): RawAllocation},
 }
 """Which section is where in a file, so that an unknown key can be compared with the known ones; `*` is any name."""

@@ -34,6 +34,8 @@ _EXAMPLES = {
     "pools": "pools: {links: 10.255.0.0/19, ports: 51000-54999}",
     "links": "links: 10.255.0.0/19",
     "ports": "ports: 51000-54999",
+    "branch": "branch: bandung",
+    "expect": "expect: [{moves: 0}]",
 }
 
 

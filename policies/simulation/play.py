@@ -14,8 +14,9 @@ from itertools import count
 
 from policies.health.course import LONGEST_STEP, Course, next_look
 from policies.health.judge import judge
-from policies.health.memory import NOTHING_REMEMBERED, HealthMemory, died, remember, revived
+from policies.health.memory import NOTHING_REMEMBERED, HealthMemory, died, remember, revived, with_usual
 from policies.health.suspicion import SPACING
+from policies.health.usual import NO_USUAL, learnt
 from policies.model.clock import NEVER, Instant, Now
 from policies.model.events import HealthChanged, InForceChanged
 from policies.model.health import HealthLimits, HealthState, HealthView
@@ -39,6 +40,8 @@ FIRST_STRIDE = 5.0
 """Seconds after a change of a tunnel within which it is looked at again at the latest; later after half its age."""
 CLOSELY = 0.02
 """The least stride while a verdict is near, as a share of the time since the change: it may be near for ever."""
+KNOWN = 86_400.0
+"""Seconds for which every tunnel had the round trip that it begins with: it is what is usual on it."""
 ITS_TIME = 600.0
 """Seconds for which the word for a failback counts, as on a hub."""
 
@@ -76,7 +79,7 @@ class _Tunnel:
 def play(
     hub: Hub, branch: Branch, steps: Iterable[Step], seconds: float, start: datetime, advise: Advise | None = None
 ) -> Track:
-    """Where the branch is, for so many seconds from `start` on (with its zone); at first all tunnels are well.
+    """Where the branch is, for so many seconds from `start` on (with its zone); before, all tunnels were long well.
 
     `advise` stands for a policy script. It is asked before each decision, and every minute.
     """
@@ -100,7 +103,12 @@ class _Play:
 
     def until(self, steps: list[Step], seconds: float) -> Track:
         for step in steps:
-            self._at(step.at, lambda step=step: self._take(step))  # type: ignore[misc]
+            if step.at <= 0:
+                self._take(step)
+            else:
+                self._at(step.at, lambda step=step: self._take(step))  # type: ignore[misc]
+        for each in self._tunnels.values():
+            each.memory = with_usual(each.memory, learnt(NO_USUAL, each.line.rtt, KNOWN))
         end = Instant(START + seconds)
         if self._hub.advise is not None:
             self._in(60.0 - (self._start.second + self._start.microsecond / 1e6), self._each_minute)

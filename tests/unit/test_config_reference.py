@@ -17,6 +17,7 @@ from hub.config.schema import schema
 REFERENCE = EXAMPLE.parents[1] / "docs" / "reference"
 PAGE = (REFERENCE / "configuration.md").read_text()
 POLICY_PAGE = (REFERENCE / "policy.md").read_text()
+TESTS_PAGE = (REFERENCE / "policy-tests.md").read_text()
 
 
 def test_the_examples_of_the_reference_can_be_used(tmp_path: Path) -> None:
@@ -33,7 +34,7 @@ def test_the_examples_of_the_reference_can_be_used(tmp_path: Path) -> None:
     "key", sorted({key for made in SECTIONS.values() for s in made.values() for key in known_keys(s)})
 )
 def test_the_reference_names_every_key(key: str) -> None:
-    assert re.search(rf"\b{re.escape(key)}\b", PAGE + POLICY_PAGE)
+    assert re.search(rf"\b{re.escape(key)}\b", PAGE + POLICY_PAGE + TESTS_PAGE)
 
 
 def test_the_tables_of_policies_are_those_of_the_model() -> None:
