@@ -45,7 +45,7 @@ def problems_of(
     """Each thing that pydantic found in the part of the document at `below`."""
     details = found.errors(include_url=False)
     for detail in details:
-        inside = any(other["loc"][:-1] == detail["loc"] for other in details)
+        inside = any(other["loc"][: len(detail["loc"])] == detail["loc"] for other in details if other is not detail)
         if detail["type"] == "too_short" and inside:
             continue  # what is there is wrong, and not counted
         yield _problem(document, model, dict(detail), below)

@@ -66,7 +66,7 @@ class Moves:
     def unmet(self, track: Track) -> str | None:
         """What was so instead; None where it is met."""
         count = len(track.changes)
-        return None if self.least <= count <= self.most else f"there were {count}"
+        return None if self.least <= count <= self.most else f"there {'was' if count == 1 else 'were'} {count}"
 
 
 @dataclass(frozen=True, slots=True)

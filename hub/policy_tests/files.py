@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from math import ceil
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -126,7 +127,7 @@ class _Reader:
         for at, (part, place) in said:
             if at > raw.for_:
                 key = "by" if part == "expect" and raw.expect[place].by is not None else "at"
-                mend = f"write for: {last:g}s, or more"
+                mend = f"write for: {ceil(last)}s, or more"
                 self._note(
                     error(document.place(part, place, key), f"after the end of the test, {length(raw.for_)}", mend)
                 )
