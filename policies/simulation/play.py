@@ -35,7 +35,7 @@ RETURNS = 1.0
 SESSION_RETURNS = 3.0
 """Seconds from a live tunnel to a session that has told all."""
 FOLLOWS = 0.05
-"""Seconds until the branch is seen to have done what it was told."""
+"""Seconds until the branch is seen to have done what it was told; while it is watched it is looked at as often."""
 FIRST_STRIDE = 5.0
 """Seconds after a change of a tunnel within which it is looked at again at the latest; later after half its age."""
 CLOSELY = 0.02
@@ -98,6 +98,7 @@ class _Play:
         self._number = count()
         self._said = NONE_IN_FORCE
         self._word_ends = NEVER
+        self._follows = NEVER
         self._dirty = True
         self._moves: list[Moved] = []
 
@@ -166,7 +167,10 @@ class _Play:
         if not self._dirty:
             return
         self._dirty = False
-        if self._hub.decide(Now(self._now, self._start + timedelta(seconds=self._now - START))):
+        changed = self._hub.decide(Now(self._now, self._start + timedelta(seconds=self._now - START)))
+        watched = self._hub.decision is not None and self._hub.decision.look
+        if (changed or watched) and self._follows <= self._now:
+            self._follows = Instant(self._now + FOLLOWS)
             self._in(FOLLOWS, lambda: None)
         self._note()
 
