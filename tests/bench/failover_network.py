@@ -45,6 +45,7 @@ class Wanted:
     """A Wanted is what is measured: timers, how liveness is told (`bfd` or `icmp`), the branch's router, prefixes.
 
     `interval` is liveness's. `prefixes` is how many the hub announces; the host that is probed is in the first.
+    `policy` is text for the branch's file: what Pointsman is told beside; `hold` None leaves the policy's.
     """
 
     interval: timedelta = timedelta(milliseconds=50)
@@ -52,6 +53,8 @@ class Wanted:
     liveness: str = "bfd"
     router: str = "bird"
     prefixes: int = 1
+    policy: str = ""
+    hold: timedelta | None = HOLD
 
     @property
     def detection(self) -> float:
@@ -81,7 +84,7 @@ def _branch(wanted: Wanted, liveness: str, *, confirm: bool, echo: bool) -> str:
         f"prefixes: [{BRANCH_PREFIX}]\n"
         f"router: {{kind: {wanted.router}}}\n"
         f"liveness: {{method: {liveness}, {timers}, {more}}}\n"
-        f"uplinks: {{{PREFERRED}: {{isp: telkom}}, {OTHER}: {{isp: indosat}}}}\n"
+        f"uplinks: {{{PREFERRED}: {{isp: telkom}}, {OTHER}: {{isp: indosat}}}}\n" + wanted.policy
     )
 
 
@@ -91,7 +94,7 @@ def further_prefixes(number: int) -> Iterator[str]:
     return (f"{IPv4Address(first + 256 * position)}/24" for position in range(number))
 
 
-def planned(configuration: Path) -> tuple[Network, Overrides]:
+def planned(configuration: Path, hold: timedelta | None = HOLD) -> tuple[Network, Overrides]:
     """The lab's network for a configuration, and what Pointsman is told beside it.
 
     Raises:
@@ -100,5 +103,5 @@ def planned(configuration: Path) -> tuple[Network, Overrides]:
     outcome = read(configuration)
     if outcome.intent is None:
         raise SystemExit("\n".join(map(str, outcome.problems)))
-    overrides = Overrides(hold=HOLD)
+    overrides = Overrides(hold=hold)
     return plan(overridden(outcome.intent, overrides)), overrides

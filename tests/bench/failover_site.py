@@ -54,7 +54,7 @@ class Site:
         self._configuration = write_configuration(
             directory, wanted, liveness=liveness, confirm=kind.confirm, echo=kind.echo
         )
-        self._network, self._overrides = planned(self._configuration)
+        self._network, self._overrides = planned(self._configuration, wanted.hold)
         self._monitor: subprocess.Popen[str] | None = None
         self._changes = directory / "changes"
         self._listener: LivenessListener | None = None

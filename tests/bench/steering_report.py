@@ -1,0 +1,113 @@
+"""What was measured as a table, with the bars that Pointsman has to meet."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from failover_hubs import KINDS
+from steering_disturbed import DISTURBANCES, Lasting, Left
+from steering_planned import Moved
+
+_One = TypeVar("_One", Left, Moved)
+MOST_MOVES = {"cut": 3, "loss": 0}
+"""By the first word of what lasts."""
+
+
+@dataclass
+class Measured:
+    """A Measured is what has been measured so far."""
+
+    left: list[Left] = field(default_factory=list)
+    planned: list[Moved] = field(default_factory=list)
+    lasting: list[Lasting] = field(default_factory=list)
+
+
+def table(measured: Measured) -> Iterator[str]:
+    """The lines of the table."""
+    if measured.left:
+        yield f"\n{'left after, s':<30}{'hub':<12}{'median':>8}{'max':>8}{'never':>7}{'lost':>16}{'moves':>16}  bar"
+        yield from (_left_line(its) for its in _grouped(measured.left))
+    if measured.planned:
+        yield f"\n{'planned':<30}{'hub':<12}{'n':>4}{'lost':>20}{'hub after, s':>14}{'branch after, s':>17}"
+        yield from (_planned_line(its) for its in _grouped(measured.planned))
+    if measured.lasting:
+        yield f"\n{'lasting':<30}{'hub':<12}{'minutes':>8}{'lost':>20}{'moves hub, branch':>20}  bar"
+        yield from (_lasting_line(one) for one in measured.lasting)
+
+
+def met(measured: Measured) -> bool:
+    """Whether Pointsman met every bar."""
+    return (
+        all(_in_time(one) for one in measured.left if _is_ours(one))
+        and all(one.lost == 0 for one in measured.planned if _is_ours(one))
+        and all(one.moves <= _most(one) for one in measured.lasting if _is_ours(one))
+    )
+
+
+def _is_ours(one: Left | Moved | Lasting) -> bool:
+    return KINDS[one.hub].is_pointsman
+
+
+def _in_time(one: Left) -> bool:
+    return one.left is not None and one.left <= DISTURBANCES[one.measure].bar and one.moves == 1
+
+
+def _most(one: Lasting) -> int:
+    return MOST_MOVES[one.measure.partition(" ")[0]]
+
+
+def _grouped(results: Sequence[_One]) -> list[list[_One]]:
+    found: dict[tuple[str, str], list[_One]] = {}
+    for one in results:
+        found.setdefault((one.measure, one.hub), []).append(one)
+    return list(found.values())
+
+
+def _left_line(its: Sequence[Left]) -> str:
+    times = [one.left for one in its if one.left is not None]
+    median = f"{statistics.median(times):.2f}" if times else "-"
+    highest = f"{max(times):.2f}" if times else "-"
+    bar = DISTURBANCES[its[0].measure].bar
+    lost = f"{sum(one.lost for one in its)} of {sum(one.sent for one in its):,}"
+    moves = ",".join(str(one.moves) for one in its)
+    within = f"{sum(_in_time(one) for one in its)} of {len(its)} in {bar:g} s, by one move"
+    return (
+        f"{its[0].measure:<30}{its[0].hub:<12}{median:>8}{highest:>8}{len(its) - len(times):>7}{lost:>16}{moves:>16}"
+        f"  {within}"
+    )
+
+
+def _planned_line(its: Sequence[Moved]) -> str:
+    sent = min(min(one.sent_to_branch, one.sent_to_hub) for one in its)
+    lost = f"{sum(one.lost for one in its)}, each >= {sent:,}"
+    hub, branch = ([one.hub_took for one in its], [one.branch_took for one in its])
+    return (
+        f"{its[0].measure:<30}{its[0].hub:<12}{len(its):>4}{lost:>20}{_longest(hub):>14}{_longest(branch):>17}"
+        + ("" if all(one.lost == 0 for one in its) else f"  not met: {sum(one.lost > 0 for one in its)}")
+        + _more(its)
+    )
+
+
+def _more(its: Sequence[Moved]) -> str:
+    """The ways of kernels that did not go straight."""
+    ways = {
+        f"{side}: {' '.join(f'{tunnel} {at:.1f}' for at, tunnel in moves)}"
+        for one in its
+        for side, moves in (("hub", one.moves_hub), ("branch", one.moves_branch))
+        if len(moves) > 1
+    }
+    return f"  {'; '.join(sorted(ways))}" if ways else ""
+
+
+def _longest(times: Sequence[float | None]) -> str:
+    seen = [one for one in times if one is not None]
+    return f"<= {max(seen):.2f}" if seen else "-"
+
+
+def _lasting_line(one: Lasting) -> str:
+    lost = f"{one.lost} of {one.sent:,}"
+    moves = f"{len(one.moves_hub)}, {len(one.moves_branch)}"
+    return f"{one.measure:<30}{one.hub:<12}{one.minutes:>8.1f}{lost:>20}{moves:>20}  at most {_most(one)}"
