@@ -4,8 +4,8 @@ Run by `scripts/bench steering`, as root. Every hub has labs of its own, as in `
 rounds, and beside it one that loses 0.2 % from the beginning to the end and one whose tunnel is cut and healed. Every
 round is kept.
 
-The rounds are played with a policy that goes back soon and has no damping, so that they can follow each other, and
-with an absolute limit of the round trip (`--usual`: with the shipped one alone, after ten minutes of learning).
+The rounds are played with a policy that goes back after 15 s and has no damping, so that they can follow each other,
+and with an absolute limit of the round trip (`--usual`: with the shipped one alone, after ten minutes of learning).
 What is beside has the shipped policy.
 """
 
@@ -29,9 +29,9 @@ from pathlib import Path
 
 from bench_end import to_its_end
 from failover_hubs import KINDS
-from failover_network import HOLD, PREFERRED, Wanted
+from failover_network import PREFERRED, Wanted
 from steering_disturbed import DISTURBANCES, Lasting, all_disturbed, flapping, lossy
-from steering_planned import PLANNED, one_planned
+from steering_planned import PLANNED, all_planned
 from steering_report import Measured, met, table
 from steering_site import SHIPPED, SteeringSite, quick_policy
 
@@ -42,6 +42,8 @@ HUBS = ("pointsman", "bird")
 SHORT_PACKETS = 1000
 SHORT_MEASURES = ("loss 30 % each way", "drain", "undrain")
 USUAL_PATIENCE = 15 * 60.0
+STARTED = 20.0
+"""Seconds after which everything has started: no death before that is held against a tunnel (`observe.STARTING`)."""
 Places = dict[str, list[SteeringSite]]
 
 
@@ -55,6 +57,9 @@ def main() -> int:
         print(f"bench steering: {error}", file=sys.stderr)
         tell(options, measured)
         return 2
+    except KeyboardInterrupt:
+        tell(options, measured)
+        raise
     tell(options, measured)
     return 0 if options.short or met(measured) else 1
 
@@ -64,7 +69,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench steering", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="of each measure (default: %(default)s)")
     parser.add_argument("--hubs", default=",".join(HUBS), help="some of %(default)s")
-    parser.add_argument("--measures", default=",".join(every), help="some of %(default)s")
+    parser.add_argument("--measures", default=",".join(every), help="none, or some of %(default)s")
     parser.add_argument("--packets", type=int, default=20_000, help="each way at a planned move (default: %(default)s)")
     parser.add_argument("--flap-minutes", type=float, default=5.0, help="0: not at all (default: %(default)s)")
     parser.add_argument("--flap-every", type=float, default=2.0, help="seconds cut, and healed (default: %(default)s)")
@@ -80,7 +85,8 @@ def parse() -> argparse.Namespace:
 
 
 def check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> argparse.Namespace:
-    options.hubs, options.measures = options.hubs.split(","), options.measures.split(",")
+    options.hubs = options.hubs.split(",")
+    options.measures = [] if options.measures == "none" else options.measures.split(",")
     if options.short:
         options.rounds, options.packets, options.measures = 1, SHORT_PACKETS, list(SHORT_MEASURES)
         options.flap_minutes = options.lossy_minutes = 0.0
@@ -109,7 +115,7 @@ def measure(options: argparse.Namespace, measured: Measured) -> None:
 
 
 def rounds(options: argparse.Namespace, sites: Sequence[SteeringSite], measured: Measured) -> None:
-    """Play every measure once a round: a disturbance for all hubs at once, a planned move for one after the other."""
+    """Play every measure once a round, for all hubs at once."""
     chance = random.Random(options.seed)
     if options.usual:
         wait_for_the_usual(sites)
@@ -120,8 +126,7 @@ def rounds(options: argparse.Namespace, sites: Sequence[SteeringSite], measured:
                     measured.left.append(left)
                     progress(f"{number} {name} {left.hub}: left {left.left}, moves {left.moves}, {left.why}")
             else:
-                for site in (site for site in sites if site.kind.is_pointsman or PLANNED[name].others):
-                    moved = one_planned(site, PLANNED[name], number, options.packets)
+                for moved in all_planned(sites, PLANNED[name], number, options.packets):
                     measured.planned.append(moved)
                     progress(f"{number} {name} {moved.hub}: lost {moved.lost}, {moved.moves_hub} {moved.moves_branch}")
 
@@ -164,7 +169,7 @@ def places(options: argparse.Namespace) -> Iterator[Places]:
     """The labs that are wanted, all up and well; all taken down afterwards, whatever happens."""
     wanted = {
         "rounds": Wanted(
-            options.interval, options.multiplier, policy=quick_policy(absolute=not options.usual), hold=HOLD
+            options.interval, options.multiplier, policy=quick_policy(absolute=not options.usual), hold=None
         ),
         "flap": Wanted(options.interval, options.multiplier, policy=SHIPPED, hold=None),
         "lossy": Wanted(options.interval, options.multiplier, policy=SHIPPED, hold=None),
@@ -183,6 +188,7 @@ def places(options: argparse.Namespace) -> Iterator[Places]:
         for sites in made.values():
             for site in sites:
                 site.watch()
+        time.sleep(0.0 if options.short else STARTED)
         yield made
 
 

@@ -6,7 +6,8 @@ A UDP packet each way every millisecond, from the order on until so many were se
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from failover_network import BRANCH, OTHER, PREFERRED
@@ -74,12 +75,18 @@ class Moved:
         return self.lost_to_branch + self.lost_to_hub
 
 
-def one_planned(site: SteeringSite, what: Planned, number: int, packets: int) -> Moved:
-    """Give the order, wait until the move is made and so many packets were sent each way.
+def all_planned(sites: Sequence[SteeringSite], what: Planned, number: int, packets: int) -> list[Moved]:
+    """Give the order to all hubs that know it, wait until the move is made and so many packets were sent each way.
 
     Raises:
-        LabError: the move is not made in time, or the probe ended.
+        LabError: a move is not made in time, or a probe ended.
     """
+    chosen = [site for site in sites if site.kind.is_pointsman or what.others]
+    with ThreadPoolExecutor(max(1, len(chosen))) as pool:
+        return list(pool.map(lambda site: _one_planned(site, what, number, packets), chosen))
+
+
+def _one_planned(site: SteeringSite, what: Planned, number: int, packets: int) -> Moved:
     if what.start == PREFERRED:
         site.wait_until_well()
     elif what.order is _heal:

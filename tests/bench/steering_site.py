@@ -32,14 +32,17 @@ _MONITOR = Path(__file__).with_name("failover_monitor.py")
 SHIPPED = ""
 """The policy as it is when nobody writes one."""
 QUICK = """\
-failback: {hold: 2s}
+failback: {hold: 15s}
 damping: off
 health:
   default:
     degraded-when-any: {rtt: [RTT]}
     healthy-when-all: {loss: 1% over 5s, rtt: [60ms over 5s, usual + 40ms over 5s], jitter: 15ms over 5s}
 """
-"""One that goes back soon and does not remember, so that rounds can follow each other. It leaves as the shipped one."""
+"""One that goes back sooner and does not remember, so that rounds can follow each other. It leaves as the shipped one.
+
+The hold is longer than a disturbance is observed from the moment on from which a hold could count.
+"""
 USUAL_LIMIT, ABSOLUTE_LIMIT = "usual + 80ms over 5s", "100ms over 5s"
 
 
