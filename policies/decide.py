@@ -32,7 +32,7 @@ from policies.model.view import LivenessState, SessionState, SessionView, View
 from policies.moves import Move, Progress, Step, advance, blocked_until
 from policies.ranking import present_order, session_grace_ends, standing_order
 from policies.schedule import local
-from policies.standings import arrives_at, is_best_told, is_survivor, standings_of
+from policies.standings import arrives_at, came_late, is_best_told, is_survivor, standings_of
 from policies.steering import Steering, changes_at, steerings
 from policies.survivor import Standing, spokesman, values
 
@@ -319,6 +319,7 @@ def _grace_ends(branch: Branch, view: View, now: Instant) -> Iterable[Instant]:
             yield session_grace_ends(session)
         if session.state is SessionState.UP and not session.end_of_rib and settles_at(session) > now:
             yield settles_at(session)
+        yield from (at for at in map(came_late, session.replaced.values()) if at > now)
 
 
 def _next(choice: Choice) -> str:

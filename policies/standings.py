@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from policies.model.clock import Instant
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Tunnel
-from policies.model.view import ARRIVES, LivenessState, LivenessView, SessionState, SessionView, View
+from policies.model.view import ARRIVES, LivenessState, LivenessView, Replaced, SessionState, SessionView, View
 from policies.preference import standing_med
 from policies.steering import Steering, degraded
 from policies.survivor import Standing
@@ -34,11 +34,29 @@ def _standing(tunnel: Tunnel, place: int, branch: Branch, steering: Steering, vi
         complete=session.complete,
         sent=min((said.med for said in session.sent.values()), default=None) if up else None,
         highest_sent=max((said.med for said in session.sent.values()), default=None) if up else None,
-        lowest_held=session.lowest_held,
+        lowest_held=_lowest_held(session, now, bad=bad),
         arrived=arrives_at(tunnel, liveness, session) <= now,
         degraded=bad,
         drained=drained,
     )
+
+
+def _lowest_held(session: SessionView, now: Instant, *, bad: bool) -> int | None:
+    """The lowest value that the branch may hold from a tunnel.
+
+    Over one that loses packets TCP repeats itself for seconds: what was replaced lately, the branch may still hold. Was
+    the chosen tunnel's value given back at once, the branch would return to the bad one until then.
+    """
+    if not bad or session.state is not SessionState.UP:
+        return session.lowest_held
+    late = [one.announcement.med for one in session.replaced.values() if now < came_late(one)]
+    held = session.lowest_held
+    return min(late if held is None else [*late, held], default=None)
+
+
+def came_late(replaced: Replaced) -> Instant:
+    """From when on what took its place is at the branch, also over a tunnel that loses packets."""
+    return Instant(replaced.at + ARRIVES.total_seconds())
 
 
 def arrives_at(tunnel: Tunnel, liveness: LivenessView, session: SessionView) -> Instant:

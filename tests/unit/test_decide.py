@@ -25,6 +25,7 @@ from policies.model.view import (
     LivenessState,
     LivenessView,
     PathSeen,
+    Replaced,
     SessionState,
     SessionView,
     View,
@@ -264,6 +265,19 @@ def test_a_drained_tunnel_is_marked_and_announced_worse_once_the_branch_has_left
     decision = decided(left)
     assert decision.announcements[FIBER] == {HQ: Announcement(9000, (GRACEFUL_SHUTDOWN,))}
     assert decision.verdict.reason is Reason.DRAINED_LEFT
+
+
+@pytest.mark.parametrize(("after", "told"), [(0.005, 990), (9.9, 990), (10.0, 1100)])
+def test_the_boost_lasts_until_the_worse_value_came_also_over_a_tunnel_that_loses_packets(
+    after: float, told: int
+) -> None:
+    on_its_way = {HQ: Replaced(Announcement(1000), Instant(NOW - after))}
+    believed = view(on="wireless", meds=(5000, 990))
+    sessions = {**believed.sessions, FIBER: replace(believed.sessions[FIBER], replaced=on_its_way)}
+    bad = replace(believed, sessions=sessions, health={FIBER: HealthView(HealthState.DEGRADED)})
+    decision = decided(bad)
+    assert meds(decision) == {"fiber": 5000, "wireless": told}
+    assert decision.wake_at == (Instant(NOW - after + 10.0) if told == 990 else None)
 
 
 def test_a_degraded_tunnel_is_left_by_telling_the_branch_first() -> None:
