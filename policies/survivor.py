@@ -118,7 +118,11 @@ def _value_below(rivals: Sequence[int], chosen: Standing, others: Sequence[Stand
         return chosen.med
     # It rises only when nothing has to be seen first, or it would meet another's value on the way. That holds of dead
     # ones too: what they last were told does not become the best by it.
-    beaten = all(other.lowest_held is not None and other.lowest_held > chosen.med for other in others)
+    # What was just sent over another may come after the rise: the branch would go there and back.
+    beaten = all(
+        other.lowest_held is not None and other.lowest_held > chosen.med and (other.arrived or not other.alive)
+        for other in others
+    )
     if chosen.med < lowest and (beaten or chosen.sent is None or chosen.sent >= chosen.med):
         return chosen.med
     if chosen.sent is not None and chosen.sent < lowest:

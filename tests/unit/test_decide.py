@@ -286,3 +286,14 @@ def test_a_degraded_tunnel_is_left_by_telling_the_branch_first() -> None:
     assert meds(decision)["wireless"] == 990
     assert decision.classes["bandung"].active == FIBER
     assert decision.verdict.reason is Reason.MOVING
+
+
+def test_the_boost_lasts_until_what_others_were_sent_has_arrived() -> None:
+    drained = {"bandung": InForce(drained=frozenset({FIBER}))}
+    left = replace(view(on="wireless", meds=(9000, 990)), in_force=drained)
+    just_sent = replace(left.sessions[FIBER], sent_at=Instant(NOW - 0.01))
+    decision = decided(replace(left, sessions={**left.sessions, FIBER: just_sent}))
+    assert meds(decision) == {"fiber": 9000, "wireless": 990}
+    assert decision.wake_at is not None
+    assert decision.wake_at < NOW + 1.0
+    assert meds(decided(left)) == {"fiber": 9000, "wireless": 1100}
