@@ -59,7 +59,8 @@ def overridden(intent: Intent, overrides: Overrides) -> Intent:
 def _branch(branch: Branch, overrides: Overrides) -> Branch:
     policy = branch.policy
     if overrides.hold is not None:
-        policy = replace(policy, failback=replace(policy.failback, hold=overrides.hold))
+        # Who says how long traffic waits in the lab cuts the same tunnel again and again: it is not damped for that.
+        policy = replace(policy, failback=replace(policy.failback, hold=overrides.hold), damping=None)
     return replace(branch, policy=policy, tunnels=tuple(_tunnel(tunnel, overrides) for tunnel in branch.tunnels))
 
 
