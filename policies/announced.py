@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from policies.model.ids import Prefix, lies_within
 from policies.model.intent import Branch, Hub
+from policies.steering import named_by_rules
 
 
 def announced_for(hub: Hub, branch: Branch, sources: tuple[Prefix, ...]) -> tuple[Prefix, ...]:
@@ -15,16 +16,6 @@ def announced_for(hub: Hub, branch: Branch, sources: tuple[Prefix, ...]) -> tupl
     every = announced_to(hub, branch)
     named = named_by_rules(branch)
     return tuple(prefix for prefix in every if prefix not in named) if named else every
-
-
-def named_by_rules(branch: Branch) -> frozenset[Prefix]:
-    """The hub prefixes that rules of this branch name: each is announced, and steered, by itself."""
-    return frozenset(
-        prefix
-        for rule in branch.policy.rules
-        if not rule.when.branches or branch.name in rule.when.branches
-        for prefix in rule.when.hub_prefixes
-    )
 
 
 def announced_to(hub: Hub, branch: Branch) -> tuple[Prefix, ...]:

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from policies.announced import announced_for, named_by_rules
+from policies.announced import announced_for
 from policies.announcing import announcements, halves_of
 from policies.choice import Choice, choose
 from policies.forwarding import carrying, class_orders, settles_at
@@ -33,7 +33,7 @@ from policies.moves import Move, Progress, Step, advance, blocked_until
 from policies.ranking import present_order, session_grace_ends, standing_order
 from policies.schedule import local
 from policies.standings import arrives_at, came_late, is_best_told, is_survivor, standings_of
-from policies.steering import Steering, changes_at, steerings
+from policies.steering import Steering, changes_at, named_by_rules, steerings
 from policies.survivor import Standing, spokesman, values
 
 CLOSE_AFTER = timedelta(milliseconds=500)

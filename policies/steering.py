@@ -59,10 +59,14 @@ def steerings(branch: Branch, view: View, now: Now) -> tuple[Steering, ...]:
     return tuple(_steering(branch, sources, view, wall) for sources in (EVERYWHERE, *sources_of(branch)))
 
 
+def named_by_rules(branch: Branch) -> frozenset[Prefix]:
+    """The hub prefixes that rules of this branch name: each is announced, and steered, by itself."""
+    return frozenset(p for rule in branch.policy.rules if _is_for(rule.when, branch) for p in rule.when.hub_prefixes)
+
+
 def sources_of(branch: Branch) -> tuple[tuple[Prefix, ...], ...]:
     """The hub prefixes that the rules of a branch name, each by itself, in order."""
-    named = {p for rule in branch.policy.rules if _is_for(rule.when, branch) for p in rule.when.hub_prefixes}
-    return tuple((prefix,) for prefix in sorted(named, key=lambda p: (p.version, p)))
+    return tuple((prefix,) for prefix in sorted(named_by_rules(branch), key=lambda p: (p.version, p)))
 
 
 def _steering(branch: Branch, sources: tuple[Prefix, ...], view: View, wall: datetime) -> Steering:
