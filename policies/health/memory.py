@@ -12,6 +12,8 @@ from policies.model.clock import NEVER, Instant
 from policies.model.health import NOT_MEASURED, Damping, HealthLimits, HealthState, HealthView, Samples
 
 DIED = "not measured since it died"
+SILENT = 10
+"""Probes in a row, all lost, from which on a degraded tunnel that dies was dying when it became degraded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +84,17 @@ def remember(memory: HealthMemory, samples: Samples) -> HealthMemory:
 
 
 def died(memory: HealthMemory, damping: Damping | None, at: Instant) -> HealthMemory:
-    """After liveness said that the tunnel is dead. It counts for damping; a tunnel that was degraded stays so."""
+    """After liveness said that the tunnel is dead. It counts for damping; a tunnel that was degraded stays so.
+
+    Where liveness is slow, probes tell of a death before it does. Then the tunnel was degraded by dying: that is one
+    event, counted once, and what ends it is that the tunnel lives.
+    """
     if memory.is_dead:
         return memory
-    penalty = counted(memory.penalty, damping, at)
+    was_dying = memory.degraded is not None and _silent_since(memory.window, memory.degraded.since)
+    penalty = memory.penalty if was_dying else counted(memory.penalty, damping, at)
     view = memory.view
-    if view.state is HealthState.UP:
+    if was_dying or view.state is HealthState.UP:
         view = replace(view, state=HealthState.UNKNOWN, since=at, reason=DIED)
     view = replace(
         view,
@@ -96,7 +103,17 @@ def died(memory: HealthMemory, damping: Damping | None, at: Instant) -> HealthMe
         suppressed_until=penalty.suppressed_until,
         next_at=penalty.suppressed_until if penalty.suppressed(at) else None,
     )
-    return replace(memory, window=NO_SAMPLES, suspicion=None, penalty=penalty, is_dead=True, view=view, judged=None)
+    degraded = None if was_dying else memory.degraded
+    return replace(
+        memory,
+        window=NO_SAMPLES,
+        suspicion=None,
+        degraded=degraded,
+        penalty=penalty,
+        is_dead=True,
+        view=view,
+        judged=None,
+    )
 
 
 def revived(memory: HealthMemory, at: Instant) -> HealthMemory:
@@ -104,6 +121,16 @@ def revived(memory: HealthMemory, at: Instant) -> HealthMemory:
     if not memory.is_dead:
         return memory
     return replace(memory, is_dead=False, window=NO_SAMPLES, alive_since=at, learnt_at=at, judged=None)
+
+
+def _silent_since(window: Window, moment: Instant) -> bool:
+    """Whether nothing that was sent from this moment on was answered, and before it enough was lost in a row."""
+    lost = 0
+    for entry in reversed(window.settled().entries):
+        if entry.sent > entry.lost:
+            return lost >= SILENT and entry.begins < moment
+        lost += entry.sent
+    return lost >= SILENT
 
 
 def with_usual(memory: HealthMemory, usual: Usual) -> HealthMemory:

@@ -11,6 +11,7 @@ from policies.model.clock import Instant
 from policies.model.health import HealthState, Samples
 
 BAD = Course(loss=0.10, rtt=0.020)
+SILENT = Course(loss=1.0)
 
 
 def dead(listening: ListeningJudge) -> ListeningJudge:
@@ -56,6 +57,25 @@ def test_a_degraded_one_is_still_degraded_when_it_lives_again() -> None:
     assert listening.state is HealthState.DEGRADED
     listening.goes(FINE, 10)
     assert listening.state is HealthState.UP
+
+
+def test_one_that_became_degraded_by_dying_is_as_any_that_died() -> None:
+    listening = that_knows_its_usual()
+    listening.goes(SILENT, 5, burst=SILENT)
+    assert listening.state is HealthState.DEGRADED
+    dead(listening).judges()
+    assert (listening.state, listening.view.reason, listening.view.penalty) == (HealthState.UNKNOWN, DIED, 1)
+    live(listening).goes(FINE, 2)
+    assert listening.state is HealthState.UP
+
+
+def test_one_that_was_degraded_and_answered_since_is_not_excused_by_its_death() -> None:
+    listening = that_knows_its_usual()
+    listening.goes(BAD, 8, burst=BAD)
+    listening.goes(SILENT, 5, burst=SILENT)
+    dead(listening)
+    live(listening).goes(FINE, 2)
+    assert listening.state is HealthState.DEGRADED
 
 
 def test_three_deaths_in_a_row_hold_it_back() -> None:
