@@ -14,8 +14,17 @@ ECHOES_LOST = 4
 """After so many in a row the branch's kernel is taken for one that answers no echo."""
 
 
+HELD_UP = 50_000_000
+"""Nanoseconds beyond the usual round trip from which on one answer may have waited for more than the line: a tunnel's
+handshake, a neighbor's address. A machine that is busy adds less."""
+
+
 class RoundTrip:
-    """A RoundTrip is the smoothed round trip and its variation (RFC 6298 section 2)."""
+    """A RoundTrip is the smoothed round trip and its variation (RFC 6298 section 2).
+
+    An answer that was held up counts only in part: seconds of waiting for one handshake would be taken for variation,
+    and the tunnel's death be waited for so much longer. A path that has become longer is learnt within a few samples.
+    """
 
     __slots__ = ("samples", "smoothed", "variation")
 
@@ -26,9 +35,12 @@ class RoundTrip:
 
     def sample(self, round_trip: int) -> None:
         """One more round trip was measured."""
-        if self.samples == 0:
+        is_first = self.samples == 0 or (self.samples < FIRST_SAMPLES and self.smoothed > 2 * round_trip + HELD_UP)
+        if is_first:
             self.smoothed, self.variation = round_trip, round_trip // 2
         else:
+            most = max(2 * (self.smoothed + 4 * self.variation), self.smoothed + HELD_UP)
+            round_trip = min(round_trip, most)
             self.variation += (abs(self.smoothed - round_trip) - self.variation) // 4
             self.smoothed += (round_trip - self.smoothed) // 8
         self.samples += 1
