@@ -114,7 +114,8 @@ def _answer(path: Path, line: bytes) -> str | Unseen | None:
         connection.settimeout(_PATIENCE_SECONDS)
         try:
             connection.connect(str(path))
-            connection.sendall(line)
+            if line:
+                connection.sendall(line)
             return None if connection.recv(_READ) else "closed the connection without an answer"
         except PermissionError:
             return Unseen("needs root, or the group pointsman")

@@ -16,7 +16,7 @@ import pytest
 
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 
-BENCH = Path(__file__).parents[1] / "bench" / "failover.py"
+BENCH = Path(__file__).with_name("failover.py")
 SLOW_TIMERS = ("--interval", "100ms")
 """On a busy machine fast timers end tunnels that are well."""
 HUBS = ("pointsman", "bird", "frr")
