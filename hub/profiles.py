@@ -12,7 +12,7 @@ PROFILES: dict[str, tuple[timedelta, int]] = {
 """Interval and multiplier, in the configuration and on the command line of the lab."""
 
 PROBE_RATES: dict[str, tuple[timedelta, timedelta]] = {
-    "fast": (timedelta(milliseconds=100), timedelta(seconds=1)),
+    "fast": (timedelta(milliseconds=50), timedelta(seconds=1)),
     "normal": (timedelta(milliseconds=200), timedelta(seconds=1)),
     "relaxed": (timedelta(seconds=1), timedelta(seconds=5)),
 }

@@ -1,7 +1,7 @@
 """A forwarder that probes one tunnel on a virtual clock, and the real judge that listens to it.
 
-As the real one does, it calls a probe lost after a wait that follows the round trips (at least 100 ms), takes that back
-when the answer comes after all, tells what it knows every 250 ms, and sends one burst at a time.
+As the real one does, it calls a probe lost after a wait that follows the round trips (at least 60 ms), takes that back
+when the answer comes after all, tells what it knows every 250 ms and of losses at once, and sends one burst at a time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from policies.health.memory import NOTHING_REMEMBERED, HealthMemory, remember
 from policies.model.clock import Instant
 from policies.model.health import Damping, HealthLimits, HealthState, HealthView, Limit, Metric, Samples
 
-REPORT = 0.25
+REPORT, HASTE = 0.25, 0.05
 BURST_SPACING = 0.01
 ORDER_TAKES = 0.005
 LATEST = 3.0
@@ -71,6 +71,7 @@ class SimulatedProbes:
         self._smoothed, self._variation = 0.0, 0.0
         self._asked = 0.0
         self._running = 0
+        self._is_overdue, self._told_at = False, 0.0
         self._plan(self.now + self._random.random() * self.interval, "probe", (0.0, False))
         self._plan(self.now + self._random.random() * REPORT, "report", (0.0, False))
 
@@ -95,9 +96,12 @@ class SimulatedProbes:
             self._plan(self.now + BURST_SPACING, "probe", (left - 1, True))
 
     def _send(self, burst: bool) -> None:
+        if self._is_overdue and self.now >= self._told_at + HASTE:
+            self._told_at, self._is_overdue = self.now, False
+            self._tell()
         self.probes += not burst
         self.burst_probes += burst
-        wait = min(max(0.1, self._smoothed + 4 * self._variation + 0.05), 1.0)
+        wait = min(max(0.06, self._smoothed + 4 * self._variation + 0.05), 1.0)
         took = self.rtt(self.now) + abs(self._random.gauss(0, self.noise))
         lost = self._random.random() < self.loss(self.now)
         if lost or took > wait:
@@ -114,6 +118,7 @@ class SimulatedProbes:
 
     def _missed(self, sent: float, burst: bool) -> None:
         self._known[burst].append((sent, None))
+        self._is_overdue = True
         self._one_known(burst)
 
     def _answered_late(self, sent: float, burst: bool) -> None:

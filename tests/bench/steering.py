@@ -30,6 +30,7 @@ from pathlib import Path
 from bench_end import to_its_end
 from failover_hubs import KINDS
 from failover_network import PREFERRED, Wanted
+from soak_record import Watchers
 from steering_disturbed import DISTURBANCES, Lasting, all_disturbed, flapping, lossy
 from steering_planned import PLANNED, all_planned
 from steering_report import Measured, met, table
@@ -102,7 +103,7 @@ def check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> argpa
 def measure(options: argparse.Namespace, measured: Measured) -> None:
     """Build the labs, play the rounds, and keep what lasts beside them."""
     stop = threading.Event()
-    with places(options) as sites, ThreadPoolExecutor(2 * len(options.hubs)) as pool:
+    with freezes(measured), places(options) as sites, ThreadPoolExecutor(2 * len(options.hubs)) as pool:
         beside: list[Future[Lasting]] = []
         try:
             minutes, every = options.flap_minutes, options.flap_every
@@ -112,6 +113,19 @@ def measure(options: argparse.Namespace, measured: Measured) -> None:
             measured.lasting += [one.result() for one in beside]
         finally:
             stop.set()
+
+
+@contextmanager
+def freezes(measured: Measured) -> Iterator[None]:
+    """Watch for freezes of the whole machine meanwhile."""
+    with tempfile.TemporaryDirectory(prefix="watchers-") as directory:
+        watchers = Watchers(Path(directory))
+        watchers.start()
+        try:
+            yield
+        finally:
+            measured.freezes += [freeze for freeze in watchers.freezes() if freeze.processor is None]
+            watchers.stop()
 
 
 def rounds(options: argparse.Namespace, sites: Sequence[SteeringSite], measured: Measured) -> None:

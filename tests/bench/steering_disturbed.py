@@ -18,7 +18,7 @@ from steering_site import Side, SteeringSite
 
 from hub.lab import disturb
 from hub.lab.disturbances import Direction
-from hub.lab.probe import Probe
+from hub.lab.probe import Probe, ProbeReport
 
 INTERVAL = 0.001
 BEFORE = 0.5
@@ -66,8 +66,10 @@ DISTURBANCES = {
 class Left:
     """A Left is one disturbance of one hub.
 
-    `hub_left` and `branch_left` are seconds from it until that kernel left the tunnel, None: not while observed. Lost
-    is what was lost until both had left, or until the end. `moves_*` are (seconds, tunnel), `why` is the hub's word.
+    `hub_left` and `branch_left` are seconds until that kernel left the tunnel, None: not while observed. They count
+    from the first packet that was lost; where none is, from the order. Lost is what was lost until
+    both had left, or until the end. `moves_*` are (seconds, tunnel), `why` is the hub's word, `order` the seconds from
+    the order to what is counted from.
     """
 
     hub: str
@@ -118,13 +120,13 @@ def _one_disturbed(site: SteeringSite, what: Disturbance, number: int, phase: fl
         probe.mark("begins")
         at = time.monotonic()
         what.begin(site, number)
-        order = time.monotonic() - at
         why = _until_left(site, at, at + what.observed)
         probe.mark("left")
         time.sleep(max(0.0, at + what.observed - time.monotonic()))
         until = time.monotonic()
         disturb.heal(site.lab, site.preferred.name)
         seen = probe.report("begins", "left")[BRANCH]
+        since = _first_lost(seen) if what.loss else None
         site.wait_until_well()
     finally:
         probe.stop()
@@ -133,16 +135,21 @@ def _one_disturbed(site: SteeringSite, what: Disturbance, number: int, phase: fl
         what.name,
         number,
         what.way(number).value,
-        site.reached(Side.HUB, OTHER, at, PREFERRED),
-        site.reached(Side.BRANCH, OTHER, at, PREFERRED),
+        site.reached(Side.HUB, OTHER, since or at, PREFERRED),
+        site.reached(Side.BRANCH, OTHER, since or at, PREFERRED),
         seen.to_branch.sent + seen.to_hub.sent,
         seen.to_branch.lost + seen.to_hub.lost,
         moves_of(site, Side.HUB, at, until),
         moves_of(site, Side.BRANCH, at, until),
         why,
-        order,
+        (since or at) - at,
         time.monotonic() - until,
     )
+
+
+def _first_lost(seen: ProbeReport) -> float | None:
+    outages = (*seen.to_branch.outages, *seen.to_hub.outages)
+    return min((outage.start for outage in outages), default=None)
 
 
 def _until_left(site: SteeringSite, at: float, until: float) -> str:
@@ -160,10 +167,14 @@ def moves_of(site: SteeringSite, side: Side, at: float, until: float) -> tuple[t
 
 @dataclass(frozen=True, slots=True)
 class Lasting:
-    """A Lasting is something that lasts for minutes: how often each kernel moved, and what was lost."""
+    """A Lasting is something that lasts for minutes: how often each kernel moved, and what was lost.
+
+    `began` is in seconds of the monotonic clock.
+    """
 
     hub: str
     measure: str
+    began: float
     minutes: float
     sent: int
     lost: int
@@ -216,6 +227,7 @@ def _lasting(site: SteeringSite, name: str, minutes: float, course: Callable[[fl
     return Lasting(
         site.kind.name,
         name,
+        at,
         (until - at) / 60,
         sum(way.sent for way in ways),
         sum(way.lost for way in ways),

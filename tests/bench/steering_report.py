@@ -8,21 +8,27 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from failover_hubs import KINDS
+from soak_count import Span
 from steering_disturbed import DISTURBANCES, Lasting, Left
 from steering_planned import Moved
 
 _One = TypeVar("_One", Left, Moved)
 MOST_MOVES = {"cut": 3, "loss": 0}
 """By the first word of what lasts."""
+FOLLOWS = 1.0
+"""Seconds within which a move follows a freeze of the machine that explains it."""
+GOES_BACK = 30.0
+"""Seconds within which the way back follows a move."""
 
 
 @dataclass
 class Measured:
-    """A Measured is what has been measured so far."""
+    """A Measured is what has been measured so far; `freezes` are those of the whole machine (soak_watcher.py)."""
 
     left: list[Left] = field(default_factory=list)
     planned: list[Moved] = field(default_factory=list)
     lasting: list[Lasting] = field(default_factory=list)
+    freezes: list[Span] = field(default_factory=list)
 
 
 def table(measured: Measured) -> Iterator[str]:
@@ -35,7 +41,9 @@ def table(measured: Measured) -> Iterator[str]:
         yield from (_planned_line(its) for its in _grouped(measured.planned))
     if measured.lasting:
         yield f"\n{'lasting':<30}{'hub':<12}{'minutes':>8}{'lost':>20}{'moves hub, branch':>20}  bar"
-        yield from (_lasting_line(one) for one in measured.lasting)
+        yield from (_lasting_line(one, measured.freezes) for one in measured.lasting)
+        longest = max((freeze.ends - freeze.begins for freeze in measured.freezes), default=0.0)
+        yield f"freezes of the whole machine: {len(measured.freezes)}, the longest {longest * 1000:.0f} ms"
 
 
 def met(measured: Measured) -> bool:
@@ -43,8 +51,25 @@ def met(measured: Measured) -> bool:
     return (
         all(_in_time(one) for one in measured.left if _is_ours(one))
         and all(one.lost == 0 for one in measured.planned if _is_ours(one))
-        and all(one.moves <= _most(one) for one in measured.lasting if _is_ours(one))
+        and all(one.moves - _excused(one, measured.freezes) <= _most(one) for one in measured.lasting if _is_ours(one))
     )
+
+
+def _excused(one: Lasting, freezes: Sequence[Span]) -> int:
+    """The moves that a freeze of the machine explains, and those by which they were taken back."""
+    return max(
+        _excused_moves([one.began + at for at, _ in moves], freezes) for moves in (one.moves_hub, one.moves_branch)
+    )
+
+
+def _excused_moves(moves: Sequence[float], freezes: Sequence[Span]) -> int:
+    found = 0
+    until = float("-inf")
+    for at in moves:
+        if any(freeze.overlaps(at - FOLLOWS, at) for freeze in freezes):
+            until = at + GOES_BACK
+        found += at <= until
+    return found
 
 
 def _is_ours(one: Left | Moved | Lasting) -> bool:
@@ -107,7 +132,9 @@ def _longest(times: Sequence[float | None]) -> str:
     return f"<= {max(seen):.2f}" if seen else "-"
 
 
-def _lasting_line(one: Lasting) -> str:
+def _lasting_line(one: Lasting, freezes: Sequence[Span]) -> str:
     lost = f"{one.lost} of {one.sent:,}"
     moves = f"{len(one.moves_hub)}, {len(one.moves_branch)}"
-    return f"{one.measure:<30}{one.hub:<12}{one.minutes:>8.1f}{lost:>20}{moves:>20}  at most {_most(one)}"
+    excused = _excused(one, freezes)
+    frozen = f", {excused} of them by freezes" if excused else ""
+    return f"{one.measure:<30}{one.hub:<12}{one.minutes:>8.1f}{lost:>20}{moves:>20}  at most {_most(one)}{frozen}"

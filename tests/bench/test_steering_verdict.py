@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from soak_count import Span
 from steering import in_turns
 from steering_disturbed import DISTURBANCES, Lasting, Left
 from steering_planned import PLANNED, Moved
@@ -14,8 +15,8 @@ from steering_report import Measured, met, table
 GONE = ((2.0, "wireless"),)
 LEFT = Left("pointsman", "loss 5 % each way", 0, "both", 2.0, 1.9, 8000, 400, GONE, GONE, "", 0.1, 20.0)
 MOVED = Moved("pointsman", "drain", 0, 20_000, 20_000, 0, 0, 0.1, 0.2, GONE, GONE)
-FLAPPED = Lasting("pointsman", "cut and healed every 2 s", 5.0, 60_000, 20, GONE, GONE, "")
-LOSSY = Lasting("pointsman", "loss 0.2 % each way", 5.0, 60_000, 120, (), (), "")
+FLAPPED = Lasting("pointsman", "cut and healed every 2 s", 100.0, 5.0, 60_000, 20, GONE, GONE, "")
+LOSSY = Lasting("pointsman", "loss 0.2 % each way", 100.0, 5.0, 60_000, 120, (), (), "")
 
 
 def test_it_is_met_when_all_was_left_in_time_nothing_lost_and_nothing_flapped() -> None:
@@ -36,6 +37,14 @@ def test_it_is_met_when_all_was_left_in_time_nothing_lost_and_nothing_flapped() 
 )
 def test_one_miss_of_pointsmans_is_enough(measured: Measured) -> None:
     assert not met(measured)
+
+
+def test_a_move_that_follows_a_freeze_of_the_machine_is_no_miss_and_neither_is_its_way_back() -> None:
+    followed = replace(LOSSY, moves_hub=((2.0, "wireless"), (12.0, "fiber")))
+    frozen = [Span(101.2, 101.5)]
+    assert met(Measured(lasting=[followed], freezes=frozen))
+    assert not met(Measured(lasting=[replace(followed, moves_branch=((40.0, "wireless"),) * 3)], freezes=frozen))
+    assert not met(Measured(lasting=[followed], freezes=[Span(99.0, 99.2)]))
 
 
 def test_what_another_hub_does_is_no_miss() -> None:

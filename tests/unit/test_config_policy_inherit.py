@@ -264,10 +264,10 @@ def test_the_mode_is_the_branchs_else_the_networks_else_act(
     ("liveness", "fiber", "wireless"),
     [
         ("", (200, 1000), (200, 10_000)),
-        ("liveness: fast", (100, 1000), (100, 10_000)),
+        ("liveness: fast", (50, 1000), (50, 10_000)),
         ("liveness: relaxed", (1000, 5000), (1000, 10_000)),
-        ("liveness: {active: fast, idle: relaxed}", (100, 5000), (100, 10_000)),
-        ("liveness: {interval: 20ms}", (100, 1000), (100, 10_000)),
+        ("liveness: {active: fast, idle: relaxed}", (50, 5000), (50, 10_000)),
+        ("liveness: {interval: 20ms}", (50, 1000), (50, 10_000)),
         ("liveness: {interval: 150ms}", (1000, 5000), (1000, 10_000)),
     ],
 )

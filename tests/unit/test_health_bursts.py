@@ -68,9 +68,13 @@ class Scene:
         self.told: list[dict[str, Any]] = []
         clock: Any = self.clock
         echo: Any = self.echo
-        self.bursts = Bursts(clock, echo, self.counters, self.told.extend)
+        self.overdue: list[str] = []
+        self.bursts = Bursts(clock, echo, self.counters, self.told.extend, self.overdue.append)
         self.tunnels = {f"b/{n}": Watched(a_tunnel(f"b/{n}", f"t{n}"), n) for n in range(1, 21)}
-        self.measured = {name: Measurement(watched, 0, loop=clock, echo=echo) for name, watched in self.tunnels.items()}
+        self.measured = {
+            name: Measurement(watched, 0, loop=clock, echo=echo, on_overdue=lambda: None)
+            for name, watched in self.tunnels.items()
+        }
         for each in self.measured.values():
             each.far_end.answered(self.clock.now())
             each.far_end.round_trip.sample(3 * MS)
@@ -95,10 +99,23 @@ def test_a_burst_whose_last_probe_is_lost_is_told_when_that_is_known() -> None:
     scene = Scene()
     scene.echo.answers_at_once = False
     scene.begin("b/1", count=5)
-    scene.clock.run(0.139)
+    scene.clock.run(0.099)
     assert scene.told == []
     scene.clock.run(0.012)
     assert [(told["sent"], told["lost"]) for told in scene.told] == [(5, 5)]
+
+
+def test_a_burst_that_loses_says_so_while_it_is_sent_and_what_is_known_can_be_asked_for() -> None:
+    scene = Scene()
+    scene.echo.answers_at_once = False
+    scene.begin("b/1", count=20)
+    scene.clock.run(0.059)
+    assert scene.overdue == []
+    scene.clock.run(0.022)
+    assert set(scene.overdue) == {"b/1"}
+    (told,) = scene.bursts.news_of("b/1", scene.clock.now())
+    assert (told["lost"], told["burst"]) == (told["sent"], True)
+    assert scene.bursts.news_of("b/2", scene.clock.now()) == []
 
 
 def test_late_answers_of_a_burst_are_told_by_the_next_reports() -> None:

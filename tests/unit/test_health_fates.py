@@ -10,7 +10,7 @@ from hub.forwarder.health.far_end import LONGEST_WAIT, ROW, SHORTEST_WAIT, SILEN
 from hub.forwarder.health.fates import LATEST, Fates, News
 
 MS = 1_000_000
-TRIP = 20 * MS
+TRIP = 5 * MS
 
 
 class Stalls:
@@ -24,7 +24,7 @@ class Stalls:
 
 
 def following(*stalls: tuple[int, int], learns: bool = True) -> Fates:
-    """A tunnel whose answers take 20 ms as a rule."""
+    """A tunnel whose answers take 5 ms as a rule."""
     far_end = FarEnd(0)
     for _ in range(30):
         far_end.round_trip.sample(TRIP)
@@ -43,10 +43,21 @@ def test_an_answer_in_time_is_a_round_trip() -> None:
 def test_a_probe_is_lost_when_its_answer_had_its_time() -> None:
     fates = following()
     fates.sent(1000 * MS)
-    fates.judge(1099 * MS)
+    fates.judge(1059 * MS)
     assert fates.news() is None
-    fates.judge(1100 * MS)
+    fates.judge(1060 * MS)
     assert fates.news() == News(1000 * MS, 1000 * MS, 1, 1, (), ())
+
+
+def test_the_oldest_probe_is_overdue_when_its_answer_had_its_time() -> None:
+    fates = following()
+    assert not fates.overdue(1000 * MS)
+    fates.sent(1000 * MS)
+    fates.sent(1050 * MS)
+    assert not fates.overdue(1059 * MS)
+    assert fates.overdue(1060 * MS)
+    fates.answered(1000 * MS, 1060 * MS)
+    assert not fates.overdue(1060 * MS)
 
 
 def test_an_answer_after_that_takes_the_loss_back_once() -> None:
@@ -131,18 +142,18 @@ def test_a_short_stall_lengthens_the_wait_and_hides_the_round_trip() -> None:
     fates = following((1010 * MS, 1040 * MS))
     fates.sent(1000 * MS)
     fates.sent(1005 * MS)
-    fates.judge(1129 * MS)
+    fates.judge(1089 * MS)
     assert fates.news() is None
     fates.answered(1005 * MS, 1060 * MS)
     assert fates.news() == News(1005 * MS, 1005 * MS, 1, 0, (), ())
-    fates.judge(1130 * MS)
+    fates.judge(1090 * MS)
     assert fates.news() == News(1000 * MS, 1000 * MS, 1, 1, (), ())
 
 
 def test_a_stall_before_the_probe_or_after_its_answer_changes_nothing() -> None:
     fates = following((900 * MS, 1000 * MS), (1021 * MS, 1100 * MS))
     fates.sent(1000 * MS)
-    fates.answered(1000 * MS, 1020 * MS)
+    fates.answered(1000 * MS, 1005 * MS)
     assert fates.news() == News(1000 * MS, 1000 * MS, 1, 0, (TRIP,), ())
 
 

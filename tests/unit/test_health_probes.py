@@ -97,6 +97,17 @@ def test_a_rate_that_is_told_anew_does_not_disturb_what_is_measured() -> None:
     assert scene.probes._measurements["b/1"].far_end.answers
 
 
+def test_what_seems_lost_is_told_with_the_next_probe_and_then_every_twentieth_of_a_second() -> None:
+    scene = Scene(rate=ProbeRate(20 * MS, 20 * MS))
+    scene.run(2)
+    scene.echo.answers_at_once = False
+    scene.run(REPORT / 1e9)  # what is told next is told out of turn, or a quarter of a second later
+    scene.told.clear()
+    scene.run(1)
+    assert len(scene.told) == pytest.approx(1000 / 60 + 4, abs=4)
+    assert scene.sum("lost") == pytest.approx(50, abs=4)
+
+
 def test_what_became_known_is_told_every_quarter_of_a_second_and_nothing_where_there_is_no_news() -> None:
     scene = Scene(rate=ProbeRate(100 * MS, 100 * MS))
     scene.run(2)

@@ -34,7 +34,11 @@ class BurstOrder:
 
 
 class Burst:
-    """A Burst sends its probes. It calls `sent` back after the last one, and `over` once all their fates are known."""
+    """A Burst sends its probes.
+
+    It calls `sent` back after the last one, `overdue` when one seems to be lost while others are still sent, and `over`
+    once all their fates are known.
+    """
 
     def __init__(
         self,
@@ -44,6 +48,7 @@ class Burst:
         loop: Loop,
         echo: EchoSocket,
         sent: Callable[[], None],
+        overdue: Callable[[], None],
         over: Callable[[], None],
     ) -> None:
         self.order = order
@@ -52,6 +57,7 @@ class Burst:
         self._loop = loop
         self._echo = echo
         self._sent = sent
+        self._overdue = overdue
         self._over: Callable[[], None] | None = over
         self._left = order.count
         self._due = loop.now()
@@ -78,6 +84,8 @@ class Burst:
             if not self._left:
                 self._sent()
         if self._left:
+            if self.fates.overdue(now):
+                self._overdue()
             self._alarm.due(self._due)
         else:
             self._look(now)
@@ -118,16 +126,23 @@ class Burst:
 class Bursts:
     """A Bursts runs at most one burst a tunnel, and as many together as `MOST_A_SECOND` allows.
 
-    `tell` is given what became known of a burst, as soon as its last fate is; `report` gives what is known before.
+    `tell` is given what became known of a burst, as soon as its last fate is; `report` and `news_of` give what is known
+    before. `on_overdue` is called when a probe over a tunnel seems to be lost.
     """
 
     def __init__(
-        self, loop: Loop, echo: EchoSocket, counters: Counter[str], tell: Callable[[list[Message]], None]
+        self,
+        loop: Loop,
+        echo: EchoSocket,
+        counters: Counter[str],
+        tell: Callable[[list[Message]], None],
+        on_overdue: Callable[[str], None],
     ) -> None:
         self._loop = loop
         self._echo = echo
         self._counters = counters
         self._tell = tell
+        self._on_overdue = on_overdue
         self._waiting: dict[str, tuple[BurstOrder, Measurement]] = {}
         self._running: dict[str, Burst] = {}
         self._over: list[tuple[int, Burst]] = []
@@ -148,6 +163,11 @@ class Bursts:
                 burst.close()
         self._over = [(until, burst) for until, burst in self._over if until > now]
         return [found for burst in bursts for found in _told(burst, now)]
+
+    def news_of(self, tunnel: str, now: int) -> list[Message]:
+        """What became known of the burst over this tunnel since the last report."""
+        burst = self._running.get(tunnel)
+        return _told(burst, now) if burst is not None else []
 
     def forget(self, tunnel: str) -> None:
         """The tunnel is no longer measured."""
@@ -182,6 +202,7 @@ class Bursts:
             loop=self._loop,
             echo=self._echo,
             sent=self._start,
+            overdue=lambda: self._on_overdue(order.tunnel),
             over=lambda: self._end(order.tunnel),
         )
 

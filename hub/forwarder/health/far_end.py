@@ -5,7 +5,7 @@ from __future__ import annotations
 from speaker.bfd.estimates import RoundTrip
 
 _MS = 1_000_000
-SHORTEST_WAIT, LONGEST_WAIT = 100 * _MS, 1000 * _MS
+SHORTEST_WAIT, LONGEST_WAIT = 60 * _MS, 1000 * _MS
 _MARGIN = 50 * _MS
 ROW = 20
 SILENCE = 5_000 * _MS

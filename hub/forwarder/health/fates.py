@@ -74,6 +74,11 @@ class Fates:
         newest = next(reversed(self._waiting), None)
         return None if newest is None else newest + self._far_end.wait
 
+    def overdue(self, now: int) -> bool:
+        """Whether the oldest probe has waited long enough to be lost."""
+        oldest = next(iter(self._waiting), None)
+        return oldest is not None and oldest + self._far_end.wait <= now
+
     def sent(self, now: int) -> None:
         """A probe was sent."""
         self._waiting[now] = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from typing import Protocol
 
 from hub.forwarder.health.far_end import FarEnd
@@ -32,18 +33,23 @@ class Watched(Protocol):
 class Measurement:
     """A Measurement probes one tunnel every `interval` nanoseconds while it lives; with 0 it sends nothing itself.
 
-    `overhears`: the echoes of liveness count.
+    `overhears`: the echoes of liveness count. `on_overdue` is called when a probe seems to be lost.
     """
 
-    def __init__(self, watched: Watched, first: int, *, loop: Loop, echo: EchoSocket) -> None:
+    def __init__(
+        self, watched: Watched, first: int, *, loop: Loop, echo: EchoSocket, on_overdue: Callable[[], None]
+    ) -> None:
         self.watched = watched
         self.far_end = FarEnd(loop.now())
         self.fates = Fates(self.far_end, loop.stalls_between, learns=True)
         self.overhears = False
         self.interval = 0
         self.told_mute = False
+        self.told_at = 0
+        """When what seemed to be lost was told last."""
         self._loop = loop
         self._echo = echo
+        self._on_overdue = on_overdue
         self._first = first
         self._due = 0
         self._lived = False
@@ -69,6 +75,7 @@ class Measurement:
         """Liveness has asked for an echo."""
         if self.overhears and self._lives(now):
             self.fates.sent(now)
+            self._look(now)
 
     def answered(self, answer: Answer) -> None:
         """Liveness had an answer to what it asked; what did not count when it was asked does not count now."""
@@ -94,7 +101,12 @@ class Measurement:
             self._due = max(self._due + self.interval, now + self.interval // 2)
             if self._lives(now) and ask(self._echo, self._asker, self.watched, now):
                 self.fates.sent(now)
+            self._look(now)
         self._alarm.due(self._due)
+
+    def _look(self, now: int) -> None:
+        if self.fates.overdue(now):
+            self._on_overdue()
 
     def _lives(self, now: int) -> bool:
         lives = self.watched.lives

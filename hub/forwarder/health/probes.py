@@ -16,6 +16,8 @@ from hub.forwarder.loop import Loop
 
 REPORT = 250_000_000
 """Nanoseconds between two reports of a tunnel."""
+HASTE = 50_000_000
+"""Nanoseconds between two reports of a tunnel that seems to lose probes."""
 _TUNNELS_A_LINE = 40
 """Told in less than a millisecond; then whatever arrived meanwhile comes first."""
 
@@ -42,7 +44,7 @@ class HealthProbes:
         self._on_problem = on_problem
         self._measurements: dict[str, Measurement] = {}
         self._carrying: frozenset[str] = frozenset()
-        self._bursts = Bursts(loop, echo, counters, tell)
+        self._bursts = Bursts(loop, echo, counters, tell, self._overdue)
         self._report_due = 0
         self._turn: list[str] = []
         self._reporting = Alarm(loop, self._report)
@@ -57,7 +59,7 @@ class HealthProbes:
         for position, name in enumerate(new):
             interval, _ = _rate(wanted[name].spec, active=name in self._carrying)
             first = now + interval * position // len(new)
-            self._measurements[name] = Measurement(wanted[name], first, loop=self._loop, echo=self._echo)
+            self._measurements[name] = self._measurement(name, wanted[name], first)
         self._set_rates()
         if self._measurements:
             self._reporting.due(now)
@@ -95,6 +97,9 @@ class HealthProbes:
         self._measurements.pop(name).close()
         self._on_problem(f"health:{name}", None, None)
 
+    def _measurement(self, name: str, watched: Watched, first: int) -> Measurement:
+        return Measurement(watched, first, loop=self._loop, echo=self._echo, on_overdue=lambda: self._overdue(name))
+
     def _set_rates(self) -> None:
         for name, measurement in self._measurements.items():
             interval, overhears = _rate(measurement.watched.spec, active=name in self._carrying)
@@ -122,6 +127,17 @@ class HealthProbes:
             self._report_due = max(self._report_due + REPORT, now + REPORT // 2)
         if self._measurements:
             self._reporting.due(self._report_due if not self._turn else now)
+
+    def _overdue(self, name: str) -> None:
+        """A probe over this tunnel seems to be lost: that is told at once, if it was not just told of one."""
+        measurement, now = self._measurements.get(name), self._loop.now()
+        if measurement is None or now < measurement.told_at + HASTE:
+            return
+        measurement.told_at = now
+        self._echo.drain()
+        found = self._bursts.news_of(name, now) + self._news_of(name, now)
+        if found:
+            self._tell(found)
 
     def _news_of(self, name: str, now: int) -> list[Message]:
         measurement = self._measurements.get(name)
