@@ -19,7 +19,7 @@ from policies.model.clock import Instant
 from policies.model.health import Damping, HealthLimits, HealthState, HealthView, Limit, Metric, Samples
 
 REPORT, HASTE = 0.25, 0.05
-BURST_SPACING = 0.01
+BURST_SPACING = 0.005
 ORDER_TAKES = 0.005
 LATEST = 3.0
 

@@ -25,7 +25,7 @@ from policies.model.ids import TunnelId
 from policies.model.intent import Intent, LivenessTimers, ProbeRate, Tunnel
 from policies.model.view import ClassView, LivenessState, LivenessView, PathKey
 
-BURST_INTERVAL_MS = 10
+BURST_INTERVAL_MS = 5
 _LAST_INSTANT = 1e10
 """Seconds: three centuries."""
 

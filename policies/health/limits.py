@@ -86,7 +86,7 @@ def agrees(reading: Reading, burst: Window) -> bool:
     """Whether a burst says the same as the window whose figure is too much.
 
     Loss: two or more lost, and a share above the limit. Round trip: the median above the limit. Jitter: probes that
-    are 10 ms apart differ less than those that are 100 ms apart, so that their range counts.
+    are 5 ms apart differ less than those that are 100 ms apart, so that their range counts.
     """
     told = [took for entry in burst.entries for took in entry.round_trips]
     match reading.limit.metric:

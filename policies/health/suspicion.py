@@ -16,7 +16,7 @@ FIRST, NEXT = 50, 100
 """Probes of the first burst, and of those that follow one that lost some itself."""
 FEW = 20
 """Probes of a burst that is asked for round trips."""
-SPACING = 0.01
+SPACING = 0.005
 """Seconds between the probes of a burst."""
 GRACE = 2.0
 """Seconds after its last probe in which what a burst found must have come, or it is asked for again."""
@@ -30,7 +30,7 @@ ALLOWANCE_A_SECOND = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A Wish asks for a burst of so many probes 10 ms apart. A new `asked` is a new wish; the same one still stands."""
+    """A Wish asks for a burst of so many probes 5 ms apart. A new `asked` is a new wish; the same one still stands."""
 
     burst: int
     asked: Instant

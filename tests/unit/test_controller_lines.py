@@ -94,7 +94,7 @@ def test_samples_change_no_belief_yet() -> None:
 
 
 def test_a_burst_is_ordered_in_words_that_the_forwarder_knows() -> None:
-    assert parse(burst_line(FIBER, 50)) == SendBurst(BurstOrder("bandung/fiber", 50, 10_000_000))
+    assert parse(burst_line(FIBER, 50)) == SendBurst(BurstOrder("bandung/fiber", 50, 5_000_000))
 
 
 def test_the_tunnels_to_count_over_are_named_in_words_that_the_forwarder_knows() -> None:
