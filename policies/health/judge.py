@@ -14,7 +14,7 @@ from policies.health.damping import NO_PENALTY, Penalty, counted
 from policies.health.limits import Reading, agrees, confirmation, horizon, kept, passed
 from policies.health.memory import DIED, Degraded, HealthMemory, Judged
 from policies.health.sequential import ASK, BOUND, loss_test
-from policies.health.suspicion import FEW, FIRST, NEXT, PAUSE, Allowance, Suspicion, Wish, asked_again
+from policies.health.suspicion import FEW, FIRST, NEXT, PAUSE, SHORT_PAUSE, Allowance, Suspicion, Wish, asked_again
 from policies.health.usual import Usual, learnt
 from policies.health.window import GRAIN, LEAST, PATIENCE, Count, Window, figures, part_after
 from policies.model.clock import NEVER, Instant
@@ -141,7 +141,8 @@ def _suspected(
     if score >= ASK and left >= FEW:
         burst = min(NEXT if came.lost else FIRST, left)
         return asked_again(suspicion, burst, "a probe was lost", came.sent, now)
-    if over and (wish is None or now >= wish.asked + PAUSE):
+    pause = SHORT_PAUSE if score >= BOUND else PAUSE
+    if over and (wish is None or now >= wish.asked + pause):
         burst = FIRST if any(reading.limit.metric is Metric.LOSS for reading in over) else FEW
         return asked_again(suspicion, burst, str(over[0]), came.sent, now)
     return suspicion

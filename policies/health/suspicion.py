@@ -22,6 +22,8 @@ GRACE = 2.0
 """Seconds after its last probe in which what a burst found must have come, or it is asked for again."""
 PAUSE = 5.0
 """Seconds after which a verdict that only a burst withholds asks for another one."""
+SHORT_PAUSE = 0.5
+"""The same, when chance is ruled out already."""
 LONGEST_PAUSE = 60.0
 ALLOWANCE = 400.0
 """Probes that a tunnel may have saved up for bursts."""

@@ -11,7 +11,7 @@ from simulated_probes import LIMITS, limit
 from policies.health.course import Course
 from policies.health.judge import FEW_PROBES, MUTE, WITHIN
 from policies.health.memory import with_usual
-from policies.health.suspicion import FEW, FIRST, NEXT
+from policies.health.suspicion import FEW, FIRST, NEXT, Allowance
 from policies.health.usual import NO_USUAL
 from policies.health.window import PATIENCE
 from policies.model.clock import NEVER, Instant
@@ -116,6 +116,15 @@ def test_a_tunnel_that_always_loses_a_little_is_not_probed_all_the_time() -> Non
     listening, course = that_knows_its_usual(), Course(loss=0.01)
     listening.goes(course, 600, burst=course)
     assert 400 < sum(wish.burst for wish in listening.wishes) < 400 + 2 * 600
+
+
+def test_what_is_no_chance_any_more_is_confirmed_soon_though_the_allowance_is_spent() -> None:
+    listening, heavy = that_knows_its_usual(), Course(loss=0.30)
+    listening.memory = replace(listening.memory, allowance=Allowance(FEW, Instant(listening.now)))
+    listening.goes(heavy, 1, burst=FINE)
+    assert listening.state is HealthState.UP
+    listening.goes(heavy, 2.5, burst=heavy)
+    assert listening.state is HealthState.DEGRADED
 
 
 # slow up
