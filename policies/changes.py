@@ -6,6 +6,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from policies.model.guards import Guards
 from policies.model.intent import Branch, Hub, LivenessTimers, Tunnel
 from policies.model.policy import Policy
 from policies.model.targets import Check, DnsQuery, HttpGet, Ping, Run, TcpConnect, Via
@@ -29,15 +30,26 @@ def hub_changes(before: Hub, after: Hub) -> tuple[Change, ...]:
     return _differing(_hub(before), _hub(after))
 
 
+def guard_changes(before: Guards, after: Guards) -> tuple[Change, ...]:
+    """What differs in how much an apply may do."""
+    return _differing(_guards(before), _guards(after))
+
+
 def branch_changes(before: Branch, after: Branch) -> tuple[Change, ...]:
-    """What differs in a branch and its tunnels; a tunnel that comes or goes is one change."""
+    """What differs in a branch and its tunnels, beside its policy; a tunnel that comes or goes is one change."""
     stays = {tunnel.id.name for tunnel in before.tunnels} & {tunnel.id.name for tunnel in after.tunnels}
     was, now = _branch(before, stays), _branch(after, stays)
-    if before.policy != after.policy:
-        was, now = was | policy_facts(before.policy), now | policy_facts(after.policy)
-        _note_order(before.policy, after.policy, was, now)
     if before.session.password_digest != after.session.password_digest and was[_SIGNED_BY] == now[_SIGNED_BY]:
         now[_SIGNED_BY] += " with a new text"
+    return _differing(was, now)
+
+
+def policy_changes(before: Policy, after: Policy) -> tuple[Change, ...]:
+    """What differs in how a branch's tunnels are ranked, judged, announced and returned to."""
+    if before == after:
+        return ()
+    was, now = policy_facts(before), policy_facts(after)
+    _note_order(before, after, was, now)
     return _differing(was, now)
 
 
@@ -54,6 +66,23 @@ def _differing(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Cha
         for what in dict.fromkeys((*before, *after))
         if before.get(what) != after.get(what)
     )
+
+
+def _guards(guards: Guards) -> dict[str, str]:
+    most = guards.max_metered
+    return {
+        "guard max-moves": str(guards.max_moves or "off"),
+        "guard max-one-path": str(guards.max_one_path or "off"),
+        "guard max-metered": "off" if most is None else f"{size_words(most)} a day",
+    }
+
+
+def size_words(size: float) -> str:
+    """Bytes in the unit in which they are read, like `3.1 GB`; units are of 1000."""
+    for unit, power in (("TB", 12), ("GB", 9), ("MB", 6), ("kB", 3)):
+        if size >= 0.9995 * 10**power:
+            return f"{size / 10**power:.3g} {unit}" if size < 999.5 * 10**power else f"{size / 10**power:.0f} {unit}"
+    return f"{size:.0f} B"
 
 
 def _hub(hub: Hub) -> dict[str, str]:

@@ -1,28 +1,30 @@
-"""plan: what a changed configuration would do, said before anything is done. Pure."""
+"""plan: what a changed configuration would do, said before anything is done. Pure.
+
+The core itself is asked, with the live state and the changed configuration (policies.planning). What would come without
+the change as well is left out.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from policies.changes import Change, branch_changes, hub_changes
-from policies.choice import choose
+from policies.changes import Change, branch_changes, guard_changes, hub_changes, policy_changes
 from policies.forwarding import carrying
 from policies.model.clock import Now
 from policies.model.ids import TunnelId
-from policies.model.intent import Branch, Intent
-from policies.model.verdicts import Reason
+from policies.model.intent import Branch, Intent, Mode
 from policies.model.view import LivenessState, View
 from policies.observe import without_strangers
+from policies.planning.differences import announcements, rankings, routes
+from policies.planning.guards import NO_BLAST, Blast, guarded
+from policies.planning.health import Memories, foreseen
+from policies.planning.outlook import PlannedMove, of_branch, outlook
 from policies.policy_words import policy_facts
-from policies.ranking import present_order
-from policies.schedule import local
-from policies.steering import steerings
 from policies.transition import leaving_tunnels, restarting_sessions
 
-MOST_REMOVED = 0.5
-"""The part of the branches that may go at once without being forced; one alone may always, unless it is the last."""
 DIGITS = 8
 """Of a plan's number: two plans that somebody may take for each other do not share one by chance."""
 
@@ -39,22 +41,46 @@ class Kind(Enum):
 class BranchPlan:
     """A BranchPlan is what would happen to one branch.
 
-    `on` is the tunnel that carries it now, `to` the one it would move to, None when it stays. `opened`, `closed` and
-    `restarted` are names of tunnels whose sessions are. `live_before` and `live_after` count live tunnels.
+    `on` is the tunnel that carries it now, `moves` what would leave a tunnel, at once or later. `changes` are of the
+    branch itself, `policy` of its policy; `ranking`, `announcements` and `routes` are what differs once all is done.
+    `opened`, `closed` and `restarted` are names of tunnels whose sessions are. `live_before` and `live_after` count
+    live tunnels. `daily` is the branch's traffic in bytes a day, None where it is not known. `script` is what is
+    supposed of a policy script, "" where there is none.
     """
 
     branch: str
     kind: Kind
     changes: tuple[Change, ...] = ()
+    policy: tuple[Change, ...] = ()
+    ranking: tuple[Change, ...] = ()
+    announcements: tuple[Change, ...] = ()
+    routes: tuple[Change, ...] = ()
     on: str | None = None
-    to: str | None = None
-    to_metered: bool = False
-    later: str = ""
+    moves: tuple[PlannedMove, ...] = ()
     opened: tuple[str, ...] = ()
     closed: tuple[str, ...] = ()
     restarted: tuple[str, ...] = ()
     live_before: int = 0
     live_after: int = 0
+    daily: float | None = None
+    script: str = ""
+    overrides: tuple[object, ...] = ()
+    """What operators and scripts say of it, by which this was reckoned."""
+
+    @property
+    def to(self) -> str | None:
+        """The tunnel that it moves to at once; None when it stays for now."""
+        return next((move.to for move in self.moves if move.at_once and not move.sources), None)
+
+    @property
+    def later(self) -> str:
+        """The tunnel that it moves to later, "" for none."""
+        return next((move.to for move in self.moves if not move.at_once and not move.sources), "")
+
+    @property
+    def to_metered(self) -> bool:
+        """Whether traffic moves to a metered line, now or later."""
+        return any(move.metered for move in self.moves)
 
     @property
     def isolated(self) -> bool:
@@ -65,6 +91,12 @@ class BranchPlan:
     def on_one_path(self) -> bool:
         """Whether one live tunnel is left of several."""
         return self.kind is Kind.CHANGED and self.live_before > 1 and self.live_after == 1
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether only the words of its policy differ, and nothing would be done otherwise."""
+        done = (self.changes, self.ranking, self.announcements, self.routes, self.moves, self.restarted)
+        return self.kind is Kind.CHANGED and not any(done)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,40 +109,64 @@ class Plan:
     unchanged: int = 0
     guards: tuple[str, ...] = field(default=())
     """What must be forced."""
+    silent: tuple[BranchPlan, ...] = ()
+    """Branches of which only the words of the policy differ; they are among the unchanged ones."""
+    blast: Blast = NO_BLAST
 
     @property
     def empty(self) -> bool:
         """Whether nothing would change."""
-        return not self.hub and not self.branches
+        return not self.hub and not self.branches and not self.silent
 
 
-def plan(before: Intent, after: Intent, view: View, now: Now) -> Plan:
-    """What would happen if `after` took the place of `before` now."""
-    restarted = restarting_sessions(before, after)
-    fresh = without_strangers(view, _unchanged_tunnels(before, after), frozenset(after.branches))
-    branches = [
+def plan(
+    before: Intent,
+    after: Intent,
+    view: View,
+    now: Now,
+    memories: Memories | None = None,
+    daily: Mapping[str, float] | None = None,
+) -> Plan:
+    """What would happen if `after` took the place of `before` now.
+
+    `memories` are those of the tunnels' health, `daily` the bytes a day of the branches of which they are known.
+    """
+    scene = _Scene(before, after, view, now, memories or {}, daily or {}, restarting_sessions(before, after))
+    planned = [
         *(_added(branch) for name, branch in after.branches.items() if name not in before.branches),
         *(_removed(branch, view) for name, branch in before.branches.items() if name not in after.branches),
     ]
     for name, branch in after.branches.items():
         was = before.branches.get(name)
-        if was is not None and (planned := _changed(was, branch, restarted, view, fresh, now)) is not None:
-            branches.append(planned)
-    branches.sort(key=lambda planned: planned.branch)
-    hub = hub_changes(before.hub, after.hub)
-    unchanged = len(after.branches) - sum(planned.kind is not Kind.REMOVED for planned in branches)
-    found = Plan("", hub, tuple(branches), unchanged, _guards(before, after, branches))
-    return Plan(_digest(before, after, found), hub, found.branches, unchanged, found.guards)
+        if was is not None and (was != branch or before.hub != after.hub):
+            planned.append(_changed(was, branch, scene))
+    planned.sort(key=lambda each: each.branch)
+    said = tuple(each for each in planned if not each.says_nothing)
+    silent = tuple(each for each in planned if each.says_nothing and each.policy)
+    hub = (*hub_changes(before.hub, after.hub), *guard_changes(before.guards, after.guards))
+    blast = _blast(said)
+    return Plan(
+        id=_digest(before, after, said),
+        hub=hub,
+        branches=said,
+        unchanged=len(after.branches) - sum(each.kind is not Kind.REMOVED for each in said),
+        guards=guarded(before, after, blast),
+        silent=silent,
+        blast=blast,
+    )
 
 
-def _unchanged_tunnels(before: Intent, after: Intent) -> frozenset[TunnelId]:
-    going = {
-        tunnel.id
-        for name, branch in before.branches.items()
-        if name in after.branches
-        for tunnel in leaving_tunnels(branch, after.branches[name])
-    }
-    return frozenset(after.tunnels()) & frozenset(before.tunnels()) - going
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What all branches are planned by."""
+
+    before: Intent
+    after: Intent
+    view: View
+    now: Now
+    memories: Memories
+    daily: Mapping[str, float]
+    restarting: frozenset[TunnelId]
 
 
 def _added(branch: Branch) -> BranchPlan:
@@ -127,44 +183,54 @@ def _removed(branch: Branch, view: View) -> BranchPlan:
     )
 
 
-def _changed(
-    was: Branch, branch: Branch, restarted: frozenset[TunnelId], view: View, fresh: View, now: Now
-) -> BranchPlan | None:
-    changes = branch_changes(was, branch)
+def _changed(was: Branch, branch: Branch, scene: _Scene) -> BranchPlan:
     going = {tunnel.id for tunnel in leaving_tunnels(was, branch)}
     kept = {tunnel.id for tunnel in was.tunnels} - going
-    restarts = tuple(tunnel.id.name for tunnel in branch.tunnels if tunnel.id in restarted)
-    on = _on(was, view)
-    to, later = _prediction(branch, fresh, now, on)
-    if not changes and not restarts:
-        return None
-    metered = {tunnel.id.name: tunnel.uplink.metered for tunnel in (*was.tunnels, *branch.tunnels)}
+    present = of_branch(scene.view, was)
+    # Of what is another tunnel by then, or another script, nothing is known.
+    fresh = without_strangers(present, frozenset(t.id for t in branch.tunnels) & kept, frozenset({branch.name}))
+    if was.policy.script != branch.policy.script:
+        fresh = replace(fresh, adjustments={})
+    then = outlook(scene.before.hub, was, present, {}, scene.now)
+    health = foreseen(branch, scene.memories, fresh, scene.now)
+    comes = outlook(scene.after.hub, branch, fresh, health, scene.now)
+    anyway = {(move.sources, move.on, move.to) for move in then.moves}
+    acts = Mode.ACT in (was.mode, branch.mode)
     return BranchPlan(
         branch.name,
         Kind.CHANGED,
-        changes,
-        on=on,
-        to=to,
-        to_metered=to is not None and metered[to] and not (on is not None and metered.get(on, False)),
-        later=later,
+        branch_changes(was, branch),
+        policy_changes(was.policy, branch.policy),
+        ranking=rankings(then.decision.verdict, comes.decision.verdict),
+        announcements=announcements(was, branch, then.decision.announcements, comes.decision.announcements),
+        routes=routes(then.classes, comes.classes) if acts else (),
+        on=_on(was, scene.view),
+        moves=tuple(move for move in comes.moves if (move.sources, move.on, move.to) not in anyway),
         opened=tuple(tunnel.id.name for tunnel in branch.tunnels if tunnel.id not in kept),
         closed=tuple(tunnel.id.name for tunnel in was.tunnels if tunnel.id in going),
-        restarted=restarts,
-        live_before=_live(was, view),
+        restarted=tuple(tunnel.id.name for tunnel in branch.tunnels if tunnel.id in scene.restarting),
+        live_before=_live(was, present),
         live_after=_live(branch, fresh),
+        daily=scene.daily.get(branch.name),
+        script=_script(was, branch, fresh),
+        overrides=_said_of(branch, fresh),
     )
 
 
-def _prediction(branch: Branch, view: View, now: Now, on: str | None) -> tuple[str | None, str]:
-    """The tunnel that the branch would move to at once, and the one that it would return to later."""
-    current = TunnelId(branch.name, on) if on is not None else None
-    present = current if current in {tunnel.id for tunnel in branch.tunnels} else None
-    steering = steerings(branch, view, now)[0]
-    ranking = present_order(branch, view, now.monotonic, steering)
-    choice = choose(ranking, present, steering, view, Now(now.monotonic, local(now, branch.timezone)))
-    to = choice.tunnel.name if choice.tunnel is not None and choice.tunnel.name != on else None
-    waiting = choice.reason in (Reason.HELD_BACK, Reason.WAITING_FOR_SESSION)
-    return to, choice.detail if waiting else ""
+def _script(was: Branch, branch: Branch, view: View) -> str:
+    """What is supposed of the script: nobody runs it for a plan."""
+    script = branch.policy.script
+    if script is None:
+        return ""
+    if script != was.policy.script:
+        return f"without {script}, which has not been asked yet"
+    return f"by the last answer of {script}" + ("" if view.scripted(branch.name) else ", which sets nothing")
+
+
+def _said_of(branch: Branch, view: View) -> tuple[object, ...]:
+    said = view.overridden(branch.name)
+    drained = tuple(sorted(map(str, said.drained)))
+    return drained, said.switched, said.frozen, said.go_back, view.scripted(branch.name)
 
 
 def _on(branch: Branch, view: View) -> str | None:
@@ -176,24 +242,25 @@ def _live(branch: Branch, view: View) -> int:
     return sum(view.liveness_of(tunnel.id).state is LivenessState.UP for tunnel in branch.tunnels)
 
 
-def _guards(before: Intent, after: Intent, branches: list[BranchPlan]) -> tuple[str, ...]:
-    guards = [
-        f"{planned.branch} would be cut off: no tunnel that lives now would be left as it is"
-        for planned in branches
-        if planned.isolated
-    ]
-    total, gone = len(before.branches), len(before.branches.keys() - after.branches.keys())
-    if total and gone == total:
-        every = "the only branch" if total == 1 else f"all {total} branches"
-        guards.append(f"{every} would be removed (is the directory complete?)")
-    elif gone > max(1, MOST_REMOVED * total):
-        guards.append(f"{gone} of {total} branches would be removed (is the directory complete?)")
-    return tuple(guards)
+def _blast(branches: tuple[BranchPlan, ...]) -> Blast:
+    metered = tuple(each for each in branches if each.to_metered)
+    return Blast(
+        moved=tuple(each.branch for each in branches if each.moves),
+        one_path=tuple(each.branch for each in branches if each.on_one_path),
+        isolated=tuple(each.branch for each in branches if each.isolated),
+        metered=tuple(each.branch for each in metered),
+        bytes_a_day=sum(each.daily for each in metered if each.daily is not None),
+        unknown=tuple(each.branch for each in metered if each.daily is None),
+    )
 
 
-def _digest(before: Intent, after: Intent, found: Plan) -> str:
-    """The same in every process: a set has no order of its own, and its `repr` another one after a restart."""
-    said = repr((_in_order(before), _in_order(after), found))
+def _digest(before: Intent, after: Intent, branches: tuple[BranchPlan, ...]) -> str:
+    """The same in every process: a set has no order of its own, and its `repr` another one after a restart.
+
+    Figures that are never twice the same, as of loss and of time, are no part of it; what follows from them is.
+    """
+    stable = [(replace(each, moves=(), daily=None), [move.way for move in each.moves]) for each in branches]
+    said = repr((_in_order(before), _in_order(after), stable))
     return hashlib.sha256(said.encode()).hexdigest()[:DIGITS]
 
 

@@ -9,11 +9,16 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from hub.cli.render_configuration import configuration_line, configuration_name, way_back
+from hub.cli.render_plan_parts import change_words as _change
+from hub.cli.render_plan_parts import count, plan_parts
+from policies.changes import size_words
 
 Report = Mapping[str, Any]
 
 MOST_NAMED = 20
 """Branches that an apply names one by one."""
+MOST_DETAILED = 20
+"""Branches of which a plan says all; of more the one thing that matters most."""
 
 _MARKS = {"added": ("+ ", "green"), "removed": ("- ", "red"), "changed": ("  ", "")}
 
@@ -89,47 +94,27 @@ def _moved(planned: Report, moved: Sequence[Report]) -> Iterator[Text]:
 
 
 def _lines(report: Report) -> Iterator[Text]:
+    for change in report["files"]:
+        yield Text(_file_change(change))
     for change in report["hub"]:
         yield Text(f"  hub  {_change(change)}")
     width = max((len(branch["branch"]) for branch in report["branches"]), default=0)
+    whole = len(report["branches"]) <= MOST_DETAILED
     for branch in report["branches"]:
         mark, style = _MARKS[branch["is"]]
-        parts = list(_parts(branch)) or ["no other tunnel, no other session"]
-        for number, part in enumerate(parts):
+        parts = list(plan_parts(branch, with_policy=not report["files"])) or ["no other tunnel, no other session"]
+        for number, part in enumerate(parts if whole else parts[:1]):
             head = f"{mark}{branch['branch']:{width}}" if number == 0 else " " * (width + 2)
             yield Text.assemble((head, style), "  ", part)
+    if not whole:
+        yield Text("  what each of them is told, and all else that differs: pointsman plan --json")
     if report["unchanged"]:
         yield Text(f"  {_branches(report['unchanged'])} unchanged")
 
 
-def _parts(branch: Report) -> Iterator[str]:
-    if branch["is"] == "added":
-        yield f"{_count(len(branch['sessions_opened']), 'session')} opened; it is served once its router connects"
-        return
-    if branch["is"] == "removed":
-        yield f"withdrawn from, {_count(len(branch['sessions_closed']), 'session')} closed, no longer forwarded to"
-        return
-    if branch["to"] is not None:
-        metered = ", which is metered" if branch["to_metered"] else ""
-        yield f"{branch['on'] or 'no tunnel'} -> {branch['to']}{metered}"
-    if branch["later"]:
-        yield f"to {branch['later']} later, after its hold"
-    if branch["on_one_path"]:
-        yield "left on one path"
-    for key, word in (("sessions_closed", "closed"), ("sessions_opened", "opened")):
-        if branch[key]:
-            yield f"session on {', '.join(branch[key])} {word}"
-    if branch["sessions_restarted"]:
-        yield f"session on {', '.join(branch['sessions_restarted'])} restarts: the branch's static floor carries then"
-    yield from map(_change, branch["changes"])
-
-
-def _change(change: Report) -> str:
-    if change["was"] is None:
-        return f"+ {change['what']} ({change['now']})"
-    if change["now"] is None:
-        return f"- {change['what']}"
-    return f"{change['what']}: {change['was']} -> {change['now']}"
+def _file_change(change: Report) -> str:
+    said = _change({**change, "what": change["what"] or change["file"]})
+    return f"{change['file']}: {said}" if change["what"] else said
 
 
 def _summary(totals: Report) -> str:
@@ -137,13 +122,16 @@ def _summary(totals: Report) -> str:
     words.append(f"{_branches(totals['move'])} move{'s' if totals['move'] == 1 else ''}")
     words.append(f"{totals['on_one_path']} left on one path")
     if totals["to_metered"]:
-        words.append(f"{totals['to_metered']} to a metered line")
+        words.append(f"{totals['to_metered']} to a metered line{_how_much(totals)}")
     return ", ".join(words)
 
 
+def _how_much(totals: Report) -> str:
+    known, unknown = totals["to_metered_bytes_a_day"], totals["to_metered_unknown"]
+    if not unknown:
+        return f" ({size_words(known)} a day)"
+    return f" ({size_words(known)} a day, and {unknown} of which it is not known yet)" if known else ""
+
+
 def _branches(number: int) -> str:
-    return _count(number, "branch", "es")
-
-
-def _count(number: int, what: str, many: str = "s") -> str:
-    return f"{number} {what}{'' if number == 1 else many}"
+    return count(number, "branch", "es")

@@ -34,7 +34,7 @@ def stage(directory: Path, state: Path, origin: Path | None = None) -> Path:
     fresh = state / _FRESH
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    for file in _files(directory):
+    for file in files_of(directory):
         target = fresh / file.relative_to(directory)
         target.parent.mkdir(exist_ok=True)
         shutil.copy(file, target)  # with its mode
@@ -102,13 +102,13 @@ def says_the_same(directory: Path, copy: Path) -> bool:
     Raises:
         OSError: a file cannot be read.
     """
-    ours, theirs = ({file.relative_to(root): file for file in _files(root)} for root in (directory, copy))
+    ours, theirs = ({file.relative_to(root): file for file in files_of(root)} for root in (directory, copy))
     return ours.keys() == theirs.keys() and all(
         file.read_bytes() == theirs[name].read_bytes() for name, file in ours.items()
     )
 
 
-def _files(directory: Path) -> list[Path]:
+def files_of(directory: Path) -> list[Path]:
     """All that `load` would read; what is not there is not copied, and is missed when the copy is read."""
     single = [directory / name for name in (NETWORK, ALLOCATIONS)]
     many = [file for folder in _FOLDERS for file in sorted((directory / folder).glob("*.y*ml"))]

@@ -10,6 +10,7 @@ from hub.config.fields import (
     Address, Asn, Bgp, Endpoint, Interface, Interval, Kind, LinkNetwork, LinkNetworkIPv6, Manage, Method, Mode, Name,
     Number, PasswordFile, Pool, PoolIPv6, Port, Ports, Prefix, Process, Profile, Router, Section, Text, Transport, Truth,
 )
+from hub.config.guards import RawGuards
 from hub.config.policy.written import POLICY_SECTIONS, PolicyKeys, RawHealth, RawLimits, RawPolicy
 from hub.config.policy.written_tests import TEST_SECTIONS, RawFigures, RawPolicyTest
 from hub.config.targets import Host, Quorum, RawCheck, RawDns, RawTarget
@@ -108,12 +109,13 @@ class RawPools(Section):
 class RawNetwork(Section):
     """network.yaml: the network, its hub, and the pools."""
 
-    NOT_YET = frozenset({"notify", "api", "web", "journal", "ospf", "budget", "guards", "security"})
+    NOT_YET = frozenset({"notify", "api", "web", "journal", "ospf", "budget", "security"})
 
     network: Name
     timezone: Text = "UTC"
     mode: Mode = "act"
     policy: Name = "standard"
+    guards: RawGuards = RawGuards()
     hub: RawHub | None = None
     hubs: dict[Name, RawHub] | None = None
     pools: RawPools
@@ -194,6 +196,7 @@ SECTIONS: dict[type[BaseModel], dict[tuple[str, ...], type[Section]]] = {
         ("hubs", "*", "session"): RawSession,
         ("hubs", "*", "uplinks", "*"): RawHubUplink,
         ("pools",): RawPools,
+        ("guards",): RawGuards,
     },
     RawBranch: {
         (): RawBranch,

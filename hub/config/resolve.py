@@ -16,6 +16,7 @@ from hub.config.capacity import too_many_packets
 from hub.config.checks import branch_targets, target_problems, uplink_problems, uplink_targets
 from hub.config.claims import claims, contradictions, missing_pool, taken_twice
 from hub.config.drafts import BranchDraft, TunnelDraft, draft_branch
+from hub.config.guards import guards_of
 from hub.config.identity import identity_problems, misspelt_isps, timezone_problem
 from hub.config.load import ALLOCATIONS, Sources
 from hub.config.names import write_instead
@@ -214,6 +215,7 @@ def _intent(looked: Survey, network: RawNetwork, hub: HubDraft, has: Mapping[Tun
             between_branches=hub.raw.between_branches,
         ),
         branches=MappingProxyType(branches),
+        guards=guards_of(network.guards),
     )
 
 

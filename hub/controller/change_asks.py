@@ -44,12 +44,11 @@ class ChangeAsks:
         return self._confirming.report()
 
     async def _plan(self, message: Message, _uid: int) -> Message:
-        directory = message.get("directory")
-        if message.get("back") is True:
-            planned = await self._changing.plan_back()
-        else:
-            planned = await self._changing.plan(Path(str(directory)) if directory else None)
-        return {**plan_report(planned), "configuration": self.report()}
+        named = message.get("directory")
+        directory, back = Path(str(named)) if named else None, message.get("back") is True
+        planned = await (self._changing.plan_back() if back else self._changing.plan(directory))
+        files = await self._changing.files(directory, back=back)
+        return {**plan_report(planned, files), "configuration": self.report()}
 
     async def _apply(self, message: Message, uid: int) -> Message:
         applied = await self._changing.apply(

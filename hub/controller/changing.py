@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from hub.config import Configuration
+from hub.config.applied import in_force
+from hub.config.file_changes import FileChange, file_changes
 from hub.config.problems import Severity
 from hub.config.provenance import Confirmation, GoneBack, Provenance
 from hub.controller.kept import Kept, Staged
@@ -87,8 +89,12 @@ class Changing:
         neighbors: Neighbors,
         record: Record,
         unfinished: Transition | None = None,
+        daily: Callable[[Intent], Mapping[str, float]] = lambda _: {},
     ) -> None:
-        """`read` reads a directory, or a copy of it beside its origin; `unfinished` is what was on its way before."""
+        """`read` reads a directory, or a copy of it beside its origin; `unfinished` is what was on its way before.
+
+        `daily` are the bytes a day of the branches of which they are known.
+        """
         self._directory = directory
         self._state = state
         self.kept = Kept(directory, state)
@@ -96,6 +102,7 @@ class Changing:
         self._loop = loop
         self._neighbors = neighbors
         self._record = record
+        self._daily = daily
         self._asked = asyncio.Event()
         self._turn = asyncio.Lock()
         self._leaving = Leaving(loop, neighbors, record, self.kept)
@@ -153,6 +160,17 @@ class Changing:
         """
         before = self._before()
         return await self._planned(_intent_of(await asyncio.to_thread(self._read, before, self._directory)))
+
+    async def files(self, directory: Path | None = None, *, back: bool = False) -> tuple[FileChange, ...]:
+        """What differs between the files in force and those of the directory, or of what was in force before."""
+        return await asyncio.to_thread(self._files, self._before() if back else directory or self._directory)
+
+    def _files(self, other: Path) -> tuple[FileChange, ...]:
+        present = in_force(self._directory, self._state)
+        try:
+            return file_changes(present, other) if present is not None else ()
+        except OSError:
+            return ()  # a file that has just gone; what the change does is told all the same
 
     async def apply(
         self, wanted: str | None, *, force: bool, by: str = "", confirm_within: timedelta | None = None
@@ -267,7 +285,9 @@ class Changing:
 
     async def _planned(self, intent: Intent) -> Plan:
         """In a thread, of values that nobody changes: no failover waits for it."""
-        return await asyncio.to_thread(plan, self._present, intent, self._loop.view, self._loop.now())
+        loop, present = self._loop, self._present
+        memories, daily = loop.health.memories, self._daily(present)
+        return await asyncio.to_thread(plan, present, intent, loop.view, loop.now(), memories, daily)
 
     def _not_written(self, error: OSError) -> NotAppliedError:
         where = error.filename or self._state
@@ -310,7 +330,7 @@ class Changing:
 
     async def _moved(self, planned: Plan, until: float) -> tuple[tuple[str, str | None], ...]:
         """The branches that were to move at once, with what is seen to carry them."""
-        to = {branch.branch: branch.to for branch in planned.branches if branch.to is not None and not branch.later}
+        to = {branch.branch: branch.to for branch in planned.branches if branch.to is not None}
         until = min(until, time.monotonic() + MOVED_WITHIN)
         while True:
             seen = self._carried(to)

@@ -90,6 +90,11 @@ class HealthWatch:
         """What is to be remembered of every tunnel that there is, or was."""
         return self._stored | {tunnel: _kept(memory) for tunnel, memory in self._memories.items()}
 
+    @property
+    def memories(self) -> Mapping[TunnelId, HealthMemory]:
+        """All that is remembered of each tunnel that was judged, as it is now."""
+        return dict(self._memories)
+
     def recall(self, stored: Mapping[TunnelId, Kept]) -> None:
         """Take up what was so before this process."""
         self._stored = {**stored, **self._stored}

@@ -8,6 +8,7 @@ from datetime import timedelta
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
 
+from policies.model.guards import USUAL_GUARDS, Guards
 from policies.model.health import HealthLimits
 from policies.model.ids import Prefix, TunnelId
 from policies.model.policy import Policy
@@ -210,12 +211,16 @@ class Hub:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """An Intent is the whole configuration of one hub, checked and resolved; `branches` are in order of name."""
+    """An Intent is the whole configuration of one hub, checked and resolved; `branches` are in order of name.
+
+    `guards` are what the next change may do without being forced.
+    """
 
     network: str
     timezone: str
     hub: Hub
     branches: Mapping[str, Branch] = field(default_factory=dict)
+    guards: Guards = USUAL_GUARDS
 
     def tunnels(self) -> Mapping[TunnelId, Tunnel]:
         """Every tunnel by its identity."""

@@ -46,6 +46,7 @@ class FakeLoop:
     intent: Intent
     view: View
     problems: dict[str, tuple[str, str]] = field(default_factory=dict)
+    health: Any = field(default_factory=type("Unmeasured", (), {"memories": {}}))
 
     def now(self) -> Now:
         return moment(time.monotonic())

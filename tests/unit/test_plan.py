@@ -79,7 +79,7 @@ def test_another_preference_moves_the_branch() -> None:
     prefers = replace(BRANCH, policy=replace(BRANCH.policy, prefer=("wireless", "fiber")))
     planned = of_bandung(with_bandung(prefers), view())
     assert (planned.on, planned.to) == ("fiber", "wireless")
-    assert [change.what for change in planned.changes] == ["prefer"]
+    assert [change.what for change in planned.policy] == ["prefer"]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from types import MappingProxyType
 import pytest
 from small_network import a_branch
 
-from policies.changes import branch_changes
+from policies.changes import branch_changes, policy_changes
 from policies.model.health import Damping, HealthLimits, HealthState, Limit, Metric
 from policies.model.intent import Mode, ProbeRate
 from policies.model.policy import (
@@ -47,7 +47,7 @@ def limited(value: float) -> HealthLimits:
 
 
 def lines(was: Policy, now: Policy) -> list[str]:
-    changes = branch_changes(replace(a_branch(), policy=was), replace(a_branch(), policy=now))
+    changes = policy_changes(was, now)
     return [f"{change.what}: {change.was} -> {change.now}" for change in changes]
 
 
@@ -191,12 +191,12 @@ def test_a_plans_number_is_the_same_in_every_process_with_rules_too() -> None:
         "from dataclasses import replace\n"
         "from test_policy_words import BASE, CONDITIONS\n"
         "from small_network import a_branch, a_network\n"
-        "from policies.plan import _digest, Plan\n"
+        "from policies.plan import _digest\n"
         "from policies.model.policy import Change, Condition, Rule\n"
         "many = {k: frozenset('abcdefgh') for k in ('branches', 'tunnels', 'isps')}\n"
         "rule = Rule('x', Condition(**{**CONDITIONS, **many}), Change())\n"
         "network = a_network(replace(a_branch(), policy=replace(BASE, rules=(rule,))))\n"
-        "print(_digest(network, network, Plan('')))\n"
+        "print(_digest(network, network, ()))\n"
     )
     root = Path(__file__).parents[2]
     path = os.pathsep.join(map(str, (root, root / "tests", root / "tests" / "unit")))

@@ -35,10 +35,14 @@ def test_a_tunnel_that_goes_shows_the_move_and_how_to_do_it() -> None:
     text = shown(with_bandung(only("wireless")))
     number = plan(BEFORE, with_bandung(only("wireless")), view(), NOW).id
     assert text.splitlines() == [
-        "  bandung  fiber -> wireless",
+        "  bandung  fiber (it goes) -> wireless",
         "           left on one path",
         "           session on fiber closed",
         "           - tunnel fiber",
+        "           ranking: fiber, wireless -> wireless",
+        "           - fiber tells 10.0.0.0/16",
+        "           wireless tells 10.0.0.0/16: med 1100 -> med 1000",
+        "           route 10.1.0.0/24: over fiber, then wireless -> over wireless",
         "  1 branch unchanged",
         f"plan {number}: 1 branch changed, 1 branch moves, 1 left on one path",
         f"do it:  pointsman apply {number}              with a way back:  pointsman apply {number} --confirm-within 5m",
