@@ -34,6 +34,7 @@ from hub.controller.loop import Loop
 from hub.controller.neighbors import Neighbors
 from hub.controller.record import Record
 from hub.controller.server import ControlServer
+from hub.controller.traffic import Traffic
 from hub.lab_overrides import Overrides, add_arguments, from_options, overridden
 from hub.observe.observer import Observer
 from hub.overrides.asks import OverrideAsks
@@ -200,7 +201,9 @@ async def _serve(places: Places, change: Transition, overrides: Overrides) -> No
     health_file.read()
     neighbors = Neighbors(speakers, Site(places), loop, intent, record.say)
     read_copy = read_of(places, overrides)
-    changing = Changing(places.config, places.state, read_copy, loop, neighbors, record, change)
+    traffic = Traffic(loop)
+    parts = loop, neighbors, record
+    changing = Changing(places.config, places.state, read_copy, *parts, change, traffic.daily)
     keeper = OverridesKeeper(places.controller_state, loop, record.say, Forwarded(forwarder))
     await keeper.start()
     confirming = Confirming(changing, loop, record)
@@ -226,6 +229,7 @@ async def _serve(places: Places, change: Transition, overrides: Overrides) -> No
                 scripts,
                 health_file,
                 loop.troubles,
+                traffic,
                 confirming,
                 loop,
             )
