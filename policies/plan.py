@@ -13,6 +13,7 @@ from enum import Enum
 
 from policies.changes import Change, branch_changes, guard_changes, hub_changes, policy_changes
 from policies.forwarding import carrying
+from policies.model.announcement import Announcements
 from policies.model.clock import Now
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Intent, Mode
@@ -21,7 +22,7 @@ from policies.observe import without_strangers
 from policies.planning.differences import announcements, rankings, routes
 from policies.planning.guards import NO_BLAST, Blast, guarded
 from policies.planning.health import Memories, foreseen
-from policies.planning.outlook import PlannedMove, of_branch, outlook
+from policies.planning.outlook import Outlook, PlannedMove, of_branch, outlook
 from policies.policy_words import policy_facts
 from policies.transition import leaving_tunnels, restarting_sessions
 
@@ -112,6 +113,8 @@ class Plan:
     silent: tuple[BranchPlan, ...] = ()
     """Branches of which only the words of the policy differ; they are among the unchanged ones."""
     blast: Blast = NO_BLAST
+    blind: bool = False
+    """Whether the forwarder does not answer, so that nobody can say what would move."""
 
     @property
     def empty(self) -> bool:
@@ -146,13 +149,14 @@ def plan(
     hub = (*hub_changes(before.hub, after.hub), *guard_changes(before.guards, after.guards))
     blast = _blast(said)
     return Plan(
-        id=_digest(before, after, said),
+        id=_digest(before, after, said, blind=not view.forwarder),
         hub=hub,
         branches=said,
         unchanged=len(after.branches) - sum(each.kind is not Kind.REMOVED for each in said),
         guards=guarded(before, after, blast),
         silent=silent,
         blast=blast,
+        blind=not view.forwarder,
     )
 
 
@@ -202,7 +206,7 @@ def _changed(was: Branch, branch: Branch, scene: _Scene) -> BranchPlan:
         branch_changes(was, branch),
         policy_changes(was.policy, branch.policy),
         ranking=rankings(then.decision.verdict, comes.decision.verdict),
-        announcements=announcements(was, branch, then.decision.announcements, comes.decision.announcements),
+        announcements=announcements(was, branch, _told(was, then, present), _told(branch, comes, fresh)),
         routes=routes(then.classes, comes.classes) if acts else (),
         on=_on(was, scene.view),
         moves=tuple(move for move in comes.moves if (move.sources, move.on, move.to) not in anyway),
@@ -215,6 +219,11 @@ def _changed(was: Branch, branch: Branch, scene: _Scene) -> BranchPlan:
         script=_script(was, branch, fresh),
         overrides=_said_of(branch, fresh),
     )
+
+
+def _told(branch: Branch, seen: Outlook, view: View) -> Mapping[TunnelId, Announcements]:
+    """What each tunnel tells; one that a decision leaves alone tells what it did."""
+    return {t.id: seen.decision.announcements.get(t.id, view.session_of(t.id).sent) for t in branch.tunnels}
 
 
 def _script(was: Branch, branch: Branch, view: View) -> str:
@@ -245,7 +254,7 @@ def _live(branch: Branch, view: View) -> int:
 def _blast(branches: tuple[BranchPlan, ...]) -> Blast:
     metered = tuple(each for each in branches if each.to_metered)
     return Blast(
-        moved=tuple(each.branch for each in branches if each.moves),
+        moved=tuple(each.branch for each in branches if any(move.comes for move in each.moves)),
         one_path=tuple(each.branch for each in branches if each.on_one_path),
         isolated=tuple(each.branch for each in branches if each.isolated),
         metered=tuple(each.branch for each in metered),
@@ -254,13 +263,13 @@ def _blast(branches: tuple[BranchPlan, ...]) -> Blast:
     )
 
 
-def _digest(before: Intent, after: Intent, branches: tuple[BranchPlan, ...]) -> str:
+def _digest(before: Intent, after: Intent, branches: tuple[BranchPlan, ...], *, blind: bool = False) -> str:
     """The same in every process: a set has no order of its own, and its `repr` another one after a restart.
 
     Figures that are never twice the same, as of loss and of time, are no part of it; what follows from them is.
     """
     stable = [(replace(each, moves=(), daily=None), [move.way for move in each.moves]) for each in branches]
-    said = repr((_in_order(before), _in_order(after), stable))
+    said = repr((_in_order(before), _in_order(after), stable, blind))
     return hashlib.sha256(said.encode()).hexdigest()[:DIGITS]
 
 

@@ -34,6 +34,8 @@ def plan_view(report: Report, *, proposal: bool, back: bool = False) -> Renderab
         stays = "stays as it is" if report["unchanged"] == 1 else "stay as they are"
         return Group(*head, Text(f"nothing would change: {_branches(report['unchanged'])} {stays}"))
     lines = [*head, *_lines(report), Text(f"plan {report['id']}: {_summary(report['totals'])}", style="bold")]
+    if report["blind"]:
+        lines.append(Text("the forwarder does not answer: what would move cannot be foreseen", style="yellow"))
     lines += [Text(f"guard: {guard}", style="red") for guard in report["guards"]]
     if back:
         lines.append(Text("do it:  pointsman rollback"))

@@ -25,6 +25,7 @@ def plan_report(planned: Plan, files: Iterable[FileChange] = ()) -> dict[str, An
         "silent": [{"branch": each.branch, "policy": _changes(each.policy)} for each in planned.silent],
         "unchanged": planned.unchanged,
         "guards": list(planned.guards),
+        "blind": planned.blind,
         "totals": {
             "added": kinds[Kind.ADDED],
             "removed": kinds[Kind.REMOVED],

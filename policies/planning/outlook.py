@@ -41,6 +41,9 @@ _WAITING = {
 }
 
 
+_ASKED_FOR = frozenset({_WAITING[Reason.WAITING_FOR_WORD], _WAITING[Reason.FROZEN]})
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedMove:
     """A PlannedMove is traffic of a branch that goes from one tunnel to another.
@@ -67,9 +70,17 @@ class PlannedMove:
         return self.after == 0.0 and not self.expected
 
     @property
+    def comes(self) -> bool:
+        """Whether it comes by itself, and not when an operator says so."""
+        return self.waits not in _ASKED_FOR
+
+    @property
     def way(self) -> tuple[object, ...]:
-        """What of it is the same whenever it is reckoned."""
-        return (self.on, self.to, self.sources, self.rule, self.waits, self.expected, self.metered, self.gentle)
+        """What of it is the same whenever it is reckoned.
+
+        A tunnel close to a limit is probed by bursts now and then: what is only expected now is certain after the next.
+        """
+        return (self.on, self.to, self.sources, self.rule, self.waits, self.metered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +227,10 @@ class _Looking:
 
     def _note_waiting(self, verdict: Verdict) -> None:
         """What would be moved to, but for something of which nobody knows when it comes."""
+        # A freeze does not say what it holds up: it is what ranks first.
         waits, detail = _WAITING.get(verdict.reason), verdict.detail
         on = self._on.get(verdict.sources, self._on[EVERYWHERE])
-        to = TunnelId(self._branch.name, detail) if detail else None
+        to = TunnelId(self._branch.name, detail) if detail else verdict.ranking[0].tunnel
         if waits is None or to not in self._own or to == on or self._branch.mode is not Mode.ACT:
             return
         self._moves.append(self._move(verdict, on, to, None, waits))
