@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,9 +56,15 @@ def _of_file(file: str, before: str | None, after: str | None) -> Iterator[FileC
         return
     values = [_value(file, text) for text in (before, after)] if file.endswith(".yaml") else []
     if not values or not all(isinstance(value, dict) for value in values):
-        yield FileChange(file, "", f"{len(before.splitlines())} lines", f"{len(after.splitlines())} other lines")
+        yield FileChange(file, "", _lines(before), _lines(after))
         return
     yield from (FileChange(file, " ".join(path), was, now) for path, was, now in _differing((), *values))
+
+
+def _lines(text: str) -> str:
+    """How long it is, and which text: that it is another is all that can be said of it in a line."""
+    lines = len(text.splitlines())
+    return f"{lines} line{'' if lines == 1 else 's'} ({hashlib.sha256(text.encode()).hexdigest()[:8]})"
 
 
 def _value(file: str, text: str) -> Any:

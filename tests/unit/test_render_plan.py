@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.console import Console, RenderableType
 from small_network import a_branch, a_network
 from test_plan import BEFORE, NOW, only, view, with_bandung
+from test_plan_guards import moving
+from test_plan_outlook import (
+    LOSSY,
+    METERED,
+    PREFERS_WIRELESS,
+    SEMARANG,
+    died_lately,
+    judged_by,
+    live,
+    planned,
+    with_rule,
+)
 
 from hub.cli.render_plan import applied_view, plan_view
+from hub.config.file_changes import FileChange
 from hub.controller.changing import Applied
 from hub.controller.plan_report import applied_report, plan_report
+from policies.model.guards import AtMost, Guards
+from policies.model.ids import TunnelId
 from policies.model.intent import Intent
-from policies.plan import plan
+from policies.model.policy import Change
+from policies.plan import Plan, plan
 
 
 def text_of(view: RenderableType) -> str:
@@ -25,6 +44,40 @@ def text_of(view: RenderableType) -> str:
 
 def shown(after: Intent, *, proposal: bool = False) -> str:
     return text_of(plan_view(plan_report(plan(BEFORE, after, view(), NOW)), proposal=proposal))
+
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "plan"
+LIMIT = FileChange("policies/standard.yaml", "health default degraded-when-any loss", "3% over 5s", "2% over 5s")
+RULED = with_rule(SEMARANG, Change(prefer=("wireless", "fiber")), hub_prefixes=(ip_network("10.0.10.0/24"),))
+TIGHT = Guards(max_moves=AtMost(share=0.25))
+SEVEN = tuple(replace(judged_by(0.03, a_branch(f"b{n}", number=n))) for n in range(2, 9))
+STRICTER = tuple(judged_by(0.02, branch) for branch in SEVEN)
+COMING_BACK = died_lately(live(), TunnelId("semarang", "wireless"))
+GOLDEN_PLANS: dict[str, tuple[Plan, tuple[FileChange, ...]]] = {
+    "a-stricter-limit": (
+        plan(
+            a_network(METERED, *SEVEN),
+            a_network(judged_by(0.02, METERED), *STRICTER),
+            live(METERED),
+            NOW,
+            LOSSY,
+            {"semarang": 3.1e9},
+        ),
+        (LIMIT,),
+    ),
+    "a-rule-for-a-hub-prefix": (planned(SEMARANG, RULED, live()), ()),
+    "another-preference-after-a-hold": (planned(SEMARANG, PREFERS_WIRELESS, COMING_BACK), ()),
+    "a-guard-that-speaks-against-it": (moving(3, 8, TIGHT, TIGHT), ()),
+    "more-branches-than-can-be-told-of": (moving(21, 21), ()),
+    "without-the-forwarder": (planned(SEMARANG, PREFERS_WIRELESS, live(forwarder=False)), ()),
+}
+
+
+@pytest.mark.parametrize("name", GOLDEN_PLANS)
+def test_a_plan_reads_as_its_golden_file(name: str) -> None:
+    found, files = GOLDEN_PLANS[name]
+    text = text_of(plan_view(plan_report(found, files), proposal=False)).replace(found.id, "7f3a91c2")
+    assert text == (GOLDEN / f"{name}.txt").read_text()
 
 
 def test_nothing_to_do_is_one_line() -> None:
