@@ -30,7 +30,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "plan",
         brief="what the changed files would do, before anything is done",
         description="Compares the configuration's files with what is in force: which branches come, go, change and "
-        "move, and which sessions. It changes nothing.",
+        "move, why and when, what they are told, and which sessions, by the health of now. It changes nothing.",
         epilog=_EPILOG,
     )
     parser.add_argument("directory", nargs="?", type=Path, metavar="DIR", help="default: the running hub's own")
