@@ -50,7 +50,7 @@ def _when(move: Report) -> str:
     if move["waits"]:
         return f"later, {move['waits']}"
     if move["expected"]:
-        return f"expected in about {_span(move['after'])}, not certain: its probes must confirm it first"
+        return f"expected in about {_span(move['after'])}, not certain: {move['confirms']}"
     return f"in {_span(move['after'])}" if move["after"] else ""
 
 

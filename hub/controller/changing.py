@@ -134,7 +134,7 @@ class Changing:
         """Nobody waits for the answer to a signal: it stands in the log, and in `status` until an apply goes well."""
         why, mend = str(error).splitlines()[0], f'"pointsman plan" shows it all ({self._directory})'
         if isinstance(error, GuardedError):
-            why, mend = error.reason, 'complete the files; or, to do it all the same: "pointsman apply --force"'
+            why, mend = error.reason, 'look at it: "pointsman plan"; to do it all the same: "pointsman apply --force"'
         text = f"the configuration was not taken, the one before stays in force: {why}"
         self._loop.problems[_PROBLEM] = (text, mend)
         self._record.say(text)

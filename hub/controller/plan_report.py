@@ -87,6 +87,7 @@ def _move(move: PlannedMove) -> dict[str, Any]:
         "after": None if move.after is None else round(move.after, 1),
         "waits": move.waits,
         "expected": move.expected,
+        "confirms": move.confirms,
         "metered": move.metered,
         "make_before_break": move.gentle,
     }

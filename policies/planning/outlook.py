@@ -14,6 +14,7 @@ from policies.decide import BranchDecision
 from policies.forwarding import carrying
 from policies.model.clock import Instant, Now
 from policies.model.events import HealthChanged
+from policies.model.health import HealthState
 from policies.model.ids import Prefix, TunnelId
 from policies.model.intent import Branch, Hub, Mode
 from policies.model.verdicts import Reason, Verdict
@@ -49,8 +50,9 @@ class PlannedMove:
     """A PlannedMove is traffic of a branch that goes from one tunnel to another.
 
     `sources` are the hub prefixes from which it comes, empty for all others, and `rule` the rule that counts for it.
-    `after` are the seconds until it begins, 0: at once; None: nobody can say, `waits` is for what. `expected`: a tunnel
-    is to be called degraded, or well, only once that is confirmed. `gentle`: made better and seen, before it is broken.
+    `after` are the seconds until it begins, 0: at once; None: nobody can say, `waits` is for what. `confirms` is what
+    must confirm first that a tunnel is degraded, or well again, "" where the move is certain. `gentle`: made better and
+    seen, before it is broken.
     """
 
     on: str | None
@@ -60,9 +62,14 @@ class PlannedMove:
     because: str = ""
     after: float | None = 0.0
     waits: str = ""
-    expected: bool = False
+    confirms: str = ""
     metered: bool = False
     gentle: bool = False
+
+    @property
+    def expected(self) -> bool:
+        """Whether it is expected, and not certain."""
+        return bool(self.confirms)
 
     @property
     def at_once(self) -> bool:
@@ -124,7 +131,7 @@ class _Looking:
         self._on = {EVERYWHERE: _carried(branch, view)}
         self._on |= {c.sources: c.active for c in view.classes_of(branch.name) if c.sources}
         self._began: dict[tuple[Prefix, ...], tuple[float, PlannedMove]] = {}
-        self._expected: set[TunnelId] = set()
+        self._turned: dict[TunnelId, str] = {}
         self._coming: list[tuple[float, TunnelId]] = []
         for tunnel, each in health.items():
             self._hub.take(HealthChanged(tunnel, each.now))
@@ -160,7 +167,8 @@ class _Looking:
         then = self._health[tunnel].then
         if then is not None:
             self._hub.take(HealthChanged(tunnel, then))
-            self._expected.add(tunnel)
+            bad = then.state is HealthState.DEGRADED
+            self._turned[tunnel] = "a burst of probes must confirm it" if bad else "it must be measured well until then"
 
     def _moment(self, at: float) -> Now:
         return Now(Instant(self._start.monotonic + at), self._start.wall + timedelta(seconds=at))
@@ -194,7 +202,7 @@ class _Looking:
             because=self._because(verdict, on),
             after=at,
             waits=waits,
-            expected=bool(self._expected),
+            confirms=next((self._turned[end] for end in (on, to) if end in self._turned), ""),
             metered=to is not None and metered.get(to, False) and not metered.get(on, False) if on else False,
             gentle=self._is_gentle(on, to),
         )

@@ -116,7 +116,7 @@ def test_a_tunnel_that_passes_the_new_limit_is_left_which_is_expected_and_not_ce
         True,
         False,
     )
-    assert move.gentle
+    assert (move.gentle, move.confirms) == (True, "a burst of probes must confirm it")
     assert of_semarang(found).to is None
 
 
@@ -145,8 +145,18 @@ def test_a_looser_limit_brings_the_preferred_tunnel_back_after_the_hold() -> Non
     on_wireless = live(on=WIRELESS, health={FIBER: degraded.view})
     move = only_move(planned(SEMARANG, judged_by(0.2, SEMARANG), on_wireless, {FIBER: degraded, WIRELESS: measured(0)}))
     assert (move.on, move.to, move.at_once) == ("wireless", "fiber", False)
+    assert move.confirms == ""
     assert move.after is not None
     assert 60 <= move.after <= 75
+
+
+def test_a_tunnel_that_has_just_become_bad_comes_back_only_once_it_is_measured_to_be_well() -> None:
+    memories = {FIBER: later(measured(0.0), 0.04, 40), WIRELESS: later(measured(0.0), 0.0, 40)}
+    on_wireless = live(on=WIRELESS, health={FIBER: memories[FIBER].view})
+    move = only_move(planned(SEMARANG, judged_by(0.2, SEMARANG), on_wireless, memories, moment(1040.0)))
+    assert (move.to, move.confirms) == ("fiber", "it must be measured well until then")
+    assert move.after is not None
+    assert 75 <= move.after <= 125
 
 
 def with_rule(branch: Branch, sets: Change, **when: object) -> Branch:
