@@ -127,6 +127,8 @@ class _Looking:
     def __init__(self, hub: Hub, branch: Branch, view: View, health: Mapping[TunnelId, Foreseen], now: Now) -> None:
         self._branch, self._start, self._health = branch, now, health
         self._hub = SimulatedHub(hub, branch, view)
+        # Of a branch that is only observed nothing is moved, nor by a forwarder that does not answer.
+        self._acts = branch.mode is Mode.ACT and view.forwarder
         self._seen = _is_seen(branch, view, now.monotonic)
         self._on = {EVERYWHERE: _carried(branch, view)}
         self._on |= {c.sources: c.active for c in view.classes_of(branch.name) if c.sources}
@@ -175,7 +177,7 @@ class _Looking:
 
     def _note(self, verdict: Verdict, at: float) -> None:
         """A move begins when another tunnel is chosen, and is told once the kernel has followed."""
-        if self._branch.mode is not Mode.ACT:
+        if not self._acts:
             return
         on = self._on.get(verdict.sources, self._on[EVERYWHERE])
         if verdict.chosen in (None, on):
@@ -239,7 +241,7 @@ class _Looking:
         waits, detail = _WAITING.get(verdict.reason), verdict.detail
         on = self._on.get(verdict.sources, self._on[EVERYWHERE])
         to = TunnelId(self._branch.name, detail) if detail else verdict.ranking[0].tunnel
-        if waits is None or to not in self._own or to == on or self._branch.mode is not Mode.ACT:
+        if waits is None or to not in self._own or to == on or not self._acts:
             return
         self._moves.append(self._move(verdict, on, to, None, waits))
 
