@@ -334,3 +334,10 @@ def test_the_number_is_another_when_health_by_the_new_limits_is() -> None:
 def test_the_number_is_another_when_overrides_are(said: InForce) -> None:
     first = planned(SEMARANG, PREFERS_WIRELESS, live()).id
     assert planned(SEMARANG, PREFERS_WIRELESS, live(in_force={"semarang": said})).id != first
+
+
+def test_the_number_is_another_when_overrides_are_though_nothing_else_would_be_done() -> None:
+    after, frozen = replace(SEMARANG, prefix_limit=7), live(in_force={"semarang": InForce(frozen=True)})
+    first, then = planned(SEMARANG, after, live()), planned(SEMARANG, after, frozen)
+    assert of_semarang(first).moves == of_semarang(then).moves == ()
+    assert first.id != then.id
