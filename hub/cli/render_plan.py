@@ -10,7 +10,7 @@ from rich.text import Text
 
 from hub.cli.render_configuration import configuration_line, configuration_name, way_back
 from hub.cli.render_plan_parts import change_words as _change
-from hub.cli.render_plan_parts import count, plan_parts
+from hub.cli.render_plan_parts import count, move_words, plan_parts
 from policies.changes import size_words
 
 Report = Mapping[str, Any]
@@ -63,7 +63,7 @@ def applied_view(report: Report) -> RenderableType:
         lines += [Text(f"not held up by: {guard}", "yellow") for guard in planned["guards"]]
     else:
         lines = [Text(f"{planned['id']} is in force: {_summary(planned['totals'])}")]
-    lines += _moved(planned, report["moved"])
+    lines += [*_moved(planned, report["moved"]), *_to_come(planned)]
     lines += [
         Text(f"{tunnel} still carries its branch: it goes as soon as another tunnel can (pointsman why)", "yellow")
         for tunnel in report["waiting"]
@@ -93,6 +93,15 @@ def _moved(planned: Report, moved: Sequence[Report]) -> Iterator[Text]:
         rest = moved[MOST_NAMED:]
         there = sum(one["on"] == to[one["branch"]] for one in rest)
         yield Text(f"and {len(rest)} more, {there} of them where they were to go")
+
+
+def _to_come(planned: Report) -> Iterator[Text]:
+    """The moves that are still to come, after a hold or once health is confirmed."""
+    moves = [(b["branch"], m) for b in planned["branches"] for m in b["moves"] if m["after"] != 0 or m["expected"]]
+    for branch, move in moves[:MOST_NAMED]:
+        yield Text(f"{branch}  {move_words(move, None, with_cost=False)}")
+    if len(moves) > MOST_NAMED:
+        yield Text(f"and {len(moves) - MOST_NAMED} more moves to come")
 
 
 def _lines(report: Report) -> Iterator[Text]:

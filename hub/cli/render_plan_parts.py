@@ -34,7 +34,7 @@ def plan_parts(branch: Report, *, with_policy: bool) -> Iterator[str]:
         yield from map(change_words, branch[key])
 
 
-def move_words(move: Report, daily: float | None) -> str:
+def move_words(move: Report, daily: float | None, *, with_cost: bool = True) -> str:
     """Which traffic goes from where to where, why, when, and what that costs."""
     left = move["on"] or "no tunnel"
     because = f" ({move['because']})" if move["because"] else ""
@@ -42,7 +42,8 @@ def move_words(move: Report, daily: float | None) -> str:
     if move["sources"]:
         rule = f' (rule "{move["rule"]}")' if move["rule"] else ""
         said = f"from {', '.join(move['sources'])}{rule}: {said}"
-    notes = [note for note in (_when(move), _loss(move), _cost(move, daily)) if note]
+    costs = (_loss(move), _cost(move, daily)) if with_cost else ()
+    notes = [note for note in (_when(move), *costs) if note]
     return f"{said}{_GAP}{'; '.join(notes)}" if notes else said
 
 

@@ -118,7 +118,7 @@ def test_a_branch_that_has_not_moved_yet_is_named_with_where_to_look() -> None:
 
 
 def test_of_many_branches_some_are_named_and_the_rest_counted() -> None:
-    moves = [{"branch": f"b{number:03}", "to": "wireless"} for number in range(100)]
+    moves = [{"branch": f"b{number:03}", "to": "wireless", "moves": []} for number in range(100)]
     report = applied_report(Applied(PLANNED))
     report["plan"]["branches"] = moves
     report["moved"] = [{"branch": m["branch"], "on": "fiber" if m["branch"] == "b099" else "wireless"} for m in moves]

@@ -127,3 +127,9 @@ def test_an_apply_that_still_waits_says_for_what() -> None:
     planned = plan(BEFORE, with_bandung(only("wireless")), view(), NOW)
     report: dict[str, Any] = applied_report(Applied(planned, ("bandung/fiber",), ()))
     assert "bandung/fiber still carries its branch" in text_of(applied_view(report))
+
+
+def test_an_apply_says_which_moves_are_still_to_come() -> None:
+    found, _ = GOLDEN_PLANS["another-preference-after-a-hold"]
+    report: dict[str, Any] = applied_report(Applied(found))
+    assert "semarang  fiber -> wireless         in 30 s\n" in text_of(applied_view(report))
