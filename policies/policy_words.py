@@ -24,6 +24,7 @@ def policy_facts(policy: Policy) -> dict[str, str]:
         "metered": policy.metered.value,
         "failback": f"{failback.mode.value}, hold {_duration(failback.hold)}",
         "failback windows": _windows(failback.windows) or "none",
+        "failback remind-after": _reminder(failback),
         "announce": f"first {announce.first}, step {announce.step}, "
         f"add-degraded {announce.add_degraded}, add-drained {announce.add_drained}",
         "damping": _damping(policy.damping),
@@ -133,7 +134,11 @@ def _change(change: Change) -> Iterator[str]:
 
 def _failback(failback: Failback) -> str:
     windows = f" in {_windows(failback.windows)}" if failback.windows else ""
-    return f"{failback.mode.value}, hold {_duration(failback.hold)}{windows}"
+    return f"{failback.mode.value}, hold {_duration(failback.hold)}{windows}, remind-after {_reminder(failback)}"
+
+
+def _reminder(failback: Failback) -> str:
+    return _duration(failback.remind_after) if failback.remind_after is not None else "off"
 
 
 def _windows(windows: Iterable[TimeWindow]) -> str:

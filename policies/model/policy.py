@@ -46,12 +46,14 @@ class TimeWindow:
 class Failback:
     """A Failback says when, and after how long a hold, traffic goes back to a better tunnel.
 
-    `windows` are those of the mode `WINDOW`.
+    `windows` are those of the mode `WINDOW`. `remind_after` is how long a branch may stay on a lesser tunnel, counted
+    from when a better one has met its hold, before that is a fault; None: it never is.
     """
 
     mode: FailbackMode
     hold: timedelta
     windows: tuple[TimeWindow, ...] = ()
+    remind_after: timedelta | None = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ health:
     healthy-when-all:  {loss: 1% over 60s, rtt: usual + 40ms over 60s}
   satellite:
     degraded-when-any: {loss: 8% over 10s, rtt: 900ms over 30s, jitter: off}
-failback: {mode: window, hold: 60s, windows: ["Mon-Fri 18:00-22:00"]}
+failback: {mode: window, hold: 60s, windows: ["Mon-Fri 18:00-22:00"], remind-after: 4h}
 damping:  {half-life: 5m, suppress: 3, reuse: 1, max-suppress: 30m}
 announce: {first: 1000, step: 100, add-degraded: 4000, add-drained: 8000}
 rules:
@@ -74,6 +74,7 @@ def test_a_policy_with_every_key_means_what_it_says(tmp_path: Path) -> None:
         "metered": "when-degraded",
         "failback": "window, hold 60 s",
         "failback windows": "Mon-Fri 18:00-22:00",
+        "failback remind-after": "14400 s",
         "announce": "first 1000, step 100, add-degraded 4000, add-drained 8000",
         "damping": "half-life 300 s, suppress 3, reuse 1, max-suppress 1800 s",
         "script": "even_out.py",
@@ -146,6 +147,23 @@ def test_windows_of_a_child_replace_those_of_its_parent(tmp_path: Path) -> None:
     parent = 'failback: {mode: window, windows: ["Mon 18:00-22:00", "Tue 18:00-22:00"]}\n'
     failback = child_of(tmp_path, parent, 'failback: {windows: "Sun 00:00-24:00"}\n').failback
     assert (failback.mode, len(failback.windows)) == (FailbackMode.WINDOW, 1)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("off", None), ("30m", timedelta(minutes=30)), ("30d", timedelta(days=30))]
+)
+def test_a_reminder_comes_after_a_while_or_never(tmp_path: Path, written: str, meant: timedelta | None) -> None:
+    failback = bandung(tmp_path, f"failback: {{mode: manual, remind-after: {written}}}").policy.failback
+    assert (failback.mode, failback.remind_after) == (FailbackMode.MANUAL, meant)
+
+
+def test_a_reminder_is_inherited_key_by_key_also_by_a_rule(tmp_path: Path) -> None:
+    rules = "rules: [{name: nights, set: {failback: {remind-after: off}}}]"
+    policy = child_of(tmp_path, "failback: {remind-after: 2h}\n", f"failback: {{mode: manual}}\n{rules}\n")
+    assert policy.failback.remind_after == timedelta(hours=2)
+    rule = policy.rules[0].set.failback
+    assert rule is not None
+    assert (rule.mode, rule.remind_after) == (FailbackMode.MANUAL, None)
 
 
 def test_announcements_have_marks_by_state(tmp_path: Path) -> None:

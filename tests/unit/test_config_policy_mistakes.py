@@ -45,6 +45,12 @@ LIMITS = "health: {{default: {{degraded-when-any: {{{}}}, healthy-when-all: {{{}
             "failback: {mode: sometimes}",
             '1:18: mode: "sometimes" is not known: one of automatic, window, manual, never',
         ),
+        (
+            "failback: {remind-after: 5s}",
+            "1:26: remind-after: from 1m to 30d, 5s is not\n    mend: for never: remind-after: off",
+        ),
+        ("failback: {remind-after: 31d}", "1:26: remind-after: from 1m to 30d, 31d is not"),
+        ("failback: {remind-after: 60}", "1:26: remind-after: "),
         ("failback: {windows: [18:00]}", "1:22: 18:00 has colons: other programs read it as something else"),
         ("damping: {suppress: 1, reuse: 3}", "1:31: reuse 3 is not below suppress 1"),
         ("damping: {suppress: 1}", "1:10: reuse 1 is not below suppress 1"),

@@ -71,10 +71,11 @@ BASE = replace(
             ["health lte loss: None -> 3 % over 5 s", "health lte loss to return: None -> 1.5 % over 60 s"],
         ),
         (
-            {"failback": Failback(FailbackMode.WINDOW, 60 * SECOND, (EVENING,))},
+            {"failback": Failback(FailbackMode.WINDOW, 60 * SECOND, (EVENING,), None)},
             [
                 "failback: automatic, hold 60 s -> window, hold 60 s",
                 "failback windows: none -> Mon-Fri 18:00-22:00",
+                "failback remind-after: 3600 s -> off",
             ],
         ),
         (

@@ -20,6 +20,7 @@ LEAST_FIRST = 100
 """Survivor announcements go below `first`, one for each failover that is not yet given back: room for them."""
 LONGEST_HOLD = LONGEST_DAMPING = timedelta(days=1)
 LONGEST_RULE_NAME = 80
+SOONEST_REMINDER, LATEST_REMINDER = timedelta(minutes=1), timedelta(days=30)
 
 _LEAVING, _RETURNING = "degraded-when-any", "healthy-when-all"
 
@@ -63,6 +64,9 @@ def _announce(announce: Announce, layers: Layers) -> Iterator[Problem]:
 def _failback(failback: Failback, place: Callable[[str], Place]) -> Iterator[Problem]:
     if failback.hold > LONGEST_HOLD:
         yield error(place("hold"), "hold: at most 1d", "for never: mode: never")
+    if failback.remind_after is not None and not SOONEST_REMINDER <= failback.remind_after <= LATEST_REMINDER:
+        text = f"remind-after: from 1m to 30d, {duration_text(failback.remind_after)} is not"
+        yield error(place("remind-after"), text, "for never: remind-after: off")
     if failback.mode is FailbackMode.WINDOW and not failback.windows:
         yield error(place("mode"), "mode: window wants windows", 'add windows: ["Mon-Fri 18:00-22:00"]')
 

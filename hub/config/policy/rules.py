@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from hub.config.document import Document, Path
@@ -116,4 +117,11 @@ def changed_failback(raw: RawFailback, below: Failback) -> Failback:
         mode=FailbackMode(raw.mode) if raw.mode else below.mode,
         hold=raw.hold if raw.hold is not None else below.hold,
         windows=raw.windows if raw.windows is not None else below.windows,
+        remind_after=_reminder(raw.remind_after, below.remind_after),
     )
+
+
+def _reminder(raw: timedelta | str | None, below: timedelta | None) -> timedelta | None:
+    if raw is None:
+        return below
+    return raw if isinstance(raw, timedelta) else None

@@ -110,6 +110,19 @@ class RawHealth(Section):
     )
 
 
+OFF = "off"
+
+
+def _off_or_time(value: object) -> str:
+    return OFF if value == OFF or value is False else "time"
+
+
+DurationOrOff = Annotated[
+    Annotated[Annotated[str, reads(lambda _: OFF), enum(OFF)], Tag(OFF)] | Annotated[Duration, Tag("time")],
+    Discriminator(_off_or_time),
+]
+
+
 class RawFailback(Section):
     """When traffic goes back to a better tunnel."""
 
@@ -121,6 +134,11 @@ class RawFailback(Section):
     hold: Duration | None = told("how long the better tunnel must have been well, at most `1d`", "60s")
     windows: Windows | None = told(
         "the times of the mode `window`, by the wall clock of the branch", ["Mon-Fri 18:00-22:00", "Sat,Sun 00:00-24:00"]
+    )
+    remind_after: DurationOrOff | None = told(
+        "how long a branch may stay on a lesser tunnel while a better one is well and has met its hold, before that is a "
+        "fault (`1m` to `30d`); or `off`",
+        "4h",
     )
 
 
