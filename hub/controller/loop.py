@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from hub.controller.health import HealthWatch
+from hub.controller.news import changes_nothing, verdict_lines, word
 from hub.controller.record import Record
 from hub.controller.report import Surroundings, branch_report, network_report
 from hub.controller.stalls import TICK_SECONDS, Stalls
-from hub.controller.troubles import Troubles
+from hub.controller.troubles import Believed, Troubles
 from hub.controller.wording import sentence, speaker_mend
 from policies.decide import NO_MOVES, BranchDecision, combine, decide_branch
 from policies.faults import faults
@@ -35,7 +36,6 @@ from policies.model.events import (
     Event,
     ForwarderConnected,
     ForwarderLost,
-    HealthChanged,
     InForceChanged,
     LivenessChanged,
     PathAnswered,
@@ -45,7 +45,6 @@ from policies.model.events import (
     SpeakerLost,
     SpeakerReady,
 )
-from policies.model.health import HealthState
 from policies.model.ids import TunnelId
 from policies.model.intent import Intent
 from policies.model.overrides import NO_OVERRIDES
@@ -94,7 +93,7 @@ class Loop:
         self._forwarder: ForwarderLink | None = None
         self._observer: Observer | None = None
         self._scripts: Scripts | None = None
-        self.troubles = Troubles(lambda: (self._intent, self._view), record.say)
+        self.troubles = Troubles(self._believed, record.say)
 
     def attach(
         self,
@@ -114,7 +113,7 @@ class Loop:
             return  # a matter of many seconds: everything is looked at again once a second
         if isinstance(event, SamplesTaken | LivenessChanged | ForwarderConnected):
             self._judge_soon(event)
-        if not _changes_nothing(before, event):
+        if not changes_nothing(before, event):
             self._untold.append(event)
         self._dirty |= self._concerned(event)
         if self._dirty and self._pass is None:
@@ -274,8 +273,9 @@ class Loop:
             decision = self._decisions.get(name)
             if decision is None:
                 continue
-            if was is None or _word(was.verdict) != _word(decision.verdict):
-                self._tell_verdict(decision.verdict)
+            if was is None or word(was.verdict) != word(decision.verdict):
+                for line in verdict_lines(decision.verdict):
+                    self._record.say(line)
 
     def _publish(self, now: Instant) -> None:
         decision = combine(self._intent, self._decisions)
@@ -330,6 +330,10 @@ class Loop:
         decision = self._decisions.get(branch)
         return decision is not None and decision.look
 
+    def _believed(self) -> Believed:
+        now = self.now()
+        return Believed(self._intent, self._view, self.overrides.at(now.wall), now)
+
     def _around(self) -> Surroundings:
         link, speaker = self._forwarder, self._speaker
         counters = dict(self._record.counters)
@@ -360,6 +364,7 @@ class Loop:
             refusals=speaker.refusals if speaker is not None else {},
             overrides=self.overrides.at(wall),
             drained=drained_by(self.overrides, self._intent, wall),
+            carried=self.troubles.carried,
         )
 
     def _tell(self, event: Event) -> None:
@@ -370,27 +375,3 @@ class Loop:
                 self._record.say(text)
             case _:
                 pass
-
-    def _tell_verdict(self, verdict: Verdict) -> None:
-        on = verdict.active.name if verdict.active is not None else "no tunnel"
-        detail = f" ({verdict.detail})" if verdict.detail else ""
-        whose = f" from {', '.join(map(str, verdict.sources))}" if verdict.sources else ""
-        would = " (observed only: would be done)" if verdict.only_said else ""
-        self._record.say(f"{verdict.branch}{whose}: on {on}: {verdict.reason.value}{detail}{would}")
-        for other in verdict.others:
-            self._tell_verdict(other)
-
-
-def _changes_nothing(before: View, event: Event) -> bool:
-    """Whether this only repeats, or words anew, what was said of a class or of a tunnel's health before."""
-    if isinstance(event, HealthChanged):
-        known, health = before.health_of(event.tunnel), event.health
-        return known.state is health.state or HealthState.UNKNOWN in (known.state, health.state)
-    if not isinstance(event, ClassChanged):
-        return False
-    was, now = before.classes.get(event.state.name), event.state
-    return was is not None and (was.active, set(was.prefixes)) == (now.active, set(now.prefixes))
-
-
-def _word(verdict: Verdict) -> tuple[object, ...]:
-    return (verdict.active, verdict.reason, verdict.detail, *map(_word, verdict.others))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from hub.controller.off_preferred_report import off_preferred_report
 from hub.controller.target_report import targets_report, uplinks_report
 from hub.overrides.report import branch_overrides, drained_report
 from policies.forwarding import carrying, tunnels_by_prefix
@@ -17,6 +18,7 @@ from policies.model.intent import Branch, Intent, Tunnel
 from policies.model.overrides import NO_OVERRIDES, Drain, Overrides
 from policies.model.verdicts import Verdict
 from policies.model.view import LivenessState, SessionState, View
+from policies.off_preferred import Carried
 from policies.ranking import standing_order
 
 Report = dict[str, Any]
@@ -40,6 +42,8 @@ class Surroundings:
     overrides: Overrides = NO_OVERRIDES
     drained: Mapping[TunnelId, tuple[Drain, ...]] = field(default_factory=dict)
     """By which drains each tunnel is drained now; `overrides` are those in force now."""
+    carried: Mapping[TunnelId, Carried] = field(default_factory=dict)
+    """What metered tunnels carried since a better one was well."""
 
 
 def network_report(
@@ -114,6 +118,7 @@ def branch_report(branch: Branch, view: View, verdict: Verdict | None, around: S
         ],
         "overrides": branch_overrides(branch.name, around.overrides, around.drained, now),
         "failback_until": _failback(branch, around.overrides, now),
+        "off_preferred": off_preferred_report(branch, view, around.overrides, around.drained, around.carried, now),
         "next": _next(verdict, now),
     }
 

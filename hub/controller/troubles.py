@@ -1,36 +1,79 @@
-"""What targets, checks and uplinks of the hub say is wrong: told once when it begins and once when it is over."""
+"""What is wrong that takes long to be sure of: told once when it begins and once when it is over.
+
+It is what targets, checks and uplinks of the hub say, and branches that stay on a lesser tunnel.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
-from policies.blame import CheckFault, check_faults
-from policies.model.clock import Instant
+from hub.controller.interface_bytes import Meter, interface_bytes
+from policies.blame import check_faults
+from policies.model.clock import Now
+from policies.model.ids import TunnelId
 from policies.model.intent import Intent
+from policies.model.overrides import Overrides
 from policies.model.view import View
+from policies.off_preferred import Carried, OffPreferred, faults_of, off_preferred
+from policies.overrides.schedule import drained_by
 
 LOOK_SECONDS = 2.0
 """How often to look: what is told here takes half a minute to be sure."""
 
 
+@dataclass(frozen=True, slots=True)
+class Believed:
+    """A Believed is what is looked at, all of one moment; `overrides` are those in force at it."""
+
+    intent: Intent
+    view: View
+    overrides: Overrides
+    now: Now
+
+
+class Trouble(Protocol):
+    """A Trouble is one thing that is wrong; `key` names it for good, `text` may change its figures."""
+
+    @property
+    def key(self) -> str:
+        """What names it."""
+
+    @property
+    def text(self) -> str:
+        """What is wrong."""
+
+    @property
+    def mend(self) -> str:
+        """What helps."""
+
+
 class Troubles:
     """A Troubles looks at what was believed at a moment, beside the loop, and remembers what it has told."""
 
-    def __init__(self, believed: Callable[[], tuple[Intent, View]], say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        believed: Callable[[], Believed],
+        say: Callable[[str], None],
+        count: Callable[[], Mapping[str, int]] = interface_bytes,
+    ) -> None:
+        """`count` has the bytes of every interface."""
         self._believed = believed
         self._say = say
-        self._faults: dict[str, CheckFault] = {}
+        self._count = count
+        self._meter = Meter()
+        self._troubles: dict[str, Trouble] = {}
         self._own: dict[str, tuple[str, str]] = {}
 
     async def run(self) -> None:
         """Look again and again, in a thread, of values that nobody changes. Should judging fail, that is said."""
         while True:
-            intent, view = self._believed()
+            believed = self._believed()
             try:
-                found = await asyncio.to_thread(check_faults, intent, view, Instant(time.monotonic()))
-            except Exception as error:  # noqa: BLE001 - only what is told of targets may fail with this
+                found = await asyncio.to_thread(self.look, believed)
+            except Exception as error:  # noqa: BLE001 - only what is told here may fail with this
                 text = f"judging targets failed: {type(error).__name__}: {error}"
                 self._own = {"targets": (text, "a fault of Pointsman: please report it")}
             else:
@@ -38,17 +81,40 @@ class Troubles:
                 self.take(found)
             await asyncio.sleep(LOOK_SECONDS)
 
-    def take(self, found: tuple[CheckFault, ...]) -> None:
+    def look(self, believed: Believed) -> tuple[Trouble, ...]:
+        """All that is wrong by this, and from now on the bytes are counted that metered tunnels carry for nothing."""
+        intent, view, overrides, now = believed.intent, believed.view, believed.overrides, believed.now
+        drained = drained_by(overrides, intent, now.wall)
+        branches = intent.branches.values()
+        off = [found for branch in branches for found in off_preferred(branch, view, overrides, drained, now)]
+        self._meter.read(_metered(intent, off), self._count() if off else {}, now.monotonic)
+        lesser = {found.branch: intent.branches[found.branch] for found in off}
+        return (
+            *check_faults(intent, view, now.monotonic),
+            *(t for b in lesser.values() for t in faults_of(b, view, overrides, drained, self.carried, now)),
+        )
+
+    def take(self, found: Iterable[Trouble]) -> None:
         """This is wrong now; what is news is told."""
-        before, self._faults = self._faults, {fault.key: fault for fault in found}
-        for key, fault in self._faults.items():
+        before, self._troubles = self._troubles, {trouble.key: trouble for trouble in found}
+        for key, trouble in self._troubles.items():
             if key not in before:
-                self._say(fault.text)
-        for key, fault in before.items():
-            if key not in self._faults:
-                self._say(f"over: {fault.text}")
+                self._say(trouble.text + (f" (mend: {trouble.mend})" if key.startswith("off-preferred:") else ""))
+        for key, trouble in before.items():
+            if key not in self._troubles:
+                self._say(f"over: {trouble.text}")
+
+    @property
+    def carried(self) -> Mapping[TunnelId, Carried]:
+        """What metered tunnels carried since a better one was well."""
+        return self._meter.carried
 
     @property
     def problems(self) -> dict[str, tuple[str, str]]:
         """Text and mend by a stable key, for `status`."""
-        return {key: (fault.text, fault.mend) for key, fault in self._faults.items()} | self._own
+        return {key: (trouble.text, trouble.mend) for key, trouble in self._troubles.items()} | self._own
+
+
+def _metered(intent: Intent, off: Iterable[OffPreferred]) -> Mapping[TunnelId, str]:
+    tunnels = intent.tunnels()
+    return {found.on: tunnels[found.on].interface for found in off if tunnels[found.on].uplink.metered}

@@ -18,13 +18,14 @@ from waiting import until
 from hub.cli.render_status import status_view
 from hub.cli.render_why import why_view
 from hub.controller.report import Surroundings, branch_report, network_report
-from hub.controller.troubles import Troubles
+from hub.controller.troubles import Believed, Troubles
 from policies.blame import check_faults
 from policies.decide import decide
 from policies.model.clock import Instant, Now
 from policies.model.events import ChecksTaken
 from policies.model.ids import TunnelId
 from policies.model.intent import Intent
+from policies.model.overrides import NO_OVERRIDES
 from policies.model.targets import Check, CheckKey, CheckResult, Outcome, Ping, Run, TcpConnect, Timing, Via
 from policies.model.view import LivenessState, LivenessView, View
 from policies.observe import observe
@@ -114,9 +115,13 @@ def test_the_report_has_the_uplinks_targets() -> None:
     assert (biznet["uplink"], biznet["is"]) == ("biznet", None)
 
 
+def believed(view: View) -> Believed:
+    return Believed(INTENT, view, NO_OVERRIDES, NOW)
+
+
 def test_a_trouble_is_told_when_it_begins_and_when_it_is_over() -> None:
     said: list[str] = []
-    troubles = Troubles(lambda: (INTENT, View()), said.append)
+    troubles = Troubles(lambda: believed(View()), said.append)
     text = "hub uplink: uplink telkom of the hub: 3 of 3 external targets do not answer"
     for view in (View(), view_of(telkom=FAILS), view_of(telkom=FAILS)):
         troubles.take(check_faults(INTENT, view, NOW.monotonic))
@@ -129,14 +134,14 @@ def test_a_trouble_is_told_when_it_begins_and_when_it_is_over() -> None:
 
 def test_should_judging_fail_that_is_said_and_judging_goes_on() -> None:
     said: list[str] = []
-    believed: list[Any] = [(INTENT, view_of(telkom=FAILS)), (None, None)]
+    moments: list[Any] = [believed(view_of(telkom=FAILS)), None]
 
     async def look() -> None:
-        troubles = Troubles(lambda: believed[-1], said.append)
+        troubles = Troubles(lambda: moments[-1], said.append)
         running = asyncio.create_task(troubles.run())
         await until(lambda: "targets" in troubles.problems)
-        believed.pop()
-        await until(lambda: not troubles.problems)
+        moments.pop()
+        await until(lambda: list(troubles.problems) == ["uplink:telkom"])
         running.cancel()
 
     asyncio.run(look())

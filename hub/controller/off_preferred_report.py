@@ -1,0 +1,52 @@
+"""What keeps a branch on a lesser tunnel, as plain data for `status` and `why`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from policies.model.clock import Instant, Now
+from policies.model.ids import TunnelId
+from policies.model.intent import Branch
+from policies.model.overrides import Drain, Overrides
+from policies.model.view import View
+from policies.off_preferred import Carried, OffPreferred, cost, off_preferred
+
+
+def off_preferred_report(
+    branch: Branch,
+    view: View,
+    overrides: Overrides,
+    drained: Mapping[TunnelId, tuple[Drain, ...]],
+    carried: Mapping[TunnelId, Carried],
+    now: Now,
+) -> list[dict[str, Any]]:
+    """Each traffic of the branch that is not on the best tunnel that is well; empty where all is."""
+    return [
+        _report(found, cost(found, branch, view, carried.get(found.on), now), now)
+        for found in off_preferred(branch, view, overrides, drained, now)
+    ]
+
+
+def _report(found: OffPreferred, spent: tuple[str, ...], now: Now) -> dict[str, Any]:
+    until, fault_at = found.kept.until, found.fault_at
+    return {
+        "from": [str(prefix) for prefix in found.sources],
+        "on": found.on.name,
+        "better": found.better.name,
+        "since": {"at": _wall(found.since, now, "milliseconds"), "ago": round(now.monotonic - found.since, 3)},
+        "because": found.kept.because,
+        "until": until.astimezone(now.wall.tzinfo).isoformat(timespec="seconds") if until is not None else None,
+        "meant": found.kept.meant,
+        "cost": list(spent),
+        "fault": found.is_fault(now.monotonic),
+        "fault_at": _wall(fault_at, now) if fault_at is not None else None,
+        "text": found.text(spent, now),
+        "mend": found.kept.mend,
+    }
+
+
+def _wall(instant: Instant, now: Now, timespec: str = "seconds") -> str:
+    at: datetime = now.wall + timedelta(seconds=instant - now.monotonic)
+    return at.isoformat(timespec=timespec)

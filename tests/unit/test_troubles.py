@@ -1,0 +1,122 @@
+"""What takes long to be sure of is told when it begins and when it is over; and what metered tunnels carried."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from small_network import HUB_PREFIX, a_branch, a_network, moment, with_failback
+
+from hub.controller.interface_bytes import Meter, interface_bytes, parsed
+from hub.controller.troubles import Believed, Troubles
+from policies.model.announcement import Announcement
+from policies.model.clock import Instant
+from policies.model.ids import TunnelId
+from policies.model.overrides import NO_OVERRIDES
+from policies.model.policy import FailbackMode
+from policies.model.view import ClassView, Heard, LivenessState, LivenessView, SessionState, SessionView, View
+from policies.off_preferred import Carried
+
+_TABLE = """\
+Inter-|   Receive                            |  Transmit
+ face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs
+    lo:     100       2    0    0    0     0          0         0      100       2    0
+wg-bandung: 3000      9    0    0    0     0          0         0     4000      12    0
+"""
+_MANUAL = with_failback(a_branch(), FailbackMode.MANUAL)
+_FIBER, _PLAIN = _MANUAL.tunnels
+_WIRELESS = replace(_PLAIN, uplink=replace(_PLAIN.uplink, metered=True))
+_BRANCH = replace(_MANUAL, tunnels=(_FIBER, _WIRELESS))
+_NETWORK = a_network(_BRANCH)
+_HOURS = 3 * 3600.0
+
+
+def believed(seconds: float, on: TunnelId = _WIRELESS.id) -> Believed:
+    up = SessionView(
+        SessionState.UP,
+        Instant(1.0),
+        complete=True,
+        sent={HUB_PREFIX: Announcement(1000)},
+        heard={_BRANCH.prefixes[0]: Heard(Instant(1.0))},
+        end_of_rib=True,
+    )
+    known = ClassView("bandung", "bandung", on, (on,), _BRANCH.prefixes, 1, Instant(0.5), "")
+    view = View(
+        liveness={t.id: LivenessView(LivenessState.UP, Instant(1.0)) for t in _BRANCH.tunnels},
+        sessions={t.id: up for t in _BRANCH.tunnels},
+        classes={"bandung": known},
+        forwarder=True,
+        speakers=frozenset({1}),
+    )
+    now = moment(seconds)
+    return Believed(_NETWORK, view, NO_OVERRIDES, replace(now, wall=now.wall + timedelta(seconds=seconds)))
+
+
+def test_a_branch_off_its_preferred_tunnel_is_told_once_with_its_mend_and_once_when_it_is_over() -> None:
+    said: list[str] = []
+    counts = {_WIRELESS.interface: 500}
+    troubles = Troubles(lambda: believed(0), said.append, lambda: counts)
+    for seconds in (10.0, _HOURS, _HOURS + 2):
+        troubles.take(troubles.look(believed(seconds)))
+        counts[_WIRELESS.interface] += 1_000_000
+    (told,) = said
+    assert told.startswith("bandung is on wireless, though fiber, the better one, has been well since 12:00")
+    assert "1 MB over the metered wireless since 12:00" in told
+    assert told.endswith("(mend: pointsman failback bandung)")
+    text, mend = troubles.problems["off-preferred:bandung"]
+    assert "2 MB over" in text
+    assert mend == "pointsman failback bandung"
+    troubles.take(troubles.look(believed(_HOURS + 4, on=_FIBER.id)))
+    assert said[1:] == [f"over: {text}"]
+    assert not troubles.problems
+    assert not troubles.carried
+
+
+def test_a_network_without_lesser_tunnels_in_use_reads_no_counters() -> None:
+    def read() -> dict[str, int]:
+        pytest.fail("read")
+
+    Troubles(lambda: believed(0), SimpleNamespace, read).look(believed(_HOURS, on=_FIBER.id))  # type: ignore[arg-type]
+
+
+def test_the_kernels_table_gives_bytes_of_both_directions() -> None:
+    assert parsed(_TABLE) == {"lo": 200, "wg-bandung": 7000}
+
+
+def test_a_table_that_is_not_one_gives_nothing() -> None:
+    assert parsed("wg0: 1 2 3\n: \nwg1: a b c d e f g h i\n") == {}
+
+
+def test_the_machine_has_a_table() -> None:
+    assert "lo" in interface_bytes()
+
+
+def test_a_meter_counts_from_when_it_was_first_asked() -> None:
+    meter, asked = Meter(), {_WIRELESS.id: "wg1"}
+    meter.read(asked, {"wg1": 500}, Instant(10.0))
+    meter.read(asked, {"wg1": 700}, Instant(20.0))
+    assert meter.carried == {_WIRELESS.id: Carried(Instant(10.0), 200)}
+
+
+def test_an_interface_that_was_made_anew_counts_from_then() -> None:
+    meter, asked = Meter(), {_WIRELESS.id: "wg1"}
+    for at, count in ((10.0, 500), (20.0, 3), (30.0, 5)):
+        meter.read(asked, {"wg1": count}, Instant(at))
+    assert meter.carried == {_WIRELESS.id: Carried(Instant(20.0), 2)}
+
+
+def test_what_is_not_asked_for_any_more_begins_anew() -> None:
+    meter, asked = Meter(), {_WIRELESS.id: "wg1"}
+    meter.read(asked, {"wg1": 500}, Instant(10.0))
+    meter.read({}, {"wg1": 600}, Instant(20.0))
+    assert meter.carried == {}
+    meter.read(asked, {"wg1": 700}, Instant(30.0))
+    assert meter.carried == {_WIRELESS.id: Carried(Instant(30.0), 0)}
+
+
+def test_an_interface_that_is_not_there_has_no_count() -> None:
+    meter = Meter()
+    meter.read({_WIRELESS.id: "wg1"}, {}, Instant(10.0))
+    assert meter.carried == {}
