@@ -6,10 +6,16 @@ import argparse
 import json
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hub.cli.asking import add_question, say_no_answer
+from hub.cli.exit_status import DONE, REFUSED
 from hub.cli.where import lab_of, running_hub
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from hub.cli.problems import Problem
 
 PATIENCE_SECONDS = 3.0
 
@@ -18,7 +24,10 @@ examples:
   pointsman status
   pointsman status --watch
   pointsman status --name second         the hub of the lab of that name
+  pointsman status --problems            what is wrong, worst first; exit status 1 if anything is
   pointsman status --json | jq '.branches[] | select(.on != .preferred)'
+
+exit status: 0 done (with --problems: nothing is wrong), 1 with --problems: something is, 3 no hub is running
 """
 
 
@@ -29,42 +38,69 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "status",
         brief="every branch, its tunnels and what is wrong",
         description="Shows every branch, the tunnel that it is on, its tunnels, and what is wrong. "
-        "When the controller is dead the forwarder is asked.",
+        "When the controller is dead the forwarder is asked. With --problems only what is wrong, in this order: "
+        "isolated branches, tunnels that are down, degraded ones, branches with one path left, drained tunnels, "
+        "branches off a better tunnel, faults.",
         epilog=_EPILOG,
     )
     parser.add_argument("--watch", action="store_true", help="show it again every second until interrupted")
+    parser.add_argument("--problems", action="store_true", help="only what is wrong, worst first")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the status once, or again and again."""
     if not options.watch:
-        return _once(options)
+        return _once(options)[1]
     if sys.stdout.isatty() and not options.json:
         return _watch(options)
-    while (status := _once(options)) == 0:
+    while True:
+        answered, status = _once(options)
+        if not answered:
+            return status
         time.sleep(1)
-    return status
 
 
-def _once(options: argparse.Namespace) -> int:
+def _once(options: argparse.Namespace) -> tuple[bool, int]:
+    """Whether anybody answered, and the exit status."""
     from hub.control.client import NotRunningError, RefusedError
 
     try:
         report = _ask(options)
     except NotRunningError as error:
-        return say_no_answer(options, error)
+        return False, say_no_answer(options, error)
     except RefusedError as error:
         print(f"pointsman: {error}", file=sys.stderr)
-        return 1
+        return False, REFUSED
+    found = _problems(report, options)
     if options.json:
-        print(json.dumps(report, indent=None if options.watch else 2), flush=True)
-        return 0
-    from hub.cli.render_status import status_view
-    from hub.cli.screen import show
+        print(json.dumps(_data(report, found, options), indent=None if options.watch else 2), flush=True)
+    else:
+        from hub.cli.screen import show
 
-    show(status_view(report, lab_of(running_hub(options))))
-    return 0
+        show(_view(report, found, options))
+    return True, REFUSED if found else DONE
+
+
+def _problems(report: dict[str, Any], options: argparse.Namespace) -> tuple[Problem, ...]:
+    from hub.cli.problems import problems
+
+    return problems(report) if options.problems else ()
+
+
+def _data(report: dict[str, Any], found: tuple[Problem, ...], options: argparse.Namespace) -> dict[str, Any]:
+    if not options.problems:
+        return report
+    return {"at": report["at"], "problems": [problem.to_json() for problem in found]}
+
+
+def _view(report: dict[str, Any], found: tuple[Problem, ...], options: argparse.Namespace) -> RenderableType:
+    from hub.cli.render_problems import problems_view
+    from hub.cli.render_status import status_view
+
+    if options.problems:
+        return problems_view(found, report)
+    return status_view(report, lab_of(running_hub(options)))
 
 
 def _watch(options: argparse.Namespace) -> int:
@@ -72,13 +108,14 @@ def _watch(options: argparse.Namespace) -> int:
     from rich.live import Live
     from rich.text import Text
 
-    from hub.cli.render_status import status_view
     from hub.control.client import NotRunningError, RefusedError
 
     with Live(console=Console(highlight=False), screen=True, auto_refresh=False) as live:
         while True:
             try:
-                live.update(status_view(_ask(options), lab_of(running_hub(options))), refresh=True)
+                report = _ask(options)
+                found = _problems(report, options)
+                live.update(_view(report, found, options), refresh=True)
             except (NotRunningError, RefusedError) as error:
                 live.update(Text(f"no answer: {error}", style="red"), refresh=True)
             time.sleep(1)

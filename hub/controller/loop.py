@@ -25,6 +25,7 @@ from hub.controller.report import Surroundings, branch_report, network_report
 from hub.controller.stalls import TICK_SECONDS, Stalls
 from hub.controller.troubles import Believed, Troubles
 from hub.controller.wording import sentence, speaker_mend
+from policies.blame import tunnel_blames
 from policies.decide import NO_MOVES, BranchDecision, combine, decide_branch
 from policies.faults import faults
 from policies.model.clock import Instant, Now
@@ -365,6 +366,7 @@ class Loop:
             overrides=self.overrides.at(wall),
             drained=drained_by(self.overrides, self._intent, wall),
             carried=self.troubles.carried,
+            blamed=tunnel_blames(self._intent, self._view, now),
         )
 
     def _tell(self, event: Event) -> None:

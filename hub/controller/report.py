@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hub.controller.off_preferred_report import off_preferred_report
-from hub.controller.target_report import targets_report, uplinks_report
+from hub.controller.target_report import targets_report, trouble_of, uplinks_report
 from hub.overrides.report import branch_overrides, drained_report
 from policies.forwarding import carrying, tunnels_by_prefix
 from policies.model.clock import Instant, Now
@@ -16,6 +16,7 @@ from policies.model.health import HealthView
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Intent, Tunnel
 from policies.model.overrides import NO_OVERRIDES, Drain, Overrides
+from policies.model.targets import Blame
 from policies.model.verdicts import Verdict
 from policies.model.view import LivenessState, SessionState, View
 from policies.off_preferred import Carried
@@ -44,6 +45,8 @@ class Surroundings:
     """By which drains each tunnel is drained now; `overrides` are those in force now."""
     carried: Mapping[TunnelId, Carried] = field(default_factory=dict)
     """What metered tunnels carried since a better one was well."""
+    blamed: Mapping[TunnelId, Blame] = field(default_factory=dict)
+    """Whose trouble it is, of every tunnel that is in trouble."""
 
 
 def network_report(
@@ -142,6 +145,7 @@ def _tunnel_report(tunnel: Tunnel, view: View, verdict: Verdict | None, around: 
         "echo": tunnel.liveness.echo,
         "since": _moment(liveness.since, now) if liveness.since else None,
         "reason": liveness.reason,
+        "trouble_of": trouble_of(tunnel, around.blamed.get(tunnel.id)),
         "health": _health_report(view.health_of(tunnel.id), now),
         "rtt_ms": measured.get("rtt_ms") if liveness.state is LivenessState.UP else None,
         "wg": _peer(measured.get("wg"), now),

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from policies.model.clock import Instant
-from policies.model.intent import Branch, Intent
-from policies.model.targets import NOT_ASKED, Check, CheckView, Run, Standing
+from policies.model.intent import Branch, Intent, Tunnel
+from policies.model.targets import NOT_ASKED, Blame, Check, CheckView, Run, Standing
 from policies.model.view import View
 from policies.targets import keys_of, standing_of
 from policies.uplinks import UplinkView, uplink_views
@@ -64,3 +64,15 @@ def uplinks_report(intent: Intent, view: View, now: Instant) -> list[Report]:
         }
         for name, uplink in intent.hub.uplinks.items()
     ]
+
+
+def trouble_of(tunnel: Tunnel, blame: Blame | None) -> Report | None:
+    """Whose trouble it is that the tunnel is dead or fails, and that in words; None where it is in none."""
+    if blame is None:
+        return None
+    words = {
+        Blame.HUB: "the hub itself: nothing gets through anywhere",
+        Blame.HUB_UPLINK: f"the hub's uplink {tunnel.hub_uplink.name}: nothing goes over it",
+        Blame.ISP: f"{tunnel.uplink.isp}: several branches have trouble on it at once",
+    }
+    return {"blame": blame.value, "text": words.get(blame, f"this tunnel's: others over {tunnel.uplink.isp} are well")}

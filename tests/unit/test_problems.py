@@ -1,0 +1,217 @@
+"""`status --problems`: what is wrong, worst first, and nothing twice."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from override_values import NOW, a_drain, drains
+from rich.console import Console
+from small_network import HUB_PREFIX, a_branch, a_network, with_failback
+
+from hub.cli.main import main
+from hub.cli.problems import problems
+from hub.cli.render_problems import problems_view
+from hub.controller.report import Surroundings, network_report
+from policies.blame import tunnel_blames
+from policies.decide import decide
+from policies.model.announcement import Announcement
+from policies.model.clock import Instant
+from policies.model.health import HealthState, HealthView
+from policies.model.ids import TunnelId
+from policies.model.intent import Branch, Intent
+from policies.model.overrides import NO_OVERRIDES, Overrides
+from policies.model.policy import FailbackMode
+from policies.model.view import ClassView, Heard, LivenessState, LivenessView, SessionState, SessionView, View
+from policies.overrides.schedule import drained_by, in_force_at
+
+AGO = Instant(NOW.monotonic - 130)
+LONG_AGO = Instant(NOW.monotonic - 3 * 3600)
+
+
+def view_of(intent: Intent, *down: str, lesser: tuple[str, ...] = (), mute: tuple[str, ...] = ()) -> View:
+    """All up on the first tunnel that is, but what is `down` (`bandung/fiber`); `lesser` are on their last one."""
+    dead = {tunnel for tunnel in intent.tunnels() if str(tunnel) in down}
+    session = SessionView(
+        SessionState.UP, Instant(1.0), complete=True, sent={HUB_PREFIX: Announcement(1000)}, end_of_rib=True
+    )
+    classes, sessions = {}, {}
+    for branch in intent.branches.values():
+        ids = [tunnel.id for tunnel in branch.tunnels if tunnel.id not in dead]
+        on = (ids or [branch.tunnels[0].id])[-1 if branch.name in lesser else 0]
+        classes[branch.name] = ClassView(branch.name, branch.name, on, tuple(ids), branch.prefixes, 1, Instant(1.0), "")
+        for tunnel in branch.tunnels:
+            known = replace(session, heard={branch.prefixes[0]: Heard(Instant(1.0))})
+            silent = str(tunnel.id) in mute or tunnel.id in dead
+            sessions[tunnel.id] = replace(known, state=SessionState.DOWN, since=AGO) if silent else known
+    liveness = {
+        tunnel: LivenessView(LivenessState.DOWN, AGO, "silent for 150 ms")
+        if tunnel in dead
+        else LivenessView(LivenessState.UP, Instant(2.0))
+        for tunnel in intent.tunnels()
+    }
+    return View(liveness, sessions, classes, forwarder=True, speakers=frozenset({1}))
+
+
+def report_of(
+    intent: Intent, view: View, overrides: Overrides = NO_OVERRIDES, **faults: tuple[str, str]
+) -> dict[str, Any]:
+    view = replace(view, in_force=in_force_at(overrides, intent, NOW.wall))
+    decision, _ = decide(intent, view, {}, NOW)
+    around = Surroundings(
+        "/etc/pointsman",
+        Instant(0.0),
+        problems=faults,
+        overrides=overrides,
+        drained=drained_by(overrides, intent, NOW.wall),
+        blamed=tunnel_blames(intent, view, NOW.monotonic),
+    )
+    return network_report(intent, view, decision.verdicts, around, NOW)
+
+
+def branch(name: str, number: int, *tunnels: str) -> Branch:
+    return a_branch(name, tunnels or ("fiber", "wireless"), number)
+
+
+BANDUNG, BOGOR, GARUT = branch("bandung", 1), branch("bogor", 2), branch("garut", 3, "fiber")
+INTENT = a_network(BANDUNG, BOGOR, GARUT)
+
+
+def told(report: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(problem.kind, problem.place) for problem in problems(report)]
+
+
+def text_of(report: dict[str, Any]) -> str:
+    out = io.StringIO()
+    Console(file=out, width=400).print(problems_view(problems(report), report))
+    return out.getvalue()
+
+
+def test_nothing_is_wrong_where_all_is_well() -> None:
+    report = report_of(INTENT, view_of(INTENT))
+    assert told(report) == []
+    assert text_of(report) == "nothing is wrong: 3 branches\n"
+
+
+def test_the_worst_comes_first() -> None:
+    view = view_of(INTENT, "garut/fiber", "bogor/fiber")
+    bad = {TunnelId("bandung", "fiber"): HealthView(HealthState.DEGRADED, AGO, "loss 6.0 % over 5 s")}
+    report = report_of(
+        INTENT, replace(view, health=bad), drains(a_drain(4, "bandung/wireless")), strict=("strict filtering", "set it")
+    )
+    assert told(report) == [
+        ("isolated", "garut"),
+        ("down", "bogor/fiber"),
+        ("degraded", "bandung/fiber"),
+        ("one path left", "bandung"),
+        ("one path left", "bogor"),
+        ("drained", "bandung/wireless"),
+        ("fault", ""),
+    ]
+
+
+def test_each_says_for_how_long_why_and_what_helps() -> None:
+    lines = text_of(report_of(INTENT, view_of(INTENT, "bogor/fiber"))).splitlines()
+    assert lines == [
+        "1 down, 1 one path left",
+        "down           bogor/fiber for 2m 10s (silent for 150 ms)",
+        "    mend: pointsman why bogor",
+        "one path left  bogor only wireless: fiber is down",
+        "    mend: pointsman why bogor",
+    ]
+
+
+def test_whose_trouble_it_is_is_said_where_it_is_not_the_tunnels_own() -> None:
+    report = report_of(INTENT, view_of(INTENT, "bogor/fiber", "bandung/fiber"))
+    assert "isp-fiber: several branches have trouble on it at once" in text_of(report)
+
+
+def test_a_drained_tunnel_that_is_down_is_no_trouble_of_its_own() -> None:
+    report = report_of(INTENT, view_of(INTENT, "bogor/fiber"), drains(a_drain(4, "bogor/fiber", until=60)))
+    assert told(report) == [("one path left", "bogor"), ("drained", "bogor/fiber")]
+    (_, drained) = problems(report)
+    assert "; down for 2m 10s: 4 drain bogor/fiber" in drained.text
+    assert drained.mend == "pointsman undrain 4"
+
+
+def test_a_drain_is_not_told_again_as_off_preferred() -> None:
+    view = view_of(INTENT, lesser=("bogor",))
+    report = report_of(INTENT, view, drains(a_drain(4, "bogor/fiber", until=60)))
+    assert told(report) == [("one path left", "bogor"), ("drained", "bogor/fiber")]
+
+
+def test_a_branch_off_its_preferred_tunnel_is_told_once() -> None:
+    intent = a_network(with_failback(BANDUNG, FailbackMode.MANUAL))
+    known = view_of(intent, lesser=("bandung",))
+    faults = {"off-preferred:bandung": ("bandung is on wireless, though", "pointsman failback bandung")}
+    report = report_of(intent, known, **faults)
+    assert told(report) == [("off preferred", "bandung")]
+    assert problems(report)[0].mend == "pointsman failback bandung"
+
+
+def test_a_tunnel_without_a_session_is_no_path() -> None:
+    report = report_of(INTENT, view_of(INTENT, mute=("bogor/wireless",)))
+    assert told(report) == [("one path left", "bogor")]
+    assert problems(report)[0].text == "only fiber: wireless is without a BGP session"
+
+
+def test_where_all_sessions_are_gone_tunnels_are_paths() -> None:
+    assert told(report_of(INTENT, view_of(INTENT, mute=("bogor/wireless", "bogor/fiber")))) == []
+
+
+def test_the_forwarder_alone_tells_what_is_dead() -> None:
+    snapshot = {
+        "controller": False,
+        "at": "",
+        "tunnels": [{"tunnel": "bogor/fiber", "state": "down", "reason": "silent"}],
+        "problems": [{"key": "k", "text": "strict filtering", "mend": "set it"}],
+    }
+    assert told(snapshot) == [("down", "bogor/fiber"), ("fault", ""), ("fault", "")]
+
+
+def answering(path: Path, report: dict[str, Any]) -> Iterator[Path]:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path / "control.sock"))
+    listener.listen(4)
+
+    def serve() -> None:
+        while True:
+            try:
+                one, _ = listener.accept()
+            except OSError:
+                return
+            with one:
+                one.recv(1 << 16)
+                one.sendall(json.dumps({"answer": report}).encode() + b"\n")
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield path
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+
+
+@pytest.mark.parametrize(("down", "status"), [(("bogor/fiber",), 1), ((), 0)])
+def test_the_exit_status_says_whether_anything_is_wrong(
+    down: tuple[str, ...], status: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for place in answering(tmp_path, report_of(INTENT, view_of(INTENT, *down))):
+        where = ["--run-dir", str(place)]
+        assert main(["status", "--problems", *where]) == status
+        assert ("down           bogor/fiber" in capsys.readouterr().out) is bool(down)
+        assert main(["status", "--problems", "--json", *where]) == status
+        found = json.loads(capsys.readouterr().out)
+        assert [problem["kind"] for problem in found["problems"]] == (["down", "one path left"] if down else [])
+        assert main(["status", *where]) == 0
+
+
+def test_a_time_of_a_problem_is_in_seconds() -> None:
+    report = report_of(INTENT, view_of(INTENT, "bogor/fiber"))
+    assert problems(report)[0].ago == timedelta(seconds=130).total_seconds()
