@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -22,33 +22,48 @@ def why_view(report: Report) -> Tree:
     on, since = report["on"] or "no tunnel", report["since"]
     when = f" since {_clock(since)}{_zone(since)} ({ago(since['ago'])})" if since is not None else ""
     detail = f" ({report['detail']})" if report["detail"] else ""
-    tree = Tree(_text(f"{report['branch']} -> {on}{when}: {report['reason']}{detail}"), guide_style="dim")
+    tree = Tree(_text(f"{_what(report)} -> {on}{when}: {report['reason']}{detail}"), guide_style="dim")
     for tunnel in report["tunnels"]:
         _add_tunnel(tree, tunnel)
-    _add_ranking(tree, report)
-    tree.add(_line("told", _told(report)))
-    tree.add(_line("uses", _uses(report)))
-    for heard in report["hears"]:
-        tree.add(_line("hears", f"{heard['prefix']} by {'; by '.join(_by(one) for one in heard['by'])}"))
-    for tunnel in report["tunnels"]:
-        for reason, count in tunnel.get("refused", {}).items():
-            routes = "1 route" if count == 1 else f"{count} routes"
-            tree.add(_line("refuses", f"{routes} by {tunnel['tunnel']}: {reason}"))
-    if not report["hears"]:
-        tree.add(_line("hears", "nothing yet"))
     for target in report.get("targets", ()):
         tree.add(_line("targets" if not target["custom"] else "checks", _target(target)))
-    for forwarding in report["kernel"]:
-        tree.add(_line("kernel", _kernel(forwarding, report)))
-    tree.add(_line("next", _next(report)))
+    _add_ranking(tree, report)
+    for off in report.get("off_preferred", ()):
+        _add_off_preferred(tree, off)
+    heads = {"told": _told, "uses": _uses, "hears": _hears, "refuses": _refuses, "kernel": _kernel, "next": _next}
+    for head, lines in heads.items():
+        for line in lines(report):
+            tree.add(_line(head, line))
     return tree
+
+
+def _what(report: Report) -> str:
+    """What the tree is of: the branch, or the traffic of one prefix."""
+    of = report.get("prefix")
+    if of is None:
+        return str(report["branch"])
+    way = "to" if of["side"] == "branch" else "from"
+    inside = "" if of["is"] == of["asked"] else f", inside {of['is']}"
+    by = ", steered by itself" if of["from"] else ""
+    return f"{report['branch']}, traffic {way} {of['asked']}{inside}{by}"
+
+
+def _add_off_preferred(tree: Tree, off: Report) -> None:
+    whose = f"traffic from {', '.join(off['from'])} is " if off["from"] else ""
+    later = f"a fault from {off['fault_at'][:16].replace('T', ' ')} on" if off["fault_at"] else "no fault"
+    cost = f"; it costs {', '.join(off['cost'])}" if off["cost"] else ""
+    kept = f"{whose}not on {off['better']}, which has been well for {ago(off['since']['ago'])}: {off['because']}{cost}"
+    node = tree.add(_line("off", f"{kept} ({'a fault' if off['fault'] else later})"))
+    if off["mend"]:
+        node.add(_text(f"mend: {off['mend']}"))
 
 
 def _add_ranking(tree: Tree, report: Report) -> None:
     """The order of the tunnels, and by what: policy, rules, and what operators said."""
     places = "   ".join(f"{n} {p['tunnel']} ({p['is']})" for n, p in enumerate(report["ranking"], 1))
     rule = f", rule {report['rule']}" if report.get("rule") else ""
-    tree.add(_line("ranking", f"{places}   policy {report['policy']}{rule}"))
+    preference = f": {', then '.join(report['preference'])}" if report.get("preference") else ""
+    tree.add(_line("ranking", f"{places}   policy {report['policy']}{rule}{preference}"))
     for other in report.get("by_hub_prefix", ()):
         tree.add(_line("rule", _by_hub_prefix(other)))
     if report.get("mode", "act") != "act":
@@ -70,6 +85,7 @@ def _add_tunnel(tree: Tree, tunnel: Report) -> None:
     facts = [
         f"since {_clock(tunnel['since'])}" if tunnel["since"] is not None else "",
         f"BGP {tunnel['session']}{for_how_long}{because}",
+        *((tunnel["trouble_of"]["text"],) if tunnel.get("trouble_of") is not None else ()),
         tunnel["interface"],
         f"{tunnel['kind']} of {tunnel['isp']}{metered} to {tunnel['hub_uplink']}",
     ]
@@ -105,7 +121,8 @@ def _health(tunnel: Report) -> str:
     damped = (
         f"; not returned to for another {ago(-held['ago'])}: it came and went too often" if held is not None else ""
     )
-    return f"{verdict}{'; ' if figures else ''}{' · '.join(figures)}{damped}"
+    since = f"; so since {_clock(health['since'])}" if health["since"] is not None else ""
+    return f"{verdict}{'; ' if figures else ''}{' · '.join(figures)}{since}{damped}"
 
 
 def _handshake(peer: Report | None) -> str:
@@ -127,19 +144,35 @@ def _path_mtu(mtu: Report | None) -> str:
     return f"packets of {mtu['size']} bytes do not pass{works}"
 
 
-def _told(report: Report) -> str:
-    said = []
-    for tunnel in report["tunnels"]:
-        if tunnel["med"] is None:
-            continue
-        mark = " (survivor)" if report["survivor"] and tunnel["tunnel"] == report["chosen"] else ""
-        changing = (
-            "" if tunnel["med_wanted"] in (None, tunnel["med"]) else f", to be {_value(report, tunnel['med_wanted'])}"
-        )
-        said.append(
-            f"{tunnel['tunnel']}: {', '.join(tunnel['announced'])} {_value(report, tunnel['med'])}{mark}{changing}"
-        )
-    return "; ".join(said) or "nothing: no session is up"
+def _told(report: Report) -> list[str]:
+    """What each session was told, prefixes with the same value and marks together."""
+    said = [line for tunnel in report["tunnels"] for line in _told_over(tunnel, report)]
+    return said or ["nothing: no session is up"]
+
+
+def _told_over(tunnel: Report, report: Report) -> Iterator[str]:
+    together: dict[tuple[int, str], list[str]] = {}
+    for one in tunnel.get("told", ()):
+        marks = " ".join((*one["communities"], *one["large_communities"]))
+        together.setdefault((one["med"], f" with {marks}" if marks else ""), []).append(one["prefix"])
+    sent = f", sent {_clock(tunnel['told_at'])}" if tunnel.get("told_at") is not None else ""
+    for (med, marks), prefixes in sorted(together.items()):
+        wanted = tunnel["med_wanted"] if med == tunnel["med"] else None
+        changing = f", to be {_value(report, wanted)}" if wanted not in (None, med) else ""
+        survivor = _survivor(tunnel, report) if med == tunnel["med"] else ""
+        yield f"{tunnel['tunnel']}: {', '.join(prefixes)} {_value(report, med)}{marks}{survivor}{changing}{sent}"
+
+
+def _survivor(tunnel: Report, report: Report) -> str:
+    """That it is told better than by its rank, and below what."""
+    if not report["survivor"] or tunnel["tunnel"] != report["chosen"]:
+        return ""
+    held = [(t["held_med"], t["tunnel"]) for t in report["tunnels"] if t is not tunnel and t["held_med"] is not None]
+    if not held:
+        return " (survivor)"
+    lowest, whose = min(held)
+    better = "better than" if tunnel["med"] < lowest else "to be better than"
+    return f" (survivor: {better} {whose}'s {_value(report, lowest)}, which it may still hold)"
 
 
 def _value(report: Report, med: int) -> str:
@@ -147,17 +180,34 @@ def _value(report: Report, med: int) -> str:
     return f"local preference {HIGHEST_MED - med}" if report.get("bgp") == "ibgp" else f"med {med}"
 
 
-def _uses(report: Report) -> str:
+def _uses(report: Report) -> list[str]:
     uses = report["uses"]
+    if (report.get("prefix") or {}).get("from"):
+        return ["not watched: of the traffic that a rule steers by itself no return path is probed"]
     if uses is None:
-        return "not seen: no return-path probe was answered"
+        return ["not seen: no return-path probe was answered"]
     both = "both ways" if uses["tunnel"] == report["on"] else "from the branch; the hub sends the other way"
-    return f"{uses['tunnel']}, {both} (return-path probe {uses['seen']['ago']:.1f} s ago)"
+    since = f"; since {_clock(uses['since'])}" if uses.get("since") is not None else ""
+    return [f"{uses['tunnel']}, {both} (return-path probe {uses['seen']['ago']:.1f} s ago{since})"]
+
+
+def _hears(report: Report) -> list[str]:
+    heard = [f"{one['prefix']} by {'; by '.join(_by(way) for way in one['by'])}" for one in report["hears"]]
+    return heard or ["nothing yet"]
+
+
+def _refuses(report: Report) -> list[str]:
+    return [
+        f"{'1 route' if count == 1 else f'{count} routes'} by {tunnel['tunnel']}: {reason}"
+        for tunnel in report["tunnels"]
+        for reason, count in tunnel.get("refused", {}).items()
+    ]
 
 
 def _by(one: Report) -> str:
     if not one["held"]:
-        return str(one["tunnel"])
+        heard = one.get("since")
+        return f"{one['tunnel']} {ago(heard['ago'])}" if heard is not None else str(one["tunnel"])
     since = f" {ago(one['held_since']['ago'])}" if one["held_since"] is not None else ""
     return f"{one['tunnel']} held{since}"
 
@@ -186,18 +236,34 @@ def _ways(ways: Sequence[Report]) -> str:
     return f" by {names}" if names else ""
 
 
-def _kernel(forwarding: Report, report: Report) -> str:
+def _kernel(report: Report) -> list[str]:
+    lookups = (report.get("prefix") or {}).get("lookup", ())
+    return [*lookups, *(_forwarding(one, report) for one in report["kernel"])]
+
+
+def _forwarding(forwarding: Report, report: Report) -> str:
     interfaces = {t["tunnel"]: t["interface"] for t in report["tunnels"]}
     active = forwarding["active"].partition("/")[2] if forwarding["active"] is not None else None
     out = f"{active} ({interfaces.get(active, '?')})" if active is not None else "unreachable"
-    return f"{', '.join(forwarding['prefixes'])} -> class {forwarding['class']} -> {out}   epoch {forwarding['epoch']}"
+    since = f", since {_clock(forwarding['since'])}" + (f" ({forwarding['reason']})" if forwarding["reason"] else "")
+    sources = f"from {', '.join(forwarding['from'])}: " if forwarding.get("from") else ""
+    way = f"{', '.join(forwarding['prefixes'])} -> class {forwarding['class']} -> {out}"
+    return f"{sources}{way}{since}   epoch {forwarding['epoch']}"
 
 
-def _next(report: Report) -> str:
-    following = report["next"]
-    if following is None:
-        return "nothing is due"
-    return f"{following['what']}: not before {following['at'][11:19]}{_zone(following)}"
+def _next(report: Report) -> list[str]:
+    """What would change it: what a clock brings first, and then what only may happen."""
+    ahead = report.get("outlook") or ([report["next"]] if report["next"] is not None else [])
+    today = report.get("at")
+    return [f"{one['what']}{_not_before(one['at'], today)}" for one in ahead] or ["nothing is due"]
+
+
+def _not_before(at: str | None, today: str | None) -> str:
+    """The time, with its date where that is not the report's."""
+    if at is None:
+        return ""
+    day = f"{at[:10]} " if today is not None and at[:10] != today[:10] else ""
+    return f": not before {day}{at[11:19]}{_zone({'at': at})}"
 
 
 def _clock(moment: Report) -> str:

@@ -13,6 +13,8 @@ PATIENCE_SECONDS = 3.0
 _EPILOG = """\
 examples:
   pointsman why bandung
+  pointsman why bandung --prefix 10.0.10.0/24   of a prefix of the hub, or an address: which rule steers it, and where
+  pointsman why bandung --prefix 10.1.0.0/24    of a prefix of the branch: which classes of the kernel forward it
   pointsman why bandung --json
   pointsman why bandung --name second    in the lab of that name
 """
@@ -24,10 +26,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         commands,
         "why",
         brief="why a branch is on its tunnel, and what would change it",
-        description="Explains one branch: its tunnels, their ranking, what it was told and uses, what the kernel does.",
+        description="Explains one branch as one tree: what is seen of its tunnels, their health, their ranking, what "
+        "the branch was told and uses, what the kernel does, and what would change that, and not before when.",
         epilog=_EPILOG,
     )
     parser.add_argument("branch", metavar="BRANCH")
+    parser.add_argument("--prefix", metavar="P", help="only what concerns this prefix of the hub or of the branch")
     parser.set_defaults(run=run)
 
 
@@ -36,6 +40,8 @@ def run(options: argparse.Namespace) -> int:
     meanwhile = '"pointsman status" asks the forwarder meanwhile'
     there = running_hub(options).forwarder_socket.is_socket()
     question = {"ask": "why", "branch": options.branch}
+    if options.prefix is not None:
+        question["prefix"] = options.prefix
     report = asked(options, question, PATIENCE_SECONDS, absent=meanwhile if there else "", busy=meanwhile)
     if isinstance(report, int):
         return report

@@ -18,10 +18,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from hub.controller.explanation import explanation
 from hub.controller.health import HealthWatch
 from hub.controller.news import changes_nothing, verdict_lines, word
 from hub.controller.record import Record
-from hub.controller.report import Surroundings, branch_report, network_report
+from hub.controller.report import Surroundings, network_report
 from hub.controller.stalls import TICK_SECONDS, Stalls
 from hub.controller.troubles import Believed, Troubles
 from hub.controller.wording import sentence, speaker_mend
@@ -225,12 +226,17 @@ class Loop:
         """The report on everything."""
         return network_report(self._intent, self._view, self.verdicts, self._around(), self.now())
 
-    def why(self, branch: str) -> dict[str, object] | None:
-        """The report on one branch, None if there is none of that name."""
+    def why(self, branch: str, prefix: str | None = None) -> dict[str, object] | None:
+        """The explanation of one branch, None if there is none of that name; of one prefix, if that is asked.
+
+        Raises:
+            UnknownPrefixError: that prefix is not steered there.
+        """
         known = self._intent.branches.get(branch)
         if known is None:
             return None
-        return branch_report(known, self._view, self.verdicts.get(branch), self._around(), self.now())
+        verdict, now = self.verdicts.get(branch), self.now()
+        return explanation(self._intent, known, self._view, verdict, self._around(), self.overrides, now, prefix)
 
     @property
     def branches(self) -> tuple[str, ...]:

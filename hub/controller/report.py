@@ -9,6 +9,7 @@ from typing import Any
 
 from hub.controller.off_preferred_report import off_preferred_report
 from hub.controller.target_report import targets_report, trouble_of, uplinks_report
+from hub.controller.told_report import told_report
 from hub.overrides.report import branch_overrides, drained_report
 from policies.forwarding import carrying, tunnels_by_prefix
 from policies.model.clock import Instant, Now
@@ -18,7 +19,7 @@ from policies.model.intent import Branch, Intent, Tunnel
 from policies.model.overrides import NO_OVERRIDES, Drain, Overrides
 from policies.model.targets import Blame
 from policies.model.verdicts import Verdict
-from policies.model.view import LivenessState, SessionState, View
+from policies.model.view import ClassView, LivenessState, PathSeen, SessionState, View
 from policies.off_preferred import Carried
 from policies.ranking import standing_order
 
@@ -93,23 +94,16 @@ def branch_report(branch: Branch, view: View, verdict: Verdict | None, around: S
         "reachable": reachable,
         "since": _moment(forwarding.since, now) if forwarding is not None else None,
         "preferred": standing_order(branch)[0].id.name if branch.tunnels else None,
-        "chosen": verdict.chosen.name if verdict is not None and verdict.chosen is not None else None,
-        "reason": verdict.reason.value if verdict is not None else "not decided yet",
-        "detail": verdict.detail if verdict is not None else "",
-        "ranking": [
-            {"tunnel": place.tunnel.name, "is": place.usability, "standing": place.standing + 1}
-            for place in (verdict.ranking if verdict is not None else ())
-        ],
-        "survivor": verdict.survivor if verdict is not None else False,
-        "rule": verdict.rule if verdict is not None else "",
+        **_decided(verdict),
         "by_hub_prefix": [_steered_report(other) for other in (verdict.others if verdict is not None else ())],
         "tunnels": [_tunnel_report(tunnel, view, verdict, around, now) for tunnel in standing_order(branch)],
-        "uses": {"tunnel": uses.tunnel.name, "seen": _moment(uses.at, now)} if uses is not None and reachable else None,
+        "uses": _used(uses, now) if uses is not None and reachable else None,
         "hears": _hears(branch, view, now),
         "targets": targets_report(branch, view, now.monotonic),
         "kernel": [
             {
                 "class": c.name,
+                "from": [str(source) for source in c.sources],
                 "prefixes": [str(p) for p in c.prefixes],
                 "active": str(c.active) if c.active is not None else None,
                 "order": [t.name for t in c.order],
@@ -124,6 +118,31 @@ def branch_report(branch: Branch, view: View, verdict: Verdict | None, around: S
         "off_preferred": off_preferred_report(branch, view, around.overrides, around.drained, around.carried, now),
         "next": _next(verdict, now),
     }
+
+
+def _decided(verdict: Verdict | None) -> Report:
+    """What was decided, and why."""
+    if verdict is None:
+        undecided: Report = {"chosen": None, "reason": "not decided yet", "detail": "", "ranking": []}
+        return {**undecided, "survivor": False, "rule": ""}
+    return {
+        "chosen": verdict.chosen.name if verdict.chosen is not None else None,
+        "reason": verdict.reason.value,
+        "detail": verdict.detail,
+        "ranking": [
+            {"tunnel": place.tunnel.name, "is": place.usability, "standing": place.standing + 1}
+            for place in verdict.ranking
+        ],
+        "survivor": verdict.survivor,
+        "rule": verdict.rule,
+    }
+
+
+def verdict_report(verdict: Verdict | None, forwarding: ClassView | None, now: Now) -> Report:
+    """What was decided for the traffic of one class, and where that goes since when."""
+    active = forwarding.active if forwarding is not None else None
+    since = _moment(forwarding.since, now) if forwarding is not None else None
+    return {"on": active.name if active is not None else None, "since": since, **_decided(verdict)}
 
 
 def _tunnel_report(tunnel: Tunnel, view: View, verdict: Verdict | None, around: Surroundings, now: Now) -> Report:
@@ -156,9 +175,16 @@ def _tunnel_report(tunnel: Tunnel, view: View, verdict: Verdict | None, around: 
         "med": _sent_med(session.sent.values()) if session.state is SessionState.UP else None,
         "med_wanted": verdict.told.get(tunnel.id) if verdict is not None else None,
         "announced": [str(prefix) for prefix in session.sent] if session.state is SessionState.UP else [],
+        "told": told_report(session),
+        "told_at": _moment(session.sent_at, now) if session.sent_at and session.state is SessionState.UP else None,
+        "held_med": session.lowest_held,
         "refused": dict(around.refusals.get(tunnel.id, {})),
         "drained": drained_report(around.drained.get(tunnel.id, ()), now),
     }
+
+
+def _used(path: PathSeen, now: Now) -> Report:
+    return {"tunnel": path.tunnel.name, "since": _moment(path.since, now), "seen": _moment(path.at, now)}
 
 
 def _peer(peer: Mapping[str, Any] | None, now: Now) -> Report | None:
@@ -226,6 +252,7 @@ def _hears(branch: Branch, view: View, now: Now) -> list[Report]:
             "tunnel": tunnel.name,
             "held": held is not None or remembered,
             "held_since": _moment(held, now) if held is not None else None,
+            "since": _moment(heard.since, now) if heard is not None else None,
         }
 
     found = tunnels_by_prefix(branch, view, now.monotonic)

@@ -13,6 +13,7 @@ from hub.control.lines import BadLineError, LineReader, Message, encode
 from hub.control.peer import peer_uid
 from hub.controller.change_asks import ChangeAsks
 from hub.controller.loop import Loop
+from hub.controller.prefix_report import UnknownPrefixError
 from hub.overrides.asks import OverrideAsks
 from speaker.listener import Listener, listen_at
 
@@ -115,7 +116,11 @@ class ControlServer:
 
     def _why(self, message: Message) -> Message:
         name = str(message.get("branch"))[:_LONGEST_NAME]
-        answer = self._loop.why(name)
+        prefix = message.get("prefix")
+        try:
+            answer = self._loop.why(name, None if prefix is None else str(prefix)[:_LONGEST_NAME])
+        except UnknownPrefixError as error:
+            return {"error": str(error)}
         if answer is not None:
             return {"answer": answer}
         near = get_close_matches(name, self._loop.branches, 1)

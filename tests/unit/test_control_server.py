@@ -14,6 +14,7 @@ import pytest
 from hub.control.lock import AlreadyRunningError, hold
 from hub.controller import server as server_module
 from hub.controller.loop import Loop
+from hub.controller.prefix_report import UnknownPrefixError
 from hub.controller.server import ControlServer
 
 
@@ -25,6 +26,11 @@ class SlowLoop:
     def status(self) -> dict[str, object]:
         time.sleep(0.01)
         return {"branches": []}
+
+    def why(self, branch: str, prefix: str | None = None) -> dict[str, object] | None:
+        if prefix == "10.9.0.0/24":
+            raise UnknownPrefixError("10.9.0.0/24 is not known: near are 10.1.0.0/24")
+        return {"branch": branch, "prefix": prefix} if branch == "bandung" else None
 
 
 def serve(path: Path, scene: Callable[[], Awaitable[None]]) -> None:
@@ -65,6 +71,26 @@ def test_a_socket_file_that_is_removed_comes_back(tmp_path: Path, monkeypatch: p
         for _ in range(3):
             assert await ask(path, b'{"ask":"status"}\n') == {"answer": {"branches": []}}
             path.unlink()
+
+    serve(path, scene)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ({"branch": "bandung"}, {"answer": {"branch": "bandung", "prefix": None}}),
+        ({"branch": "bandung", "prefix": "10.1.0.0/24"}, {"answer": {"branch": "bandung", "prefix": "10.1.0.0/24"}}),
+        ({"branch": "bandung", "prefix": "10.9.0.0/24"}, {"error": "10.9.0.0/24 is not known: near are 10.1.0.0/24"}),
+        ({"branch": "bandunk"}, {"error": 'there is no branch "bandunk": did you mean "bandung"?'}),
+    ],
+)
+def test_why_is_of_a_branch_or_of_one_prefix_of_it(
+    question: dict[str, str], answer: dict[str, object], tmp_path: Path
+) -> None:
+    path = tmp_path / "control.sock"
+
+    async def scene() -> None:
+        assert await ask(path, json.dumps({"ask": "why", **question}).encode() + b"\n") == answer
 
     serve(path, scene)
 

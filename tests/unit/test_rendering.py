@@ -185,10 +185,10 @@ def test_why_tells_the_whole_story() -> None:
         "bandung -> wireless since 14:02:11.000 +00:00 (2m 10s): only usable",
         "down     silent for 150 ms (3 x 50 ms)",
         "1 wireless (up)   2 fiber (down)   policy standard",
-        "wireless: 10.0.0.0/16 med 990 (survivor)",
-        "wireless, both ways (return-path probe 0.4 s ago)",
-        "10.1.0.0/24 by fiber held 2m 10s; by wireless",
-        "10.1.0.0/24 -> class bandung -> wireless (wg51009-bandung)",
+        "wireless: 10.0.0.0/16 med 990 (survivor: better than fiber's med 1000, which it may still hold)",
+        "wireless, both ways (return-path probe 0.4 s ago; since 14:02:11.100)",
+        "10.1.0.0/24 by fiber held 2m 10s; by wireless 15m",
+        "10.1.0.0/24 -> class bandung -> wireless (wg51009-bandung), since 14:02:11.000 (dead)",
     ):
         assert expected in text
 
