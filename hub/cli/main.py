@@ -27,13 +27,14 @@ from hub.cli import (
     status,
     switch,
     undrain,
+    usual,
     why,
 )
 from hub.cli.exit_status import DONE, REFUSED
 
 _COMMANDS = (
     *(lab, check, allocate, doctor, policy, plan, apply, confirm, rollback, run, status, why),
-    *(drain, undrain, switch, freeze, overrides, schema),
+    *(drain, undrain, switch, freeze, overrides, usual, schema),
 )
 
 _EPILOG = """\

@@ -99,6 +99,12 @@ class HealthWatch:
         """Take up what was so before this process."""
         self._stored = {**stored, **self._stored}
 
+    def forget_usual(self, tunnel: TunnelId, now: Instant) -> Usual:
+        """Learn anew what is usual on a tunnel of the configuration, and judge it by that; what was usual before."""
+        memory = self._memory(tunnel, now)
+        self._judge(tunnel, with_usual(memory, NO_USUAL), now)
+        return memory.usual
+
     def _memory(self, tunnel: TunnelId, now: Instant) -> HealthMemory:
         known = self._memories.get(tunnel)
         if known is None:

@@ -51,12 +51,16 @@ class HealthFile:
         """What is remembered now."""
         self._write(self._text())
 
+    async def save(self) -> bool:
+        """The same, without holding up the loop; whether it is on the disk."""
+        return await asyncio.to_thread(self._write, self._text())
+
     def _text(self) -> str:
         known = {str(tunnel): _written(kept) for tunnel, kept in sorted(self._watch.kept.items())}
         return json.dumps({name: one for name, one in known.items() if one["usual"]["seconds"] or "degraded" in one})
 
-    def _write(self, text: str) -> None:
-        """By one rename, so that there is always a whole file."""
+    def _write(self, text: str) -> bool:
+        """By one rename, so that there is always a whole file; whether that could be done."""
         fresh = self._path.with_suffix(".new")
         try:
             with self._writing:  # a thread may still be at it when the process ends
@@ -64,6 +68,8 @@ class HealthFile:
                 fresh.replace(self._path)
         except OSError as error:
             self._say(f"{self._path}: {error.strerror}: what is usual is not kept over a restart")
+            return False
+        return True
 
 
 def _written(kept: Kept) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from hub.controller.neighbors import Neighbors
 from hub.controller.record import Record
 from hub.controller.server import ControlServer
 from hub.controller.traffic import Traffic
+from hub.controller.usual_asks import UsualAsks
 from hub.lab_overrides import Overrides, add_arguments, from_options, overridden
 from hub.observe.observer import Observer
 from hub.overrides.asks import OverrideAsks
@@ -207,7 +208,7 @@ async def _serve(places: Places, change: Transition, overrides: Overrides) -> No
     keeper = OverridesKeeper(places.controller_state, loop, record.say, Forwarded(forwarder))
     await keeper.start()
     confirming = Confirming(changing, loop, record)
-    asks = ChangeAsks(changing, confirming)
+    asks, usual = ChangeAsks(changing, confirming), UsualAsks(loop, health_file, record.say)
     gc.collect()
     gc.freeze()
     stopping = asyncio.Event()
@@ -219,7 +220,7 @@ async def _serve(places: Places, change: Transition, overrides: Overrides) -> No
         tasks = [
             group.create_task(part.run(), name=type(part).__name__)
             for part in (
-                ControlServer(places.control_socket, loop, asks, record.say, OverrideAsks(keeper, loop)),
+                ControlServer(places.control_socket, loop, asks, record.say, OverrideAsks(keeper, loop), usual),
                 keeper,
                 forwarder,
                 speakers,

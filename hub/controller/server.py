@@ -14,6 +14,7 @@ from hub.control.peer import peer_uid
 from hub.controller.change_asks import ChangeAsks
 from hub.controller.loop import Loop
 from hub.controller.prefix_report import UnknownPrefixError
+from hub.controller.usual_asks import UsualAsks
 from hub.overrides.asks import OverrideAsks
 from speaker.listener import Listener, listen_at
 
@@ -35,9 +36,11 @@ class ControlServer:
         changing: ChangeAsks | None,
         say: Callable[[str], None],
         overrides: OverrideAsks | None = None,
+        usual: UsualAsks | None = None,
     ) -> None:
-        """`changing` and `overrides` answer what is asked about those; None where there are none."""
+        """`changing`, `overrides` and `usual` answer what is asked about those; None where there are none."""
         self._overrides = overrides
+        self._usual = usual
         self._socket = socket
         self._loop = loop
         self._changing = changing
@@ -108,7 +111,11 @@ class ControlServer:
         names = self._overrides.names if self._overrides is not None else ()
         if self._overrides is not None and asked in names:
             return await self._overrides.answer(message, uid)
-        return {"error": f'"{asked}" is no question: ask one of {", ".join((*questions, *changes, *names))}'}
+        usual = self._usual.asks if self._usual is not None else {}
+        if asked in usual:
+            return await usual[asked](message, uid)
+        known = ", ".join((*questions, *changes, *names, *usual))
+        return {"error": f'"{asked}" is no question: ask one of {known}'}
 
     def _status(self, _message: Message) -> Message:
         report = self._loop.status()
