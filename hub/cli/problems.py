@@ -94,12 +94,13 @@ def _drained(branch: Report, tunnel: Report, place: str) -> Problem:
 
 
 def _one_path(branch: Report, mend: str) -> Iterator[Problem]:
-    """Where one more failure would isolate a branch that has several tunnels."""
+    """Where one more failure would isolate a branch that has several tunnels. What is not known counts for nothing."""
     tunnels = branch["tunnels"]
     with_session = any(tunnel["session"] == "up" for tunnel in tunnels)
     lacks = {tunnel["tunnel"]: _lacks(tunnel, with_session=with_session) for tunnel in tunnels}
+    unknown = {tunnel["tunnel"] for tunnel in tunnels if tunnel["liveness"] == "unknown"}
     left = [name for name, lack in lacks.items() if not lack]
-    if len(left) > 1 or len(tunnels) == 1:
+    if len(left) + len(unknown) > 1 or len(tunnels) == 1:
         return
     rest = ", ".join(f"{name} is {lack}" for name, lack in lacks.items() if lack)
     text = f"only {left[0]}: {rest}" if left else f"none that is up and not drained: {rest}"

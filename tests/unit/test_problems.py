@@ -163,6 +163,22 @@ def test_a_tunnel_without_a_session_is_no_path() -> None:
     assert problems(report)[0].text == "only fiber: wireless is without a BGP session"
 
 
+def test_what_is_not_known_is_no_problem() -> None:
+    view = view_of(INTENT)
+    unknown = {tunnel: LivenessView() for tunnel in INTENT.tunnels()}
+    assert told(report_of(INTENT, replace(view, liveness=unknown, forwarder=False))) == []
+    half = {**view.liveness, TunnelId("bogor", "fiber"): LivenessView()}
+    assert told(report_of(INTENT, replace(view, liveness=half))) == []
+
+
+def test_where_the_only_other_one_is_not_known_that_is_said() -> None:
+    view = view_of(INTENT, "bogor/fiber")
+    unknown = {**view.liveness, TunnelId("bogor", "wireless"): LivenessView()}
+    found = problems(report_of(INTENT, replace(view, liveness=unknown)))
+    assert [problem.kind for problem in found] == ["down", "one path left"]
+    assert found[1].text == "none that is up and not drained: fiber is down, wireless is not known to be up"
+
+
 def test_where_all_sessions_are_gone_tunnels_are_paths() -> None:
     assert told(report_of(INTENT, view_of(INTENT, mute=("bogor/wireless", "bogor/fiber")))) == []
 
