@@ -87,26 +87,16 @@ class Carried:
 
 @dataclass(frozen=True, slots=True)
 class OffPreferredFault:
-    """An OffPreferredFault is one that has lasted for too long, in words; `key` names it for good."""
+    """An OffPreferredFault is an OffPreferred that has lasted for too long, in words; `key` names it for good."""
 
     key: str
     text: str
     mend: str
 
 
-def faults_of(
-    branch: Branch,
-    view: View,
-    overrides: Overrides,
-    drained: Mapping[TunnelId, tuple[Drain, ...]],
-    carried: Mapping[TunnelId, Carried],
-    now: Now,
-) -> Iterator[OffPreferredFault]:
-    """What has lasted for too long; the arguments are those of `off_preferred` and of `cost`."""
-    for found in off_preferred(branch, view, overrides, drained, now):
-        if found.is_fault(now.monotonic):
-            spent = cost(found, branch, view, carried.get(found.on), now)
-            yield OffPreferredFault(found.key, found.text(spent, now), found.kept.mend)
+def fault_of(found: OffPreferred, branch: Branch, view: View, carried: Carried | None, now: Now) -> OffPreferredFault:
+    """It in words, with its cost; the arguments are those of `cost`."""
+    return OffPreferredFault(found.key, found.text(cost(found, branch, view, carried, now), now), found.kept.mend)
 
 
 def off_preferred(

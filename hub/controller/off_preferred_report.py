@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,16 +20,20 @@ def off_preferred_report(
     overrides: Overrides,
     drained: Mapping[TunnelId, tuple[Drain, ...]],
     carried: Mapping[TunnelId, Carried],
+    faults: Container[str],
     now: Now,
 ) -> list[dict[str, Any]]:
-    """Each traffic of the branch that is not on the best tunnel that is well; empty where all is."""
+    """Each traffic of the branch that is not on the best tunnel that is well; empty where all is.
+
+    `faults` are the keys of what is told as one.
+    """
     return [
-        _report(found, cost(found, branch, view, carried.get(found.on), now), now)
+        _report(found, cost(found, branch, view, carried.get(found.on), now), now, fault=found.key in faults)
         for found in off_preferred(branch, view, overrides, drained, now)
     ]
 
 
-def _report(found: OffPreferred, spent: tuple[str, ...], now: Now) -> dict[str, Any]:
+def _report(found: OffPreferred, spent: tuple[str, ...], now: Now, *, fault: bool) -> dict[str, Any]:
     until, fault_at = found.kept.until, found.fault_at
     return {
         "from": [str(prefix) for prefix in found.sources],
@@ -40,7 +44,7 @@ def _report(found: OffPreferred, spent: tuple[str, ...], now: Now) -> dict[str, 
         "until": until.astimezone(now.wall.tzinfo).isoformat(timespec="seconds") if until is not None else None,
         "meant": found.kept.meant,
         "cost": list(spent),
-        "fault": found.is_fault(now.monotonic),
+        "fault": fault,
         "fault_at": _wall(fault_at, now) if fault_at is not None else None,
         "text": found.text(spent, now),
         "mend": found.kept.mend,

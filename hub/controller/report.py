@@ -115,7 +115,9 @@ def branch_report(branch: Branch, view: View, verdict: Verdict | None, around: S
         ],
         "overrides": branch_overrides(branch.name, around.overrides, around.drained, now),
         "failback_until": _failback(branch, around.overrides, now),
-        "off_preferred": off_preferred_report(branch, view, around.overrides, around.drained, around.carried, now),
+        "off_preferred": off_preferred_report(
+            branch, view, around.overrides, around.drained, around.carried, around.problems, now
+        ),
         "next": _next(verdict, now),
     }
 

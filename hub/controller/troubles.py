@@ -12,16 +12,22 @@ from typing import Protocol
 
 from hub.controller.interface_bytes import Meter, interface_bytes
 from policies.blame import check_faults
-from policies.model.clock import Now
+from policies.model.clock import Instant, Now
 from policies.model.ids import TunnelId
 from policies.model.intent import Intent
 from policies.model.overrides import Overrides
 from policies.model.view import View
-from policies.off_preferred import Carried, OffPreferred, faults_of, off_preferred
+from policies.off_preferred import Carried, OffPreferred, fault_of, off_preferred
 from policies.overrides.schedule import drained_by
 
 LOOK_SECONDS = 2.0
 """How often to look: what is told here takes half a minute to be sure."""
+STAYS_SECONDS = 120.0
+"""How long a branch must be seen to stay on a lesser tunnel, without that being meant, for it to be a fault.
+
+When a switch, a rule or a freeze ends, it was on it for long, and goes back: that takes seconds, and twice as long as
+the retry of a move at most.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,7 @@ class Troubles:
         self._say = say
         self._count = count
         self._meter = Meter()
+        self._staying: dict[tuple[str, TunnelId], Instant] = {}
         self._troubles: dict[str, Trouble] = {}
         self._own: dict[str, tuple[str, str]] = {}
 
@@ -88,11 +95,19 @@ class Troubles:
         branches = intent.branches.values()
         off = [found for branch in branches for found in off_preferred(branch, view, overrides, drained, now)]
         self._meter.read(_metered(intent, off), self._count() if off else {}, now.monotonic)
-        lesser = {found.branch: intent.branches[found.branch] for found in off}
-        return (
-            *check_faults(intent, view, now.monotonic),
-            *(t for b in lesser.values() for t in faults_of(b, view, overrides, drained, self.carried, now)),
-        )
+        stays = self._stays(off, now.monotonic)
+        faults = (fault_of(f, intent.branches[f.branch], view, self.carried.get(f.on), now) for f in stays)
+        return (*check_faults(intent, view, now.monotonic), *faults)
+
+    def _stays(self, off: Iterable[OffPreferred], now: Instant) -> list[OffPreferred]:
+        """Those that are faults, and not about to end."""
+        stuck = [found for found in off if not found.kept.meant]
+        before, self._staying = self._staying, {}
+        for found in stuck:
+            key = found.key, found.better
+            self._staying[key] = before.get(key, now)
+        long = {key for key, since in self._staying.items() if now - since >= STAYS_SECONDS}
+        return [found for found in stuck if found.is_fault(now) and (found.key, found.better) in long]
 
     def take(self, found: Iterable[Trouble]) -> None:
         """This is wrong now; what is news is told."""

@@ -19,7 +19,7 @@ from policies.model.intent import Branch, Mode
 from policies.model.overrides import NO_OVERRIDES, Overrides
 from policies.model.policy import Change, Condition, Failback, FailbackMode, Rule, TimeWindow
 from policies.model.view import ClassView, Heard, LivenessState, LivenessView, SessionState, SessionView, View
-from policies.off_preferred import Carried, OffPreferred, cost, faults_of, off_preferred
+from policies.off_preferred import Carried, OffPreferred, cost, fault_of, off_preferred
 from policies.overrides.schedule import drained_by, in_force_at
 
 BRANCH = a_branch()
@@ -302,8 +302,8 @@ def test_a_better_tunnel_that_is_slower_costs_nothing() -> None:
 
 def test_the_fault_has_reason_cost_and_mend() -> None:
     branch, view = metered(MANUAL), view_of(health=MEASURED)
-    now = later(2 * HOUR)
-    (fault,) = faults_of(branch, view, NO_OVERRIDES, {}, {WIRELESS: Carried(BACK, 999_499)}, now)
+    found = only(branch, view, 2 * HOUR)
+    fault = fault_of(found, branch, view, Carried(BACK, 999_499), later(2 * HOUR))
     assert fault.key == "off-preferred:bandung"
     assert fault.text == (
         "bandung is on wireless, though fiber, the better one, has been well since 12:00: "
@@ -311,7 +311,7 @@ def test_the_fault_has_reason_cost_and_mend() -> None:
         "a round trip of 31 ms instead of 4 ms, "
         "a loss of 0.4 % instead of 0.0 %"
     )
-    assert not list(faults_of(branch, view, NO_OVERRIDES, {}, {}, later(HOUR)))
+    assert fault.mend == "pointsman failback bandung"
 
 
 def test_times_are_of_another_day_where_they_are() -> None:

@@ -14,10 +14,11 @@ from hub.controller.troubles import Believed, Troubles
 from policies.model.announcement import Announcement
 from policies.model.clock import Instant
 from policies.model.ids import TunnelId
-from policies.model.overrides import NO_OVERRIDES
+from policies.model.overrides import NO_OVERRIDES, Author, Overrides, Switch
 from policies.model.policy import FailbackMode
 from policies.model.view import ClassView, Heard, LivenessState, LivenessView, SessionState, SessionView, View
 from policies.off_preferred import Carried
+from policies.overrides.schedule import in_force_at
 
 _TABLE = """\
 Inter-|   Receive                            |  Transmit
@@ -31,6 +32,7 @@ _WIRELESS = replace(_PLAIN, uplink=replace(_PLAIN.uplink, metered=True))
 _BRANCH = replace(_MANUAL, tunnels=(_FIBER, _WIRELESS))
 _NETWORK = a_network(_BRANCH)
 _HOURS = 3 * 3600.0
+NOON = moment(0).wall
 
 
 def believed(seconds: float, on: TunnelId = _WIRELESS.id) -> Believed:
@@ -58,7 +60,7 @@ def test_a_branch_off_its_preferred_tunnel_is_told_once_with_its_mend_and_once_w
     said: list[str] = []
     counts = {_WIRELESS.interface: 500}
     troubles = Troubles(lambda: believed(0), said.append, lambda: counts)
-    for seconds in (10.0, _HOURS, _HOURS + 2):
+    for seconds in (10.0, _HOURS, _HOURS + 200):
         troubles.take(troubles.look(believed(seconds)))
         counts[_WIRELESS.interface] += 1_000_000
     (told,) = said
@@ -68,10 +70,24 @@ def test_a_branch_off_its_preferred_tunnel_is_told_once_with_its_mend_and_once_w
     text, mend = troubles.problems["off-preferred:bandung"]
     assert "2 MB over" in text
     assert mend == "pointsman failback bandung"
-    troubles.take(troubles.look(believed(_HOURS + 4, on=_FIBER.id)))
+    troubles.take(troubles.look(believed(_HOURS + 400, on=_FIBER.id)))
     assert said[1:] == [f"over: {text}"]
     assert not troubles.problems
     assert not troubles.carried
+
+
+def test_what_was_meant_until_now_has_time_to_go_back() -> None:
+    """A switch of a week ends: the branch was on a lesser tunnel for long, and is not any more within seconds."""
+    switch = Switch(4, Author(0, "root"), NOON, NOON, NOON + timedelta(hours=3), "", "bandung", "wireless")
+    troubles = Troubles(lambda: believed(0), [].append, dict)
+    for seconds in (10.0, _HOURS - 2, _HOURS + 2, _HOURS + 121):
+        now = believed(seconds)
+        overrides = Overrides(switches=(switch,)).at(now.now.wall)
+        view = replace(now.view, in_force=in_force_at(overrides, _NETWORK, now.now.wall))
+        found = troubles.look(replace(now, view=view, overrides=overrides))
+        assert found == (), seconds
+    (fault,) = troubles.look(believed(_HOURS + 123))
+    assert fault.key == "off-preferred:bandung"
 
 
 def test_a_network_without_lesser_tunnels_in_use_reads_no_counters() -> None:
