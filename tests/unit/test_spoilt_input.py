@@ -213,7 +213,7 @@ def test_two_spellings_of_a_prefix_are_one_prefix() -> None:
 
 @pytest.mark.parametrize("question", [{"ask": "x" * 100_000}, {"ask": "why", "branch": "x" * 100_000}, {"ask": []}, {}])
 def test_a_question_without_end_is_answered_in_few_words(question: dict[str, Any]) -> None:
-    loop = cast(Any, SimpleNamespace(why=lambda _branch: None, branches=["bandung"]))
+    loop = cast(Any, SimpleNamespace(why=lambda _branch, _prefix: None, branches=["bandung"]))
     server = ControlServer(Path("control.sock"), loop, None, print)
     assert len(asyncio.run(server._answer(question, uid=0))["error"]) < 300
 
