@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from policies.choice import FROM_BAD
 from policies.model.clock import Instant, Now
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Intent, Mode, Tunnel
 from policies.model.overrides import Drain, Overrides
-from policies.model.policy import FailbackMode
+from policies.model.policy import FailbackMode, Metered
 from policies.model.verdicts import Reason, Verdict
 from policies.model.view import View
 from policies.ranking import Ranked, Usability, present_order, standing_order
@@ -66,28 +67,34 @@ class Outlook:
 
     def _better(self) -> Iterator[Coming]:
         """What each tunnel that is preferred to the one in use waits for."""
-        order = standing_order(self.branch, self.steering)
-        ranks = self._ranks()
-        active = self.verdict.active
-        for tunnel in order:
+        ranks, active = self._ranks(), self.verdict.active
+        present = ranks.get(active) if active is not None else None
+        if present is None:
+            return
+        if present.usability is Usability.DOWN:
+            if all(ranked.usability is Usability.DOWN for ranked in ranks.values()):
+                yield Coming("whichever tunnel answers first carries at once")
+            return
+        for tunnel in standing_order(self.branch, self.steering):
             if tunnel.id == active:
                 return
-            if active is not None and (coming := self._returns(tunnel, ranks[tunnel.id])) is not None:
+            if (coming := self._returns(tunnel, ranks[tunnel.id], present)) is not None:
                 yield coming
 
-    def _returns(self, tunnel: Tunnel, ranked: Ranked) -> Coming | None:
-        name, hold = tunnel.id.name, self.steering.failback.hold.total_seconds()
+    def _returns(self, tunnel: Tunnel, ranked: Ranked, present: Ranked) -> Coming | None:
+        name, hold = tunnel.id.name, self._hold(present)
         held = f", and then for a hold of {_seconds(hold)}" if hold else ""
         match ranked.usability:
             case Usability.DOWN:
-                text = f"{name} may carry again once it has answered for {_seconds(hold)}"
-                return self._and_failback(text, hold, tunnel.id)
+                text = f"{name} may carry again once it has answered" + (f" for {_seconds(hold)}" if hold else "")
+                return self._and_failback(text, hold, tunnel.id, present)
             case Usability.UNKNOWN:
                 return Coming(f"{name} may carry once it is known to live")
             case Usability.DEGRADED:
                 window, since = self._healthy_window(tunnel), self.view.health_of(tunnel.id).since
                 text = f"{name} may carry again once it was within its limits for {_seconds(window)}{held}"
-                return self._and_failback(text, max(since + window - self.now.monotonic, 0.0) + hold, tunnel.id)
+                left = max(since + window - self.now.monotonic, 0.0)
+                return self._and_failback(text, left + hold, tunnel.id, present)
             case Usability.DRAINED:
                 return self._after_drain(tunnel.id, held, hold)
             case Usability.UP_WITHOUT_SESSION:
@@ -96,6 +103,13 @@ class Outlook:
                 return None
             case _:
                 return self._waits(tunnel.id)
+
+    def _hold(self, present: Ranked) -> float:
+        """Seconds: less out of a tunnel that is bad itself, none out of one that is drained (policies.choice)."""
+        if present.usability in (Usability.DRAINED, Usability.LEAVING):
+            return 0.0
+        hold = self.steering.failback.hold
+        return (hold if present.usability is Usability.UP else min(hold, FROM_BAD)).total_seconds()
 
     def _waits(self, tunnel: TunnelId) -> Coming | None:
         """A tunnel that is well: its time is told by the decision, where there is one."""
@@ -115,10 +129,15 @@ class Outlook:
             case _:
                 return None
 
-    def _and_failback(self, text: str, seconds: float, tunnel: TunnelId) -> Coming:
-        """After this time at the earliest, and what the policy asks beside it."""
-        at = max(Instant(self.now.monotonic + seconds), self.view.health_of(tunnel).suppressed_until)
+    def _and_failback(self, text: str, seconds: float, tunnel: TunnelId, present: Ranked) -> Coming:
+        """After this time at the earliest; and what the policy asks beside it, unless the tunnel in use is bad."""
+        at = Instant(self.now.monotonic + seconds)
+        if present.usability is not Usability.UP:
+            return Coming(text, at)
+        at = max(at, self.view.health_of(tunnel).suppressed_until)
         failback, branch = self.steering.failback, self.branch.name
+        if self.steering.frozen:
+            return Coming(f"{text}, and moves are not frozen any more", at)
         match failback.mode:
             case FailbackMode.WINDOW:
                 wall = local(self.now, self.branch.timezone) + timedelta(seconds=at - self.now.monotonic)
@@ -157,8 +176,9 @@ class Outlook:
             yield Coming(f"should {name} die, no tunnel is left")
             return
         to = others[0]
-        worse = to.usability > Usability.UP or self.steering.ignore_degraded or present.usability > Usability.UP
-        how = "die" if worse else "die or become degraded"
+        both_up = present.usability is Usability.UP and to.usability is Usability.UP
+        last = self.steering.metered is Metered.LAST_RESORT and to.metered and not present.metered
+        how = "die or become degraded" if both_up and not last and not self.steering.ignore_degraded else "die"
         yield Coming(f"should {name} {how}, {to.tunnel.name} carries")
 
     def _said(self) -> Iterator[Coming]:
@@ -167,7 +187,9 @@ class Outlook:
         mine = frozenset(tunnel.id for tunnel in self.branch.tunnels)
         switched = [switch for switch in self.standing.switches if switch.branch == name]
         for switch in switched:
-            if switch.until is not None and switch.until > now.wall:
+            if switch.until is None:
+                yield Coming(f'the policy decides again by "pointsman unswitch {name}"')
+            elif switch.until > now.wall:
                 yield self._ends(f"switch {switch.number} to {switch.to} ends: the policy decides again", switch.until)
         for freeze in self.standing.freezes:
             if freeze.until is not None and freeze.until > now.wall:

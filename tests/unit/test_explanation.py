@@ -117,6 +117,10 @@ def text_of(report: dict[str, Any]) -> str:
     return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
 
 
+PAID = replace(BRANCH.tunnels[1], uplink=replace(BRANCH.tunnels[1].uplink, metered=True))
+LAST_RESORT = replace(
+    BRANCH, tunnels=(BRANCH.tunnels[0], PAID), policy=replace(BRANCH.policy, metered=Metered.LAST_RESORT)
+)
 BY_WORD = 'and is told to: "pointsman failback bandung"'
 LIMITS = HealthLimits((), (Limit(Metric.LOSS, 0.01, timedelta(seconds=60)),))
 JUDGED = replace(BRANCH, policy=replace(BRANCH.policy, health={"default": LIMITS}))
@@ -216,6 +220,32 @@ UP, DOWN = LivenessState.UP, LivenessState.DOWN
         ),
         (view_of(UP, FIBER), BRANCH, NO_OVERRIDES, "should fiber die or become degraded, wireless carries"),
         (view_of(), BRANCH, NO_OVERRIDES, "should wireless die, no tunnel is left"),
+        (view_of(UP, FIBER), LAST_RESORT, NO_OVERRIDES, "should fiber die, wireless carries"),
+        (
+            view_of(),
+            BRANCH,
+            Overrides(freezes=(a_freeze(4),)),
+            "fiber may carry again once it has answered for 60 s, and moves are not frozen any more @12:01:00",
+        ),
+        (
+            view_of(UP),
+            BRANCH,
+            Overrides(switches=(a_switch(4, "bandung", "wireless"),)),
+            'the policy decides again by "pointsman unswitch bandung"',
+        ),
+        (view_of(wireless=DOWN), BRANCH, NO_OVERRIDES, "whichever tunnel answers first carries at once"),
+        (
+            view_of(health={WIRELESS: HealthView(HealthState.DEGRADED)}),
+            going_back(FailbackMode.MANUAL),
+            NO_OVERRIDES,
+            "fiber may carry again once it has answered for 10 s @12:00:10",
+        ),
+        (
+            view_of(),
+            BRANCH,
+            drains(a_drain(4, "bandung/wireless")),
+            "fiber may carry again once it has answered @12:00:00",
+        ),
         (
             view_of(UP, FIBER, health={WIRELESS: HealthView(HealthState.DEGRADED)}),
             BRANCH,
