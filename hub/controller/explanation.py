@@ -5,13 +5,13 @@ from __future__ import annotations
 from hub.controller.prefix_report import limited, read_prefix
 from hub.controller.report import Report, Surroundings, branch_report
 from hub.controller.told_report import outlook_report
+from policies.ahead import Ahead, coming_for
 from policies.model.clock import Now
 from policies.model.ids import Prefix
 from policies.model.intent import Branch, Intent
 from policies.model.overrides import Overrides
 from policies.model.verdicts import Verdict
 from policies.model.view import View
-from policies.outlook import Outlook, coming_for
 from policies.ranking import standing_order
 from policies.steering import steerings
 
@@ -40,7 +40,7 @@ def explanation(
     decided = next((one for one in (verdict, *verdict.others) if one.sources == sources), None) if verdict else None
     if steering is None or decided is None:
         return {**report, "at": at, "preference": [], "outlook": []}
-    ahead = Outlook(intent, branch, view, decided, steering, standing, around.drained, now)
+    ahead = Ahead(intent, branch, view, decided, steering, standing, around.drained, now)
     return {
         **report,
         "at": at,

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
+from policies.ahead import Coming
 from policies.model.clock import Now
 from policies.model.view import SessionState, SessionView
-from policies.outlook import Coming
 
 Report = dict[str, Any]
 

@@ -9,9 +9,9 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from hub.config.traffic import MONTH, monthly_bytes, monthly_probe_bytes
+from hub.controller.interface_bytes import interface_bytes
 from hub.controller.loop import Loop
 from policies.forwarding import carrying
 from policies.model.intent import Branch, Intent, Tunnel
@@ -26,7 +26,6 @@ LEAST = 3600.0
 """Seconds that must have been counted before a day is reckoned from them."""
 INSIDE = 0.44
 """Of a small packet's bytes on the uplink, those that the interface of its tunnel counts: without WireGuard's own."""
-_DEVICES = Path("/proc/self/net/dev")
 
 Totals = Mapping[str, int]
 """Bytes received and sent since an interface was made, by its name."""
@@ -55,9 +54,9 @@ class _Counted:
 class Traffic:
     """A Traffic remembers what the branches of a hub had in the last day, as long as this process lives."""
 
-    def __init__(self, loop: Loop, read: Callable[[], Totals] | None = None) -> None:
+    def __init__(self, loop: Loop, read: Callable[[], Totals] = interface_bytes) -> None:
         self._loop = loop
-        self._read = read or read_totals
+        self._read = read
         self._last: tuple[float, Totals] | None = None
         self._counted: dict[str, _Counted] = {}
         self._daily: Mapping[str, float] = {}
@@ -105,18 +104,3 @@ def _own(branch: Branch, tunnel: Tunnel, view: View) -> float:
     in_use = forwarding is not None and forwarding.active == tunnel.id
     both = asked.active + probed.active if in_use else asked.idle + probed.idle
     return both * INSIDE / MONTH.total_seconds()
-
-
-def read_totals() -> Totals:
-    """The counters of all interfaces of this network namespace; none where they cannot be read."""
-    try:
-        lines = _DEVICES.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return {}
-    found = {}
-    for line in lines[2:]:
-        name, _, figures = line.partition(":")
-        counted = figures.split()
-        if len(counted) > 8:
-            found[name.strip()] = int(counted[0]) + int(counted[8])
-    return found

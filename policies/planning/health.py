@@ -64,6 +64,9 @@ def _foreseen(
     settled = memory.judged is not None and memory.judged.still_holds(limits, damping, failing, memory.view, now)
     if course is None or settled or failing or view.liveness_of(tunnel.id).state is not LivenessState.UP:
         return Foreseen(present, because=because)
+    if not because and present.state is not HealthState.DEGRADED:
+        # Its share of losses is within the limits: a few that fall together do not count.
+        return Foreseen(present)
     later, at = advance(judged, course, limits, damping, failing, now=now, until=Instant(now + AHEAD))
     if later.view.state is present.state:
         return Foreseen(present, because=because)

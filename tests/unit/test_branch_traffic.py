@@ -8,7 +8,7 @@ import pytest
 from small_network import a_branch, a_network
 
 from hub.config.traffic import monthly_bytes
-from hub.controller.traffic import DAY, EVERY, INSIDE, Traffic, read_totals
+from hub.controller.traffic import DAY, EVERY, INSIDE, Traffic
 from policies.model.clock import Instant
 from policies.model.view import ClassView, View
 
@@ -70,7 +70,3 @@ def test_a_branch_that_is_gone_is_forgotten() -> None:
     traffic.take({}, 3700.0, a_network(), View())
     traffic.take({}, 3701.0, NETWORK, View())
     assert traffic.daily(NETWORK) == {}
-
-
-def test_the_kernels_counters_can_be_read() -> None:
-    assert "lo" in read_totals()

@@ -1,4 +1,4 @@
-"""outlook: what would change where a branch's traffic goes, and not before when. Pure.
+"""ahead: what would change where a branch's traffic goes, and not before when. Pure.
 
 Both what is awaited (a hold, a window, the end of a drain) and what may happen (the tunnel in use dies), in words.
 """
@@ -33,8 +33,8 @@ class Coming:
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
-    """An Outlook looks ahead for the traffic of one steering.
+class Ahead:
+    """An Ahead looks forward for the traffic of one steering.
 
     `standing` are all overrides, also those that are only scheduled; `drained` by which drains each tunnel is now.
     """
@@ -211,11 +211,11 @@ class Outlook:
         return {ranked.tunnel: ranked for ranked in order}
 
 
-def coming_for(outlook: Outlook) -> tuple[Coming, ...]:
+def coming_for(ahead: Ahead) -> tuple[Coming, ...]:
     """What is ahead; of a branch that is not steered by us only that."""
-    if outlook.branch.mode is not Mode.ACT:
-        return (Coming(f"nothing: {outlook.branch.name} is observed only (mode: {outlook.branch.mode.value})"),)
-    return outlook.coming()
+    if ahead.branch.mode is not Mode.ACT:
+        return (Coming(f"nothing: {ahead.branch.name} is observed only (mode: {ahead.branch.mode.value})"),)
+    return ahead.coming()
 
 
 def _seconds(seconds: float) -> str:
