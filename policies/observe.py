@@ -115,7 +115,8 @@ def _observe_judgement(view: View, event: _Judgement) -> View:
         case HealthChanged():
             was, health = view.health_of(event.tunnel), event.health
             ceased = was.state is HealthState.DEGRADED and health.state is not HealthState.DEGRADED
-            health = replace(health, recovered=health.since if ceased else was.recovered)
+            recovered = health.since if ceased else was.recovered
+            health = replace(health, recovered=max(recovered, health.recovered))
             return replace(view, health={**view.health, event.tunnel: health})
         case InForceChanged():
             before = {tunnel for said in view.in_force.values() for tunnel in said.drained}

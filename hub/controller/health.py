@@ -1,18 +1,29 @@
 """Health in the controller: samples in, judged tunnel by tunnel, and what changed out as events. No I/O.
 
-What is usual on each tunnel, and which ones are degraded, outlives the process: `kept` and `recall` are for whoever
-keeps it. Without that a new controller would take a bad tunnel for a good one until it is measured.
+What is usual on each tunnel, which ones are degraded or held back by damping, outlives the process: `kept` and `recall`
+are for whoever keeps it. Without that a new controller would take a bad tunnel for a good one until it is measured.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from policies.health import damping
+from policies.health.damping import NO_PENALTY, Penalty
 from policies.health.judge import judge
-from policies.health.memory import NOTHING_REMEMBERED, Degraded, HealthMemory, died, remember, revived, with_usual
+from policies.health.memory import (
+    NOTHING_REMEMBERED,
+    Degraded,
+    HealthMemory,
+    died,
+    recalled,
+    remember,
+    revived,
+    with_usual,
+)
 from policies.health.usual import NO_USUAL, Usual
-from policies.model.clock import Instant
+from policies.model.clock import NEVER, Instant
 from policies.model.events import Event, ForwarderConnected, HealthChanged, LivenessChanged, SamplesTaken
 from policies.model.health import HealthState, HealthView
 from policies.model.ids import TunnelId
@@ -25,10 +36,17 @@ Failing = Callable[[TunnelId], tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A Kept is what is remembered of a tunnel beyond a process: what is usual, and why it is degraded, if it is."""
+    """A Kept is what is remembered of a tunnel beyond a process.
+
+    What is usual, since when and why it is degraded, what damping holds against it, when it last ceased to be degraded,
+    and whether it was dead: a death that was counted is not counted again.
+    """
 
     usual: Usual
-    degraded: str | None = None
+    degraded: Degraded | None = None
+    penalty: Penalty = NO_PENALTY
+    recovered: Instant = NEVER
+    is_dead: bool = False
 
 
 NOTHING_KEPT = Kept(NO_USUAL)
@@ -50,7 +68,7 @@ class HealthWatch:
         self._tunnels: dict[TunnelId, tuple[Tunnel, Branch]] = {}
         self._stored: dict[TunnelId, Kept] = {}
         self.turned: Callable[[], None] = lambda: None
-        """Called when a tunnel has become degraded, or is so no longer."""
+        """Called when a tunnel has become degraded, or is so no longer, and when damping counted one more."""
         self.reconfigure(intent)
 
     def reconfigure(self, intent: Intent) -> None:
@@ -109,9 +127,9 @@ class HealthWatch:
         known = self._memories.get(tunnel)
         if known is None:
             stored = self._stored.pop(tunnel, NOTHING_KEPT)
+            penalty = damping.recalled(stored.penalty, self._tunnels[tunnel][1].policy.damping, now)
             known = with_usual(NOTHING_REMEMBERED, stored.usual)
-            if stored.degraded is not None:
-                known = replace(known, degraded=Degraded(now, stored.degraded))
+            known = recalled(known, stored.degraded, penalty, stored.recovered, is_dead=stored.is_dead)
             self._memories[tunnel] = known
         return known
 
@@ -128,6 +146,7 @@ class HealthWatch:
     def _judge(self, tunnel: TunnelId, memory: HealthMemory, now: Instant) -> None:
         known, branch = self._tunnels[tunnel]
         memory, wish = judge(memory, branch.limits_of(known), branch.policy.damping, self._failing(tunnel), now)
+        counted = memory.penalty != self._memory(tunnel, now).penalty
         self._memories[tunnel] = memory
         if wish is not None and self._asked.get(tunnel) != wish.asked:
             self._asked[tunnel] = wish.asked
@@ -136,8 +155,9 @@ class HealthWatch:
         if told is None or differs(told, memory.view):
             self._told[tunnel] = memory.view
             self._take(HealthChanged(tunnel, memory.view))
-            if told is not None and is_degraded(told) is not is_degraded(memory.view):
-                self.turned()
+            counted = counted or (told is not None and is_degraded(told) is not is_degraded(memory.view))
+        if counted:
+            self.turned()
 
 
 def is_degraded(view: HealthView) -> bool:
@@ -146,11 +166,12 @@ def is_degraded(view: HealthView) -> bool:
 
 
 def _kept(memory: HealthMemory) -> Kept:
-    return Kept(memory.usual, memory.degraded.because if memory.degraded is not None else None)
+    return Kept(memory.usual, memory.degraded, memory.penalty, memory.view.recovered, memory.is_dead)
 
 
 def differs(was: HealthView, now: HealthView) -> bool:
     """Whether a view says something else than before, the instants of looking and the reason's figures aside."""
-    said = was.state is not now.state or was.failing != now.failing or was.suppressed_until != now.suppressed_until
+    said = was.state is not now.state or was.failing != now.failing
+    said = said or (was.penalty_at, was.suppressed_until) != (now.penalty_at, now.suppressed_until)
     figures = was.figures != now.figures or was.usual_rtt != now.usual_rtt
     return said or figures or (now.state is HealthState.DEGRADED and was.reason != now.reason)

@@ -47,13 +47,26 @@ def counted(penalty: Penalty, rule: Damping | None, at: Instant) -> Penalty:
         return penalty
     at = max(at, penalty.at)
     longest = rule.max_suppress.total_seconds()
-    ceiling = max(rule.suppress, rule.reuse * 2 ** min(longest / rule.half_life.total_seconds(), 64.0))
-    value = min(value_at(penalty, rule, at) + 1, ceiling)
+    value = min(value_at(penalty, rule, at) + 1, _ceiling(rule))
     until = penalty.suppressed_until
     if value >= rule.suppress * NEARLY or penalty.suppressed(at):
         lasts = rule.half_life.total_seconds() * max(log2(value / rule.reuse), 0.0)
         until = max(until, Instant(at + min(lasts, longest)))
     return Penalty(value, at, until)
+
+
+def recalled(penalty: Penalty, rule: Damping | None, now: Instant) -> Penalty:
+    """What was so before a restart. However the clock was set meanwhile, it holds back no longer than the rule says."""
+    if rule is None:
+        return NO_PENALTY
+    at = min(penalty.at, now)
+    longest = Instant(at + rule.max_suppress.total_seconds())
+    return Penalty(min(penalty.value, _ceiling(rule)), at, min(penalty.suppressed_until, longest))
+
+
+def _ceiling(rule: Damping) -> float:
+    longest = rule.max_suppress / rule.half_life
+    return max(rule.suppress, rule.reuse * 2 ** min(longest, 64.0))
 
 
 def _halved(seconds: float, half_life: timedelta) -> float:

@@ -86,6 +86,7 @@ def judge(
             penalty_at=penalty.at,
             suppressed_until=penalty.suppressed_until,
             failing=failing,
+            recovered=_recovered(memory.view, state, now),
             next_at=_next_at(opinion, window, penalty, now),
         ),
         judged=Judged(limits, damping, failing, now, wish),
@@ -163,6 +164,11 @@ def _paid(memory: HealthMemory, suspicion: Suspicion | None, now: Instant) -> Al
         return memory.allowance
     allowance = memory.allowance.at_instant(now)
     return replace(allowance, left=max(allowance.left - suspicion.wish.burst, 0.0))
+
+
+def _recovered(before: HealthView, state: HealthState, now: Instant) -> Instant:
+    ceased = before.state is HealthState.DEGRADED and state is not HealthState.DEGRADED
+    return now if ceased else before.recovered
 
 
 def _learnt(memory: HealthMemory, state: HealthState, window: Window) -> tuple[Usual, Instant]:

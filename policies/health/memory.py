@@ -95,7 +95,8 @@ def died(memory: HealthMemory, damping: Damping | None, at: Instant) -> HealthMe
     penalty = memory.penalty if was_dying else counted(memory.penalty, damping, at)
     view = memory.view
     if was_dying or view.state is HealthState.UP:
-        view = replace(view, state=HealthState.UNKNOWN, since=at, reason=DIED)
+        recovered = at if view.state is HealthState.DEGRADED else view.recovered
+        view = replace(view, state=HealthState.UNKNOWN, since=at, reason=DIED, recovered=recovered)
     view = replace(
         view,
         penalty=penalty.value,
@@ -121,6 +122,22 @@ def revived(memory: HealthMemory, at: Instant) -> HealthMemory:
     if not memory.is_dead:
         return memory
     return replace(memory, is_dead=False, window=NO_SAMPLES, alive_since=at, learnt_at=at, judged=None)
+
+
+def recalled(
+    memory: HealthMemory, degraded: Degraded | None, penalty: Penalty, recovered: Instant, *, is_dead: bool
+) -> HealthMemory:
+    """With what was so before a restart. A tunnel that was bad then did not become so by the restart."""
+    view = replace(
+        memory.view,
+        penalty=penalty.value,
+        penalty_at=penalty.at,
+        suppressed_until=penalty.suppressed_until,
+        recovered=recovered,
+    )
+    if degraded is not None:
+        view = replace(view, state=HealthState.DEGRADED, since=degraded.since, reason=degraded.because)
+    return replace(memory, degraded=degraded, penalty=penalty, is_dead=is_dead, view=view, judged=None)
 
 
 def _silent_since(window: Window, moment: Instant) -> bool:
