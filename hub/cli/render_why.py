@@ -90,7 +90,7 @@ def _add_tunnel(tree: Tree, tunnel: Report) -> None:
         f"{tunnel['kind']} of {tunnel['isp']}{metered} to {tunnel['hub_uplink']}",
     ]
     node.add(Parts(_text(fact) for fact in facts if fact))
-    for fact in (_health(tunnel), _handshake(tunnel.get("wg")), _path_mtu(tunnel.get("mtu"))):
+    for fact in (_health(tunnel), _hints(tunnel), _handshake(tunnel.get("wg")), _path_mtu(tunnel.get("mtu"))):
         if fact:
             node.add(_text(fact))
 
@@ -125,12 +125,20 @@ def _health(tunnel: Report) -> str:
     return f"{verdict}{'; ' if figures else ''}{' · '.join(figures)}{since}{damped}"
 
 
+def _hints(tunnel: Report) -> str:
+    """What may explain the tunnel's state, with how long it is so."""
+    hints = (tunnel.get("health") or {}).get("hints", ())
+    return "; ".join(f"{hint['hint']} for {ago(hint['since']['ago'])}" for hint in hints)
+
+
 def _handshake(peer: Report | None) -> str:
     if peer is None:
         return ""
     when, endpoint = peer["handshake"], peer["endpoint"]
     shook = "no handshake yet" if when is None else f"handshake {ago(when['ago'])} ago"
-    return f"{shook} from {endpoint}" if endpoint is not None else shook
+    moved = peer.get("roamed")
+    before = f", for {ago(moved['since']['ago'])}; before from {moved['from']}" if moved is not None else ""
+    return f"{shook} from {endpoint}{before}" if endpoint is not None else shook
 
 
 def _path_mtu(mtu: Report | None) -> str:

@@ -13,8 +13,9 @@ class Told:
     """A Told is the last word of the forwarder on each of these. A line is taken whole, or raises and changes nothing.
 
     `measured` has of each tunnel by its name the round-trip time in milliseconds as `rtt_ms` (None: not known), and
-    where they are known `wg` (`handshake_at` in seconds of the wall clock or None, `endpoint` or None) and `mtu`
-    (`size`, `ok` and `works`). `counted` has what was forwarded over those that are watched for it.
+    where they are known `wg` (`handshake_at` in seconds of the wall clock or None, `endpoint` or None, `roamed`: None
+    or `from` and `at`, an instant) and `mtu` (`size`, `ok`, `works` and `looks`). `counted` has what was forwarded over
+    those that are watched for it.
     """
 
     def __init__(self) -> None:
@@ -64,11 +65,17 @@ def _measured(tunnel: Mapping[str, Any]) -> tuple[str, Message]:
         figures["wg"] = {
             "handshake_at": _maybe(_number, peer["handshake_at"]),
             "endpoint": _maybe(_text, peer["endpoint"]),
+            "roamed": _maybe(_roamed, peer.get("roamed")),
         }
     if (mtu := tunnel.get("mtu")) is not None:
         works = _maybe(_number, mtu["works"])
-        figures["mtu"] = {"size": _number(mtu["size"]), "ok": _maybe(_truth, mtu["ok"]), "works": works}
+        looks = _number(mtu.get("looks", 0))
+        figures["mtu"] = {"size": _number(mtu["size"]), "ok": _maybe(_truth, mtu["ok"]), "works": works, "looks": looks}
     return _text(tunnel["tunnel"]), figures
+
+
+def _roamed(roamed: Mapping[str, Any]) -> Message:
+    return {"from": _text(roamed["from"]), "at": _number(roamed["at"])}
 
 
 def _maybe(read: Callable[[Any], Any], value: Any) -> Any:

@@ -7,7 +7,7 @@ are for whoever keeps it. Without that a new controller would take a bad tunnel 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from policies.health import damping
 from policies.health.damping import NO_PENALTY, Penalty
@@ -25,13 +25,15 @@ from policies.health.memory import (
 from policies.health.usual import NO_USUAL, Usual
 from policies.model.clock import NEVER, Instant
 from policies.model.events import Event, ForwarderConnected, HealthChanged, LivenessChanged, SamplesTaken
-from policies.model.health import HealthState, HealthView
+from policies.model.health import HealthState, HealthView, Hint
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Intent, Tunnel
 from policies.model.view import LivenessState, LivenessView
 
 Failing = Callable[[TunnelId], tuple[str, ...]]
-"""The targets and checks that speak against a tunnel now, each in words."""
+"""The targets, checks and sizes of packets that speak against a tunnel now, each in words."""
+Hints = Callable[[TunnelId], tuple[Hint, ...]]
+"""What may explain a tunnel's state, and decides nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +61,14 @@ class HealthWatch:
     """
 
     def __init__(
-        self, intent: Intent, take: Callable[[Event], None], burst: Callable[[TunnelId, int], None], failing: Failing
+        self,
+        intent: Intent,
+        take: Callable[[Event], None],
+        burst: Callable[[TunnelId, int], None],
+        failing: Failing,
+        hints: Hints = lambda _: (),
     ) -> None:
-        self._take, self._burst, self._failing = take, burst, failing
+        self._take, self._burst, self._failing, self._hints = take, burst, failing, hints
         self._memories: dict[TunnelId, HealthMemory] = {}
         self._told: dict[TunnelId, HealthView] = {}
         self._asked: dict[TunnelId, Instant] = {}
@@ -151,11 +158,12 @@ class HealthWatch:
         if wish is not None and self._asked.get(tunnel) != wish.asked:
             self._asked[tunnel] = wish.asked
             self._burst(tunnel, wish.burst)
-        told = self._told.get(tunnel)
-        if told is None or differs(told, memory.view):
-            self._told[tunnel] = memory.view
-            self._take(HealthChanged(tunnel, memory.view))
-            counted = counted or (told is not None and is_degraded(told) is not is_degraded(memory.view))
+        told, hints = self._told.get(tunnel), self._hints(tunnel)
+        view = replace(memory.view, hints=hints) if hints else memory.view
+        if told is None or differs(told, view):
+            self._told[tunnel] = view
+            self._take(HealthChanged(tunnel, view))
+            counted = counted or (told is not None and is_degraded(told) is not is_degraded(view))
         if counted:
             self.turned()
 
@@ -171,7 +179,7 @@ def _kept(memory: HealthMemory) -> Kept:
 
 def differs(was: HealthView, now: HealthView) -> bool:
     """Whether a view says something else than before, the instants of looking and the reason's figures aside."""
-    said = was.state is not now.state or was.failing != now.failing
+    said = was.state is not now.state or was.failing != now.failing or was.hints != now.hints
     said = said or (was.penalty_at, was.suppressed_until) != (now.penalty_at, now.suppressed_until)
     figures = was.figures != now.figures or was.usual_rtt != now.usual_rtt
     return said or figures or (now.state is HealthState.DEGRADED and was.reason != now.reason)

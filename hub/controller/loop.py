@@ -23,6 +23,7 @@ from hub.controller.health import HealthWatch
 from hub.controller.news import changes_nothing, verdict_lines, word
 from hub.controller.record import Record
 from hub.controller.report import Surroundings, network_report
+from hub.controller.signs import TunnelSigns
 from hub.controller.stalls import TICK_SECONDS, Stalls
 from hub.controller.troubles import Believed, Troubles
 from hub.controller.wording import sentence, speaker_mend
@@ -55,7 +56,6 @@ from policies.model.view import View
 from policies.observe import observe, without_strangers
 from policies.overrides.schedule import drained_by
 from policies.scripts.situation import situations_of
-from policies.targets import failing_tunnels
 
 if TYPE_CHECKING:
     from hub.bgp.speakers import Speakers
@@ -87,8 +87,8 @@ class Loop:
         self._timer: asyncio.TimerHandle | None = None
         self._closed: dict[TunnelId, Instant] = {}
         self._unjudged: deque[Event] = deque()
-        self._failing: Mapping[TunnelId, tuple[str, ...]] = {}
-        self.health = HealthWatch(intent, self.take, self._burst, lambda tunnel: self._failing.get(tunnel, ()))
+        self._signs = TunnelSigns()
+        self.health = HealthWatch(intent, self.take, self._burst, self._signs.failing, self._signs.hints)
         self.problems: dict[str, tuple[str, str]] = {}
         self.overrides = NO_OVERRIDES
         self._speaker: Speakers | None = None
@@ -155,14 +155,11 @@ class Loop:
             self._forwarder.burst(tunnel, probes)
 
     def _look_at_health(self) -> None:
-        """What time alone, targets and checks say of the tunnels."""
-        now = self._stalls.now()
-        failing: dict[TunnelId, tuple[str, ...]] = {}
-        for branch in self._intent.branches.values():
-            if branch.targets:
-                failing |= failing_tunnels(branch, self._view, now)
-        self._failing = failing
-        self.health.look(now)
+        """What time alone, targets, checks and the forwarder's slow looks say of the tunnels."""
+        now = Now(self._stalls.now(), datetime.now(self._zone))
+        measured = self._forwarder.measured if self._forwarder is not None else {}
+        self._signs.look(self._intent, self._view, measured, now)
+        self.health.look(now.monotonic)
 
     def adjust(self) -> None:
         """Take what the policy scripts say now."""

@@ -190,14 +190,16 @@ def _used(path: PathSeen, now: Now) -> Report:
 
 
 def _peer(peer: Mapping[str, Any] | None, now: Now) -> Report | None:
-    """The WireGuard peer: its last handshake, and from where it sends."""
+    """The WireGuard peer: its last handshake, from where it sends, and since when, and from where before."""
     if peer is None:
         return None
     at = peer["handshake_at"]
     ago = None if at is None else round(now.wall.timestamp() - at, 1)
     when = None if ago is None else now.wall - timedelta(seconds=ago)
     handshake = None if when is None else {"at": when.isoformat(timespec="seconds"), "ago": ago}
-    return {"handshake": handshake, "endpoint": peer["endpoint"]}
+    roamed = peer.get("roamed")
+    moved = None if roamed is None else {"from": roamed["from"], "since": _moment(Instant(roamed["at"]), now)}
+    return {"handshake": handshake, "endpoint": peer["endpoint"], "roamed": moved}
 
 
 def _failback(branch: Branch, overrides: Overrides, now: Now) -> str | None:
@@ -234,6 +236,7 @@ def _health_report(health: HealthView, now: Now) -> Report:
         "penalty": round(health.penalty, 2),
         "suppressed_until": _moment(health.suppressed_until, now) if suppressed else None,
         "failing": list(health.failing),
+        "hints": [{"hint": hint.text, "since": _moment(hint.since, now)} for hint in health.hints],
     }
 
 

@@ -97,12 +97,20 @@ NO_FIGURES = Figures()
 
 
 @dataclass(frozen=True, slots=True)
+class Hint:
+    """A Hint is something that may explain a tunnel's state, and since when it is so. It decides nothing."""
+
+    text: str
+    since: Instant
+
+
+@dataclass(frozen=True, slots=True)
 class HealthView:
     """A HealthView is what is believed of a tunnel's health, and why.
 
     `figures` are of the last ten seconds, `usual_rtt` in seconds what is usual on this tunnel (None until there are ten
     minutes of it). `penalty` is the sum of damping at `penalty_at`; the tunnel is not returned to before
-    `suppressed_until`. `failing` are targets and checks that fail now, each in words.
+    `suppressed_until`. `failing` are targets, checks and sizes of packets that fail now, each in words.
     """
 
     state: HealthState = HealthState.UNKNOWN
@@ -118,6 +126,8 @@ class HealthView:
     """When it last ceased to be degraded: the hold counts from there."""
     next_at: Instant | None = None
     """When time alone could change it next, None: only new samples can."""
+    hints: tuple[Hint, ...] = ()
+    """What is known besides that may explain it: of WireGuard's handshakes, of the BGP session."""
 
 
 NOT_MEASURED = HealthView()

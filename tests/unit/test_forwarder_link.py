@@ -101,6 +101,12 @@ def test_a_line_of_another_shape_ends_the_connection_and_not_the_controller(tmp_
             }
         },
         {"status": {"tunnels": [{"tunnel": "bandung/fiber", "mtu": {"size": 1, "ok": 1, "works": 2}}], "counters": {}}},
+        {
+            "status": {
+                "tunnels": [{"tunnel": "a/b", "wg": {"handshake_at": 1, "endpoint": None, "roamed": {"from": 1}}}],
+                "counters": {},
+            }
+        },
         {"counted": [{"tunnel": "bandung/fiber"}]},
         {"samples": [{"tunnel": "bandung/fiber"}]},
         {"problem": {"key": 7, "text": "a", "mend": "b"}},
@@ -428,8 +434,8 @@ def test_a_burst_is_ordered_only_of_a_forwarder_that_is_there(tmp_path: Path) ->
 def test_what_is_looked_at_now_and_then_stays_known_while_liveness_changes(tmp_path: Path) -> None:
     link = ForwarderLink(tmp_path / "forwarder.sock", a_network(a_branch()), lambda _: None, lambda: 0.0)
     pen: Any = Unread()
-    mtu = {"size": 1420, "ok": False, "works": 1380}
-    peer = {"handshake_at": None, "endpoint": "1.2.3.4:5"}
+    mtu = {"size": 1420, "ok": False, "works": 1380, "looks": 2}
+    peer = {"handshake_at": None, "endpoint": "1.2.3.4:5", "roamed": {"from": "6.7.8.9:5", "at": 7.25}}
     tunnel = {"tunnel": "bandung/fiber", "rtt_ms": 3.1, "wg": peer, "mtu": mtu}
     link._receive({"status": {"tunnels": [tunnel], "counters": {}}}, pen)
     died = {"tunnel": "bandung/fiber", "state": "down", "since": 7.5, "hard": True, "reason": "silent", "rtt_ms": None}

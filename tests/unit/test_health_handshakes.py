@@ -14,8 +14,10 @@ import pytest
 from forwarder_fakes import FakeClock
 from pyroute2.netlink.generic.wireguard import wgmsg
 
+from hub.forwarder.health import slow_looks
 from hub.forwarder.health.handshakes import Handshakes, latest, peers_in
-from hub.forwarder.health.slow_looks import PEERS_EVERY, SlowLooks, Tunnel
+from hub.forwarder.health.path_mtu import PathMtu
+from hub.forwarder.health.slow_looks import MTU_AGAIN, MTU_EVERY, PEERS_EVERY, SlowLooks, Tunnel
 from hub.forwarder.netlink import wire, wireguard
 from hub.forwarder.netlink.sockets import DumpError
 from hub.forwarder.netlink.wireguard import Peer
@@ -184,5 +186,27 @@ def test_another_endpoint_is_a_line_in_the_log_and_not_the_first_one() -> None:
     for endpoint in ("1.2.3.4:5", "1.2.3.4:5", "6.7.8.9:5"):
         seen(endpoint)
     assert logged == ["bandung/fiber roamed from 1.2.3.4:5 to 6.7.8.9:5"]
-    assert looks.of("bandung/fiber") == {"wg": {"handshake_at": 1.0, "endpoint": "6.7.8.9:5"}}
+    roamed = {"from": "1.2.3.4:5", "at": clock.now() / 1e9}
+    assert looks.of("bandung/fiber") == {"wg": {"handshake_at": 1.0, "endpoint": "6.7.8.9:5", "roamed": roamed}}
     assert looks.of("bandung/lte") == {}
+
+
+def test_large_packets_that_do_not_pass_are_looked_at_again_soon_once_and_then_as_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, looked = FakeClock(), list[float]()
+    loop: Any = clock
+
+    def measure(_tunnel: Tunnel, before: PathMtu | None) -> PathMtu:
+        looked.append((clock.now() - 1_000_000_000) / 1e9)
+        return PathMtu(1420, ok=False, works=1380, looks=before.looks + 1 if before is not None else 1)
+
+    monkeypatch.setattr(slow_looks, "measure", measure)
+    tunnel = Tunnel("bandung/fiber", "wg0", 3, "10.255.0.0", "10.255.0.1", lives=True)
+    looks = SlowLooks(loop, lambda: [tunnel], lambda _names: {}, lambda _: None, lambda *_problem: None)
+    at_once: Any = AtOnce()
+    looks._peers_aside = looks._mtu_aside = at_once
+    looks.begin()
+    clock.run(100)
+    assert looked == [0.0, MTU_AGAIN / 1e9, (MTU_AGAIN + MTU_EVERY) / 1e9]
+    assert looks.of("bandung/fiber") == {"mtu": {"size": 1420, "ok": False, "works": 1380, "looks": 3}}

@@ -37,14 +37,14 @@ def test_a_lost_packet_is_no_path_that_is_too_small(lost: tuple[int, ...]) -> No
 @given(st.integers(SMALLEST, 1419))
 def test_the_largest_that_passes_is_found_with_few_packets(largest: int) -> None:
     path = Path(largest)
-    assert find(1420, None, path) == PathMtu(1420, ok=False, works=largest)
+    assert find(1420, None, path) == PathMtu(1420, ok=False, works=largest, looks=1)
     assert len(path.asked) <= 2 * TRIES + 20
 
 
 def test_what_worked_before_is_tried_first() -> None:
     path = Path(1380)
-    before = PathMtu(1420, ok=False, works=1380)
-    assert find(1420, before, path) == before
+    before = PathMtu(1420, ok=False, works=1380, looks=3)
+    assert find(1420, before, path) == PathMtu(1420, ok=False, works=1380, looks=4)
     assert len(path.asked) == 2 * TRIES + 3
     assert find(1420, before, Path(1300)).works == 1300
     assert find(1420, before, Path(1400)).works == 1400
@@ -52,3 +52,9 @@ def test_what_worked_before_is_tried_first() -> None:
 
 def test_a_far_end_that_answers_nothing_says_nothing_of_sizes() -> None:
     assert find(1420, None, Path(0)) == PathMtu(1420, ok=None)
+
+
+def test_looks_that_say_the_same_are_counted_until_packets_pass_or_the_size_is_another() -> None:
+    before = PathMtu(1420, ok=False, works=1380, looks=3)
+    assert find(1420, before, Path(1500)) == PathMtu(1420, ok=True)
+    assert find(1500, before, Path(1400)).looks == 1

@@ -237,6 +237,10 @@ def test_an_answer_of_long_ago_does_not_say_where_the_branch_sends_now() -> None
     ("measured", "line"),
     [
         ({"wg": {"handshake_at": -40.0, "endpoint": "203.0.113.7:51014"}}, "handshake 40s ago from 203.0.113.7:51014"),
+        (
+            {"wg": {"handshake_at": -40.0, "endpoint": "1.2.3.4:5", "roamed": {"from": "6.7.8.9:5", "at": -300.0}}},
+            "handshake 40s ago from 1.2.3.4:5, for 5m; before from 6.7.8.9:5",
+        ),
         ({"wg": {"handshake_at": None, "endpoint": None}}, "no handshake yet"),
         ({"mtu": {"size": 1420, "ok": True, "works": None}}, "packets of 1420 bytes pass"),
         ({"mtu": {"size": 1420, "ok": False, "works": 1380}}, "packets of 1420 bytes do not pass, 1380 do"),
@@ -245,7 +249,9 @@ def test_an_answer_of_long_ago_does_not_say_where_the_branch_sends_now() -> None
 )
 def test_why_says_what_is_looked_at_now_and_then(measured: dict[str, Any], line: str) -> None:
     if (peer := measured.get("wg")) is not None and peer["handshake_at"] is not None:
-        measured = {"wg": peer | {"handshake_at": NOW.wall.timestamp() + peer["handshake_at"]}}
+        roamed = peer.get("roamed")
+        moved_at = {} if roamed is None else {"roamed": roamed | {"at": NOW.monotonic + roamed["at"]}}
+        measured = {"wg": peer | {"handshake_at": NOW.wall.timestamp() + peer["handshake_at"]} | moved_at}
     around = Surroundings("/", Instant(0.0), measured={str(WIRELESS): measured})
     report = branch_report(BRANCH, moved(), None, around, NOW)
     assert json.loads(json.dumps(report)) == report

@@ -33,11 +33,15 @@ Passes = Callable[[int], bool]
 
 @dataclass(frozen=True, slots=True)
 class PathMtu:
-    """A PathMtu says whether packets of `size` bytes pass: None, it can't be told. `works` is the largest that does."""
+    """A PathMtu says whether packets of `size` bytes pass: None, it can't be told. `works` is the largest that does.
+
+    `looks` is how many looks in a row said that they do not: one look alone is no verdict.
+    """
 
     size: int
     ok: bool | None
     works: int | None = None
+    looks: int = 0
 
 
 def find(size: int, before: PathMtu | None, passes: Passes) -> PathMtu:
@@ -47,10 +51,11 @@ def find(size: int, before: PathMtu | None, passes: Passes) -> PathMtu:
             return PathMtu(size, ok=True)
         if not passes(SMALLEST):
             return PathMtu(size, ok=None)
-    known = before.works if before is not None and before.size == size else None
+    same = before if before is not None and before.size == size else None
+    looks, known = (same.looks + 1, same.works) if same is not None else (1, None)
     if known is not None and _passes_soon(known, passes) and not _passes_soon(known + 1, passes):
-        return PathMtu(size, ok=False, works=known)
-    return PathMtu(size, ok=False, works=_search(size, passes))
+        return PathMtu(size, ok=False, works=known, looks=looks)
+    return PathMtu(size, ok=False, works=_search(size, passes), looks=looks)
 
 
 def _search(size: int, passes: Passes) -> int:

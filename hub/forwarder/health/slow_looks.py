@@ -18,6 +18,8 @@ from hub.forwarder.netlink.wireguard import Peer
 
 PEERS_EVERY, MTU_EVERY = 5_000_000_000, 60_000_000_000
 """Nanoseconds between two looks at the same tunnel."""
+MTU_AGAIN, CONFIRMED = 10_000_000_000, 2
+"""Where large packets do not pass, the look after that comes sooner, until so many have said the same."""
 _TICK = 1_000_000_000
 _GET_MTU = 0x8921
 """SIOCGIFMTU of netdevice(7)."""
@@ -56,6 +58,7 @@ class SlowLooks:
         self._log = log
         self._on_problem = on_problem
         self._peers: dict[str, Peer] = {}
+        self._roamed: dict[str, Message] = {}
         self._mtu: dict[str, PathMtu] = {}
         self._asked: dict[str, int] = {}
         self._peers_aside, self._mtu_aside = Aside(loop, "handshakes"), Aside(loop, "path-mtu")
@@ -71,9 +74,12 @@ class SlowLooks:
         peer, mtu = self._peers.get(tunnel), self._mtu.get(tunnel)
         found: Message = {}
         if peer is not None:
+            roamed = self._roamed.get(tunnel)
             found["wg"] = {"handshake_at": peer.handshake_at, "endpoint": peer.endpoint}
+            found["wg"] |= {} if roamed is None else {"roamed": roamed}
         if mtu is not None:
             found["mtu"] = {"size": mtu.size, "ok": mtu.ok, "works": mtu.works}
+            found["mtu"] |= {"looks": mtu.looks} if mtu.ok is False else {}
         return found
 
     # peers
@@ -96,7 +102,9 @@ class SlowLooks:
             self._peers[tunnel.name] = peer
             was = before.get(tunnel.name)
             if was is not None and was.endpoint and peer.endpoint and was.endpoint != peer.endpoint:
+                self._roamed[tunnel.name] = {"from": was.endpoint, "at": self._loop.now() / 1e9}
                 self._log(f"{tunnel.name} roamed from {was.endpoint} to {peer.endpoint}")
+        self._roamed = {name: roamed for name, roamed in self._roamed.items() if name in self._peers}
         self._look_at_peers.due(self._loop.now() + PEERS_EVERY)
 
     # path MTU
@@ -124,8 +132,9 @@ class SlowLooks:
         self._mtu_aside.do(work)
 
     def _is_due(self, tunnel: str, now: int) -> bool:
-        asked = self._asked.get(tunnel)
-        return asked is None or now - asked >= MTU_EVERY
+        asked, found = self._asked.get(tunnel), self._mtu.get(tunnel)
+        doubtful = found is not None and 0 < found.looks < CONFIRMED
+        return asked is None or now - asked >= (MTU_AGAIN if doubtful else MTU_EVERY)
 
     def _found_mtu(self, tunnel: Tunnel, found: PathMtu | None, next_at: int) -> None:
         self._look_at_mtu.due(max(next_at, self._loop.now()))

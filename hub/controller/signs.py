@@ -1,0 +1,60 @@
+"""What speaks against tunnels beside their probes, and what may explain their state: looked at once a second."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from policies.health.signs import PathMtu, hints, too_large
+from policies.model.clock import Instant, Now
+from policies.model.health import Hint
+from policies.model.ids import TunnelId
+from policies.model.intent import Intent
+from policies.model.view import View
+from policies.targets import failing_tunnels
+
+Measured = Mapping[str, Mapping[str, Any]]
+"""`Told.measured`: what the forwarder measured, by the tunnel's name."""
+
+
+class TunnelSigns:
+    """A TunnelSigns remembers what was found at the last look."""
+
+    def __init__(self) -> None:
+        self._failing: Mapping[TunnelId, tuple[str, ...]] = {}
+        self._hints: Mapping[TunnelId, tuple[Hint, ...]] = {}
+
+    def look(self, intent: Intent, view: View, measured: Measured, now: Now) -> None:
+        """Find out what is so now."""
+        failing: dict[TunnelId, tuple[str, ...]] = {}
+        found: dict[TunnelId, tuple[Hint, ...]] = {}
+        for branch in intent.branches.values():
+            if branch.targets:
+                failing |= failing_tunnels(branch, view, now.monotonic)
+            for tunnel in branch.tunnels:
+                told = measured.get(str(tunnel.id), {})
+                if words := too_large(_mtu(told.get("mtu"))):
+                    failing[tunnel.id] = (*failing.get(tunnel.id, ()), *words)
+                handshake = _handshake(told.get("wg"), now) if view.forwarder else None
+                liveness, session = view.liveness_of(tunnel.id), view.session_of(tunnel.id)
+                if known := hints(liveness, session, handshake, now.monotonic, self.hints(tunnel.id)):
+                    found[tunnel.id] = known
+        self._failing, self._hints = failing, found
+
+    def failing(self, tunnel: TunnelId) -> tuple[str, ...]:
+        """The targets, checks and sizes of packets that speak against a tunnel, each in words."""
+        return self._failing.get(tunnel, ())
+
+    def hints(self, tunnel: TunnelId) -> tuple[Hint, ...]:
+        """What may explain a tunnel's state."""
+        return self._hints.get(tunnel, ())
+
+
+def _mtu(told: Mapping[str, Any] | None) -> PathMtu | None:
+    return None if told is None else PathMtu(told["size"], told["ok"], told["works"], told["looks"])
+
+
+def _handshake(told: Mapping[str, Any] | None, now: Now) -> Instant | None:
+    """When hands were shaken last, on the monotonic clock."""
+    at = told["handshake_at"] if told is not None else None
+    return None if at is None else Instant(now.monotonic - (now.wall.timestamp() - at))
