@@ -21,6 +21,8 @@ from hub.config.provenance import onto_the_disk, read_provenance
 
 _LINK, _FRESH, _ORIGIN = "applied", "applied.new", "from"
 _FOLDERS = ("branches", "policies")
+_CHECKS = "checks"
+"""All files below it are part of the configuration: a check may need others beside it."""
 
 
 def stage(directory: Path, state: Path, origin: Path | None = None) -> Path:
@@ -36,7 +38,7 @@ def stage(directory: Path, state: Path, origin: Path | None = None) -> Path:
     fresh.mkdir(parents=True)
     for file in files_of(directory):
         target = fresh / file.relative_to(directory)
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, target)  # with its mode
     (fresh / _ORIGIN).write_text(f"{(origin or directory).absolute()}\n", encoding="utf-8")
     for path in (*fresh.rglob("*"), fresh):
@@ -109,8 +111,14 @@ def says_the_same(directory: Path, copy: Path) -> bool:
 
 
 def files_of(directory: Path) -> list[Path]:
-    """All that `load` would read; what is not there is not copied, and is missed when the copy is read."""
+    """All that `load` would read, and checks; what is not there is not copied, and is missed when the copy is read."""
     single = [directory / name for name in (NETWORK, ALLOCATIONS)]
     many = [file for folder in _FOLDERS for file in sorted((directory / folder).glob("*.y*ml"))]
     many += sorted((directory / "policies").glob("*.py"))
+    many += [file for file in sorted((directory / _CHECKS).rglob("*")) if not _is_byproduct(file.relative_to(directory))]
     return [file for file in (*single, *many) if file.is_file()]
+
+
+def _is_byproduct(file: Path) -> bool:
+    """What editors, Python and version control leave beside the files."""
+    return any(part.startswith(".") or part == "__pycache__" or part.endswith("~") for part in file.parts)

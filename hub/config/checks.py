@@ -68,29 +68,35 @@ def uplink_problems(hub: HubDraft) -> Iterator[Problem]:
                 yield error(place, text, "write another one, for example 1.1.1.1")
 
 
-def missing_programs(looked: Survey, directory: Path) -> Iterator[Problem]:
-    """Warnings about the files of custom checks, as this user sees them; relative ones are in `directory`."""
+def missing_programs(looked: Survey, directory: Path, origin: Path) -> Iterator[Problem]:
+    """Warnings about the files of custom checks, as this user sees them.
+
+    Relative ones are in `directory`, or else in the one that it is a copy of, which is told of.
+    """
     for branch in looked.branches:
         for name, check in branch.raw.checks.items():
             key = "run" if check.run is not None else "python"
             file = check.run if check.run is not None else check.python
-            if file is not None and (wrong := _wrong_with(directory / file, executable=key == "run")):
+            if file is None:
+                continue
+            where = directory if (directory / file).exists() else origin
+            if wrong := _wrong_with(where / file, origin / file, executable=key == "run"):
                 yield warning(branch.document.place("checks", name, key), f"{key}: {wrong[0]}", wrong[1])
 
 
-def _wrong_with(path: Path, *, executable: bool) -> tuple[str, str] | None:
+def _wrong_with(path: Path, shown: Path, *, executable: bool) -> tuple[str, str] | None:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
-        return f"there is no file {path}", "put it there"
+        return f"there is no file {shown}", "put it there"
     except OSError:
         return None  # not for this user to see
     if not path.is_file():
-        return f"{path} is no file", "name the file"
+        return f"{shown} is no file", "name the file"
     if executable and not os.access(path, os.X_OK):
-        return f"{path} cannot be executed", f"chmod +x {path}"
+        return f"{shown} cannot be executed", f"chmod +x {shown}"
     if mode & 0o002:
-        return f"{path} can be written by everybody", f"chmod o-w {path}"
+        return f"{shown} can be written by everybody", f"chmod o-w {shown}"
     return None
 
 

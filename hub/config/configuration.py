@@ -37,6 +37,6 @@ def read(directory: Path, *, secrets: Path | None = None, origin: Path | None = 
     intent, found = resolve(looked)
     passwords = list(misplaced_passwords(looked, origin or directory))
     passwords += unsafe_passwords(looked, secrets) if secrets else []
-    beside = [*passwords, *missing_programs(looked, origin or directory)]
+    beside = [*passwords, *missing_programs(looked, directory, origin or directory)]
     problems = in_order([*found, *beside]) if beside else found
     return Configuration(directory, None if has_errors(passwords) else intent, problems, sources.files)

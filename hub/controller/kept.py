@@ -51,6 +51,11 @@ class Kept:
         return self._place.name if self._place is not None else None
 
     @property
+    def copy(self) -> Path | None:
+        """The copy of what is in force; None where it could not be kept, and the files count."""
+        return self._place
+
+    @property
     def before(self) -> Path | None:
         """The copy of the configuration before, None if there is none to go back to."""
         name = self.provenance.before

@@ -201,6 +201,8 @@ class Loop:
             self._forwarder.reconfigure(intent)
         if self._observer is not None:
             self._observer.reconfigure(intent)
+        if self._scripts is not None:
+            self._scripts.reconfigured()
         self.health.reconfigure(intent)
         self._dirty = set(intent.branches)
         self._decide()

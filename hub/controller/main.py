@@ -195,9 +195,6 @@ async def _serve(places: Places, change: Transition, overrides: Overrides) -> No
     loop = Loop(intent, record, str(places.config))
     speakers = Speakers(intent, places.relay_socket, loop.take, time.monotonic)
     forwarder = ForwarderLink(places.forwarder_socket, intent, loop.take, time.monotonic)
-    observer = Observer(intent, places.config, loop.take)
-    scripts = Scripts(places.config, places.state / "scripts.json", record.say, lambda _: loop.adjust())
-    loop.attach(speakers, forwarder, observer, scripts)
     health_file = HealthFile(places.state / "health.json", loop.health, record.say)
     health_file.read()
     neighbors = Neighbors(speakers, Site(places), loop, intent, record.say)
@@ -205,6 +202,11 @@ async def _serve(places: Places, change: Transition, overrides: Overrides) -> No
     traffic = Traffic(loop)
     parts = loop, neighbors, record
     changing = Changing(places.config, places.state, read_copy, *parts, change, traffic.daily)
+    kept = changing.kept
+    observer = Observer(intent, places.config, loop.take, copy=lambda: kept.copy)
+    code = places.state / "scripts.json"
+    scripts = Scripts(lambda: kept.copy or places.config, code, record.say, lambda _: loop.adjust())
+    loop.attach(speakers, forwarder, observer, scripts)
     keeper = OverridesKeeper(places.controller_state, loop, record.say, Forwarded(forwarder))
     await keeper.start()
     confirming = Confirming(changing, loop, record)

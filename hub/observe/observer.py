@@ -41,7 +41,8 @@ _MEND = "a fault of Pointsman: please report it"
 class Observer:
     """An Observer asks everything that is configured, for ever, and delays nobody by it.
 
-    `directory` is that of the configuration, where the files of custom checks are. `take` gets the events.
+    The files of custom checks are in `copy`, that of the configuration in force, or else in `directory`, the
+    configuration's own. `take` gets the events.
     """
 
     def __init__(
@@ -50,9 +51,10 @@ class Observer:
         directory: Path,
         take: Callable[[Event], None],
         clock: Callable[[], float] = time.monotonic,
+        copy: Callable[[], Path | None] = lambda: None,
     ) -> None:
         self._askings = askings(intent)
-        self._directory = directory
+        self._directory, self._copy = directory, copy
         self._take = take
         self._clock = clock
         self._due: list[tuple[float, CheckKey]] = []
@@ -181,7 +183,8 @@ class Observer:
     async def _run_program(self, asking: Asking, question: Run, timeout: float) -> Answer:  # noqa: ASYNC109
         environment = to_environment(asking.context) if asking.context is not None else {}
         async with self._same[question.file], self._programs:
-            return await programs.run(question, self._directory, environment, timeout, self._starters)
+            directories = (copy, self._directory) if (copy := self._copy()) is not None else (self._directory,)
+            return await programs.run(question, directories, environment, timeout, self._starters)
 
     def _tell(self, result: CheckResult) -> None:
         self._results.append(result)

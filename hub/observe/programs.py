@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import IO
@@ -36,18 +36,20 @@ _SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 async def run(
     question: Run,
-    directory: Path,
+    directories: Sequence[Path],
     environment: Mapping[str, str],
     timeout: float,  # noqa: ASYNC109
     threads: Executor,
 ) -> Answer:
     """Run a check to its end or its timeout; afterwards nothing of its process group is left.
 
+    It runs in the first of the directories that has its file.
+
     Raises:
         CannotAskError: it cannot be started.
     """
     began = time.monotonic()
-    starting = threads.submit(_start, question, directory, environment)
+    starting = threads.submit(_start, question, directories, environment)
     try:
         process = await asyncio.shield(asyncio.wrap_future(starting))
     except asyncio.CancelledError:
@@ -99,7 +101,14 @@ def last_line(output: str) -> str:
     return next((line for text in reversed(output.splitlines()) if (line := first_line(text))), "")
 
 
-def _start(question: Run, directory: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def place_of(file: str, directories: Sequence[Path]) -> Path:
+    """Where a check runs: the first directory that has its file; a program of the system runs in the last."""
+    own = [] if Path(file).is_absolute() else [place for place in directories if (place / file).exists()]
+    return next(iter(own), directories[-1])
+
+
+def _start(question: Run, directories: Sequence[Path], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    directory = place_of(question.file, directories)
     path = directory / question.file
     command = [str(path), *question.arguments]
     added = {}

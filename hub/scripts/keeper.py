@@ -27,7 +27,7 @@ class Keeper:
 
     def __init__(
         self,
-        directory: Path,
+        directory: Callable[[], Path],
         name: str,
         limits: Limits,
         say: Callable[[str], None],
@@ -38,7 +38,6 @@ class Keeper:
         self.adjustments: dict[str, Adjustment | None] = dict(remembered.adjustments) if remembered else {}
         self.text: str | None = remembered.text if remembered else None
         self.faults = Faults(label_of(name), say)
-        self.tried: set[str] = set()
         self._directory, self._name, self._limits = directory, name, limits
         self._told, self._clock = told, clock
         self._printed = PrintedLines(label_of(name), say, limits.printed_lines_a_minute, clock)
@@ -67,6 +66,11 @@ class Keeper:
         if branches is self._branches and network is self._network:
             return
         self._network, self._branches = network, branches
+        self._wanted.set()
+
+    def look_soon(self) -> None:
+        """Look at the file now, and not only when it is time again."""
+        self._look_at = 0.0
         self._wanted.set()
 
     async def run(self) -> None:
@@ -107,7 +111,7 @@ class Keeper:
     async def _look(self) -> None:
         """Load the file's text if it is not what was seen last. What cannot be loaded leaves the code as it is."""
         try:
-            text = await asyncio.to_thread(read_script, self._directory, self._name)
+            text = await asyncio.to_thread(lambda: read_script(self._directory(), self._name))
         except UnreadableScriptError as error:
             self._seen = None
             self._not_loaded(Failure(error.line, str(error)), error.mend)
@@ -136,10 +140,8 @@ class Keeper:
         self._seen, self._seen_counts_until = text, self._clock() + seconds
 
     def _not_loaded(self, failure: Failure, mend: str) -> None:
-        """Say so; without any code nothing is waited for."""
+        """Say so; the code before it goes on."""
         self.faults.file_is_wrong(failure.line, failure.text, mend, code_before=self.text is not None)
-        if self.text is None:
-            self.tried |= set(self._branches)
 
     async def _replace(self, worker: Worker, text: str) -> None:
         await self._end()
@@ -184,7 +186,7 @@ class Keeper:
                 return
             self._asked |= batch
             self._suspects -= batch.keys()
-            self._take(answer, batch)
+            self._take(answer)
 
     def _batches(self, due: list[BranchSituation]) -> Iterator[dict[str, BranchSituation]]:
         """What is asked at once. The branches of a question that was the end of a worker come last, and fewer."""
@@ -231,9 +233,8 @@ class Keeper:
         except RefusedError as error:
             raise WorkerFailedError(f"its worker {error}") from None
 
-    def _take(self, answer: Answer, batch: Mapping[str, BranchSituation]) -> None:
+    def _take(self, answer: Answer) -> None:
         """Take an answer; a branch that failed keeps its last good adjustment."""
-        self.tried |= set(batch)
         if answer.refused is not None:
             self.faults.script_is_wrong(answer.refused)
             return
@@ -249,7 +250,6 @@ class Keeper:
         self.faults.script_is_wrong(failure)
         self._wait = min(self._limits.longest_wait, max(self._limits.first_wait, self._wait * 2))
         self._start_at = self._clock() + self._wait
-        self.tried |= set(self._branches)
 
     async def _end(self) -> None:
         worker, self._worker = self._worker, None

@@ -21,8 +21,6 @@ from policies.model.policy import Change
 from policies.scripts.api import Adjustment, BranchSituation
 from policies.scripts.situation import Situations
 
-FIRST_ANSWER_SECONDS = 10.0
-"""How long the branches of a script that was never heard may wait for it: then they are decided without."""
 REMEMBER_SECONDS = 1.0
 """How long after something new was said it is kept, with all that was said meanwhile."""
 
@@ -32,14 +30,14 @@ class Scripts:
 
     def __init__(
         self,
-        directory: Path,
+        directory: Callable[[], Path],
         memory: Path | None,
         say: Callable[[str], None],
         told: Callable[[frozenset[str]], None],
         limits: Limits = LIMITS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`directory` is the configuration, whose `policies/` has the files; `memory` the file that outlives a restart.
+        """`directory` is the configuration in force, whose `policies/` has the files; `memory` outlives a restart.
 
         `told` is called with the branches for which something else is said now.
         """
@@ -49,7 +47,6 @@ class Scripts:
         self._keepers: dict[str, Keeper] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._under: Mapping[str, Mapping[str, BranchSituation]] = {}
-        self._since: dict[tuple[str, str], float] = {}
         self._adjustments: dict[str, Adjustment] | None = None
         self._changed, self._said_anew = asyncio.Event(), asyncio.Event()
         self._written = memory_text({})
@@ -68,10 +65,7 @@ class Scripts:
             self._keepers[script].want(situations.network, branches)
 
     def _follow(self, situations: Situations) -> None:
-        """Have a keeper for every script that is wanted, and know since when its branches wait."""
-        now = self._clock()
-        under = [(script, branch) for script, branches in situations.by_script.items() for branch in branches]
-        self._since = {one: self._since.get(one, now) for one in under}
+        """Have a keeper for every script that is wanted."""
         for script in situations.by_script.keys() - self._keepers.keys():
             self._keepers[script] = Keeper(
                 self._directory,
@@ -85,6 +79,11 @@ class Scripts:
         for script, branches in situations.by_script.items():
             self._keepers[script].faults.keep(frozenset(branches))
         self._changed.set()
+
+    def reconfigured(self) -> None:
+        """Another configuration is in force: its files are looked at now."""
+        for keeper in self._keepers.values():
+            keeper.look_soon()
 
     def _hear(self, branches: frozenset[str]) -> None:
         self._adjustments = None
@@ -108,22 +107,6 @@ class Scripts:
     def changes(self) -> Mapping[str, Change]:
         """The same as the core takes it (`policies.model.events.Adjusted`)."""
         return {branch: adjustment.change for branch, adjustment in self.adjustments.items()}
-
-    @property
-    def waiting(self) -> frozenset[str]:
-        """The branches whose script was not heard yet: where they are is not to be changed but by a failover.
-
-        Not longer than `FIRST_ANSWER_SECONDS`, and not after the script failed.
-        """
-        since = self._clock() - FIRST_ANSWER_SECONDS
-        return frozenset(
-            branch
-            for script, branches in self._under.items()
-            for branch in branches
-            if branch not in self._keepers[script].adjustments
-            and branch not in self._keepers[script].tried
-            and self._since[script, branch] > since
-        )
 
     @property
     def problems(self) -> Mapping[str, tuple[str, str]]:

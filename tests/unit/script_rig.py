@@ -48,12 +48,18 @@ def under(script: str, *branches: BranchSituation) -> dict[str, dict[str, Branch
 class Rig:
     """A Rig is a running Scripts, what it said, and what it told the loop."""
 
-    def __init__(self, directory: Path, limits: Limits = QUICK, memory: Path | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        limits: Limits = QUICK,
+        memory: Path | None = None,
+        source: Callable[[], Path] | None = None,
+    ) -> None:
         self.directory = directory
         self.said: list[str] = []
         self.told: list[frozenset[str]] = []
         (directory / "policies").mkdir(exist_ok=True)
-        self.scripts = Scripts(directory, memory, self.said.append, self.told.append, limits)
+        self.scripts = Scripts(source or (lambda: directory), memory, self.said.append, self.told.append, limits)
 
     def write(self, name: str, text: str) -> None:
         """A script's file, replaced as an editor does it."""

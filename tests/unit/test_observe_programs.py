@@ -36,7 +36,7 @@ def ran(
     directory: Path, threads: ThreadPoolExecutor, *arguments: str, name: str = "check.sh", timeout: float = PATIENT
 ) -> Answer:
     question = Run(name, arguments, python=name.endswith(".py"))
-    return asyncio.run(run(question, directory, to_environment(CONTEXT), timeout, threads))
+    return asyncio.run(run(question, (directory,), to_environment(CONTEXT), timeout, threads))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_check_that_hangs_fails_and_leaves_nothing_behind(tmp_path: Path, thre
     written(tmp_path, f"#!/bin/sh\nsleep 1000 &\necho $! >{child}\nwait\n")
 
     async def hang() -> Answer:
-        answer = await run(Run("check.sh"), tmp_path, {}, 2.0, threads)
+        answer = await run(Run("check.sh"), (tmp_path,), {}, 2.0, threads)
         number = int(child.read_text())
         await until(
             lambda: not Path(f"/proc/{number}").exists() or "State:\tZ" in Path(f"/proc/{number}/status").read_text()
@@ -97,7 +97,7 @@ def test_what_a_check_leaves_running_ends_with_it(tmp_path: Path, threads: Threa
     written(tmp_path, f"#!/bin/sh\nsleep 1000 &\necho $! >{child}\necho fine\n")
 
     async def leave() -> Answer:
-        answer = await run(Run("check.sh"), tmp_path, {}, PATIENT, threads)
+        answer = await run(Run("check.sh"), (tmp_path,), {}, PATIENT, threads)
         number = int(child.read_text())
         await until(
             lambda: not Path(f"/proc/{number}").exists() or "State:\tZ" in Path(f"/proc/{number}/status").read_text()
@@ -119,7 +119,7 @@ def test_a_check_that_is_given_up_is_killed(tmp_path: Path, threads: ThreadPoolE
     written(tmp_path, f"#!/bin/sh\necho $$ >{number}\nsleep 1000\n")
 
     async def give_up() -> None:
-        running = asyncio.create_task(run(Run("check.sh"), tmp_path, {}, PATIENT, threads))
+        running = asyncio.create_task(run(Run("check.sh"), (tmp_path,), {}, PATIENT, threads))
         await until(lambda: number.exists() and number.read_text().strip())
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
