@@ -167,8 +167,7 @@ class BfdWatch:
         healed = confirmer.heard(arrived, now, answer=packet.final)
         if step is not NOTHING:
             self._act(step)
-        if healed:
-            self._healed()
+        self._healed(healed)
 
     def _measured(self, answer: Answer) -> None:
         if self._is_from_there(answer):
@@ -184,12 +183,11 @@ class BfdWatch:
         return answer.source == self.spec.remote and answer.interface == self.interface_index
 
     def _answered(self, answer: Answer) -> None:
-        if self._confirmer.heard(answer.arrived, self._loop.now(), answer=True):
-            self._healed()
+        self._healed(self._confirmer.heard(answer.arrived, self._loop.now(), answer=True, sent=answer.sent))
 
-    def _healed(self) -> None:
-        if self._session.state is State.UP and self._standing.state == "down":
-            self._say("up", "answers again")
+    def _healed(self, why: str) -> None:
+        if why and self._session.state is State.UP and self._standing.state == "down":
+            self._say("up", why)
 
     def interface_down(self) -> None:
         """The interface is gone or down: so is the tunnel, at once."""

@@ -1,6 +1,7 @@
 """From a late packet to a verdict: asks over a silent tunnel, and over its siblings, when `Doubt` says so.
 
-And back: a tunnel that was found dead while its session stands is watched until it answers steadily.
+And back: a tunnel that was found dead while its session stands is watched until it answers steadily, or until the
+answer to a probe of that burst comes after all: then it was late and not lost.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ from speaker.bfd.timing import NEVER
 
 WITNESS_PROBES = 3
 """Of a burst, so many probes go over the siblings too."""
+TAKEN_BACK_EVERY = 10_000_000_000
+"""Nanoseconds within which one death is taken back by a late answer, and no second one: that must be steady first."""
+AGAIN, LATE = "answers again", "answered late: the probes were not lost"
+"""Why a tunnel that was found dead is believed."""
 _ANY = 1 << 62
 
 
@@ -49,6 +54,8 @@ class Confirmer:
         self._drain = drain
         self._asks_on = asks_on
         self._began = 0
+        self._burst = (0, -1)
+        self._taken_back = -TAKEN_BACK_EVERY
         self._healing: Healing | None = None
         self._probe_due = NEVER
         self._again = False
@@ -66,19 +73,35 @@ class Confirmer:
     def restart(self) -> None:
         """The session began anew, or ended: what was known of a silence is over."""
         self._healing, self._probe_due, self._again = None, NEVER, False
+        self._burst = (0, -1)
         self.doubt.forget()
 
-    def heard(self, arrived: int, now: int, *, answer: bool) -> bool:
-        """Something came over the tunnel, at best an `answer` to us; whether a dead one is to be believed again."""
+    def heard(self, arrived: int, now: int, *, answer: bool, sent: int | None = None) -> str:
+        """Something came over the tunnel, at best an `answer` to us, to what was `sent` then, if that is known.
+
+        Why a dead one is to be believed again; empty when it is not.
+        """
         if self.heard_at is None or arrived > self.heard_at:
             self.heard_at, self._again = arrived, False
         if answer and (self.answered_at is None or arrived > self.answered_at):
             self.answered_at = arrived
         if self.doubt.heard(arrived, now):
             self._counters["confirmations-cleared"] += 1
-        if self._healing is None or not answer or not self._healing.answered(arrived):
-            return False
+        if self._healing is None or not answer:
+            return ""
+        steady, late = self._healing.answered(arrived), sent is not None and self._takes_back(sent, now)
+        if not steady and not late:
+            return ""
         self._healing, self._probe_due = None, NEVER
+        return LATE if late else AGAIN
+
+    def _takes_back(self, sent: int, now: int) -> bool:
+        """Whether this answers a probe of the burst by which the tunnel was found dead."""
+        first, last = self._burst
+        if not first <= sent <= last or now - self._taken_back < TAKEN_BACK_EVERY:
+            return False
+        self._taken_back, self._burst = now, (0, -1)
+        self._counters["confirmations-taken-back"] += 1
         return True
 
     def heal(self, longest_gap: int) -> None:
@@ -127,6 +150,7 @@ class Confirmer:
         if verdict is not Verdict.DEAD:
             return None
         self._counters["confirmations-dead"] += 1
+        self._burst = (self._began, now)
         silent_for = milliseconds(now - self.heard_at) if self.heard_at is not None else "ever"
         count = doubt.planned
         heard = witness.rpartition("/")[2]

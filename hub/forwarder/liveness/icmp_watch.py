@@ -211,13 +211,13 @@ class IcmpWatch:
         return answer.source == self.spec.remote and answer.interface == self.interface_index
 
     def _heard(self, answer: Answer) -> None:
-        healed = self._confirmer.heard(answer.arrived, self._loop.now(), answer=True)
+        healed = self._confirmer.heard(answer.arrived, self._loop.now(), answer=True, sent=answer.sent)
         came_up = self._session.answered(answer.arrived, answer.sent)
         if came_up:
             self._confirmer.restart()
             self._say("up", "answers ICMP echo")
         elif healed:
-            self._say("up", "answers again")
+            self._say("up", healed)
 
     def _check(self) -> None:
         """A deadline may have come: that of a late answer, or that of the silence, which is a death only if nothing
