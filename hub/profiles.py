@@ -18,5 +18,8 @@ PROBE_RATES: dict[str, tuple[timedelta, timedelta]] = {
 }
 """How often the health of a tunnel is probed: while it carries traffic, and while it only stands by."""
 
+PATH_MTU_EVERY = timedelta(minutes=5)
+"""How often it is seen whether full-size packets pass a tunnel on which they passed the last time."""
+
 METERED_IDLE_PROBING = timedelta(seconds=10)
 """How often that of a metered tunnel is, while it only stands by: every byte is paid for, and nobody waits for it."""

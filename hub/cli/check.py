@@ -144,15 +144,19 @@ def summary(configuration: Configuration) -> str:
 
 
 def metered_costs(configuration: Configuration, *, of_probes: bool = False) -> list[tuple[str, int, int]]:
-    """Each metered tunnel, and the bytes a month of its liveness, or of its health probes, idle and active; if any."""
-    from hub.config.traffic import monthly_bytes, monthly_probe_bytes
+    """Each metered tunnel, and the bytes a month of its liveness, or of its health probes, idle and active; if any.
+
+    The full-size packets that look for the path's MTU are among the probes.
+    """
+    from hub.config.traffic import monthly_bytes, monthly_look_bytes, monthly_probe_bytes
 
     if configuration.intent is None:
         return []
     metered = [tunnel for tunnel in configuration.intent.tunnels().values() if tunnel.uplink.metered]
     monthly = monthly_probe_bytes if of_probes else monthly_bytes
+    looks = monthly_look_bytes() if of_probes else 0
     costs = ((str(tunnel.id), monthly(tunnel.liveness)) for tunnel in metered)
-    return [(tunnel, cost.idle, cost.active) for tunnel, cost in costs if cost.idle or cost.active]
+    return [(tunnel, cost.idle + looks, cost.active + looks) for tunnel, cost in costs]
 
 
 def size(count: int) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from hub.profiles import METERED_IDLE_PROBING, PROBE_RATES, PROFILES
-from policies.model.intent import Liveness, LivenessTimers, ProbeRate
+from policies.model.intent import Liveness, LivenessMethod, LivenessTimers, ProbeRate
 
 
 def probe_rate(liveness: Liveness, *, metered: bool) -> ProbeRate:
@@ -11,6 +13,12 @@ def probe_rate(liveness: Liveness, *, metered: bool) -> ProbeRate:
     active, _ = PROBE_RATES[_profile(liveness.active)]
     _, idle = PROBE_RATES[_profile(liveness.idle)]
     return ProbeRate(active, METERED_IDLE_PROBING if metered else idle)
+
+
+def sent_beside(timers: LivenessTimers, interval: timedelta, *, echo: bool) -> bool:
+    """Whether probes at this interval are sent at all: where liveness sends echoes at least as often, those serve."""
+    echoes = echo or timers.method is LivenessMethod.ICMP
+    return not (echoes and timers.interval <= interval)
 
 
 def _profile(timers: LivenessTimers) -> str:

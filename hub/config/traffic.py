@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from hub.config.probing import sent_beside
+from hub.profiles import PATH_MTU_EVERY
 from policies.model.intent import Liveness, LivenessMethod, LivenessTimers
 from speaker.bfd.timing import beside_echo
 
@@ -16,6 +18,8 @@ _ECHO_DATA = 20
 """Bytes of data that an echo request of ours carries; the reply carries the same."""
 _WIREGUARD = 32
 """Bytes of a WireGuard data message beside the padded packet: header 16, tag 16 (wireguard.com/protocol)."""
+_FULL_SIZE = 1480
+"""Bytes of a full-size packet on the uplink: WireGuard's usual MTU of 1420, in its tunnel's packet."""
 _BFD_JITTER = 0.875
 """BFD sends after 75 to 100 % of the interval (RFC 5880, section 6.8.7): 87.5 % in the mean."""
 
@@ -44,6 +48,11 @@ def monthly_probe_bytes(liveness: Liveness) -> MonthlyBytes:
     )
 
 
+def monthly_look_bytes() -> int:
+    """The bytes of looking whether full-size packets pass a tunnel, where they do; idle or active, that is the same."""
+    return round(2 * _FULL_SIZE * (MONTH / PATH_MTU_EVERY))
+
+
 def packet_bytes(method: LivenessMethod) -> int:
     """The size of one packet of liveness on the uplink, in its tunnel's packet."""
     inner = _IPV4 + (_UDP + _BFD_PACKET if method is LivenessMethod.BFD else _ICMP + _ECHO_DATA)
@@ -52,8 +61,7 @@ def packet_bytes(method: LivenessMethod) -> int:
 
 
 def _probe_bytes(timers: LivenessTimers, interval: timedelta, echo: bool) -> int:  # noqa: FBT001
-    echoes = echo or timers.method is LivenessMethod.ICMP
-    return 0 if echoes and timers.interval <= interval else _of_one(LivenessMethod.ICMP, interval)
+    return _of_one(LivenessMethod.ICMP, interval) if sent_beside(timers, interval, echo=echo) else 0
 
 
 def _bytes(timers: LivenessTimers, echo: bool) -> int:  # noqa: FBT001

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from hub.config.traffic import MonthlyBytes, monthly_bytes, monthly_probe_bytes, packet_bytes
+from hub.config.traffic import MonthlyBytes, monthly_bytes, monthly_look_bytes, monthly_probe_bytes, packet_bytes
 from policies.model.intent import Liveness, LivenessMethod, LivenessTimers, ProbeRate
 
 
@@ -62,3 +62,7 @@ def test_echoes_of_liveness_serve_as_health_probes_where_they_are_as_frequent() 
 def test_a_tunnel_that_is_not_probed_costs_nothing() -> None:
     bfd = timers(LivenessMethod.BFD, 100)
     assert monthly_probe_bytes(Liveness(bfd, bfd)) == MonthlyBytes(0, 0)
+
+
+def test_looking_for_the_path_mtu_is_a_full_size_packet_each_way_every_five_minutes() -> None:
+    assert monthly_look_bytes() == 2 * 1480 * MONTH // 300

@@ -7,6 +7,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from pyroute2.netlink.generic.wireguard import wgmsg
 from hub.forwarder.health import slow_looks
 from hub.forwarder.health.handshakes import Handshakes, latest, peers_in
 from hub.forwarder.health.path_mtu import PathMtu
-from hub.forwarder.health.slow_looks import MTU_AGAIN, MTU_EVERY, PEERS_EVERY, SlowLooks, Tunnel
+from hub.forwarder.health.slow_looks import MTU_AGAIN, MTU_EVERY, MTU_SOON, PEERS_EVERY, SlowLooks, Tunnel
 from hub.forwarder.netlink import wire, wireguard
 from hub.forwarder.netlink.sockets import DumpError
 from hub.forwarder.netlink.wireguard import Peer
@@ -208,5 +209,31 @@ def test_large_packets_that_do_not_pass_are_looked_at_again_soon_once_and_then_a
     looks._peers_aside = looks._mtu_aside = at_once
     looks.begin()
     clock.run(100)
-    assert looked == [0.0, MTU_AGAIN / 1e9, (MTU_AGAIN + MTU_EVERY) / 1e9]
+    assert looked == [0.0, MTU_AGAIN / 1e9, (MTU_AGAIN + MTU_SOON) / 1e9]
     assert looks.of("bandung/fiber") == {"mtu": {"size": 1420, "ok": False, "works": 1380, "looks": 3}}
+
+
+def test_where_large_packets_pass_they_are_seldom_tried_and_again_when_the_tunnel_was_dead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, looked = FakeClock(), list[float]()
+    loop: Any = clock
+
+    def measure(_tunnel: Tunnel, _before: PathMtu | None) -> PathMtu:
+        looked.append((clock.now() - 1_000_000_000) / 1e9)
+        return PathMtu(1420, ok=True)
+
+    monkeypatch.setattr(slow_looks, "measure", measure)
+    tunnels = [Tunnel("bandung/fiber", "wg0", 3, "10.255.0.0", "10.255.0.1", lives=True)]
+    looks = SlowLooks(loop, lambda: tunnels, lambda _names: {}, lambda _: None, lambda *_problem: None)
+    at_once: Any = AtOnce()
+    looks._peers_aside = looks._mtu_aside = at_once
+    looks.begin()
+    clock.run(MTU_EVERY / 1e9 + 100)
+    assert looked == [0.0, MTU_EVERY / 1e9]
+    tunnels[0] = replace(tunnels[0], lives=False)
+    clock.run(20)
+    tunnels[0] = replace(tunnels[0], lives=True)
+    clock.run(20)
+    assert len(looked) == 3
+    assert looked[-1] == pytest.approx(MTU_EVERY / 1e9 + 120, abs=1.5)

@@ -7,6 +7,7 @@ import socket
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from hub.control.lines import Message
 from hub.forwarder.aside import Aside
@@ -15,11 +16,14 @@ from hub.forwarder.health.path_mtu import EchoPath, PathMtu
 from hub.forwarder.liveness.alarm import Alarm
 from hub.forwarder.loop import Loop
 from hub.forwarder.netlink.wireguard import Peer
+from hub.profiles import PATH_MTU_EVERY
 
-PEERS_EVERY, MTU_EVERY = 5_000_000_000, 60_000_000_000
-"""Nanoseconds between two looks at the same tunnel."""
+PEERS_EVERY, MTU_EVERY = 5_000_000_000, PATH_MTU_EVERY // timedelta(microseconds=1) * 1000
+"""Nanoseconds between two looks at the same tunnel, where large packets passed the last time: each costs bytes."""
+MTU_SOON = 60_000_000_000
+"""Where they did not, it is not known, or the tunnel was dead meanwhile: it may have come back by another way."""
 MTU_AGAIN, CONFIRMED = 10_000_000_000, 2
-"""Where large packets do not pass, the look after that comes sooner, until so many have said the same."""
+"""After the first look by which they did not, until so many have said the same."""
 _TICK = 1_000_000_000
 _GET_MTU = 0x8921
 """SIOCGIFMTU of netdevice(7)."""
@@ -61,6 +65,7 @@ class SlowLooks:
         self._roamed: dict[str, Message] = {}
         self._mtu: dict[str, PathMtu] = {}
         self._asked: dict[str, int] = {}
+        self._were_dead: set[str] = set()
         self._peers_aside, self._mtu_aside = Aside(loop, "handshakes"), Aside(loop, "path-mtu")
         self._look_at_peers, self._look_at_mtu = Alarm(loop, self._peers_due), Alarm(loop, self._mtu_due)
 
@@ -110,10 +115,11 @@ class SlowLooks:
     # path MTU
 
     def _mtu_due(self) -> None:
-        """One tunnel after the other has its turn, spread over the minute; one that has come up soon has its first."""
+        """One tunnel after the other has its turn, spread over the time; one that has come up soon has its first."""
         now, tunnels = self._loop.now(), self._tunnels()
         self._forget({tunnel.name for tunnel in tunnels})
-        next_at = now + min(MTU_EVERY // max(len(tunnels), 1), _TICK)
+        self._were_dead |= {tunnel.name for tunnel in tunnels if not tunnel.lives}
+        next_at = now + min(MTU_SOON // max(len(tunnels), 1), _TICK)
         asked = min(
             (tunnel for tunnel in tunnels if tunnel.lives and tunnel.index and self._is_due(tunnel.name, now)),
             key=lambda tunnel: self._asked.get(tunnel.name, 0),
@@ -123,6 +129,7 @@ class SlowLooks:
             self._look_at_mtu.due(next_at)
             return
         self._asked[asked.name] = now
+        self._were_dead.discard(asked.name)
         before = self._mtu.get(asked.name)
 
         def work() -> Callable[[], None]:
@@ -133,8 +140,12 @@ class SlowLooks:
 
     def _is_due(self, tunnel: str, now: int) -> bool:
         asked, found = self._asked.get(tunnel), self._mtu.get(tunnel)
-        doubtful = found is not None and 0 < found.looks < CONFIRMED
-        return asked is None or now - asked >= (MTU_AGAIN if doubtful else MTU_EVERY)
+        if asked is None:
+            return True
+        if found is not None and 0 < found.looks < CONFIRMED:
+            return now - asked >= MTU_AGAIN
+        passed = found is not None and found.ok and tunnel not in self._were_dead
+        return now - asked >= (MTU_EVERY if passed else MTU_SOON)
 
     def _found_mtu(self, tunnel: Tunnel, found: PathMtu | None, next_at: int) -> None:
         self._look_at_mtu.due(max(next_at, self._loop.now()))
@@ -153,6 +164,7 @@ class SlowLooks:
     def _forget(self, present: set[str]) -> None:
         for name in [name for name in self._asked if name not in present]:
             del self._asked[name]
+            self._were_dead.discard(name)
             self._mtu.pop(name, None)
             self._on_problem(_key(name), None, None)
 
