@@ -14,7 +14,6 @@ from hub.config.drafts import TunnelDraft
 from hub.config.scalars import PortRange
 from policies.model.ids import TunnelId
 
-
 MOST_NEIGHBORS = 150
 """New tunnels go to another ExaBGP process beyond so many: the bursts of one event loop stay short."""
 

@@ -115,7 +115,9 @@ def files_of(directory: Path) -> list[Path]:
     single = [directory / name for name in (NETWORK, ALLOCATIONS)]
     many = [file for folder in _FOLDERS for file in sorted((directory / folder).glob("*.y*ml"))]
     many += sorted((directory / "policies").glob("*.py"))
-    many += [file for file in sorted((directory / _CHECKS).rglob("*")) if not _is_byproduct(file.relative_to(directory))]
+    many += [
+        file for file in sorted((directory / _CHECKS).rglob("*")) if not _is_byproduct(file.relative_to(directory))
+    ]
     return [file for file in (*single, *many) if file.is_file()]
 
 

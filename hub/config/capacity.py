@@ -34,8 +34,8 @@ def too_many_packets(branches: Iterable[BranchDraft], place: Place) -> Iterable[
     if rate > PACKETS_HELD:
         sessions = sum(len(branch.tunnels) for branch in branches)
         text = (
-            f"liveness and health probes of {sessions} tunnels take {rate:,.0f} packets a second: from {PACKETS_HELD:,} "
-            "on one core sends them late, which looks like dead tunnels"
+            f"liveness and health probes of {sessions} tunnels take {rate:,.0f} packets a second: "
+            f"from {PACKETS_HELD:,} on one core sends them late, which looks like dead tunnels"
         )
         yield warning(place, text, "give branches slower timers, for example liveness: normal or relaxed")
 

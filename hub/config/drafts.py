@@ -12,7 +12,7 @@ from hub.config.load import Parsed
 from hub.config.names import KINDS, write_instead
 from hub.config.problems import Place, Problem, error
 from hub.config.raw import RawBranch, RawTunnel, RawUplink
-from policies.model.ids import Prefix, TunnelId
+from policies.model.ids import TunnelId
 from policies.model.intent import Liveness, Uplink
 
 

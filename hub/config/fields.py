@@ -1,7 +1,7 @@
 """The fields and the form of all sections: what a name, a prefix or a duration is to pydantic and to an editor.
 
-`NOT_YET` of a section are the keys that a later version reads. They are refused by that name, never ignored. `NEVER` are
-keys that somebody might expect and that will never be read: what is wrong with them, and the mend.
+`NOT_YET` of a section are the keys that a later version reads. They are refused by that name, never ignored. `NEVER`
+are keys that somebody might expect and that will never be read: what is wrong with them, and the mend.
 """
 
 from __future__ import annotations
@@ -83,7 +83,9 @@ LinkNetwork = Annotated[
 LinkNetworkIPv6 = Annotated[
     IPv6Network,
     reads(scalars.read_link_ipv6),
-    written_like("[0-9A-Fa-f:]*:[0-9A-Fa-f:]*/127", about="a /127; the even one is the hub's", example="fd00:255::2/127"),
+    written_like(
+        "[0-9A-Fa-f:]*:[0-9A-Fa-f:]*/127", about="a /127; the even one is the hub's", example="fd00:255::2/127"
+    ),
 ]
 Pool = Annotated[
     IPv4Network,
@@ -101,10 +103,14 @@ Ports = Annotated[
     written_like(scalars.PORTS, about="where ports are taken from", example="51000-54999"),
 ]
 Duration = Annotated[
-    timedelta, reads(scalars.read_duration), written_like(scalars.DURATION, about="a duration with its unit", example="60s")
+    timedelta,
+    reads(scalars.read_duration),
+    written_like(scalars.DURATION, about="a duration with its unit", example="60s"),
 ]
 Interval = Annotated[
-    timedelta, reads(scalars.read_interval), written_like(scalars.DURATION, about="a duration with its unit", example="60s")
+    timedelta,
+    reads(scalars.read_interval),
+    written_like(scalars.DURATION, about="a duration with its unit", example="60s"),
 ]
 Text = Annotated[str, reads(scalars.read_text), WithJsonSchema({"type": "string"})]
 Number = Annotated[int, Strict()]
@@ -130,10 +136,9 @@ Kind = Annotated[str, choice(*KINDS), enum(*KINDS)]
 Transport = Annotated[str, choice("wireguard", not_yet=("ipsec",)), enum("wireguard")]
 Mode = Annotated[str, choice("off", "observe", "act"), enum("off", "observe", "act")]
 Bgp = Annotated[str, choice("ebgp", "ibgp"), enum("ebgp", "ibgp")]
-Router = Annotated[
-    str, choice("routeros", "frr", "bird", "other"), enum("routeros", "frr", "bird", "other")
-]
+Router = Annotated[str, choice("routeros", "frr", "bird", "other"), enum("routeros", "frr", "bird", "other")]
 Manage = Annotated[str, choice("print", not_yet=("push",)), enum("print")]
+
 
 class Section(BaseModel):
     """A Section is a map with known keys."""

@@ -55,12 +55,16 @@ def resumed(copy: Path, intent: Intent) -> Transition:
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from error
     try:
-        if said["version"] != _VERSION:
-            raise ValueError(f"version {said['version']} is not known here")
-        leaving = frozenset(map(TunnelId.parse, said["leaving"]))
-        return interim_of(intent, [_read(tunnel) for tunnel in said["tunnels"]], leaving)
+        return _understood(said, intent)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ValueError(f"{file}: {error!r:.200}") from error
+
+
+def _understood(said: dict[str, Any], intent: Intent) -> Transition:
+    if said["version"] != _VERSION:
+        raise ValueError(f"version {said['version']} is not known here")
+    leaving = frozenset(map(TunnelId.parse, said["leaving"]))
+    return interim_of(intent, [_read(tunnel) for tunnel in said["tunnels"]], leaving)
 
 
 def forget_leaving(copy: Path) -> None:

@@ -27,7 +27,13 @@ def resolve_liveness(
     method = _method(raw, document, path, problems)
     active, idle = _active_and_idle(raw, method, document, path, problems, metered=metered)
     if raw.echo and method is LivenessMethod.ICMP:
-        problems.append(error(document.place(*path, "echo"), "echo stands beside BFD", "leave it out: with method: icmp every packet is an echo"))
+        problems.append(
+            error(
+                document.place(*path, "echo"),
+                "echo stands beside BFD",
+                "leave it out: with method: icmp every packet is an echo",
+            )
+        )
     return Liveness(active, idle, confirm=raw.confirm is not False, echo=raw.echo is True), problems
 
 

@@ -12,8 +12,8 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from hub.config.document import Document, parse
-from hub.config.problems import Place, Problem, error, warning
 from hub.config.policy.written import RawPolicy
+from hub.config.problems import Place, Problem, error, warning
 from hub.config.raw import RawAllocation, RawBranch, RawNetwork
 from hub.config.scalars import UnreadableError, read_name
 from hub.config.wording import problems_of

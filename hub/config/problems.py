@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-
 LONGEST_TEXT = 600
 """Characters of what is wrong, and of its mend."""
 

@@ -7,8 +7,33 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from hub.config.fields import (
-    Address, Asn, Bgp, Endpoint, Interface, Interval, Kind, LinkNetwork, LinkNetworkIPv6, Manage, Method, Mode, Name,
-    Number, PasswordFile, Pool, PoolIPv6, Port, Ports, Prefix, Process, Profile, Router, Section, Text, Transport, Truth,
+    Address,
+    Asn,
+    Bgp,
+    Endpoint,
+    Interface,
+    Interval,
+    Kind,
+    LinkNetwork,
+    LinkNetworkIPv6,
+    Manage,
+    Method,
+    Mode,
+    Name,
+    Number,
+    PasswordFile,
+    Pool,
+    PoolIPv6,
+    Port,
+    Ports,
+    Prefix,
+    Process,
+    Profile,
+    Router,
+    Section,
+    Text,
+    Transport,
+    Truth,
 )
 from hub.config.guards import RawGuards
 from hub.config.policy.written import POLICY_SECTIONS, PolicyKeys, RawHealth, RawLimits, RawPolicy
@@ -171,9 +196,9 @@ class RawBranch(PolicyKeys):
     policy: Name | None = None
     liveness: LivenessOrProfile | None = None
     uplinks: dict[Name, RawUplink] = Field(min_length=1)
-    tunnels: dict[Name, RawTunnel] = {}
-    targets: dict[Name, RawTarget] = {}
-    checks: dict[Name, RawCheck] = {}
+    tunnels: dict[Name, RawTunnel] = {}  # noqa: RUF012  pydantic copies it
+    targets: dict[Name, RawTarget] = {}  # noqa: RUF012  pydantic copies it
+    checks: dict[Name, RawCheck] = {}  # noqa: RUF012  pydantic copies it
 
 
 class RawAllocation(Section):

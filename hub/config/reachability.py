@@ -20,7 +20,9 @@ def unreachable_prefixes(branches: Iterable[BranchDraft], hub: HubDraft) -> Iter
                 yield error(place, text, "write its networks")
             elif prefix.version not in hub.versions:
                 text = f"prefix {prefix} of {branch.name} is IPv{prefix.version}, and the hub announces none of that"
-                yield error(place, text, f"give the hub an IPv{prefix.version} prefix in network.yaml, or remove this one")
+                yield error(
+                    place, text, f"give the hub an IPv{prefix.version} prefix in network.yaml, or remove this one"
+                )
 
 
 def aggregate_problems(branches: Iterable[BranchDraft], hub: HubDraft) -> Iterator[Problem]:
@@ -40,7 +42,9 @@ def aggregate_problems(branches: Iterable[BranchDraft], hub: HubDraft) -> Iterat
             text = f"between-branches: {aggregate} lies inside {around[1]} of {around[0].name}, which would lose it"
             yield error(place, text, "write a wider one, that holds the prefixes of several branches")
         elif not any(lies_within(prefix, (aggregate,)) for branch in every for prefix in branch.raw.prefixes):
-            yield warning(place, f"between-branches: no branch has a prefix inside {aggregate}", "remove it, or widen it")
+            yield warning(
+                place, f"between-branches: no branch has a prefix inside {aggregate}", "remove it, or widen it"
+            )
 
 
 def _around(aggregate: Prefix, branches: Iterable[BranchDraft]) -> tuple[BranchDraft, Prefix] | None:

@@ -219,9 +219,7 @@ def _intent(looked: Survey, network: RawNetwork, hub: HubDraft, has: Mapping[Tun
     )
 
 
-def _branch(
-    draft: BranchDraft, built: Built, network: RawNetwork, hub: RawHub, tunnels: tuple[Tunnel, ...]
-) -> Branch:
+def _branch(draft: BranchDraft, built: Built, network: RawNetwork, hub: RawHub, tunnels: tuple[Tunnel, ...]) -> Branch:
     raw = draft.raw
     if draft.router_id is None:
         raise ValueError(f"{draft.name} has no router id")

@@ -21,7 +21,7 @@ IPV4_PREFIX = rf"{QUAD}/[0-9]{{1,2}}"
 IPV6_PREFIX = r"[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*/[0-9]{1,3}"
 PREFIX = f"({IPV4_PREFIX}|{IPV6_PREFIX})"
 SCRIPT = r"[a-z_][a-z0-9_]{0,40}\.py"
-SECRET = r"(/[!-~]{1,200}|[A-Za-z0-9][A-Za-z0-9._-]{0,63})"
+SECRET = r"(/[!-~]{1,200}|[A-Za-z0-9][A-Za-z0-9._-]{0,63})"  # noqa: S105  the form of a name
 
 P = TypeVar("P", IPv4Network, IPv6Network)
 
@@ -106,7 +106,9 @@ def read_network(value: object) -> Prefix:
     text = read_text(value)
     if "/" not in text:
         length = 64 if _is_ipv6(text) else 24
-        raise UnreadableError(f'"{text[:60]}" has no prefix length', f"write {text}/{length}, or whatever its length is")
+        raise UnreadableError(
+            f'"{text[:60]}" has no prefix length', f"write {text}/{length}, or whatever its length is"
+        )
     try:
         return IPv6Network(text) if ":" in text and "%" not in text else IPv4Network(text)
     except ValueError as problem:
@@ -142,7 +144,9 @@ def read_pool(value: object) -> IPv4Network:
     """A prefix that links are taken from: /31 or shorter."""
     pool = read_prefix(value)
     if isinstance(pool, IPv6Network):
-        raise UnreadableError(f"{pool} is IPv6, and every tunnel has an IPv4 link", "write it as links-ipv6, beside links")
+        raise UnreadableError(
+            f"{pool} is IPv6, and every tunnel has an IPv4 link", "write it as links-ipv6, beside links"
+        )
     return _long_enough(pool, 8, 31, "links")
 
 
@@ -195,7 +199,9 @@ def read_interval(value: object) -> timedelta:
 def read_duration(value: object, *, meant: str = "s") -> timedelta:
     """A duration: a number and one of ms, s, m, h, d; `meant` is the unit that is proposed where there is none."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        raise UnreadableError(f"{value} has no unit: {_SHORTEST_DURATION}", f"write {value}{meant} if {_UNIT_NAMES[meant]} are meant")
+        raise UnreadableError(
+            f"{value} has no unit: {_SHORTEST_DURATION}", f"write {value}{meant} if {_UNIT_NAMES[meant]} are meant"
+        )
     text = read_text(value)
     if not re.fullmatch(DURATION, text) or len(text) > 12:
         mend = f"write {text}{meant} if {_UNIT_NAMES[meant]} are meant" if re.fullmatch("[0-9]{1,9}", text) else None
@@ -247,12 +253,15 @@ def _long_enough(pool: P, shortest: int, longest: int, what: str) -> P:
     return pool
 
 
+def _widened(text: str) -> Prefix:
+    if "%" in text:
+        raise ValueError("a zone is of an address on a link, not of a prefix")
+    return IPv6Network(text, strict=False) if ":" in text else IPv4Network(text, strict=False)
+
+
 def _bad_network(text: str) -> UnreadableError:
-    wide: Prefix
     try:
-        if "%" in text:
-            raise ValueError("a zone is of an address on a link, not of a prefix")
-        wide = IPv6Network(text, strict=False) if ":" in text else IPv4Network(text, strict=False)
+        wide = _widened(text)
     except ValueError:
         kind, like = ("IPv6", '"2001:db8:1::/56"') if ":" in text else ("IPv4", "10.1.0.0/24")
         return UnreadableError(f'"{text[:60]}" is no {kind} prefix', f"write it like {like}")

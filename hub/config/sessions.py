@@ -22,10 +22,14 @@ def resolve_session(branch: RawBranch, hub: RawHub) -> Session:
 def misplaced_passwords(looked: Survey, directory: Path) -> Iterator[Problem]:
     """Password files in the directory of the configuration, which is kept in version control."""
     for file, place in _password_files(looked):
-        found = next((path for path in (directory / file, directory / "secrets" / file) if _lies(path, directory)), None)
+        found = next(
+            (path for path in (directory / file, directory / "secrets" / file) if _lies(path, directory)), None
+        )
         if found is not None:
             text = f"password-file: {found} is in the configuration directory, which is kept in version control"
-            yield error(place, text, "move it to secrets/ of the state directory, give it mode 0600, and change the password")
+            yield error(
+                place, text, "move it to secrets/ of the state directory, give it mode 0600, and change the password"
+            )
 
 
 def unsafe_passwords(looked: Survey, secrets: Path) -> Iterator[Problem]:

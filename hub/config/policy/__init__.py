@@ -1,1 +1,1 @@
-"""Policies in YAML: written (pydantic) -> layers (extends, branches) -> build (-> policies.model.policy), and checks."""
+"""Policies in YAML: written (pydantic) -> layers (extends, branches) -> build (-> policies.model.policy); checks."""

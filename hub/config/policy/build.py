@@ -32,7 +32,7 @@ _SUPPRESS, _REUSE = 3.0, 1.0
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A Built is a policy, the files that it was made of, its rules with their places, and all that was said, merged."""
+    """A Built is a policy, the files that it was made of, its rules with their places, and all that was said."""
 
     policy: Policy
     layers: Layers
@@ -62,9 +62,7 @@ def build_branch(below: Built, layer: Layer, name: str) -> Built:
     return _built(below.policy.name, layers, said, raw, (*own, *of_policy))
 
 
-def _built(
-    name: str, layers: Layers, said: dict[str, Any], raw: RawPolicy, rules: Iterable[WrittenRule]
-) -> Built:
+def _built(name: str, layers: Layers, said: dict[str, Any], raw: RawPolicy, rules: Iterable[WrittenRule]) -> Built:
     rules = tuple(rules)
     policy = Policy(
         name=name,

@@ -118,7 +118,7 @@ def _crossed(
 def tunnel_limits(
     built: Built, kind: str, own: RawHealth | None, at: Layers, path: tuple[str, ...]
 ) -> tuple[HealthLimits | None, tuple[Problem, ...]]:
-    """The limits of a tunnel that says some of its own at `path`: on top of those for its kind; None if it says none."""
+    """The limits of a tunnel that says some of its own at `path`, on top of those for its kind; None: it says none."""
     if own is None:
         return None, ()
     by_kind = built.said.get("health", {})
@@ -163,5 +163,3 @@ def script_problem(built: Built, directory: Path) -> Problem | None:
     near = sorted(file.name for file in (directory / "policies").glob("*.py"))
     mend = f"write policies/{script}" + (f", or one of {', '.join(near[:5])}" if near else ", or remove this")
     return error(built.layers.place(("script",)), f"script: there is no file policies/{script}", mend)
-
-

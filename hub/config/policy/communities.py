@@ -30,7 +30,9 @@ def read_community(value: object) -> tuple[int, int]:
         raise UnreadableError(f'"{text[:60]}" is no community', mend)
     first, second = map(int, text.split(":"))
     if max(first, second) > 65535:
-        raise UnreadableError(f'"{text}" has a number above 65535', "three numbers, under large-communities, may be larger")
+        raise UnreadableError(
+            f'"{text}" has a number above 65535', "three numbers, under large-communities, may be larger"
+        )
     return first, second
 
 

@@ -16,9 +16,9 @@ from hub.config.problems import Problem, error
 class Policies:
     """A Policies finds policies by name: those that are written, and else the built-in ones.
 
-    `names` are also those of files that are wrong in themselves, of which nothing can be known. A file that has the name
-    of a built-in policy takes its place, below those that extend it too. It may extend the one whose place it takes, and
-    `standard` always does if it says nothing else.
+    `names` are also those of files that are wrong in themselves, of which nothing can be known. A file that has the
+    name of a built-in policy takes its place, below those that extend it too. It may extend the one whose place it
+    takes, and `standard` always does if it says nothing else.
     """
 
     def __init__(self, written: Mapping[str, Parsed[RawPolicy]], names: frozenset[str]) -> None:

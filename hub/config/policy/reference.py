@@ -1,4 +1,4 @@
-"""The tables of docs/reference/policy.md, made of the models that read the files: no key without its meaning and example.
+"""The tables of docs/reference/policy.md, made of the models that read the files: each key, its meaning, an example.
 
 `python -m hub.config.policy.reference docs/reference/policy.md` writes them anew between their marks.
 """

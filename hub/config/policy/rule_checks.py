@@ -1,8 +1,8 @@
-"""Rules against the rest of the network: names that exist nowhere, rules that never count, prefixes that cannot agree.
+"""Rules against the rest of the network: names that exist nowhere, rules that never count, prefixes that disagree.
 
-Traffic of a rule goes both ways over one tunnel: from the branch because it hears the hub's prefix apart, to the branch
-because the hub chooses by where a packet comes from. A branch's router chooses by the destination alone, so what is asked
-of the branch's own addresses would be answered over another tunnel.
+Traffic of a rule goes both ways over one tunnel: from the branch because it hears the hub's prefix apart, to the
+branch because the hub chooses by where a packet comes from. A branch's router chooses by the destination alone, so
+what is asked of the branch's own addresses would be answered over another tunnel.
 """
 
 from __future__ import annotations

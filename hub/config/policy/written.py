@@ -133,7 +133,8 @@ class RawFailback(Section):
     )
     hold: Duration | None = told("how long the better tunnel must have been well, at most `1d`", "60s")
     windows: Windows | None = told(
-        "the times of the mode `window`, by the wall clock of the branch", ["Mon-Fri 18:00-22:00", "Sat,Sun 00:00-24:00"]
+        "the times of the mode `window`, by the wall clock of the branch",
+        ["Mon-Fri 18:00-22:00", "Sat,Sun 00:00-24:00"],
     )
     remind_after: DurationOrOff | None = told(
         "how long a branch may stay on a lesser tunnel while a better one is well and has met its hold, before that is a "
@@ -147,8 +148,7 @@ class RawDamping(Section):
 
     half_life: Duration | None = told("after this time a penalty counts half", "5m")
     suppress: Penalty | None = told(
-        "each time that a tunnel dies or becomes degraded counts 1; "
-        "from this sum on it is not returned to",
+        "each time that a tunnel dies or becomes degraded counts 1; from this sum on it is not returned to",
         3,
     )
     reuse: Penalty | None = told("below this sum it is returned to again", 1)
@@ -166,7 +166,7 @@ class RawMarks(Section):
     )
     large_communities: tuple[LargeCommunity, ...] | None = told("large communities, in quotes", ["65000:1:200"])
     withdraw: Truth | None = told(
-        "`true`: nothing is announced over it while the branch has another usable tunnel", True
+        "`true`: nothing is announced over it while the branch has another usable tunnel", example=True
     )
 
 
@@ -181,13 +181,15 @@ class RawAnnounce(Section):
     add_drained: Med | None = told(
         "added on a drained tunnel, at least `add-degraded`; the larger addition counts, not the sum", 8000
     )
-    up: RawMarks | None = told("what goes with the announcements over a tunnel that is up", {"communities": ["65000:1"]})
+    up: RawMarks | None = told(
+        "what goes with the announcements over a tunnel that is up", {"communities": ["65000:1"]}
+    )
     degraded: RawMarks | None = told("the same while it is degraded", {"communities": ["65000:2"]})
     drained: RawMarks | None = told("the same while it is drained", {"withdraw": True})
     more_specifics: Truth | None = told(
         "`true`: the preferred tunnel also announces both halves of each prefix, "
         "for branches whose routers cannot compare MED",
-        True,
+        example=True,
     )
 
 
@@ -200,8 +202,10 @@ class RawWhen(Section):
     kind: UplinkKinds | None = told("its uplink is of one of these kinds", ["lte", "5g"])
     isp: Names | None = told("its uplink, or that of the hub, is with one of these ISPs", "indosat")
     hub_uplink: Names | None = told("it ends at one of these uplinks of the hub", "telkom")
-    health: HealthWords | None = told("it is in one of these states: `up`, `degraded`, `unknown`; or `down`", "degraded")
-    drained: Truth | None = told("it is drained, or is not", True)
+    health: HealthWords | None = told(
+        "it is in one of these states: `up`, `degraded`, `unknown`; or `down`", "degraded"
+    )
+    drained: Truth | None = told("it is drained, or is not", example=True)
     time: Windows | None = told("the branch's wall clock is inside one of these", "22:00-05:00")
     hub_prefix: Prefixes | None = told(
         "the traffic is with these prefixes of the hub; the rule is for this traffic alone, in both directions",
@@ -247,7 +251,8 @@ def _off(value: object) -> str:
 
 
 DampingOrOff = Annotated[
-    Annotated[Annotated[str, reads(_off), enum("off")], Tag("off")] | Annotated[RawDamping, Tag("map")], Discriminator(_form)
+    Annotated[Annotated[str, reads(_off), enum("off")], Tag("off")] | Annotated[RawDamping, Tag("map")],
+    Discriminator(_form),
 ]
 
 
@@ -264,7 +269,9 @@ class PolicyKeys(Section):
         "`when-degraded` (also when all others are degraded), `allowed`",
         "when-degraded",
     )
-    failback: RawFailback | None = told("when traffic goes back to a better tunnel", {"mode": "automatic", "hold": "5m"})
+    failback: RawFailback | None = told(
+        "when traffic goes back to a better tunnel", {"mode": "automatic", "hold": "5m"}
+    )
     announce: RawAnnounce | None = told("what the branches are told", {"first": 1000, "step": 100})
     health: dict[HealthKind, RawHealth] | None = told(
         "when a tunnel is degraded, by the kind of its uplink; `default` is for the kinds that are not written",
@@ -275,7 +282,9 @@ class PolicyKeys(Section):
         "exceptions; for each prefix the first one that matches counts",
         [{"name": "nights", "when": {"time": "22:00-05:00"}, "set": {"metered": "allowed"}}],
     )
-    script: Script | None = told("a Python file in `policies/`, whose function has the next word after rules", "even_out.py")
+    script: Script | None = told(
+        "a Python file in `policies/`, whose function has the next word after rules", "even_out.py"
+    )
 
 
 class RawPolicy(PolicyKeys):
