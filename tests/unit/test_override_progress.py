@@ -1,0 +1,101 @@
+"""When a drain is safe to work on: what is counted, seen and waited for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from override_rig import FIBER, WIRELESS, Counting, Rig, forwarded
+from waiting import until
+
+from hub.overrides import keeper as keeper_module
+
+
+@pytest.fixture
+def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    monkeypatch.setattr(keeper_module, "LOOK_SECONDS", 0.01)
+    return Rig(tmp_path)
+
+
+async def progress(rig: Rig) -> Any:
+    report = await rig.told("drain", number=1)
+    (one,) = report["tunnels"]
+    return report["moved"], report["idle"], report["safe"], one["missing"]
+
+
+def test_a_drain_is_safe_when_both_ends_have_moved_and_nothing_was_counted_for_five_seconds(rig: Rig) -> None:
+    rig.counting = counting = Counting()
+
+    async def scene() -> None:
+        core = rig.core
+        await rig.told("drain", target="bandung/fiber")
+        assert counting.watched == {FIBER}
+        assert await progress(rig) == (False, False, False, "the hub still sends to bandung by it")
+        core.view = replace(core.view, classes={"bandung": forwarded(WIRELESS)})
+        assert await progress(rig) == (False, False, False, "bandung still sends by it")
+        core.view = replace(core.view, paths={})
+        missing = "bandung is not seen to use another tunnel: no return-path probe is answered"
+        assert await progress(rig) == (False, False, False, missing)
+        core.sees_use_of(WIRELESS)
+        assert await progress(rig) == (True, False, False, "not counted")
+        counting.last[FIBER] = (None, core.moment.monotonic)
+        await until(lambda: rig.keeper is not None and rig.keeper.progress(1)[1][0].missing != "not counted")
+        assert await progress(rig) == (True, False, False, "a packet from the branch 0.0 s ago")
+        core.later(4.9 / 60)
+        core.sees_use_of(WIRELESS)
+        assert await progress(rig) == (True, False, False, "a packet from the branch 4.9 s ago")
+        core.later(0.2 / 60)
+        core.sees_use_of(WIRELESS)
+        assert await progress(rig) == (True, True, True, "")
+        counting.last[FIBER] = (core.moment.monotonic, None)
+        assert await progress(rig) == (True, False, False, "a packet to the branch 0.0 s ago")
+        core.view = replace(core.view, forwarder=False)
+        missing = "the forwarder does not answer: it is not known what the kernel does"
+        assert await progress(rig) == (False, False, False, missing)
+
+    rig.play(scene)
+
+
+def test_an_old_answer_proves_nothing(rig: Rig) -> None:
+    async def scene() -> None:
+        await rig.told("drain", target="bandung/fiber")
+        rig.core.sees_use_of(WIRELESS)
+        rig.core.later(0.1)
+        assert (await progress(rig))[:2] == (False, False)
+
+    rig.play(scene)
+
+
+def test_a_tunnel_that_was_counted_only_now_is_not_idle_yet(rig: Rig) -> None:
+    rig.counting = Counting()
+    rig.counting.last[FIBER] = (None, None)
+
+    async def scene() -> None:
+        rig.core.sees_use_of(WIRELESS)
+        await rig.told("drain", target="bandung/fiber")
+        assert await progress(rig) == (True, False, False, "counted for less than 5 s")
+
+    rig.play(scene)
+
+
+def test_without_counters_it_says_so(rig: Rig) -> None:
+    async def scene() -> None:
+        rig.core.sees_use_of(WIRELESS)
+        await rig.told("drain", target="bandung/fiber")
+        report = await rig.told("drain", number=1)
+        assert (report["counting"], report["moved"], report["safe"]) == (False, True, False)
+        assert report["tunnels"][0]["missing"] == "not counted"
+
+    rig.play(scene)
+
+
+def test_a_branch_whose_turn_comes_later_is_waited_for(rig: Rig) -> None:
+    async def scene() -> None:
+        rig.core.sees_use_of(WIRELESS)
+        await rig.told("drain", target="isp:isp-fiber", rate="0.1/min")
+        report = await rig.told("drain", number=1)
+        assert [one["missing"] for one in report["tunnels"]] == ["not counted", "begins at 12:10"]
+
+    rig.play(scene)
