@@ -41,7 +41,8 @@ class Kept:
     """A Kept is what is remembered of a tunnel beyond a process.
 
     What is usual, since when and why it is degraded, what damping holds against it, when it last ceased to be degraded,
-    and whether it was dead: a death that was counted is not counted again.
+    and whether it was dead: a death that was counted is not counted again. `failed`: it was degraded by a target, a
+    check or the size of packets, of which a new process knows nothing for a while; the hold begins then.
     """
 
     usual: Usual
@@ -49,6 +50,7 @@ class Kept:
     penalty: Penalty = NO_PENALTY
     recovered: Instant = NEVER
     is_dead: bool = False
+    failed: bool = False
 
 
 NOTHING_KEPT = Kept(NO_USUAL)
@@ -136,7 +138,8 @@ class HealthWatch:
             stored = self._stored.pop(tunnel, NOTHING_KEPT)
             penalty = damping.recalled(stored.penalty, self._tunnels[tunnel][1].policy.damping, now)
             known = with_usual(NOTHING_REMEMBERED, stored.usual)
-            known = recalled(known, stored.degraded, penalty, stored.recovered, is_dead=stored.is_dead)
+            recovered = now if stored.failed else stored.recovered
+            known = recalled(known, stored.degraded, penalty, recovered, is_dead=stored.is_dead)
             self._memories[tunnel] = known
         return known
 
@@ -174,7 +177,9 @@ def is_degraded(view: HealthView) -> bool:
 
 
 def _kept(memory: HealthMemory) -> Kept:
-    return Kept(memory.usual, memory.degraded, memory.penalty, memory.view.recovered, memory.is_dead)
+    view = memory.view
+    failed = is_degraded(view) and memory.degraded is None
+    return Kept(memory.usual, memory.degraded, memory.penalty, view.recovered, memory.is_dead, failed)
 
 
 def differs(was: HealthView, now: HealthView) -> bool:

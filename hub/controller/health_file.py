@@ -105,7 +105,7 @@ def _written(kept: Kept, ahead: float) -> dict[str, Any]:
         }
     if kept.recovered != NEVER:
         found["recovered_at"] = kept.recovered + ahead
-    return found | ({"dead": True} if kept.is_dead else {})
+    return found | {key: True for key, so in (("dead", kept.is_dead), ("failed", kept.failed)) if so}
 
 
 def _read(one: Mapping[str, Any], ahead: float) -> Kept:
@@ -116,6 +116,7 @@ def _read(one: Mapping[str, Any], ahead: float) -> Kept:
         penalty=_penalty(one["penalty"], ahead) if "penalty" in one else NO_PENALTY,
         recovered=_past(one.get("recovered_at"), ahead),
         is_dead=one.get("dead") is True,
+        failed=one.get("failed") is True,
     )
 
 

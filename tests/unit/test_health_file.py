@@ -109,6 +109,18 @@ def test_the_hold_after_a_recovery_goes_on_after_a_restart(tmp_path: Path) -> No
     assert Controller(tmp_path).health(now).recovered == pytest.approx(now - 5, abs=0.1)
 
 
+def test_of_what_a_check_spoke_against_the_hold_begins_with_the_restart(tmp_path: Path) -> None:
+    """Of checks a new process knows nothing for some seconds: the tunnel must not be returned to in that time."""
+    now = time.monotonic()
+    scene = WatchScene()
+    scene.failing = {FIBER: ("check backup fails",)}
+    scene.watch.look(Instant(now - 100))
+    HealthFile(tmp_path / "health.json", scene.watch, print).write()
+    after = Controller(tmp_path).health(now)
+    assert after.state is not HealthState.DEGRADED
+    assert after.recovered == now
+
+
 @pytest.mark.parametrize("ahead", [-10_000_000.0, 10_000_000.0], ids=["set back", "set ahead"])
 def test_a_clock_that_was_set_holds_back_no_longer_than_the_rule_allows(tmp_path: Path, ahead: float) -> None:
     now = time.monotonic()
