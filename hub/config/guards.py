@@ -63,9 +63,7 @@ Amount = Annotated[
 Size = Annotated[
     int | Off,
     reads(read_size),
-    WithJsonSchema(
-        {"oneOf": [{"type": "string", "pattern": f"^{_SIZE}$"}, {"const": OFF}], "examples": ["5GB", OFF]}
-    ),
+    WithJsonSchema({"oneOf": [{"type": "string", "pattern": f"^{_SIZE}$"}, {"const": OFF}], "examples": ["5GB", OFF]}),
 ]
 
 
@@ -78,9 +76,7 @@ class RawGuards(Section):
     max_one_path: Amount | None = Field(
         default=None, description="branches left on one live tunnel of several; default 25%, and 10 always"
     )
-    max_metered: Size | None = Field(
-        default=None, description="traffic a day that moves to metered lines; default off"
-    )
+    max_metered: Size | None = Field(default=None, description="traffic a day that moves to metered lines; default off")
 
 
 def guards_of(raw: RawGuards) -> Guards:

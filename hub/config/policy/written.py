@@ -137,8 +137,8 @@ class RawFailback(Section):
         ["Mon-Fri 18:00-22:00", "Sat,Sun 00:00-24:00"],
     )
     remind_after: DurationOrOff | None = told(
-        "how long a branch may stay on a lesser tunnel while a better one is well and has met its hold, before that is a "
-        "fault (`1m` to `30d`); or `off`",
+        "how long a branch may stay on a lesser tunnel while a better one is well and has met its hold, before that is "
+        "a fault (`1m` to `30d`); or `off`",
         "4h",
     )
 
