@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from policies.choice import FROM_BAD
+from policies.choice import SHORT_HOLD
 from policies.model.clock import Instant, Now
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Intent, Mode, Tunnel
@@ -82,7 +82,7 @@ class Ahead:
                 yield coming
 
     def _returns(self, tunnel: Tunnel, ranked: Ranked, present: Ranked) -> Coming | None:
-        name, hold = tunnel.id.name, self._hold(present)
+        name, hold = tunnel.id.name, self._hold(ranked, present)
         held = f", and then for a hold of {_seconds(hold)}" if hold else ""
         match ranked.usability:
             case Usability.DOWN:
@@ -104,12 +104,16 @@ class Ahead:
             case _:
                 return self._waits(tunnel.id)
 
-    def _hold(self, present: Ranked) -> float:
-        """Seconds: less out of a tunnel that is bad itself, none out of one that is drained (policies.choice)."""
+    def _hold(self, ranked: Ranked, present: Ranked) -> float:
+        """Seconds: less out of a tunnel that is bad itself, none out of one that is drained (policies.choice).
+
+        One that is drained will wait for its whole hold also out of a degraded one.
+        """
         if present.usability in (Usability.DRAINED, Usability.LEAVING):
             return 0.0
         hold = self.steering.failback.hold
-        return (hold if present.usability is Usability.UP else min(hold, FROM_BAD)).total_seconds()
+        well = (Usability.UP, Usability.DEGRADED) if ranked.usability is Usability.DRAINED else (Usability.UP,)
+        return (hold if present.usability in well else min(hold, SHORT_HOLD)).total_seconds()
 
     def _waits(self, tunnel: TunnelId) -> Coming | None:
         """A tunnel that is well: its time is told by the decision, where there is one."""

@@ -14,8 +14,8 @@ from policies.model.clock import NEVER, Instant, Now
 from policies.model.ids import TunnelId
 from policies.model.policy import Failback, FailbackMode
 from policies.model.verdicts import Reason
-from policies.model.view import ARRIVES, SessionState, View
-from policies.ranking import Ranked, Usability
+from policies.model.view import ARRIVES, LivenessView, SessionState, View
+from policies.ranking import SESSION_GRACE, Ranked, Usability
 from policies.schedule import instant_of, next_change, within
 from policies.steering import Steering
 
@@ -24,8 +24,9 @@ MUCH_BETTER = 2
 
 LITTLE_BETTER = 10
 """As many holds after the last move a degraded tunnel is left for one that is only a little less bad, or preferred."""
-FROM_BAD = timedelta(seconds=10)
-"""The longest hold where the tunnel in use is bad itself: health was good for long before a tunnel is called good."""
+SHORT_HOLD = timedelta(seconds=10)
+"""The longest hold after a death that counts for little, and where the tunnel in use is bad itself: health was good for
+long before a tunnel is called good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +135,13 @@ def speaks_against(
     """
     if present.usability in (Usability.DRAINED, Usability.LEAVING):
         return None  # out of what is about to go, or what somebody will work on, there is no waiting
-    failback, health = steering.failback, view.health_of(candidate.tunnel)
+    failback = steering.failback
     from_bad = present.usability is not Usability.UP
     waits = [
         (Reason.LEAST_BAD, _worth_it_at(candidate, present, failback, moved)),
         (Reason.HELD_BACK, may_return_at(candidate, failback, view, from_bad=from_bad)),
-        (Reason.DAMPED, NEVER if from_bad else health.suppressed_until),
+        (Reason.HELD_BACK, _settled_at(candidate, present, failback, view)),
+        (Reason.DAMPED, _damped_until(candidate, failback, view, moved, from_bad=from_bad)),
     ]
     for reason, until in waits:
         if until > now.monotonic:
@@ -148,6 +150,15 @@ def speaks_against(
         return None
     # What was well since before the last move was not left by need: the ranking is another one, and that is obeyed.
     return _not_by_itself(failback, now) if well_since(candidate, view) > moved else None
+
+
+def _damped_until(candidate: Ranked, failback: Failback, view: View, moved: Instant, *, from_bad: bool) -> Instant:
+    """Until when a tunnel that came and went is not returned to; out of a bad one at most a hold after the last move.
+
+    One that goes on flapping is worse than a bad one: it is left at every death.
+    """
+    until = view.health_of(candidate.tunnel).suppressed_until
+    return min(until, Instant(moved + failback.hold.total_seconds())) if from_bad else until
 
 
 def _worth_it_at(candidate: Ranked, present: Ranked, failback: Failback, moved: Instant) -> Instant:
@@ -181,31 +192,55 @@ def _not_by_itself(failback: Failback, now: Now) -> tuple[Reason, Instant | None
 
 
 def may_return_at(candidate: Ranked, failback: Failback, view: View, *, from_bad: bool = False) -> Instant:
-    """When a tunnel that was dead, degraded or drained may be returned to.
+    """When a tunnel that was dead, degraded, drained or without its session may be returned to.
 
     After the hold; out of a tunnel that is bad itself (`from_bad`) after a short one. And where its session is older
     than its return, not before TCP has sent again what was sent into the dead tunnel: the branch may not have it yet,
     and the boost of another would be given back too soon.
     """
     liveness, session = view.liveness_of(candidate.tunnel), view.session_of(candidate.tunnel)
-    hold = failback.hold.total_seconds() if liveness.after_death else 0.0
-    hold = min(hold, FROM_BAD.total_seconds()) if from_bad else hold
-    # Also a death while everything started, for which there is no hold, may have swallowed what was sent.
+    hold = _hold(liveness, failback, from_bad=from_bad)
+    # Also a death while everything started, which is hardly held against it, may have swallowed what was sent.
     stood = session.state is SessionState.UP and max(session.since, liveness.known_since) < liveness.since
     lives = Instant(liveness.since + (max(hold, ARRIVES.total_seconds()) if stood else hold))
     returned = NEVER if from_bad else _in_order_since(candidate, view)
     return max(lives, Instant(returned + failback.hold.total_seconds())) if returned != NEVER else lives
 
 
+def _hold(liveness: LivenessView, failback: Failback, *, from_bad: bool) -> float:
+    """For how long a tunnel must have lived before it is returned to."""
+    if not (liveness.after_death or liveness.faltered):
+        return 0.0
+    whole = failback.hold.total_seconds()
+    return whole if liveness.after_death and not from_bad else min(whole, SHORT_HOLD.total_seconds())
+
+
+def _settled_at(candidate: Ranked, present: Ranked, failback: Failback, view: View) -> Instant:
+    """When a tunnel that was drained is gone to out of a degraded one, which can still carry.
+
+    Somebody worked on it until just now, so it waits for its hold like any other. Where the present one became bad only
+    after the drain had ended, that is news, and the hold is short.
+    """
+    undrained = view.undrained.get(candidate.tunnel, NEVER)
+    if undrained == NEVER or present.usability is not Usability.DEGRADED:
+        return NEVER
+    is_news = view.health_of(present.tunnel).since > undrained
+    hold = min(failback.hold, SHORT_HOLD) if is_news else failback.hold
+    return Instant(undrained + hold.total_seconds())
+
+
 def well_since(candidate: Ranked, view: View) -> Instant:
-    """When it was last dead, degraded or drained; NEVER if it was none of them."""
+    """When it was last dead, degraded, drained or without its session; NEVER if it was none of them."""
     liveness = view.liveness_of(candidate.tunnel)
     return max(liveness.since if liveness.after_death else NEVER, _in_order_since(candidate, view))
 
 
 def _in_order_since(candidate: Ranked, view: View) -> Instant:
-    """When it last ceased to be degraded or drained; NEVER if it never was."""
-    return max(view.health_of(candidate.tunnel).recovered, view.undrained.get(candidate.tunnel, NEVER))
+    """When it last ceased to be degraded, drained or without its session for long; NEVER if it never was."""
+    session = view.session_of(candidate.tunnel)
+    missing = session.lost != NEVER and session.since - session.lost > SESSION_GRACE.total_seconds()
+    back = session.since if missing and session.state is SessionState.UP else NEVER
+    return max(view.health_of(candidate.tunnel).recovered, view.undrained.get(candidate.tunnel, NEVER), back)
 
 
 def _told_all(tunnel: TunnelId, view: View) -> bool:

@@ -21,11 +21,11 @@ from datetime import timedelta
 from policies.announced import announced_for
 from policies.announcing import announcements, halves_of
 from policies.choice import Choice, choose
-from policies.forwarding import carrying, class_orders, settles_at
+from policies.forwarding import can_follow, carrying, class_orders, classes_due, settles_at
 from policies.model.announcement import Announcement, Announcements
 from policies.model.clock import NEVER, Instant, Now
 from policies.model.desired import ClassOrder, Desired
-from policies.model.ids import Prefix, TunnelId
+from policies.model.ids import Address, Prefix, TunnelId, lies_within
 from policies.model.intent import Branch, Hub, Intent, LivenessMethod, Mode
 from policies.model.verdicts import Decision, Place, Reason, Verdict
 from policies.model.view import LivenessState, SessionState, SessionView, View
@@ -157,7 +157,7 @@ class _Part:
 
 def _steered(hub: Hub, branch: Branch, steering: Steering, whole: View, move: Move | None, now: Now) -> _Part:
     prefixes = announced_for(hub, branch, steering.sources)
-    view = _seen_by(branch, steering, prefixes, whole)
+    view = _seen_by(hub, branch, steering, prefixes, whole)
     standing = standing_order(branch, steering)
     ranking = present_order(branch, view, now.monotonic, steering, standing)
     known = carrying(branch, view, steering.sources)
@@ -166,7 +166,9 @@ def _steered(hub: Hub, branch: Branch, steering: Steering, whole: View, move: Mo
     active = begins.active if begins is not None else None
     choice = choose(ranking, active, steering, view, now, begins.since if begins is not None else NEVER)
     standings = standings_of(branch, steering, standing, view, now.monotonic)
-    planned = _plan(branch, choice, active, move, standings, view, now.monotonic)
+    if not can_follow(known, choice.tunnel, branch, view, now.monotonic):
+        choice = replace(choice, reason=Reason.PREFERRED, detail="over it the branch announces none of its prefixes")
+    planned = _plan(branch, choice, active, move, standings, view, now.monotonic) if prefixes else _untold(choice)
     if planned.moving and planned.carrier == active:
         standings = [replace(s, left=s.tunnel == active) for s in standings]
     spoken = spokesman(standings, planned.chosen) if planned.chosen is not None else None
@@ -200,14 +202,17 @@ def _steered(hub: Hub, branch: Branch, steering: Steering, whole: View, move: Mo
         classes=classes,
         look=planned.watching and not steering.sources,
         move=planned.move,
-        wake_at=planned.wake_at,
+        wake_at=_earliest(
+            [planned.wake_at, *classes_due(classes.values(), planned.carrier, steering, view, ranking, now)]
+        ),
     )
 
 
-def _seen_by(branch: Branch, steering: Steering, prefixes: tuple[Prefix, ...], view: View) -> View:
+def _seen_by(hub: Hub, branch: Branch, steering: Steering, prefixes: tuple[Prefix, ...], view: View) -> View:
     """The view with of each session only what concerns this traffic.
 
-    By which tunnel the branch sends to a hub prefix that a rule names is not probed: its moves go by time.
+    By which tunnel the branch sends to a hub prefix that a rule names is not probed: its moves go by time. And where a
+    rule names what the probes come from, so do the others'.
     """
     named = named_by_rules(branch)
     if not named:
@@ -223,7 +228,19 @@ def _seen_by(branch: Branch, steering: Steering, prefixes: tuple[Prefix, ...], v
         )
 
     sessions = {t.id: of(view.sessions[t.id]) for t in branch.tunnels if t.id in view.sessions}
-    return view.narrowed(sessions, {} if steering.sources else view.paths)
+    paths = {} if steering.sources else {key: at for key, at in view.paths.items() if _is_probed(hub, named, key[1])}
+    return view.narrowed(sessions, paths)
+
+
+def _is_probed(hub: Hub, named: frozenset[Prefix], version: int) -> bool:
+    """Whether return-path probes of this IP version go the way of what no rule names.
+
+    They come from the hub's router id where it has that address, else from any address in what the hub announces.
+    """
+    asked: Address = hub.router_id
+    if version == asked.version and any(asked in prefix for prefix in hub.prefixes):
+        return not any(asked in prefix for prefix in named)
+    return not any(prefix.version == version and lies_within(prefix, named) for prefix in hub.prefixes)
 
 
 def _together(parts: Sequence[_Part], view: View) -> Mapping[TunnelId, Announcements]:
@@ -272,6 +289,11 @@ def _plan(
     if progress.step is Step.TAKEN_BACK:
         return _taken_back(choice, active, progress.move, progress.wake_at)
     return _under_way(choice, active, target, progress)
+
+
+def _untold(choice: Choice) -> _Plan:
+    """Rules name all that is announced, so of the rest the branch is told nothing: the hub alone moves, at once."""
+    return _Plan(choice, choice.tunnel, choice.tunnel, None, moving=False, wake_at=choice.wake_at)
 
 
 def _under_way(choice: Choice, active: TunnelId, target: TunnelId, progress: Progress) -> _Plan:

@@ -7,7 +7,7 @@ order in which it was heard.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from policies.choice import speaks_against
@@ -80,7 +80,10 @@ def class_orders(
 ) -> Mapping[str, ClassOrder]:
     """The classes of this traffic of the branch, each carried by `carrier` where the prefix is heard there."""
     groups: dict[frozenset[TunnelId], list[Prefix]] = {}
+    versions = {source.version for source in steering.sources} or {4, 6}
     for prefix, tunnels in tunnels_by_prefix(branch, view, now.monotonic).items():
+        if prefix.version not in versions:
+            continue  # no packet has a source of one IP version and a destination of the other
         groups.setdefault(tunnels, []).append(prefix)
     orders = {}
     for tunnels, prefixes in groups.items():
@@ -111,17 +114,55 @@ def _active(
     usable = _usable(ranked)
     if known is None or known.active not in usable:
         return usable[0] if usable else (known.active if known is not None else None)
-    place = next(place for place, r in enumerate(ranked) if r.tunnel == known.active)
-    if steering.frozen and ranked[place].usability is not Usability.LEAVING:
+    present = next(r for r in ranked if r.tunnel == known.active)
+    if steering.frozen and present.usability is not Usability.LEAVING:
         return known.active
-    better = [r for r in ranked[:place] if r.usability not in (Usability.UP_WITHOUT_SESSION, Usability.UNKNOWN)]
+    better = _better(ranked, known.active)
     return next(
-        (r.tunnel for r in better if speaks_against(r, ranked[place], steering, view, now, known.since) is None),
+        (r.tunnel for r in better if speaks_against(r, present, steering, view, now, known.since) is None),
         known.active,
     )
 
 
+def _better(ranked: Sequence[Ranked], active: TunnelId) -> list[Ranked]:
+    """The tunnels above the one that a class is on, to which it may go."""
+    place = next(place for place, r in enumerate(ranked) if r.tunnel == active)
+    return [r for r in ranked[:place] if r.usability not in (Usability.UP_WITHOUT_SESSION, Usability.UNKNOWN)]
+
+
+def classes_due(
+    orders: Iterable[ClassOrder],
+    carrier: TunnelId | None,
+    steering: Steering,
+    view: View,
+    ranking: Sequence[Ranked],
+    now: Now,
+) -> Iterator[Instant]:
+    """When a class that is not heard over the branch's own tunnel may next go to a better one."""
+    for order in orders:
+        known = view.classes.get(order.name)
+        ranked = [r for r in ranking if r.tunnel in order.order]
+        if known is None or known.active is None or carrier in order.order or known.active not in _usable(ranked):
+            continue
+        present = next(r for r in ranked if r.tunnel == known.active)
+        for better in _better(ranked, known.active):
+            against = speaks_against(better, present, steering, view, now, known.since)
+            if against is not None and against[1] is not None:
+                yield against[1]
+
+
+def can_follow(known: ClassView | None, tunnel: TunnelId | None, branch: Branch, view: View, now: Instant) -> bool:
+    """Whether any prefix of a class is heard over this tunnel, so that the class can move there; of none, it can."""
+    if known is None or tunnel is None or known.active == tunnel:
+        return True
+    heard = tunnels_by_prefix(branch, view, now)
+    return any(tunnel in heard.get(prefix, ()) for prefix in known.prefixes)
+
+
 def carrying(branch: Branch, view: View, sources: tuple[Prefix, ...] = EVERYWHERE) -> ClassView | None:
-    """The class that stands for this traffic of the branch: the one with most prefixes, by name among equals."""
+    """The class that stands for this traffic of the branch: the one that most tunnels can carry, which a move can move.
+
+    Among equals the one with most prefixes, then by name.
+    """
     own = [c for c in view.classes_of(branch.name) if c.sources == sources]
-    return min(own, key=lambda c: (-len(c.prefixes), c.name), default=None)
+    return min(own, key=lambda c: (-len(c.order), -len(c.prefixes), c.name), default=None)

@@ -173,20 +173,21 @@ def _lives_or_dies(view: View, tunnel: TunnelId, now: LivenessView) -> View:
 
 
 def _with_past(was: LivenessView, now: LivenessView) -> LivenessView:
-    """What a tunnel did while everything was starting is not held against it: what comes up then comes up for good."""
+    """What a tunnel did while everything was starting is hardly held against it: most often it comes up for good."""
     if now.state is LivenessState.UNKNOWN:
-        return replace(now, after_death=was.after_death, known_since=was.known_since)
+        return replace(now, after_death=was.after_death, faltered=was.faltered, known_since=was.known_since)
     if was.state is LivenessState.UNKNOWN and was.known_since == NEVER:
         return replace(now, after_death=False, known_since=now.since)
     started = now.since - was.known_since > STARTING.total_seconds()
-    if was.state is LivenessState.UP and now.state is LivenessState.DOWN and not now.hard:
+    dies = was.state is LivenessState.UP and now.state is LivenessState.DOWN
+    if dies and not now.hard:
         # Its session stands: if it had long lived till then, it waits for no more than what TCP needs to catch up.
         after_death = was.after_death and now.since - was.since < LIVED_LONG.total_seconds()
     else:
         changed = (now.state, now.hard) != (was.state, was.hard)
         only_found_dead = now.state is LivenessState.UP and not was.hard
         after_death = was.after_death or (started and changed and not only_found_dead)
-    return replace(now, after_death=after_death, known_since=was.known_since)
+    return replace(now, after_death=after_death, faltered=was.faltered or dies, known_since=was.known_since)
 
 
 def _reported(view: View, reported: Mapping[TunnelId, LivenessView]) -> Mapping[TunnelId, LivenessView]:
@@ -246,6 +247,8 @@ def _session_changed(was: SessionView, event: SessionChanged) -> SessionView:
             replaced={},
             heard=_held(was, event.at),
             end_of_rib=False,
+            # Of one that was not known to be down it is not known for how long it was.
+            lost=was.lost if was.state is SessionState.DOWN else event.at,
         )
     if event.state is was.state is SessionState.DOWN:
         return replace(was, reason=event.reason)
@@ -262,6 +265,7 @@ def _down(was: SessionView, at: Instant, reason: str) -> SessionView:
         complete=False,
         heard=_held(was, at),
         end_of_rib=False,
+        lost=at if was.state is SessionState.UP else was.lost,
     )
 
 

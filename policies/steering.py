@@ -65,8 +65,13 @@ def named_by_rules(branch: Branch) -> frozenset[Prefix]:
 
 
 def sources_of(branch: Branch) -> tuple[tuple[Prefix, ...], ...]:
-    """The hub prefixes that the rules of a branch name, each by itself, in order."""
-    return tuple((prefix,) for prefix in sorted(named_by_rules(branch), key=lambda p: (p.version, p)))
+    """The hub prefixes that the rules of a branch name, each by itself, in order.
+
+    Not those that the branch cannot be told of, as it has no prefix of their IP version: it could not be steered by
+    them. Nor what is its own.
+    """
+    told = (p for p in named_by_rules(branch) if p.version in branch.versions and not lies_within(p, branch.prefixes))
+    return tuple((prefix,) for prefix in sorted(told, key=lambda p: (p.version, p)))
 
 
 def _steering(branch: Branch, sources: tuple[Prefix, ...], view: View, wall: datetime) -> Steering:

@@ -52,6 +52,9 @@ class LivenessView:
 
     Not so if it was only found dead by probes while its session stood, after it had lived for long.
     """
+    faltered: bool = False
+    """Whether it has died at all, be it for a moment, or while everything started: then it is returned to after a
+    short hold at the soonest."""
     known_since: Instant = NEVER
     """When it was first known to be up or down."""
     certain_since: Instant = NEVER
@@ -98,6 +101,8 @@ class SessionView:
     replaced: Mapping[Prefix, Replaced] = field(default_factory=dict)
     sent_at: Instant = NEVER
     """When something was announced last on the present session."""
+    lost: Instant = NEVER
+    """When the session before this one was lost; NEVER before any was."""
 
     @property
     def lowest_held(self) -> int | None:

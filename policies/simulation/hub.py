@@ -145,8 +145,9 @@ class SimulatedHub:
 
     def _answer(self, at: Instant) -> None:
         """The branch answers by the tunnel that it holds the best value of."""
-        best = best_told(self.view, self.branch, self.hub.prefixes)
         for version in self.branch.versions:
+            probed = tuple(prefix for prefix in self.hub.prefixes if prefix.version == version)
+            best = best_told(self.view, self.branch, probed)
             if best is not None:
                 self.take(PathAnswered(self.branch.name, best, at, version))
 

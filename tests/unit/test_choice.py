@@ -94,6 +94,14 @@ def test_a_hold_says_when_it_ends() -> None:
     assert choice.wake_at == Instant(1010.0)
 
 
+@pytest.mark.parametrize(("lives_since", "tunnel"), [(991.0, WIRELESS), (989.0, FIBER)])
+def test_after_a_death_that_counts_for_little_the_hold_is_ten_seconds(lives_since: float, tunnel: TunnelId) -> None:
+    believed = view()
+    faltered = LivenessView(UP, Instant(lives_since), after_death=False, faltered=True)
+    believed = replace(believed, liveness={**believed.liveness, FIBER: faltered})
+    assert chosen(believed, WIRELESS, AUTOMATIC).tunnel == tunnel
+
+
 def held(med: int) -> SessionView:
     return SessionView(SessionState.UP, complete=True, sent={ip_network("10.0.0.0/16"): Announcement(med)})
 
@@ -149,6 +157,15 @@ def steered(
 
 def bad(loss: float) -> HealthView:
     return HealthView(HealthState.DEGRADED, figures=Figures(loss=loss))
+
+
+def without_session(*, lost: float, back: float) -> View:
+    again = SessionView(SessionState.UP, Instant(back), complete=True, lost=Instant(lost))
+    return replace(view(), sessions={**view().sessions, FIBER: again})
+
+
+def bad_since(since: float) -> HealthView:
+    return HealthView(HealthState.DEGRADED, Instant(since))
 
 
 DAMPED = HealthView(HealthState.UP, suppressed_until=Instant(1500.0))
@@ -279,9 +296,59 @@ JUST_RECOVERED = HealthView(HealthState.UP, recovered=Instant(970.0))
             ("fiber", Reason.MOVING),
         ),
         (
+            "but once a hold: what goes on flapping is worse than bad",
+            steered(health(DAMPED, BAD), WIRELESS, moved=950.0),
+            ("wireless", Reason.DAMPED),
+        ),
+        (
+            "one whose session was away for long waits for its hold",
+            steered(without_session(lost=960.0, back=970.0), WIRELESS),
+            ("wireless", Reason.HELD_BACK),
+        ),
+        (
+            "one whose session was away for seconds does not",
+            steered(without_session(lost=967.0, back=970.0), WIRELESS),
+            ("fiber", Reason.MOVING),
+        ),
+        (
+            "and where failback never happens it is not returned to",
+            steered(without_session(lost=700.0, back=800.0), WIRELESS, NEVER, moved=706.0),
+            ("wireless", Reason.FAILBACK_NEVER),
+        ),
+        (
             "what is no longer drained waits for its hold",
             steered(replace(view(), undrained={FIBER: Instant(970.0)}), WIRELESS),
             ("wireless", Reason.HELD_BACK),
+        ),
+        (
+            "also where the present one is degraded",
+            steered(replace(health(GOOD, bad_since(900.0)), undrained={FIBER: Instant(970.0)}), WIRELESS),
+            ("wireless", Reason.HELD_BACK),
+        ),
+        (
+            "then it is gone to",
+            steered(replace(health(GOOD, bad_since(900.0)), undrained={FIBER: Instant(930.0)}), WIRELESS),
+            ("fiber", Reason.MOVING),
+        ),
+        (
+            "not for long where that is news",
+            steered(replace(health(GOOD, bad_since(980.0)), undrained={FIBER: Instant(970.0)}), WIRELESS),
+            ("fiber", Reason.MOVING),
+        ),
+        (
+            "but for ten seconds",
+            steered(replace(health(GOOD, bad_since(997.0)), undrained={FIBER: Instant(995.0)}), WIRELESS),
+            ("wireless", Reason.HELD_BACK),
+        ),
+        (
+            "and not at all where the present one is drained",
+            steered(replace(view(), undrained={FIBER: Instant(999.0)}), WIRELESS, drained=frozenset({WIRELESS})),
+            ("fiber", Reason.MOVING),
+        ),
+        (
+            "or dead",
+            steered(replace(view(wireless=DOWN), undrained={FIBER: Instant(999.0)}), WIRELESS),
+            ("fiber", Reason.PREFERRED),
         ),
         (
             "a word does not shorten the hold",

@@ -30,6 +30,7 @@ from policies.model.view import (
     SessionView,
     View,
 )
+from policies.moves import Move
 
 NOW = Instant(1000.0)
 BRANCH = a_branch()
@@ -237,6 +238,37 @@ def test_both_leave_a_dead_tunnel_and_each_beats_only_its_own_values() -> None:
     decision = ruled(replace(dead, sessions=both_sent((1000, 1100), (1100, 1000))))
     assert decision.announcements == {WIRELESS: {HQ: Announcement(990), ERP: Announcement(1000)}}
     assert decision.urgent
+
+
+def test_where_rules_name_all_that_is_announced_the_rest_moves_at_once() -> None:
+    """Nothing is told the branch of it: there is nothing to wait for."""
+    rule = Rule("all of it", Condition(hub_prefixes=(HQ,)), Change())
+    branch = replace(BRANCH, policy=replace(BRANCH.policy, rules=(rule,)))
+    decision = decide_branch(HUB, branch, view(on="wireless", meds=(1000, 1100)), {}, moment(NOW))
+    assert decision.classes["bandung"].active == FIBER
+    assert () not in decision.moves
+
+
+@pytest.mark.parametrize(("named", "moves"), [("10.0.10.0/24", False), ("10.0.0.0/24", True)])
+def test_where_a_rule_names_what_probes_come_from_the_rest_moves_by_time(named: str, moves: bool) -> None:
+    """The branch answers them by the rule's way, which says nothing of the others'."""
+    branch = replace(
+        BRANCH,
+        policy=replace(BRANCH.policy, rules=(Rule("it", Condition(hub_prefixes=(ip_network(named),)), Change()),)),
+    )
+    elsewhere = {("bandung", 4): PathSeen(WIRELESS, Instant(1.0), Instant(NOW - 0.1))}
+    believed = replace(view(on="wireless", meds=(1000, 1100)), paths=elsewhere)
+    under_way = {(): Move(FIBER, Instant(NOW - 2), told=Instant(NOW - 1.5))}
+    decision = decide_branch(HUB, branch, believed, under_way, moment(NOW))
+    assert (decision.classes["bandung"].active == FIBER) is moves
+
+
+def test_where_the_branch_announces_nothing_over_the_chosen_tunnel_nothing_is_moving() -> None:
+    believed = view(on="wireless", meds=(1000, 1100))
+    believed = replace(believed, sessions={**believed.sessions, FIBER: replace(session(1000), heard={})})
+    decision = decided(believed)
+    assert (decision.verdict.chosen, decision.verdict.reason, decision.moves) == (FIBER, Reason.PREFERRED, {})
+    assert decision.classes["bandung:wireless"].active == WIRELESS
 
 
 def test_where_one_of_them_says_nothing_over_a_tunnel_what_it_was_sent_stays() -> None:

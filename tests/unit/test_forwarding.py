@@ -8,7 +8,7 @@ from ipaddress import ip_network
 
 from small_network import a_branch, moment
 
-from policies.forwarding import class_orders
+from policies.forwarding import can_follow, carrying, class_orders, classes_due
 from policies.model.clock import Instant
 from policies.model.desired import ClassOrder
 from policies.model.ids import TunnelId
@@ -76,6 +76,28 @@ def test_what_the_kernel_forwards_is_kept_until_the_sessions_have_spoken() -> No
     assert orders(view(session(), session(), bandung=known)) == {}
 
 
+def test_what_has_sources_of_one_ip_version_has_no_prefixes_of_the_other() -> None:
+    lan6 = ip_network("2001:db8:1::/56")
+    branch = replace(BRANCH, prefixes=(LAN, lan6))
+    believed = view(session(LAN, lan6), session(LAN, lan6))
+    for source, prefix in (("10.0.10.0/24", LAN), ("2001:db8::/48", lan6)):
+        steering = replace(plain_steering(branch), sources=(ip_network(source),))
+        found = class_orders(branch, steering, believed, present_order(branch, believed, NOW), FIBER, "", moment(NOW))
+        assert [order.prefixes for order in found.values()] == [(prefix,)]
+
+
+def test_the_class_that_most_tunnels_can_carry_stands_for_its_branch() -> None:
+    both = ClassView("bandung:z", "bandung", FIBER, (FIBER, WIRELESS), (LAN,), 0, NOW, "")
+    one = ClassView("bandung:a", "bandung", FIBER, (FIBER,), (LAN, OTHER), 0, NOW, "")
+    assert carrying(BRANCH, view(session(), session(), one=one, both=both)) == both
+
+
+def test_a_class_can_follow_to_where_any_of_its_prefixes_is_heard() -> None:
+    known = ClassView("bandung", "bandung", FIBER, (FIBER,), (LAN, OTHER), 0, NOW, "")
+    assert can_follow(known, WIRELESS, BRANCH, view(session(LAN, OTHER), session(OTHER)), NOW)
+    assert not can_follow(known, WIRELESS, BRANCH, view(session(LAN, OTHER), session()), NOW)
+
+
 def test_an_order_is_based_on_the_epoch_that_is_known() -> None:
     known = ClassView("bandung", "bandung", FIBER, (FIBER, WIRELESS), (LAN, OTHER), 7, NOW, "before")
     believed = view(session(LAN, OTHER), session(LAN, OTHER), bandung=known)
@@ -102,6 +124,22 @@ def test_a_class_without_the_branchs_tunnel_goes_back_to_its_own_better_one_afte
     assert away_from(WIRELESS, fiber_since=10.0) == FIBER
     assert away_from(WIRELESS, fiber_since=90.0) == TunnelId("bandung", "lte")
     assert away_from(WIRELESS, fiber_since=90.0, after_death=False) == FIBER
+
+
+def test_when_such_a_class_may_go_back_is_known() -> None:
+    lte = TunnelId("bandung", "lte")
+    branch = replace(a_branch(tunnels=("fiber", "lte", "wireless")), prefixes=(LAN,))
+    known = ClassView("bandung:fiber+lte", "bandung", lte, (FIBER, lte), (LAN,), 1, NOW, "before")
+    up = LivenessView(LivenessState.UP, after_death=False)
+    believed = View(
+        liveness={FIBER: replace(up, since=Instant(90.0), after_death=True), lte: up, WIRELESS: up},
+        sessions={FIBER: session(LAN), lte: session(LAN), WIRELESS: session()},
+        classes={known.name: known},
+    )
+    ranking, steering = present_order(branch, believed, NOW), plain_steering(branch)
+    orders = class_orders(branch, steering, believed, ranking, WIRELESS, "", moment(NOW))
+    due = classes_due(orders.values(), WIRELESS, steering, believed, ranking, moment(NOW))
+    assert list(due) == [Instant(90.0 + 60.0)]
 
 
 def test_of_two_tunnels_that_are_left_the_better_one_carries_what_only_they_have() -> None:

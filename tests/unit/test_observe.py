@@ -79,6 +79,19 @@ def test_a_tunnel_that_falters_while_everything_starts_was_not_dead() -> None:
     assert not lives((down, 1), (up, 3), (down, 4), (up, 5)).liveness_of(FIBER).after_death
 
 
+@pytest.mark.parametrize(
+    ("states", "faltered"),
+    [
+        ([(LivenessState.UP, 1)], False),
+        ([(LivenessState.DOWN, 1), (LivenessState.UP, 3)], False),
+        ([(LivenessState.UP, 1), (LivenessState.DOWN, 2), (LivenessState.UP, 3)], True),
+        ([(LivenessState.UP, 1), (LivenessState.DOWN, 2), (LivenessState.UNKNOWN, 3), (LivenessState.UP, 4)], True),
+    ],
+)
+def test_but_that_it_faltered_is_remembered(states: list[tuple[LivenessState, float]], faltered: bool) -> None:
+    assert lives(*states).liveness_of(FIBER).faltered is faltered
+
+
 def test_a_tunnel_that_goes_on_faltering_was_dead() -> None:
     up, down = LivenessState.UP, LivenessState.DOWN
     assert lives((up, 1), (down, 4), (up, 5), (down, 20), (up, 21)).liveness_of(FIBER).after_death
@@ -127,6 +140,17 @@ def test_a_restarted_controller_does_not_know_and_holds() -> None:
     known = ForwarderConnected({FIBER: LivenessView(LivenessState.DOWN, at(1))}, {}, {})
     view = observe(after(known), LivenessChanged(FIBER, LivenessView(LivenessState.UP, at(2))))
     assert view.liveness_of(FIBER).after_death
+
+
+def test_when_a_session_was_lost_is_remembered_while_it_is_down_and_after() -> None:
+    lost = after(session_up(1), SessionChanged(FIBER, DOWN, at(5)), SessionChanged(FIBER, DOWN, at(6)))
+    assert lost.session_of(FIBER).lost == at(5)
+    assert observe(lost, session_up(9)).session_of(FIBER).lost == at(5)
+
+
+def test_a_session_that_came_for_the_first_time_was_never_lost_for_long() -> None:
+    assert after(SessionChanged(FIBER, DOWN, at(1)), session_up(9)).session_of(FIBER).lost == at(0)
+    assert after(session_up(9)).session_of(FIBER).lost == at(9)
 
 
 def test_what_a_lost_session_announced_is_held_with_its_age() -> None:

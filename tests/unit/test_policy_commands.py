@@ -52,7 +52,7 @@ def test_the_command_says_what_the_golden_file_says(
 def test_the_example_is_as_it_expects(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["policy", "test", str(EXAMPLE)]) == 0
     assert capsys.readouterr().out.splitlines()[1:] == [
-        "ok      policies/tests/brown-out.yaml  4 moves",
+        "ok      policies/tests/brown-out.yaml  2 moves",
         "1 test: 1 ok",
     ]
 

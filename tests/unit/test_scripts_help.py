@@ -11,7 +11,7 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
 @pytest.mark.parametrize("option", ["--help", "-h"])
-@pytest.mark.parametrize("name", ["bench", "bgp-histories", "chaos", "demo", "fuzz", "histories", "test"])
+@pytest.mark.parametrize("name", ["bench", "bgp-histories", "chaos", "demo", "fuzz", "histories", "properties", "test"])
 def test_help_shows_the_comment_at_the_head_and_does_nothing(name: str, option: str) -> None:
 
     done = subprocess.run(

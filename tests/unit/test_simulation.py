@@ -9,12 +9,14 @@ from zoneinfo import ZoneInfo
 import pytest
 from small_network import HUB, a_branch, a_tunnel
 
-from policies.model.clock import Now
+from policies.model.clock import Instant, Now
+from policies.model.events import ForwarderConnected, SpeakerConnected, SpeakerReady
 from policies.model.health import Damping, HealthLimits, Limit, Metric
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch
 from policies.model.policy import Change, Condition, Failback, FailbackMode, Metered, Rule, TimeWindow
-from policies.model.view import View
+from policies.model.view import LivenessState, LivenessView, View
+from policies.simulation.hub import SimulatedHub
 from policies.simulation.line import Line, Meter
 from policies.simulation.play import START, Step, play
 from policies.simulation.track import Track
@@ -91,6 +93,32 @@ def test_drains_and_switches_move_at_once_and_a_drain_ends_with_a_hold() -> None
 def test_a_flapping_tunnel_makes_few_moves() -> None:
     flaps = [Step(60.0 + 2 * n, {"fiber": Line(up=False) if n % 2 == 0 else FIBER}) for n in range(150)]
     assert len(course(*flaps, seconds=400.0).changes) <= 3
+
+
+@pytest.mark.parametrize("first_known", [LivenessState.UP, LivenessState.DOWN])
+def test_nor_does_one_that_flaps_from_the_start(first_known: LivenessState) -> None:
+    """Its session comes back with it at once, so that nothing but the hold keeps traffic away."""
+    fiber, wireless = branch().tunnels
+    hub = SimulatedHub(HUB, branch(), View())
+    hub.take(SpeakerConnected(1, frozenset({fiber.id, wireless.id})))
+    hub.take(SpeakerReady(START, 1, frozenset()))
+    unheard = LivenessView(LivenessState.UNKNOWN, START)
+    hub.take(ForwarderConnected(dict.fromkeys((fiber.id, wireless.id), unheard), {}, {}))
+    carried = list[TunnelId | None]()
+    for tenth in range(3000):
+        now = Instant(START + tenth / 10)
+        if tenth == 5:
+            hub.comes_up(wireless, now)
+            hub.session_up(wireless, now)
+        if tenth % 20 == 5 and (first_known is LivenessState.UP) is (tenth % 40 == 5):
+            hub.comes_up(fiber, now)
+            hub.session_up(fiber, now)
+        elif tenth % 20 == 5:
+            hub.dies(fiber, now)
+        hub.decide(Now(now, NINE + timedelta(seconds=tenth / 10)))
+        if hub.active is not None and hub.active != (carried or [None])[-1]:
+            carried.append(hub.active)
+    assert len(carried) - 1 <= 2, carried
 
 
 def test_failback_in_a_window_waits_for_it() -> None:

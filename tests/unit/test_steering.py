@@ -100,6 +100,12 @@ def test_rules_for_other_branches_name_no_sources() -> None:
     assert sources_of(ruled(elsewhere, Rule("y", Condition(hub_prefixes=(ERP,)), TURNED))) == ((ERP,),)
 
 
+@pytest.mark.parametrize("prefix", ["2001:db8::/48", "10.1.0.0/25"])
+def test_a_prefix_that_the_branch_is_not_told_of_is_not_steered(prefix: str) -> None:
+    """It has no IPv6; and what is its own it knows better."""
+    assert sources_of(ruled(Rule("it", Condition(hub_prefixes=(ip_network(prefix),)), TURNED))) == ()
+
+
 def test_a_script_counts_before_a_rule_and_a_switch_before_both() -> None:
     said = View(
         adjustments={"bandung": Change(prefer=("fiber", "lte"))}, in_force={"bandung": InForce(switched=WIRELESS)}
