@@ -168,6 +168,9 @@ def classes(dice: Dice, branch: Branch) -> dict[str, ClassView]:
             "drawn",
             sources,
         )
+    if len(ids) > 1 and dice.odds(3):
+        name = class_name(branch, frozenset(ids[:1]))
+        found[name] = ClassView(name, branch.name, ids[0], (ids[0],), LANS[1:2], 0, instant(dice), "drawn")
     return found
 
 
