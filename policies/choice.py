@@ -236,9 +236,12 @@ def well_since(candidate: Ranked, view: View) -> Instant:
 
 
 def _in_order_since(candidate: Ranked, view: View) -> Instant:
-    """When it last ceased to be degraded, drained or without its session for long; NEVER if it never was."""
-    session = view.session_of(candidate.tunnel)
-    missing = session.lost != NEVER and session.since - session.lost > SESSION_GRACE.total_seconds()
+    """When it last ceased to be degraded, drained or without its session for long; NEVER if it never was.
+
+    A session that went with its tunnel is none of these: the tunnel has a hold of its own.
+    """
+    session, lives_since = view.session_of(candidate.tunnel), view.liveness_of(candidate.tunnel).since
+    missing = session.lost > lives_since and session.since - session.lost > SESSION_GRACE.total_seconds()
     back = session.since if missing and session.state is SessionState.UP else NEVER
     return max(view.health_of(candidate.tunnel).recovered, view.undrained.get(candidate.tunnel, NEVER), back)
 

@@ -159,9 +159,10 @@ def bad(loss: float) -> HealthView:
     return HealthView(HealthState.DEGRADED, figures=Figures(loss=loss))
 
 
-def without_session(*, lost: float, back: float) -> View:
+def without_session(*, lost: float, back: float, lives_since: float = 1.0) -> View:
     again = SessionView(SessionState.UP, Instant(back), complete=True, lost=Instant(lost))
-    return replace(view(), sessions={**view().sessions, FIBER: again})
+    believed = view(fiber_since=lives_since)
+    return replace(believed, sessions={**believed.sessions, FIBER: again})
 
 
 def bad_since(since: float) -> HealthView:
@@ -308,6 +309,11 @@ JUST_RECOVERED = HealthView(HealthState.UP, recovered=Instant(970.0))
         (
             "one whose session was away for seconds does not",
             steered(without_session(lost=967.0, back=970.0), WIRELESS),
+            ("fiber", Reason.MOVING),
+        ),
+        (
+            "nor does one whose session went with its tunnel: that has a hold of its own",
+            steered(without_session(lost=900.0, back=970.0, lives_since=935.0), WIRELESS),
             ("fiber", Reason.MOVING),
         ),
         (
