@@ -87,7 +87,7 @@ def _add_degrade(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     worse = ("degrade bandung/fiber --loss 5%", "degrade isp:telkom --delay 80ms --jitter 20ms")
     degrade = _command(commands, "degrade", "add loss, delay and jitter to a target", _degrade, *worse)
     add_target(degrade)
-    degrade.add_argument("--loss", type=loss_share, default=0.0, metavar="SHARE", help="of packets, as 5%%")
+    degrade.add_argument("--loss", type=loss_share, default=0.0, metavar="SHARE", help="of packets each way, as 5%%")
     degrade.add_argument("--delay", type=duration_seconds, metavar="TIME", help="each way, as 80ms")
     degrade.add_argument("--jitter", type=duration_seconds, metavar="TIME", help="up to so much more or less, as 20ms")
 

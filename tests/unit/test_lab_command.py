@@ -12,7 +12,7 @@ from lab_intent import intent
 
 from hub.cli import lab
 from hub.cli.main import main
-from hub.lab import disturb, names, namespaces, requirements, rootless
+from hub.lab import build, disturb, names, namespaces, requirements, rootless
 from hub.lab.names import HOME_VARIABLE, LabError, LabPlace, labs_home
 from hub.lab.plan import plan
 from hub.lab.record import Lab, load, locked, write
@@ -61,6 +61,8 @@ def of_root(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
     (roots / "lab").mkdir()
     monkeypatch.setattr(names, "ROOTS_LABS", roots)
     monkeypatch.setattr(names, "_is_root", lambda: False)
+    # A real lab of that name may be up: its namespaces are found by their names.
+    monkeypatch.setattr(build, "down", lambda place: False)
 
 
 @pytest.mark.usefixtures("of_root")
