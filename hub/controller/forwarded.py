@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from hub.controller.forwarder import ForwarderLink
+from hub.overrides.counters import Counted
 from policies.model.clock import Instant
 from policies.model.ids import TunnelId
 
@@ -19,12 +20,13 @@ class Forwarded:
         """Count on these tunnels from now on, and on no others."""
         self._link.count(frozenset(tunnels))
 
-    def last_packet(self, tunnel: TunnelId) -> tuple[Instant | None, Instant | None] | None:
-        """When the last packet went to the branch, and when one came from it; None: not counted, or not exactly."""
-        counted = self._link.counted.get(str(tunnel))
-        if counted is None or not counted["exact"]:
+    def counted(self, tunnel: TunnelId) -> Counted | None:
+        """What was counted on it, as last told; None: nothing was read yet, or not exactly."""
+        told = self._link.counted.get(str(tunnel))
+        if told is None or not told["exact"] or told["read"] is None:
             return None
-        return _instant(counted["last_out"]), _instant(counted["last_in"])
+        last_out, last_in = _instant(told["last_out"]), _instant(told["last_in"])
+        return Counted(Instant(told["since"]), Instant(told["read"]), last_out, last_in)
 
 
 def _instant(seconds: float | None) -> Instant | None:

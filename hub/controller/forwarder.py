@@ -91,7 +91,8 @@ class ForwarderLink:
         """The packets forwarded over the tunnels of `count`, by the tunnel's name, as last told.
 
         `in` and `out` since the instant `since`, `last_in` and `last_out` the instants of the last ones (None: none
-        since), `exact`: ours are not among them. A tunnel that is missing was not told of yet.
+        since), `read` the instant of the last reading (None: none yet), `exact`: ours are not among them. A tunnel that
+        is missing was not told of yet.
         """
         return self._told.counted
 

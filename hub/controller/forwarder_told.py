@@ -91,6 +91,7 @@ def _truth(value: Any) -> bool:
 def _counted(tunnel: Mapping[str, Any]) -> tuple[str, Message]:
     numbers = {key: _number(tunnel[key]) for key in ("since", "in", "out")}
     instants = {key: _maybe(_number, tunnel[key]) for key in ("last_in", "last_out")}
+    instants["read"] = _maybe(_number, tunnel.get("read"))
     return _text(tunnel["tunnel"]), {**numbers, **instants, "exact": _truth(tunnel["exact"])}
 
 

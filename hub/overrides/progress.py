@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from policies.model.clock import Instant, Now
+from hub.overrides.counters import Counted
+from policies.model.clock import Now
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Intent
 from policies.model.overrides import Drain
@@ -18,20 +19,6 @@ IDLE = timedelta(seconds=5)
 """How long no packet may come or go before a tunnel counts as idle."""
 FRESH = timedelta(seconds=5)
 """How old the answer to a return-path probe may be that tells where a branch sends."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """A Counted is since when a tunnel is counted, and when the last packet went to the branch and came from it."""
-
-    since: Instant
-    to_branch: Instant | None
-    from_branch: Instant | None
-
-    @property
-    def idle_since(self) -> Instant:
-        """Since when no packet came or went."""
-        return max(self.since, self.to_branch or self.since, self.from_branch or self.since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +55,7 @@ def progress(
 def _begun(tunnel: TunnelId, branch: Branch, view: View, counted: Counted | None, now: Now) -> Progress:
     paths = _fresh_paths(branch, view, now)
     missing = _not_moved(tunnel, branch, view, paths)
+    counted = counted if counted is not None and counted.is_fresh(now.monotonic) else None
     idle_for = max(0.0, now.monotonic - counted.idle_since) if counted is not None else None
     idle = idle_for is not None and idle_for >= IDLE.total_seconds()
     to = paths[0].tunnel if paths and not missing else None

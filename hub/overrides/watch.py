@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, MutableMapping, Sequence
 
-from hub.overrides.counters import Counters
-from hub.overrides.progress import Counted
+from hub.overrides.counters import Counted, Counters
 from hub.overrides.wording import ends_soon
-from policies.model.clock import Instant, Now
+from policies.model.clock import Now
 from policies.model.ids import TunnelId
 from policies.model.overrides import Drain
 
@@ -15,7 +14,7 @@ _KEY = "drain:"
 
 
 class DrainWatch:
-    """A DrainWatch warns of ends in the log and among the problems, and remembers since when a tunnel is counted."""
+    """A DrainWatch warns of ends in the log and among the problems, and has packets counted on what is drained."""
 
     def __init__(
         self, problems: MutableMapping[str, tuple[str, str]], say: Callable[[str], None], counters: Counters | None
@@ -24,7 +23,7 @@ class DrainWatch:
         self._say = say
         self._counters = counters
         self._warned: set[str] = set()
-        self._since: dict[TunnelId, Instant] = {}
+        self._drained: Collection[TunnelId] = ()
 
     @property
     def counting(self) -> bool:
@@ -34,20 +33,16 @@ class DrainWatch:
     def look(self, drains: Sequence[Drain], drained: Collection[TunnelId], now: Now) -> None:
         """Look at the drains that there are, and at the tunnels that are drained now."""
         self._warn(drains, now)
+        self._drained = drained
         if self._counters is not None:
             self._counters.watch(drained)
-            self._since = {t: self._since.get(t) or now.monotonic for t in drained if self._last(t) is not None}
 
     def counted(self) -> dict[TunnelId, Counted]:
-        """What was counted on each drained tunnel that is counted."""
-        return {
-            tunnel: Counted(since, *last)
-            for tunnel, since in self._since.items()
-            if (last := self._last(tunnel)) is not None
-        }
-
-    def _last(self, tunnel: TunnelId) -> tuple[Instant | None, Instant | None] | None:
-        return self._counters.last_packet(tunnel) if self._counters is not None else None
+        """What was counted on each drained tunnel that is counted, as it was last told."""
+        if self._counters is None:
+            return {}
+        told = {tunnel: self._counters.counted(tunnel) for tunnel in self._drained}
+        return {tunnel: counted for tunnel, counted in told.items() if counted is not None}
 
     def _warn(self, drains: Sequence[Drain], now: Now) -> None:
         soon = {f"{_KEY}{d.number}": said for d in drains if (said := ends_soon(d, now.wall)) is not None}

@@ -21,6 +21,7 @@ from waiting import until
 from hub.controller.loop import Loop
 from hub.controller.server import ControlServer
 from hub.overrides.asks import OverrideAsks
+from hub.overrides.counters import Counted
 from hub.overrides.keeper import OverridesKeeper
 from policies.model.clock import Instant, Now
 from policies.model.events import InForceChanged
@@ -80,13 +81,13 @@ class Counting:
 
     def __init__(self) -> None:
         self.watched: frozenset[TunnelId] = frozenset()
-        self.last: dict[TunnelId, tuple[Instant | None, Instant | None]] = {}
+        self.told: dict[TunnelId, Counted] = {}
 
     def watch(self, tunnels: Collection[TunnelId]) -> None:
         self.watched = frozenset(tunnels)
 
-    def last_packet(self, tunnel: TunnelId) -> tuple[Instant | None, Instant | None] | None:
-        return self.last.get(tunnel)
+    def counted(self, tunnel: TunnelId) -> Counted | None:
+        return self.told.get(tunnel)
 
 
 @dataclass

@@ -15,8 +15,11 @@ from small_network import a_branch, a_network
 
 from hub.control.lines import BadLineError
 from hub.controller import refusals
+from hub.controller.forwarded import Forwarded
 from hub.controller.forwarder import ForwarderLink
 from hub.controller.refusals import Refusals
+from hub.overrides.counters import Counted
+from policies.model.clock import Instant
 from policies.model.desired import Desired
 from policies.model.events import Event
 from policies.model.ids import TunnelId
@@ -232,7 +235,8 @@ def test_an_answer_to_a_question_from_before_proves_nothing() -> None:
     assert not stands.is_due(1000.0)
 
 
-COUNTED = {"tunnel": "bandung/fiber", "since": 1.0, "in": 3, "out": 4, "last_in": 2.0, "last_out": None, "exact": True}
+COUNTED = {"tunnel": "bandung/fiber", "since": 1.0, "read": 2.1, "in": 3, "out": 4, "last_in": 2.0, "last_out": None}
+COUNTED |= {"exact": True}
 
 
 def test_what_is_counted_is_asked_for_again_on_a_new_connection_and_kept_as_last_told(tmp_path: Path) -> None:
@@ -254,6 +258,23 @@ def test_what_is_counted_is_asked_for_again_on_a_new_connection_and_kept_as_last
     link.count(frozenset())
     assert link.counted == {}
     assert pen.written > asked
+
+
+def counted_by(**told: Any) -> Counted | None:
+    """What a drain is told of, where the forwarder tells this."""
+    link = ForwarderLink(Path("forwarder.sock"), a_network(a_branch()), lambda _: None, lambda: 0.0)
+    pen: Any = Unread()
+    link._receive({"counted": [{key: value for key, value in (COUNTED | told).items() if value != "absent"}]}, pen)
+    return Forwarded(link).counted(TunnelId("bandung", "fiber"))
+
+
+def test_a_drain_is_told_since_when_and_until_when_its_tunnel_is_counted() -> None:
+    assert counted_by() == Counted(Instant(1.0), Instant(2.1), None, Instant(2.0))
+
+
+@pytest.mark.parametrize("told", [{"exact": False}, {"read": None}, {"read": "absent"}])
+def test_what_was_never_read_or_has_ours_among_it_is_not_counted(told: dict[str, Any]) -> None:
+    assert counted_by(**told) is None
 
 
 def test_a_burst_is_ordered_only_of_a_forwarder_that_is_there(tmp_path: Path) -> None:

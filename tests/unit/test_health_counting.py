@@ -121,6 +121,48 @@ def test_an_interface_that_is_missing_is_told_with_what_was_counted() -> None:
     assert scene.run()[A]["in"] == 5
 
 
+def test_an_interface_that_is_missing_is_not_read_and_counted_anew_when_it_is_back() -> None:
+    scene = Scene()
+    scene.counting.watch({A: "wg0"})
+    scene.clock.run()
+    before = scene.run(wg0=(5, 0))[A]
+    del scene.packets["wg0"]
+    for _ in range(8):
+        assert scene.run()[A]["read"] == before["read"]
+    after = scene.run(wg0=(0, 0))[A]
+    assert after["since"] == after["read"] > before["read"]
+    assert scene.run()[A]["since"] == after["since"]
+
+
+def test_what_is_counted_begins_with_the_first_reading() -> None:
+    scene = Scene()
+    del scene.packets["wg0"]
+    scene.counting.watch({A: "wg0"})
+    scene.clock.run()
+    assert scene.run()[A]["read"] is None
+    told = scene.run(wg0=(5, 0))[A]
+    assert told["since"] == told["read"] > 1.0
+
+
+def test_a_reading_that_hangs_is_no_older_than_when_it_was_asked_for() -> None:
+    scene = Scene()
+    hangs: list[Callable[[], Callable[[], None]]] = []
+    scene.counting.watch({A: "wg0"})
+    scene.clock.run()
+    read = scene.told[-1][A]["read"]
+    aside: Any = scene.counting._aside
+    aside.do = hangs.append
+    scene.clock.run(5)
+    asked = read + EVERY / 1e9
+    assert len(scene.told) == 1
+    (work,) = hangs
+    work()()
+    assert scene.told[-1][A]["read"] == asked
+    aside.do = AtOnce().do
+    after = scene.run()[A]
+    assert after["since"] == after["read"] == scene.clock.now() / 1e9
+
+
 class Refusing:
     """A netlink socket whose kernel refuses what it is told to."""
 

@@ -14,6 +14,7 @@ from override_rig import FIBER, ME, WIRELESS, Counting, Rig
 
 from hub.cli.main import main
 from hub.overrides import keeper as keeper_module
+from hub.overrides.counters import Counted
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -55,19 +56,15 @@ def when(rig: Rig, holds: Callable[[], object], then: Callable[[], None]) -> thr
 
 
 def idle_for_six_seconds(rig: Rig) -> None:
+    begun = rig.core.moment.monotonic
     rig.core.later(0.1)
     rig.core.sees_use_of(WIRELESS)
-
-
-def counted(rig: Rig) -> bool:
-    """Whether the drain's tunnel is counted."""
-    return rig.keeper is not None and FIBER in rig.keeper._watch.counted()
+    assert rig.counting is not None
+    rig.counting.told[FIBER] = Counted(begun, rig.core.moment.monotonic, None, None)
 
 
 def test_drain_says_each_step_and_then_that_it_is_safe(rig: Rig, pointsman: Command) -> None:
-    assert rig.counting is not None
-    rig.counting.last[FIBER] = (None, None)
-    moves = when(rig, lambda: counted(rig), lambda: idle_for_six_seconds(rig))
+    moves = when(rig, lambda: rig.core.overrides.drains, lambda: idle_for_six_seconds(rig))
     status, out, err = pointsman("drain", "bandung/fiber", "--for", "2h", "--reason", "splice")
     moves.join()
     assert (status, err) == (0, "")
@@ -93,8 +90,6 @@ def test_drain_that_is_not_reached_in_time_stays_and_exits_4(rig: Rig, pointsman
 
 
 def test_drain_of_a_number_waits_for_that_drain(rig: Rig, pointsman: Command) -> None:
-    assert rig.counting is not None
-    rig.counting.last[FIBER] = (None, None)
     assert pointsman("drain", "bandung/fiber", "--no-wait")[0] == 0
     assert pointsman("drain", "1", "--timeout", "0.3s")[0] == 4
     idle_for_six_seconds(rig)

@@ -8,15 +8,23 @@ from typing import Any
 
 import pytest
 from override_rig import FIBER, WIRELESS, Counting, Rig, forwarded
-from waiting import until
 
 from hub.overrides import keeper as keeper_module
+from hub.overrides.counters import Counted
+from policies.model.clock import Instant
 
 
 @pytest.fixture
 def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
     monkeypatch.setattr(keeper_module, "LOOK_SECONDS", 0.01)
     return Rig(tmp_path)
+
+
+def counted(rig: Rig, to: float | None = None, back: float | None = None, *, since: float = 0.0) -> Counted:
+    """Read this moment; the last packets so many seconds ago, counted for so many."""
+    now = rig.core.moment.monotonic
+    last = [None if age is None else Instant(now - age) for age in (to, back)]
+    return Counted(Instant(now - since), now, *last)
 
 
 async def progress(rig: Rig) -> Any:
@@ -40,16 +48,17 @@ def test_a_drain_is_safe_when_both_ends_have_moved_and_nothing_was_counted_for_f
         assert await progress(rig) == (False, False, False, missing)
         core.sees_use_of(WIRELESS)
         assert await progress(rig) == (True, False, False, "not counted")
-        counting.last[FIBER] = (None, core.moment.monotonic)
-        await until(lambda: rig.keeper is not None and rig.keeper.progress(1)[1][0].missing != "not counted")
+        counting.told[FIBER] = counted(rig, back=0.0)
         assert await progress(rig) == (True, False, False, "a packet from the branch 0.0 s ago")
         core.later(4.9 / 60)
+        counting.told[FIBER] = counted(rig, back=4.9, since=4.9)
         core.sees_use_of(WIRELESS)
         assert await progress(rig) == (True, False, False, "a packet from the branch 4.9 s ago")
         core.later(0.2 / 60)
+        counting.told[FIBER] = counted(rig, back=5.1, since=5.1)
         core.sees_use_of(WIRELESS)
         assert await progress(rig) == (True, True, True, "")
-        counting.last[FIBER] = (core.moment.monotonic, None)
+        counting.told[FIBER] = counted(rig, to=0.0, since=60.0)
         assert await progress(rig) == (True, False, False, "a packet to the branch 0.0 s ago")
         core.view = replace(core.view, forwarder=False)
         missing = "the forwarder does not answer: it is not known what the kernel does"
@@ -70,12 +79,46 @@ def test_an_old_answer_proves_nothing(rig: Rig) -> None:
 
 def test_a_tunnel_that_was_counted_only_now_is_not_idle_yet(rig: Rig) -> None:
     rig.counting = Counting()
-    rig.counting.last[FIBER] = (None, None)
+    rig.counting.told[FIBER] = counted(rig, since=4.9)
 
     async def scene() -> None:
         rig.core.sees_use_of(WIRELESS)
         await rig.told("drain", target="bandung/fiber")
         assert await progress(rig) == (True, False, False, "counted for less than 5 s")
+
+    rig.play(scene)
+
+
+def test_a_forwarder_that_restarts_while_it_is_waited_for_begins_to_count_anew(rig: Rig) -> None:
+    rig.counting = counting = Counting()
+
+    async def scene() -> None:
+        await rig.told("drain", target="bandung/fiber")
+        rig.core.sees_use_of(WIRELESS)
+        counting.told[FIBER] = counted(rig, back=0.0, since=4.0)
+        assert await progress(rig) == (True, False, False, "a packet from the branch 0.0 s ago")
+        rig.core.later(3 / 60)
+        rig.core.sees_use_of(WIRELESS)
+        counting.told[FIBER] = counted(rig, since=0.1)
+        assert await progress(rig) == (True, False, False, "counted for less than 5 s")
+
+    rig.play(scene)
+
+
+def test_a_reading_that_stops_proves_nothing(rig: Rig) -> None:
+    rig.counting = Counting()
+
+    async def scene() -> None:
+        await rig.told("drain", target="bandung/fiber")
+        rig.counting.told[FIBER] = counted(rig, since=60.0)
+        rig.core.later(0.9 / 60)
+        rig.core.sees_use_of(WIRELESS)
+        assert await progress(rig) == (True, True, True, "")
+        rig.core.later(0.2 / 60)
+        rig.core.sees_use_of(WIRELESS)
+        assert await progress(rig) == (True, False, False, "not counted")
+        report = await rig.told("drain", number=1)
+        assert report["tunnels"][0]["idle_for"] is None
 
     rig.play(scene)
 

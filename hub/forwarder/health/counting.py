@@ -13,14 +13,20 @@ from hub.forwarder.loop import Loop
 
 EVERY = 250_000_000
 """Nanoseconds between two readings."""
+GAP = 1_000_000_000
+"""Nanoseconds without a reading after which a tunnel is counted anew: nobody knows what the kernel forgot meanwhile."""
 PROBLEM = "count:nftables"
 
 
 @dataclass(slots=True)
 class _Tunnel:
-    """What was counted of one tunnel since `since`; `base` are the kernel's numbers of the last reading."""
+    """What was counted of one tunnel since `since`; `base` are the kernel's numbers of the last reading.
+
+    `read` is when that was begun: of what came later nothing is known.
+    """
 
     since: int
+    read: int | None = None
     base: tuple[int, int] | None = None
     exact: bool = True
     packets_in: int = 0
@@ -28,14 +34,16 @@ class _Tunnel:
     last_in: int | None = None
     last_out: int | None = None
 
-    def take(self, now: int, found: tuple[int, int], *, exact: bool) -> None:
-        """The kernel's numbers now; they may have begun anew."""
+    def take(self, asked: int, now: int, found: tuple[int, int], *, exact: bool) -> None:
+        """The kernel's numbers, read between these two times; they may have begun anew."""
+        if self.read is None or exact != self.exact or asked - self.read > GAP:
+            self.since = now
         if self.base is not None and exact == self.exact:
             more_in, more_out = (new - old if new >= old else new for new, old in zip(found, self.base, strict=True))
             self.packets_in, self.packets_out = self.packets_in + more_in, self.packets_out + more_out
             self.last_in = now if more_in else self.last_in
             self.last_out = now if more_out else self.last_out
-        self.base, self.exact = found, exact
+        self.read, self.base, self.exact = asked, found, exact
 
 
 class Counting:
@@ -77,15 +85,15 @@ class Counting:
             self._alarm.due(self._loop.now() + EVERY)
             return
         self._reads = True
-        wanted = frozenset(self._interfaces.values())
+        asked, wanted = self._loop.now(), frozenset(self._interfaces.values())
 
         def work() -> Callable[[], None]:
             reading = self._read(wanted)
-            return lambda: self._found(wanted, reading)
+            return lambda: self._found(wanted, reading, asked)
 
         self._aside.do(work)
 
-    def _found(self, wanted: frozenset[str], reading: Reading) -> None:
+    def _found(self, wanted: frozenset[str], reading: Reading, asked: int) -> None:
         self._reads = False
         if wanted:
             self._say_trouble(reading.trouble)
@@ -93,7 +101,7 @@ class Counting:
         for name, tunnel in self._tunnels.items():
             found = reading.packets.get(self._interfaces[name])
             if found is not None:
-                tunnel.take(now, found, exact=exact)
+                tunnel.take(asked, now, found, exact=exact)
         if self._tunnels and wanted:
             self._tell({"counted": [_counted(name, tunnel) for name, tunnel in self._tunnels.items()]})
         if self._tunnels or wanted:
@@ -114,6 +122,7 @@ def _counted(name: str, tunnel: _Tunnel) -> Message:
     return {
         "tunnel": name,
         "since": tunnel.since / 1e9,
+        "read": None if tunnel.read is None else tunnel.read / 1e9,
         "in": tunnel.packets_in,
         "out": tunnel.packets_out,
         "last_in": None if tunnel.last_in is None else tunnel.last_in / 1e9,
