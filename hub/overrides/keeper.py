@@ -29,7 +29,7 @@ from policies.model.clock import Now
 from policies.model.events import InForceChanged
 from policies.model.ids import TunnelId
 from policies.model.intent import Intent
-from policies.model.overrides import Author, Drain, Freeze, InForce, Override, Overrides
+from policies.model.overrides import Author, Drain, Freeze, Override, Overrides
 from policies.model.verdicts import Verdict
 from policies.model.view import View
 from policies.overrides.commands import (
@@ -58,7 +58,7 @@ AGAIN_SECONDS = 60.0
 """After a write that failed: how long before the end of an override is written again."""
 WORD_COUNTS = timedelta(minutes=10)
 """How long the word of a failback counts: should the better tunnel not be fit by then, nobody is surprised later."""
-_PROBLEM = "overrides"
+_PROBLEM, _NOT_KNOWN = "overrides", "what operators said before is not known"
 
 
 class Core(Protocol):
@@ -114,13 +114,20 @@ class OverridesKeeper:
         self._turn = asyncio.Lock()
         self._loading: asyncio.Task[None] | None = None
         self._standing: tuple[Override, ...] = ()
+        self._known = False
         self._meaning = Meaning()
         self._told_begun: set[int] = set()
         self._again_at = 0.0
 
     @property
     def standing(self) -> tuple[Override, ...]:
-        """Those that are in force or scheduled, by number."""
+        """Those that are in force or scheduled, by number.
+
+        Raises:
+            NotDoneError: what was kept could not be read yet.
+        """
+        if not self._known:
+            raise NotDoneError(self._core.problems.get(_PROBLEM, (_NOT_KNOWN,))[0])
         return self._standing
 
     @property
@@ -129,9 +136,13 @@ class OverridesKeeper:
         return self._watch.counting
 
     async def start(self) -> None:
-        """Give the loop what was kept; a disk that does not answer is waited for in the background."""
+        """Give the loop what was kept; while a disk does not answer, all is frozen and it is waited for."""
         self._loading = asyncio.create_task(self._load())
         await asyncio.wait([self._loading], timeout=START_SECONDS)
+        if not self._loading.done():
+            self._say_not_known(f"its disk does not answer for {START_SECONDS:g} s", "it is waited for")
+        if not self._known:
+            self._tell(self._core.now())
 
     async def run(self) -> None:
         """End what is over, warn of what ends soon, have drained tunnels counted; for ever."""
@@ -150,7 +161,7 @@ class OverridesKeeper:
     async def drain(self, wanted: DrainWanted, author: Author) -> Done:
         """Take tunnels out of service."""
         async with self._turn:
-            beside = self._beside(author)
+            beside = await self._beside(author)
             drain = await asyncio.to_thread(new_drain, wanted, beside)
             active = {forwarding.active for forwarding in beside.view.classes.values()}
             carried = tuple(sorted(drain.target.tunnels(beside.intent) & active))
@@ -159,7 +170,7 @@ class OverridesKeeper:
     async def extend(self, target: str, by: timedelta, author: Author, *, force: bool) -> Done:
         """Let a drain end later."""
         async with self._turn:
-            drain, until = await asyncio.to_thread(extended, target, by, self._beside(author), force=force)
+            drain, until = await asyncio.to_thread(extended, target, by, await self._beside(author), force=force)
             await self._write(lambda store: store.extend(drain.number, until))
             now = next(one for one in self._standing if one.number == drain.number)
             self._say(f"{announced(now, self._core.now().wall)}; extended by {author.user}")
@@ -168,7 +179,7 @@ class OverridesKeeper:
     async def undrain(self, target: str, author: Author) -> Done:
         """End a drain."""
         async with self._turn:
-            beside = self._beside(author)
+            beside = await self._beside(author)
             drain = named_drain(target, beside, "end")
             await self._end((drain,), author, "undrained")
             return Done((drain,), still_drained(drain, overrides_of(self._standing), beside))
@@ -176,7 +187,7 @@ class OverridesKeeper:
     async def switch(self, branch: str, to: str, when: Wanted, author: Author) -> Done:
         """Prefer one tunnel of a branch."""
         async with self._turn:
-            beside = self._beside(author)
+            beside = await self._beside(author)
             switch, before = new_switch(branch, to, when, beside)
             added = await self._add(switch, instead_of=before)
             replaced = tuple(f"it takes the place of {named(one)}" for one in before)
@@ -188,19 +199,19 @@ class OverridesKeeper:
     async def unswitch(self, branch: str, author: Author) -> Done:
         """Let the policy of a branch decide again."""
         async with self._turn:
-            found = switches_of(branch, self._beside(author))
+            found = switches_of(branch, await self._beside(author))
             await self._end(found, author, "unswitched")
             return Done(found)
 
     async def freeze(self, when: Wanted, author: Author) -> Done:
         """Stop all moves but failover."""
         async with self._turn:
-            return Done((await self._add(new_freeze(when, self._beside(author))),))
+            return Done((await self._add(new_freeze(when, await self._beside(author))),))
 
     async def unfreeze(self, number: int | None, author: Author) -> Done:
         """End a freeze."""
         async with self._turn:
-            beside = self._beside(author)
+            beside = await self._beside(author)
             freeze = named_freeze(number, beside)
             await self._end((freeze,), author, "unfrozen")
             left = tuple(f"moves stay frozen by {named(one)}" for one in self._standing if isinstance(one, Freeze))
@@ -209,7 +220,7 @@ class OverridesKeeper:
     async def failback(self, branch: str, author: Author) -> Done:
         """Say the word for which a branch's policy waits."""
         async with self._turn:
-            beside = self._beside(author)
+            beside = await self._beside(author)
             name = read_branch(branch, beside.intent).name
             verdict = self._core.verdicts.get(name)
             if verdict is not None and verdict.active is not None and verdict.active == verdict.preferred:
@@ -223,9 +234,9 @@ class OverridesKeeper:
         """How far a drain is.
 
         Raises:
-            NotDoneError: there is no such drain, or it is over.
+            NotDoneError: there is no such drain, it is over, or what was kept could not be read yet.
         """
-        for drain in self._standing:
+        for drain in self.standing:
             if drain.number == number and isinstance(drain, Drain):
                 core = self._core
                 return drain, progress(drain, core.intent, core.view, self._watch.counted(), core.now())
@@ -235,7 +246,14 @@ class OverridesKeeper:
         """Those that are over, the newest first."""
         return await self._shelf.work(lambda store: store.history())
 
-    def _beside(self, author: Author) -> Beside:
+    async def _beside(self, author: Author) -> Beside:
+        """What a command is judged by.
+
+        Raises:
+            NotDoneError: what was kept cannot be read, so that nobody knows what is drained.
+        """
+        if not self._known:
+            await self._write(lambda _: None)
         core = self._core
         return Beside(core.intent, core.view, core.overrides, author, core.now())
 
@@ -279,30 +297,32 @@ class OverridesKeeper:
             await self._write(lambda _: None)
         except NotDoneError as error:
             self._again_at = time.monotonic() + AGAIN_SECONDS
-            text = f"what operators said before is not known: {error}"
-            if _PROBLEM not in self._core.problems:
-                self._say(text)
-            self._core.problems[_PROBLEM] = (
-                text,
-                "nothing moves but away from what is dead; it is tried again every minute",
-            )
-            frozen = dict.fromkeys(self._core.intent.branches, InForce(frozen=True))
-            self._core.take(InForceChanged(frozen, self._core.now().monotonic))
-            return
+            self._say_not_known(f"{error}", "it is tried again every minute")
+
+    def _say_not_known(self, why: str, then: str) -> None:
+        text = f"{_NOT_KNOWN}: {why}"
+        if self._core.problems.get(_PROBLEM, ("",))[0] != text:
+            self._say(text)
+        self._core.problems[_PROBLEM] = (text, f"nothing moves but away from what is dead; {then}")
+
+    def _take(self, standing: tuple[Override, ...]) -> None:
+        self._standing, self._core.overrides = standing, overrides_of(standing)
+        if not self._known:
+            self._known = True
+            self._say_kept()
+        self._tell(self._core.now())
+
+    def _say_kept(self) -> None:
         wall = self._core.now().wall
         for override in self._standing:
             self._say(f"kept from before: {announced(override, wall)}")
             if override.begins <= wall:
                 self._told_begun.add(override.number)
 
-    def _take(self, standing: tuple[Override, ...]) -> None:
-        self._standing, self._core.overrides = standing, overrides_of(standing)
-        self._tell(self._core.now())
-
     def _tell(self, now: Now) -> None:
         """Have decided by what the overrides mean now, and have that watched."""
         core, meaning = self._core, self._meaning
-        if meaning.look(core.overrides, core.intent, now.wall):
+        if meaning.look(core.overrides if self._known else None, core.intent, now.wall):
             core.take(InForceChanged(meaning.in_force, core.now().monotonic))
         self._watch.look(core.overrides.drains, meaning.drained, now)
 
@@ -315,9 +335,10 @@ class OverridesKeeper:
                 self._say(f"{named(one)} begins")
         if time.monotonic() < self._again_at:
             return
-        if _PROBLEM in self._core.problems:
-            await self._load()
-        await self._end_what_is_over()
+        if self._known:
+            await self._end_what_is_over()
+        elif self._loading is None or self._loading.done():
+            self._loading = asyncio.create_task(self._load())
 
     async def _end_what_is_over(self) -> None:
         if not self._ending():

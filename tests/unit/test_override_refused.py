@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from override_rig import Rig
+from override_rig import FIBER, INTENT, Rig
 from override_values import NOON, a_drain
+from small_network import a_branch, a_network
 from waiting import until
 
 from hub.overrides import keeper as keeper_module
 from hub.overrides.store import Store
-from policies.model.overrides import Override
+from policies.model.overrides import InForce, Override
+
+FROZEN = dict.fromkeys(INTENT.branches, InForce(frozen=True))
 
 
 @pytest.fixture
@@ -145,11 +149,56 @@ def test_a_file_that_cannot_be_read_is_a_problem_until_it_can(rig: Rig, monkeypa
     async def scene() -> None:
         text, _ = rig.core.problems["overrides"]
         assert text.startswith("what operators said before is not known: ")
-        assert "cannot be opened for writing" in await rig.refused("freeze")
+        for ask in ("freeze", "overrides"):
+            assert "cannot be opened for writing" in await rig.refused(ask)
+        assert "cannot be opened for writing" in await rig.refused("drain", number=1)
+        assert rig.core.view.in_force == FROZEN
+        rig.core.intent = a_network(*rig.core.intent.branches.values(), a_branch("tegal", number=3))
+        await until(lambda: rig.core.view.overridden("tegal").frozen)
         rig.file.rmdir()
         away.rename(rig.file)
         await until(lambda: rig.core.overrides.drains == (replace(drain, number=1),))
         assert "overrides" not in rig.core.problems
+        assert rig.core.view.in_force == {"bandung": InForce(drained=frozenset({FIBER}))}
+
+    rig.play(scene)
+
+
+def test_a_disk_that_hangs_at_the_start_freezes_all_until_it_answers(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper_module, "START_SECONDS", 0.05)
+    kept = Store(rig.file, NOON, rig.said.append)
+    kept.add(a_drain(0, "bandung/fiber"))
+    kept.close()
+    answers, standing = threading.Event(), Store.standing
+
+    def slow(store: Store) -> tuple[Override, ...]:
+        assert answers.wait(20)
+        return standing(store)
+
+    monkeypatch.setattr(Store, "standing", slow)
+
+    async def scene() -> None:
+        assert rig.core.view.in_force == FROZEN
+        assert "its disk does not answer for 0.05 s" in rig.core.problems["overrides"][0]
+        assert "does not answer" in await rig.refused("drain", number=1)
+        answers.set()
+        await until(lambda: rig.core.view.in_force == {"bandung": InForce(drained=frozenset({FIBER}))})
+        assert "overrides" not in rig.core.problems
+
+    rig.play(scene)
+
+
+def test_what_was_kept_is_read_before_a_command_is_judged(rig: Rig) -> None:
+    kept = Store(rig.file, NOON, rig.said.append)
+    kept.add(a_drain(0, "bandung/fiber"))
+    kept.close()
+    away = rig.file.rename(rig.file.with_name("away"))
+    rig.file.mkdir()
+
+    async def scene() -> None:
+        rig.file.rmdir()
+        away.rename(rig.file)
+        assert "fiber is drained (drain 1)" in (await rig.ask("drain", target="bandung/wireless"))["error"]
 
     rig.play(scene)
 
