@@ -122,7 +122,7 @@ def _observe_judgement(view: View, event: _Judgement) -> View:
             before = {tunnel for said in view.in_force.values() for tunnel in said.drained}
             still = {tunnel for said in event.in_force.values() for tunnel in said.drained}
             ended = dict.fromkeys(before - still, event.at)
-            return replace(view, in_force=event.in_force, undrained={**view.undrained, **ended})
+            return replace(view, in_force=event.in_force, undrained={**event.undrained, **view.undrained, **ended})
         case Adjusted():
             return replace(view, adjustments=event.adjustments)
         case ChecksTaken():

@@ -25,7 +25,7 @@ from hub.overrides.shelf import Shelf
 from hub.overrides.store import Store, overrides_of
 from hub.overrides.watch import DrainWatch
 from hub.overrides.wording import announced, named
-from policies.model.clock import Now
+from policies.model.clock import Instant, Now
 from policies.model.events import InForceChanged
 from policies.model.ids import TunnelId
 from policies.model.intent import Intent
@@ -46,7 +46,7 @@ from policies.overrides.commands import (
     switches_of,
 )
 from policies.overrides.errors import NotDoneError
-from policies.overrides.schedule import drained_by
+from policies.overrides.schedule import drained_by, undrained_since
 from policies.overrides.targets import read_branch
 
 T = TypeVar("T")
@@ -283,13 +283,15 @@ class OverridesKeeper:
             NotDoneError: the file does not obey.
         """
 
-        def changed(store: Store) -> tuple[T, tuple[Override, ...]]:
-            result = change(store)
-            return result, store.standing()
+        intent, now, known = self._core.intent, self._core.now(), self._known
 
-        result, standing = await self._shelf.work(changed)
+        def changed(store: Store) -> tuple[T, tuple[Override, ...], Mapping[TunnelId, Instant]]:
+            result = change(store)
+            return result, store.standing(), {} if known else undrained_since(store.drains_over(now.wall), intent, now)
+
+        result, standing, undrained = await self._shelf.work(changed)
         self._core.problems.pop(_PROBLEM, None)
-        self._take(standing)
+        self._take(standing, undrained)
         return result
 
     async def _load(self) -> None:
@@ -305,11 +307,12 @@ class OverridesKeeper:
             self._say(text)
         self._core.problems[_PROBLEM] = (text, f"nothing moves but away from what is dead; {then}")
 
-    def _take(self, standing: tuple[Override, ...]) -> None:
+    def _take(self, standing: tuple[Override, ...], undrained: Mapping[TunnelId, Instant]) -> None:
         self._standing, self._core.overrides = standing, overrides_of(standing)
         if not self._known:
             self._known = True
             self._say_kept()
+            self._core.take(InForceChanged(self._core.view.in_force, self._core.now().monotonic, undrained))
         self._tell(self._core.now())
 
     def _say_kept(self) -> None:

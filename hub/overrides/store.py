@@ -50,6 +50,12 @@ class Store:
             ).fetchall()
         return tuple(ended for row in rows if (ended := self._understood(row, ended_of)) is not None)
 
+    def drains_over(self, wall: datetime) -> tuple[tuple[Drain, datetime], ...]:
+        """The drains that were in force before this time and are no more, each with its end."""
+        ends = [(ended.override, min(ended.at, ended.override.until or ended.at)) for ended in self.history()]
+        ends += [(one, one.until) for one in self.standing() if one.until is not None and one.until <= wall]
+        return tuple((override, end) for override, end in ends if isinstance(override, Drain))
+
     def add(self, override: Override, *, instead_of: Collection[int] = ()) -> Override:
         """Keep a new one, whose number is given here; those that it replaces are over."""
         row = row_of(override)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from policies.model.announcement import Announcement
 from policies.model.clock import NEVER, Instant
@@ -169,10 +169,14 @@ class HealthChanged:
 
 @dataclass(frozen=True, slots=True)
 class InForceChanged:
-    """What operators have said means this now, by branch; a branch that is absent goes by its policy alone."""
+    """What operators have said means this now, by branch; a branch that is absent goes by its policy alone.
+
+    `undrained` are tunnels that were drained before this was seen, and when they ceased to be.
+    """
 
     in_force: Mapping[str, InForce]
     at: Instant = NEVER
+    undrained: Mapping[TunnelId, Instant] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
+from policies.model.clock import NEVER, Instant, Now
 from policies.model.ids import TunnelId
 from policies.model.intent import Intent
 from policies.model.overrides import NONE_IN_FORCE, Drain, InForce, Overrides
@@ -47,6 +48,20 @@ def begins_by_branch(drain: Drain, intent: Intent) -> Mapping[str, datetime]:
     branches = sorted({tunnel.branch for tunnel in drain.target.tunnels(intent)})
     apart = timedelta(minutes=1 / drain.rate) if drain.rate > 0 else timedelta(0)
     return {name: drain.begins.astimezone(UTC) + place * apart for place, name in enumerate(branches)}
+
+
+def undrained_since(over: Iterable[tuple[Drain, datetime]], intent: Intent, now: Now) -> Mapping[TunnelId, Instant]:
+    """When the tunnels that these drains meant ceased to be drained by them; each drain is given with its end.
+
+    By the monotonic clock: nothing of the future, though the wall clock was put back, nor of before the machine began.
+    """
+    found: dict[TunnelId, Instant] = {}
+    for drain, end in over:
+        last, ago = max(end, drain.made), max(timedelta(0), now.wall - end)
+        at = Instant(now.monotonic - ago.total_seconds())
+        if at > NEVER and drain.begins <= last:
+            found |= {tunnel: max(at, found.get(tunnel, NEVER)) for tunnel in _reached(drain, intent, last)}
+    return found
 
 
 def next_change(overrides: Overrides, intent: Intent, wall: datetime) -> datetime | None:

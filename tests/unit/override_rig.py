@@ -152,7 +152,7 @@ class Rig:
             thread.join()
 
     async def _played(self, scene: Callable[[], Awaitable[None]]) -> None:
-        self.core.overrides, self.core.view = NO_OVERRIDES, replace(self.core.view, in_force={})
+        self.core.overrides, self.core.view = NO_OVERRIDES, replace(self.core.view, in_force={}, undrained={})
         self.keeper = keeper = OverridesKeeper(self.file, self.core, self.said.append, self.counting)
         asks = OverrideAsks(keeper, self.core)
         path = self.place / "control.sock"

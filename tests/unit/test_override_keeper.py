@@ -207,6 +207,35 @@ def test_what_was_over_while_nobody_ran_ends_at_the_start(rig: Rig) -> None:
     rig.play(later)
 
 
+def test_when_a_drain_ended_is_known_after_a_restart(rig: Rig) -> None:
+    async def ended() -> None:
+        await rig.told("drain", target="bandung/fiber")
+        await rig.told("drain", target="solo/fiber", at="13:00")
+        await rig.told("undrain", target="bandung/fiber")
+        await rig.told("undrain", target="solo/fiber")
+        assert rig.core.view.undrained == {FIBER: rig.core.moment.monotonic}
+
+    async def after() -> None:
+        assert rig.core.view.undrained == {FIBER: rig.core.moment.monotonic - 600}
+
+    rig.play(ended)
+    rig.core.later(10)
+    rig.play(after)
+
+
+def test_a_drain_that_ends_while_nobody_runs_ended_then(rig: Rig) -> None:
+    async def said() -> None:
+        await rig.told("drain", target="bandung/fiber", **{"for": "30m"})
+
+    async def after() -> None:
+        assert rig.core.view.undrained == {FIBER: rig.core.moment.monotonic - 600}
+        assert rig.core.view.in_force == {}
+
+    rig.play(said)
+    rig.core.later(40)
+    rig.play(after, after)
+
+
 def test_what_is_scheduled_says_when_it_begins(rig: Rig) -> None:
     async def scene() -> None:
         await rig.told("drain", target="bandung/fiber", at="12:30")

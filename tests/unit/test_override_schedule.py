@@ -10,9 +10,10 @@ import pytest
 from override_values import NOON, a_drain, a_freeze, a_switch, drains, minutes
 from small_network import a_branch, a_network
 
+from policies.model.clock import Instant, Now
 from policies.model.ids import TunnelId
 from policies.model.overrides import Drain, InForce, Overrides
-from policies.overrides.schedule import begins_by_branch, drained_by, in_force_at, next_change
+from policies.overrides.schedule import begins_by_branch, drained_by, in_force_at, next_change, undrained_since
 
 INTENT = a_network(a_branch("solo", number=2), a_branch(), a_branch("tegal", number=3))
 SOLO_FIBER, SOLO_WIRELESS = TunnelId("solo", "fiber"), TunnelId("solo", "wireless")
@@ -81,6 +82,21 @@ def test_it_is_known_when_time_alone_changes_what_holds(
     wall = NOON + minutes(after)
     expected = NOON + minutes(change) if change is not None else None
     assert next_change(overrides, INTENT, wall) == expected
+
+
+def test_of_drains_that_are_over_it_is_known_when_their_tunnels_came_back() -> None:
+    now = Now(Instant(3600.0), NOON + minutes(60))
+    over = [
+        (a_drain(1, "solo/fiber", 0, 30), NOON + minutes(30)),
+        (a_drain(2, "solo/fiber", 0, 20), NOON + minutes(20)),
+        (a_drain(3, "solo/wireless", 30), NOON + minutes(20)),
+        (a_drain(4, "isp:isp-wireless", 0, rate=0.5), NOON + minutes(1)),
+        (a_drain(5, "tegal/fiber", -90), NOON + minutes(-30)),
+    ]
+    found = undrained_since(over, INTENT, now)
+    assert found == {SOLO_FIBER: 1800.0, TunnelId("bandung", "wireless"): 60.0}
+    back = replace(now, wall=NOON)
+    assert undrained_since(over[:1], INTENT, back) == {SOLO_FIBER: 3600.0}
 
 
 def test_what_counts_at_a_time_is_neither_scheduled_nor_over() -> None:
