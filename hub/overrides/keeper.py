@@ -222,9 +222,8 @@ class OverridesKeeper:
         async with self._turn:
             beside = await self._beside(author)
             name = read_branch(branch, beside.intent).name
-            verdict = self._core.verdicts.get(name)
-            if verdict is not None and verdict.active is not None and verdict.active == verdict.preferred:
-                raise NotDoneError(f"{name} is on its preferred tunnel, {verdict.active.name}, already")
+            if self._is_back(name):
+                raise NotDoneError(f"{name} is on its preferred tunnel, {self._on(name)}, already")
             made = beside.moment
             before = [one for one in self._standing if isinstance(one, Failback) and one.branch == name]
             word = Failback(0, author, made, made, made + WORD_COUNTS, "", name)
@@ -369,6 +368,14 @@ class OverridesKeeper:
                 found.setdefault("obeyed", []).append(one)
         return found
 
+    def _on(self, branch: str) -> str:
+        """The tunnels that carry it, in words."""
+        verdict = self._core.verdicts[branch]
+        active = (part.active for part in (verdict, *verdict.others))
+        return " and ".join(dict.fromkeys(tunnel.name for tunnel in active if tunnel is not None))
+
     def _is_back(self, branch: str) -> bool:
+        """Whether all of its traffic is where its policy prefers it, also what a rule steers by itself."""
         verdict = self._core.verdicts.get(branch)
-        return verdict is not None and verdict.active is not None and verdict.active == verdict.preferred
+        parts = (verdict, *verdict.others) if verdict is not None else ()
+        return bool(parts) and all(part.active is not None and part.active == part.preferred for part in parts)

@@ -182,6 +182,27 @@ def test_a_failback_counts_until_it_is_obeyed_or_for_ten_minutes(rig: Rig) -> No
     rig.play(scene)
 
 
+def test_a_failback_is_also_for_the_traffic_that_a_rule_steers(rig: Rig) -> None:
+    def steered(by: TunnelId) -> None:
+        other = Verdict("bandung", by, by, WIRELESS, Reason.WAITING_FOR_WORD, "", (), rule="night copies")
+        rig.core.verdicts["bandung"] = Verdict(
+            "bandung", FIBER, FIBER, FIBER, Reason.PREFERRED, "", (), others=(other,)
+        )
+
+    async def scene() -> None:
+        steered(FIBER)
+        await rig.told("failback", branch="bandung")
+        await asyncio.sleep(0.05)
+        assert rig.core.overrides.failback
+        steered(WIRELESS)
+        await until(lambda: not rig.core.overrides.failback)
+        assert "failback 1 of bandung is obeyed" in rig.said
+        error = await rig.refused("failback", branch="bandung")
+        assert error == "bandung is on its preferred tunnel, fiber and wireless, already"
+
+    rig.play(scene)
+
+
 def test_what_is_over_ends_by_itself_and_is_remembered(rig: Rig) -> None:
     async def scene() -> None:
         await rig.told("drain", target="bandung/fiber", **{"for": "30m"})
