@@ -2,7 +2,7 @@
 
 The traffic from most of the hub goes one way. A rule for a hub prefix steers the traffic of that prefix by itself: the
 prefix is announced beside the others, always, so that a rule that begins or ends changes values and nothing else.
-Precedence: drain, switch, script, rule, branch, policy. Of the rules the first that matches a prefix counts.
+Precedence: freeze, drain, switch, script, rule, branch, policy. Of the rules the first that matches a prefix counts.
 """
 
 from __future__ import annotations

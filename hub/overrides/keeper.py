@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from hub.overrides.counters import Counters
+from hub.overrides.held_up import drain_held_up, frozen
 from hub.overrides.meaning import Meaning
 from hub.overrides.progress import Progress, progress
 from hub.overrides.rows import Ended, Failback
@@ -165,7 +166,7 @@ class OverridesKeeper:
             drain = await asyncio.to_thread(new_drain, wanted, beside)
             active = {forwarding.active for forwarding in beside.view.classes.values()}
             carried = tuple(sorted(drain.target.tunnels(beside.intent) & active))
-            return Done((await self._add(drain),), carried=carried)
+            return Done((await self._add(drain),), drain_held_up(drain, beside), carried)
 
     async def extend(self, target: str, by: timedelta, author: Author, *, force: bool) -> Done:
         """Let a drain end later."""
@@ -194,7 +195,7 @@ class OverridesKeeper:
             by = drained_by(beside.overrides, beside.intent, beside.now.wall)
             drains = by.get(TunnelId(switch.branch, switch.to), ())
             drained = tuple(f"{switch.to} is drained by {named(drain)}: that comes first" for drain in drains)
-            return Done((added,), (*replaced, *drained, *self._frozen(beside)))
+            return Done((added,), (*replaced, *drained, *frozen(beside)))
 
     async def unswitch(self, branch: str, author: Author) -> Done:
         """Let the policy of a branch decide again."""
@@ -227,7 +228,7 @@ class OverridesKeeper:
             made = beside.moment
             before = [one for one in self._standing if isinstance(one, Failback) and one.branch == name]
             word = Failback(0, author, made, made, made + WORD_COUNTS, "", name)
-            return Done((await self._add(word, instead_of=before),), self._frozen(beside))
+            return Done((await self._add(word, instead_of=before),), frozen(beside))
 
     def progress(self, number: int) -> tuple[Drain, tuple[Progress, ...]]:
         """How far a drain is.
@@ -255,10 +256,6 @@ class OverridesKeeper:
             await self._write(lambda _: None)
         core = self._core
         return Beside(core.intent, core.view, core.overrides, author, core.now())
-
-    def _frozen(self, beside: Beside) -> tuple[str, ...]:
-        freezes = beside.overrides.at(beside.now.wall).freezes
-        return tuple(f"moves are frozen by {named(freeze)}: it waits for that" for freeze in freezes[:1])
 
     async def _add(self, override: Override, instead_of: Sequence[Override] = ()) -> Override:
         numbers = [one.number for one in instead_of]

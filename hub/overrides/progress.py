@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from hub.overrides.counters import Counted
+from hub.overrides.held_up import not_moved_by
 from policies.model.clock import Now
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Intent
@@ -66,10 +67,12 @@ def _not_moved(tunnel: TunnelId, branch: Branch, view: View, paths: list[PathSee
     """Why it is not seen that both ends have left the tunnel; nothing when it is."""
     if not view.forwarder:
         return "the forwarder does not answer: it is not known what the kernel does"
+    by = not_moved_by(branch, view)
+    because = f" ({by})" if by else ""
     if any(c.active == tunnel for c in view.classes.values() if c.branch == branch.name):
-        return f"the hub still sends to {branch.name} by it"
+        return f"the hub still sends to {branch.name} by it{because}"
     if any(path.tunnel == tunnel for path in paths):
-        return f"{branch.name} still sends by it"
+        return f"{branch.name} still sends by it{because}"
     if not paths:
         return f"{branch.name} is not seen to use another tunnel: no return-path probe is answered"
     return ""

@@ -17,6 +17,7 @@ from waiting import until
 from hub.overrides import keeper as keeper_module
 from hub.overrides.store import Store
 from policies.model.ids import TunnelId
+from policies.model.intent import Mode
 from policies.model.overrides import InForce, Override
 from policies.model.verdicts import Reason, Verdict
 
@@ -143,6 +144,23 @@ def test_a_switch_to_what_is_drained_or_while_all_is_frozen_says_so(rig: Rig) ->
         assert answer["notes"] == [
             "wireless is drained by drain 1 of solo/wireless: that comes first",
             "moves are frozen by freeze 2: it waits for that",
+        ]
+
+    rig.play(scene)
+
+
+def test_a_drain_that_moves_nothing_says_so(rig: Rig) -> None:
+    async def scene() -> None:
+        solo = replace(rig.core.intent.branches["solo"], mode=Mode.OBSERVE)
+        rig.core.intent = a_network(rig.core.intent.branches["bandung"], solo)
+        assert (await rig.told("drain", target="bandung/fiber"))["notes"] == []
+        await rig.told("undrain", target="bandung/fiber")
+        await rig.told("freeze", until="14:00")
+        frozen = "moves are frozen by freeze 2: it waits for that"
+        observed = "solo has mode observe: nothing is moved there"
+        assert (await rig.told("drain", target="isp:isp-fiber"))["notes"] == [frozen, observed]
+        assert (await rig.told("drain", target="solo/wireless", at="14:00", force=True, reason="x"))["notes"] == [
+            observed
         ]
 
     rig.play(scene)

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from override_rig import FIBER, WIRELESS, Counting, Rig, forwarded
+from small_network import a_network
 
 from hub.overrides import keeper as keeper_module
 from hub.overrides.counters import Counted
 from policies.model.clock import Instant
+from policies.model.intent import Mode
 
 
 @pytest.fixture
@@ -119,6 +121,20 @@ def test_a_reading_that_stops_proves_nothing(rig: Rig) -> None:
         assert await progress(rig) == (True, False, False, "not counted")
         report = await rig.told("drain", number=1)
         assert report["tunnels"][0]["idle_for"] is None
+
+    rig.play(scene)
+
+
+def test_a_freeze_and_a_mode_that_hold_it_up_are_named(rig: Rig) -> None:
+    async def scene() -> None:
+        await rig.told("drain", target="bandung/fiber")
+        await rig.told("freeze")
+        assert (await progress(rig))[3] == "the hub still sends to bandung by it (moves are frozen)"
+        observed = replace(rig.core.intent.branches["bandung"], mode=Mode.OBSERVE)
+        rig.core.intent = a_network(observed)
+        core = rig.core
+        core.view = replace(core.view, classes={"bandung": forwarded(WIRELESS)})
+        assert (await progress(rig))[3] == "bandung still sends by it (its mode is observe, so that nothing is moved)"
 
     rig.play(scene)
 
