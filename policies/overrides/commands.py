@@ -12,7 +12,7 @@ from policies.model.overrides import Author, Drain, Freeze, Overrides, Switch, T
 from policies.model.view import View
 from policies.overrides.errors import NotDoneError
 from policies.overrides.isolation import isolated_by
-from policies.overrides.schedule import drained_by
+from policies.overrides.schedule import begins_by_branch, drained_by
 from policies.overrides.targets import NoTargetError, read_branch, read_target, read_tunnel_of
 from policies.overrides.times import checked_length, read_time, shown
 
@@ -65,7 +65,8 @@ def new_drain(wanted: DrainWanted, beside: Beside) -> Drain:
     """The drain that was asked for.
 
     Raises:
-        NotDoneError: there is no such target, the time cannot be, or it would isolate a branch and is not forced.
+        NotDoneError: there is no such target, the time cannot be, it would be over before it comes to its last
+            branch, or it would isolate a branch and is not forced.
     """
     target = read_target(wanted.target, beside.intent)
     _check_count(beside.overrides)
@@ -73,6 +74,7 @@ def new_drain(wanted: DrainWanted, beside: Beside) -> Drain:
     if wanted.force and not reason:
         raise NotDoneError("--force needs a --reason: whoever finds the branch cut off must be able to read why")
     drain = Drain(0, beside.author, beside.moment, begins, until, reason, target, wanted.force, wanted.rate)
+    _check_rolls_out(drain, beside)
     if not wanted.force:
         _check_isolation(drain, begins, until, beside)
     return drain
@@ -211,6 +213,20 @@ def _times(when: Wanted, beside: Beside) -> tuple[datetime, datetime | None, str
 def _check_count(overrides: Overrides) -> None:
     if len(overrides.all()) + len(overrides.failback) >= MOST:
         raise NotDoneError(f'there are {MOST} overrides already: end some first ("pointsman overrides" names them)')
+
+
+def _check_rolls_out(drain: Drain, beside: Beside) -> None:
+    """A drain that goes from branch to branch comes to all of them before it is over."""
+    turns = begins_by_branch(drain, beside.intent)
+    name, last = max(turns.items(), key=lambda turn: turn[1])
+    if drain.until is None or last < drain.until:
+        return
+    wall = beside.now.wall
+    pace = f"{drain.rate:g} branches a minute" if drain.rate >= 1 else f"{60 * drain.rate:g} branches an hour"
+    raise NotDoneError(
+        f"at {pace} the last of its {len(turns)} branches, {name}, has its turn at "
+        f"{shown(last, wall)}, and the drain ends at {shown(drain.until, wall)}: let it last longer, or be faster"
+    )
 
 
 def _check_isolation(drain: Drain, begins: datetime, until: datetime | None, beside: Beside) -> None:

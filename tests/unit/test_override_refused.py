@@ -46,6 +46,11 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
         ),
         ("drain", {"target": "bandung/fiber", "at": "15:00", "until": "2028-11-22 14:00"}, "lasts 366 days at most"),
         ("drain", {"target": "bandung/fiber", "rate": "fast"}, '"fast" is not a rate'),
+        (
+            "drain",
+            {"target": "isp:isp-fiber", "rate": "2/h", "for": "30m"},
+            "at 2 branches an hour the last of its 2 branches, solo, has its turn at 12:30, and the drain ends at",
+        ),
         ("drain", {"target": "bandung/fiber", "reason": "a\x1b[31m"}, "a reason is one line of at most 200 characters"),
         ("drain", {"target": "bandung/fiber", "reason": "x" * 201}, "a reason is one line of at most 200 characters"),
         ("drain", {"target": "bandung", "force": True}, "--force needs a --reason"),
