@@ -33,7 +33,8 @@ CREATE TABLE override (
 );
 CREATE INDEX override_ended ON override (ended);
 """
-MIGRATIONS: Sequence[str] = (_OVERRIDES,)
+_TURNS = "ALTER TABLE override ADD COLUMN turns TEXT NOT NULL DEFAULT '[]';"
+MIGRATIONS: Sequence[str] = (_OVERRIDES, _TURNS)
 """What brings a file from each version to the next; a file's version (PRAGMA user_version) is how many it has had."""
 BUSY_SECONDS = 2.0
 """How long another program may hold the file before a command is refused."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ def row_of(override: Override) -> Mapping[str, object]:
         "tunnel": override.to if isinstance(override, Switch) else "",
         "forced": isinstance(override, Drain) and override.forced,
         "rate": override.rate if isinstance(override, Drain) else 0.0,
+        "turns": json.dumps(override.turns if isinstance(override, Drain) else ()),
         "uid": override.author.uid,
         "user": override.author.user,
         "made": written(override.made),
@@ -125,7 +127,8 @@ def _read(row: sqlite3.Row) -> Override:
     match row["kind"]:
         case "drain":
             forced, rate = bool(row["forced"]), float(row["rate"])
-            return Drain(number, author, made, begins, until, reason, Target(about), forced, rate)
+            turns = tuple(str(name) for name in json.loads(row["turns"]))
+            return Drain(number, author, made, begins, until, reason, Target(about), forced, rate, turns)
         case "switch":
             return Switch(number, author, made, begins, until, reason, about, str(row["tunnel"]))
         case "freeze":

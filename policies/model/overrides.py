@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
@@ -96,11 +96,14 @@ class Drain(Override):
     """A Drain takes tunnels out of service: whatever else is usable carries their traffic.
 
     `forced`: also where it is the last usable tunnel of a branch. `rate`: so many branches a minute, 0 for all at once.
+    `turns` are the branches in the order in which it comes to them, as it was when it was made: another configuration
+    must not make it come to one later that is drained already.
     """
 
     target: Target
     forced: bool = False
     rate: float = 0.0
+    turns: tuple[str, ...] = field(default=(), hash=False)
 
 
 @dataclass(frozen=True, slots=True)

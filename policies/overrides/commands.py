@@ -12,7 +12,7 @@ from policies.model.overrides import Author, Drain, Freeze, Overrides, Switch, T
 from policies.model.view import View
 from policies.overrides.errors import NotDoneError
 from policies.overrides.isolation import isolated_by
-from policies.overrides.schedule import begins_by_branch, drained_by
+from policies.overrides.schedule import begins_by_branch, drained_by, turns_of
 from policies.overrides.targets import NoTargetError, read_branch, read_target, read_tunnel_of
 from policies.overrides.times import checked_length, read_time, shown
 
@@ -74,6 +74,7 @@ def new_drain(wanted: DrainWanted, beside: Beside) -> Drain:
     if wanted.force and not reason:
         raise NotDoneError("--force needs a --reason: whoever finds the branch cut off must be able to read why")
     drain = Drain(0, beside.author, beside.moment, begins, until, reason, target, wanted.force, wanted.rate)
+    drain = replace(drain, turns=turns_of(drain, beside.intent))
     _check_rolls_out(drain, beside)
     if not wanted.force:
         _check_isolation(drain, begins, until, beside)

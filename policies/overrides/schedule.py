@@ -44,10 +44,22 @@ def in_force_at(overrides: Overrides, intent: Intent, wall: datetime) -> Mapping
 
 
 def begins_by_branch(drain: Drain, intent: Intent) -> Mapping[str, datetime]:
-    """When the drain begins at each branch of which it means a tunnel: one after the other by name, at its rate."""
-    branches = sorted({tunnel.branch for tunnel in drain.target.tunnels(intent)})
+    """When the drain begins at each branch of which it means a tunnel: one after the other in their turns, at its rate.
+
+    To a branch that was not meant when it was made it comes together with the last one.
+    """
+    meant = {tunnel.branch for tunnel in drain.target.tunnels(intent)}
+    turns = drain.turns or tuple(sorted(meant))
+    places, last = {name: place for place, name in enumerate(turns)}, len(turns) - 1
+    branches = sorted(meant, key=lambda name: (places.get(name, last), name))
     apart = timedelta(minutes=1 / drain.rate) if drain.rate > 0 else timedelta(0)
-    return {name: drain.begins.astimezone(UTC) + place * apart for place, name in enumerate(branches)}
+    begins = drain.begins.astimezone(UTC)
+    return {name: begins + places.get(name, last) * apart for name in branches}
+
+
+def turns_of(drain: Drain, intent: Intent) -> tuple[str, ...]:
+    """The branches to which a drain that is made now comes one after the other, by name; none where all at once."""
+    return tuple(sorted({tunnel.branch for tunnel in drain.target.tunnels(intent)})) if drain.rate > 0 else ()
 
 
 def undrained_since(over: Iterable[tuple[Drain, datetime]], intent: Intent, now: Now) -> Mapping[TunnelId, Instant]:

@@ -149,6 +149,23 @@ def test_a_switch_to_what_is_drained_or_while_all_is_frozen_says_so(rig: Rig) ->
     rig.play(scene)
 
 
+def test_a_drain_at_a_rate_keeps_its_turns_over_another_configuration_and_a_restart(rig: Rig) -> None:
+    solo, bandung = TunnelId("solo", "fiber"), rig.core.intent.branches["bandung"]
+
+    async def said() -> None:
+        await rig.told("drain", target="isp:isp-fiber", rate="1/min")
+        rig.core.later(1.1)
+        await until(lambda: rig.core.view.overridden("solo").drained == {solo})
+
+    async def after() -> None:
+        assert rig.core.view.overridden("solo").drained == {solo}
+        assert rig.core.view.overridden("bandung").drained == {FIBER}
+
+    rig.play(said)
+    rig.core.intent = a_network(a_branch("ambon", number=3), bandung, rig.core.intent.branches["solo"])
+    rig.play(after)
+
+
 def test_a_drain_that_moves_nothing_says_so(rig: Rig) -> None:
     async def scene() -> None:
         solo = replace(rig.core.intent.branches["solo"], mode=Mode.OBSERVE)

@@ -13,7 +13,14 @@ from small_network import a_branch, a_network
 from policies.model.clock import Instant, Now
 from policies.model.ids import TunnelId
 from policies.model.overrides import Drain, InForce, Overrides
-from policies.overrides.schedule import begins_by_branch, drained_by, in_force_at, next_change, undrained_since
+from policies.overrides.schedule import (
+    begins_by_branch,
+    drained_by,
+    in_force_at,
+    next_change,
+    turns_of,
+    undrained_since,
+)
 
 INTENT = a_network(a_branch("solo", number=2), a_branch(), a_branch("tegal", number=3))
 SOLO_FIBER, SOLO_WIRELESS = TunnelId("solo", "fiber"), TunnelId("solo", "wireless")
@@ -45,6 +52,16 @@ def test_a_drain_of_many_goes_from_branch_to_branch_by_name() -> None:
     assert drained(rolled, 12) == "bandung/fiber:1 solo/fiber:1"
     assert drained(rolled, 14) == "bandung/fiber:1 solo/fiber:1 tegal/fiber:1"
     assert [*begins_by_branch(rolled.drains[0], INTENT)] == ["bandung", "solo", "tegal"]
+
+
+def test_branches_that_come_and_go_in_mid_rollout_change_nobodys_turn() -> None:
+    made = a_drain(1, "isp:isp-fiber", 0, rate=1.0)
+    rolled = replace(made, turns=turns_of(made, INTENT))
+    assert rolled.turns == ("bandung", "solo", "tegal")
+    other = a_network(a_branch("ambon", number=4), a_branch("solo", number=2), a_branch("tegal", number=3))
+    turns = {name: at - NOON for name, at in begins_by_branch(rolled, other).items()}
+    assert turns == {"solo": minutes(1), "ambon": minutes(2), "tegal": minutes(2)}
+    assert turns_of(a_drain(1, "isp:isp-fiber"), INTENT) == ()
 
 
 def test_a_clock_that_was_never_set_after_a_power_cut_forgets_no_drain() -> None:

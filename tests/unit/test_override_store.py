@@ -12,7 +12,7 @@ from override_values import NOON, ROOT, a_drain, a_freeze, a_switch, minutes
 
 from hub.overrides import database, store
 from hub.overrides.database import StateError
-from hub.overrides.rows import Ended, Failback
+from hub.overrides.rows import Ended, Failback, row_of
 from hub.overrides.store import Store, overrides_of
 from policies.model.overrides import Author, Override, Overrides
 
@@ -39,6 +39,7 @@ def opened(path: Path) -> Store:
     "override",
     [
         a_drain(0, "bandung/fiber", 5, 60, rate=2.5, reason="splice, ticket 4411 ü"),
+        replace(a_drain(0, "isp:telkom", rate=2.5), turns=("bandung", "solo")),
         replace(a_drain(0, "isp:telkom"), forced=True, author=ANNA),
         a_switch(0, "solo", "wireless", 60),
         a_switch(0, "solo", "wireless"),
@@ -189,7 +190,21 @@ def test_an_older_file_is_brought_forward_with_all_that_it_holds(path: Path, mon
     assert opened(path).standing() == (drain,)
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT note FROM override").fetchall() == [("",)]
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(later),)
+
+
+def test_a_drain_of_a_file_before_turns_were_kept_goes_by_name(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(database, "MIGRATIONS", database.MIGRATIONS[:1])
+        kept = opened(path)
+        row = dict(row_of(a_drain(0, "isp:telkom", rate=2.5)))
+        del row["turns"]
+        kept._connection.execute(
+            f"INSERT INTO override ({', '.join(row)}) VALUES ({', '.join(f':{column}' for column in row)})",  # noqa: S608
+            row,
+        )
+        kept.close()
+    assert opened(path).standing() == (a_drain(1, "isp:telkom", rate=2.5),)
 
 
 def test_a_step_forward_that_fails_leaves_the_file_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,7 +224,7 @@ def test_a_file_of_a_later_release_is_left_alone(path: Path) -> None:
         connection.execute("CREATE TABLE later (x)")
         connection.execute("PRAGMA user_version = 99")
     before = path.read_bytes()
-    with pytest.raises(StateError, match=r"is of version 99, this controller knows 1 at most: install the later"):
+    with pytest.raises(StateError, match=r"is of version 99, this controller knows 2 at most: install the later"):
         opened(path)
     assert path.read_bytes() == before
 
@@ -226,6 +241,7 @@ def test_a_directory_that_is_not_there_is_said(tmp_path: Path) -> None:
         ("made", "yesterday", "Invalid isoformat string: 'yesterday'"),
         ("begins", "2026-11-22T12:00:00", "has no zone"),
         ("uid", "x", "invalid literal"),
+        ("turns", "bandung", "Expecting value"),
     ],
 )
 def test_a_row_that_cannot_be_understood_is_said_once_and_left_out(
