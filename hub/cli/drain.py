@@ -49,7 +49,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     ends.add_argument("--extend", metavar="1h", type=duration_text, help="let a drain that there is end so much later")
     parser.add_argument("--at", metavar="TIME", help="begin then, and not now")
     parser.add_argument(
-        "--rate", metavar="N/min", type=rate_text, help="so many branches a minute, one after the other by name"
+        "--rate",
+        metavar="N/min",
+        type=rate_text,
+        help="so many branches a minute, one after the other by name; or all (default: 60/min of an ISP or of the hub)",
     )
     add_reason(parser)
     parser.add_argument("--force", action="store_true", help="although it isolates a branch; needs --reason")

@@ -93,7 +93,9 @@ def duration_seconds(text: str) -> float:
 
 
 def rate_text(text: str) -> str:
-    """The same, if it is a rate."""
+    """The same, if it is a rate, or the word for none."""
+    if text == "all":
+        return text
     try:
         read_rate(text)
     except NoTimeError as error:

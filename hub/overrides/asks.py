@@ -10,7 +10,7 @@ from hub.control.peer import user_name
 from hub.overrides.keeper import Core, Done, OverridesKeeper
 from hub.overrides.report import list_report, override_report, progress_report, when
 from policies.model.overrides import Author
-from policies.overrides.commands import DrainWanted, Wanted
+from policies.overrides.commands import ALL_AT_ONCE, DrainWanted, Wanted
 from policies.overrides.errors import NotDoneError
 from policies.overrides.times import read_duration, read_rate
 
@@ -68,10 +68,7 @@ class OverrideAsks:
         force = message.get("force") is True
         if (by := _optional(message, "extend")) is not None:
             return await self._keeper.extend(_named(message), read_duration(by), author, force=force)
-        rate = _optional(message, "rate")
-        wanted = DrainWanted(
-            _text(message, "target"), _wanted(message), read_rate(rate) if rate is not None else 0.0, force
-        )
+        wanted = DrainWanted(_text(message, "target"), _wanted(message), _rate(message), force)
         return await self._keeper.drain(wanted, author)
 
     async def _list(self, message: Message) -> Message:
@@ -102,6 +99,14 @@ def _wanted(message: Message) -> Wanted:
         _optional(message, "at"),
         _optional(message, "reason") or "",
     )
+
+
+def _rate(message: Message) -> float | None:
+    """Branches a minute; 0: all at once; None: nothing is said of it."""
+    text = _optional(message, "rate")
+    if text is None:
+        return None
+    return 0.0 if text.strip() == ALL_AT_ONCE else read_rate(text)
 
 
 def _text(message: Message, field: str) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from policies.model.clock import Now
 from policies.model.intent import Intent
-from policies.model.overrides import Author, Drain, Freeze, Overrides, Switch, Target
+from policies.model.overrides import Author, Drain, Freeze, Overrides, Scope, Switch, Target
 from policies.model.view import View
 from policies.overrides.errors import NotDoneError
 from policies.overrides.isolation import isolated_by
@@ -19,6 +19,10 @@ from policies.overrides.times import checked_length, read_time, shown
 MOST = 500
 """Overrides at a time: more were made by a program that has lost its head."""
 LONGEST_REASON = 200
+ALL_AT_ONCE = "all"
+"""What is written as a rate for no rate at all."""
+DEFAULT_RATE = 60.0
+"""Branches a minute of a drain of an ISP or of the hub where nothing else is said: time to stop one that goes wrong."""
 _NAMED = 4
 
 
@@ -53,11 +57,14 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class DrainWanted:
-    """A DrainWanted is a drain as it was asked for; `rate` is branches a minute, 0 for all at once."""
+    """A DrainWanted is a drain as it was asked for.
+
+    `rate` is branches a minute, 0 for all at once, None for as many as is usual for the target.
+    """
 
     target: str
     when: Wanted
-    rate: float = 0.0
+    rate: float | None = None
     force: bool = False
 
 
@@ -73,7 +80,8 @@ def new_drain(wanted: DrainWanted, beside: Beside) -> Drain:
     begins, until, reason = _times(wanted.when, beside)
     if wanted.force and not reason:
         raise NotDoneError("--force needs a --reason: whoever finds the branch cut off must be able to read why")
-    drain = Drain(0, beside.author, beside.moment, begins, until, reason, target, wanted.force, wanted.rate)
+    rate = wanted.rate if wanted.rate is not None else _usual_rate(target, beside.intent)
+    drain = Drain(0, beside.author, beside.moment, begins, until, reason, target, wanted.force, rate)
     drain = replace(drain, turns=turns_of(drain, beside.intent))
     _check_rolls_out(drain, beside)
     if not wanted.force:
@@ -216,6 +224,12 @@ def _check_count(overrides: Overrides) -> None:
         raise NotDoneError(f'there are {MOST} overrides already: end some first ("pointsman overrides" names them)')
 
 
+def _usual_rate(target: Target, intent: Intent) -> float:
+    """One branch after the other where many are meant that have nothing to do with each other."""
+    many = len({tunnel.branch for tunnel in target.tunnels(intent)}) > 1
+    return DEFAULT_RATE if many and target.scope in (Scope.ISP, Scope.HUB, Scope.HUB_UPLINK) else 0.0
+
+
 def _check_rolls_out(drain: Drain, beside: Beside) -> None:
     """A drain that goes from branch to branch comes to all of them before it is over."""
     turns = begins_by_branch(drain, beside.intent)
@@ -226,7 +240,8 @@ def _check_rolls_out(drain: Drain, beside: Beside) -> None:
     pace = f"{drain.rate:g} branches a minute" if drain.rate >= 1 else f"{60 * drain.rate:g} branches an hour"
     raise NotDoneError(
         f"at {pace} the last of its {len(turns)} branches, {name}, has its turn at "
-        f"{shown(last, wall)}, and the drain ends at {shown(drain.until, wall)}: let it last longer, or be faster"
+        f"{shown(last, wall)}, and the drain ends at {shown(drain.until, wall)}: let it last longer, or be faster "
+        "(--rate all: all at once)"
     )
 
 

@@ -255,7 +255,7 @@ def test_overrides_lists_what_stands_and_all_what_is_over_too(pointsman: Command
     listed = rows(pointsman("overrides")[1])
     assert listed[0] == "NO|WHAT|STATE|FROM|UNTIL|WHO|WHY"
     assert listed[2] == f"1|drain bandung/fiber|in force|12:00|14:00|{ME}|splice [red]4411"
-    assert listed[3] == f"2|drain isp:isp-fiber|scheduled|2026-11-23 01:00|{ME}"
+    assert listed[3] == f"2|drain isp:isp-fiber (60 branches a minute)|scheduled|2026-11-23 01:00|{ME}"
     assert listed[4:] == ["times are of Asia/Jakarta"]
     assert rows(pointsman("overrides", "--all")[1])[4] == f"3|freeze|over|12:00|12:00 unfrozen|{ME}"
     assert [one["number"] for one in json.loads(pointsman("overrides", "--json")[1])["overrides"]] == [1, 2]

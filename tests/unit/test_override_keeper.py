@@ -149,6 +149,27 @@ def test_a_switch_to_what_is_drained_or_while_all_is_frozen_says_so(rig: Rig) ->
     rig.play(scene)
 
 
+@pytest.mark.parametrize(
+    ("target", "rate", "branches_a_minute"),
+    [
+        ("isp:isp-fiber", None, 60),
+        ("hub:hq/telkom", None, 60),
+        ("isp:isp-fiber", "all", 0),
+        ("isp:isp-fiber", "120/h", 2),
+        ("bandung/fiber", None, 0),
+        ("bandung/fiber", "5/min", 5),
+    ],
+)
+def test_a_drain_of_an_isp_or_of_the_hub_goes_from_branch_to_branch(
+    rig: Rig, target: str, rate: str | None, branches_a_minute: float
+) -> None:
+    async def scene() -> None:
+        await rig.told("drain", target=target, rate=rate)
+        assert rig.core.overrides.drains[0].rate == branches_a_minute
+
+    rig.play(scene)
+
+
 def test_a_drain_at_a_rate_keeps_its_turns_over_another_configuration_and_a_restart(rig: Rig) -> None:
     solo, bandung = TunnelId("solo", "fiber"), rig.core.intent.branches["bandung"]
 

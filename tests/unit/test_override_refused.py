@@ -51,6 +51,11 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
             {"target": "isp:isp-fiber", "rate": "2/h", "for": "30m"},
             "at 2 branches an hour the last of its 2 branches, solo, has its turn at 12:30, and the drain ends at",
         ),
+        (
+            "drain",
+            {"target": "isp:isp-fiber", "for": "1s"},
+            "has its turn at 12:00, and the drain ends at 12:00: let it",
+        ),
         ("drain", {"target": "bandung/fiber", "reason": "a\x1b[31m"}, "a reason is one line of at most 200 characters"),
         ("drain", {"target": "bandung/fiber", "reason": "x" * 201}, "a reason is one line of at most 200 characters"),
         ("drain", {"target": "bandung", "force": True}, "--force needs a --reason"),
