@@ -68,10 +68,12 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     if options.force and not options.reason:
         parser.error("--force needs --reason: whoever finds a branch cut off must be able to read why")
     if options.extend is not None:
-        if options.at is not None or options.rate is not None:
-            parser.error("--extend changes when a drain ends and nothing else")
+        if any((options.at, options.rate, options.no_wait, options.timeout)):
+            parser.error("--extend changes when a drain ends, with --reason why, and nothing else")
         return _extend(options)
-    if options.target.isdigit() and not any((options.lasts, options.until, options.at, options.rate, options.force)):
+    if options.target.isdigit() and not any(
+        (options.lasts, options.until, options.at, options.rate, options.reason, options.force)
+    ):
         return _wait(options, {"number": int(options.target), "target": options.target}, [], time.monotonic())
     begun = time.monotonic()
     question = {
@@ -89,7 +91,13 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
 
 
 def _extend(options: argparse.Namespace) -> int:
-    question = {"ask": "drain", "target": options.target, "extend": options.extend, "force": options.force}
+    question = {
+        "ask": "drain",
+        "target": options.target,
+        "extend": options.extend,
+        "reason": options.reason,
+        "force": options.force,
+    }
     answer = say(options, question)
     return answer if isinstance(answer, int) else _show(options, answer, "extended")
 

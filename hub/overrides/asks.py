@@ -67,7 +67,8 @@ class OverrideAsks:
     async def _drain(self, message: Message, author: Author) -> Done:
         force = message.get("force") is True
         if (by := _optional(message, "extend")) is not None:
-            return await self._keeper.extend(_named(message), read_duration(by), author, force=force)
+            reason = _optional(message, "reason") or ""
+            return await self._keeper.extend(_named(message), read_duration(by), author, force=force, reason=reason)
         wanted = DrainWanted(_text(message, "target"), _wanted(message), _rate(message), force)
         return await self._keeper.drain(wanted, author)
 

@@ -168,11 +168,12 @@ class OverridesKeeper:
             carried = tuple(sorted(drain.target.tunnels(beside.intent) & active))
             return Done((await self._add(drain),), drain_held_up(drain, beside), carried)
 
-    async def extend(self, target: str, by: timedelta, author: Author, *, force: bool) -> Done:
+    async def extend(self, target: str, by: timedelta, author: Author, *, force: bool, reason: str = "") -> Done:
         """Let a drain end later."""
         async with self._turn:
-            drain, until = await asyncio.to_thread(extended, target, by, await self._beside(author), force=force)
-            await self._write(lambda store: store.extend(drain.number, until))
+            beside = await self._beside(author)
+            drain = await asyncio.to_thread(extended, target, by, beside, force=force, reason=reason)
+            await self._write(lambda store: store.extend(drain))
             now = next(one for one in self._standing if one.number == drain.number)
             self._say(f"{announced(now, self._core.now().wall)}; extended by {author.user}")
             return Done((now,))

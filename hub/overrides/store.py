@@ -71,10 +71,13 @@ class Store:
         with writing(self._connection, self._path):
             self._end(numbers, at, by, because)
 
-    def extend(self, number: int, until: datetime) -> None:
-        """This one ends then."""
+    def extend(self, drain: Drain) -> None:
+        """The drain of this number ends then, for this reason."""
+        row = {**row_of(drain), "number": drain.number}
         with writing(self._connection, self._path) as connection:
-            connection.execute("UPDATE override SET until = ? WHERE number = ?", (written(until), number))
+            connection.execute(
+                "UPDATE override SET until = :until, reason = :reason, forced = :forced WHERE number = :number", row
+            )
 
     def _end(self, numbers: Collection[int], at: datetime, by: Author | None, because: str) -> None:
         who = (by.uid, by.user) if by is not None else (None, None)

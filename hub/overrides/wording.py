@@ -42,7 +42,7 @@ def ends_soon(drain: Drain, wall: datetime) -> tuple[str, str] | None:
     if left > min(SOON, (drain.until - drain.begins) / 2):
         return None
     text = f"drain of {drain.target.text} ends in {_short(left)}: extend it, or its traffic may come back"
-    return text, f"pointsman drain {drain.target.text} --extend 1h"
+    return text, f"pointsman drain {drain.number} --extend 1h"
 
 
 def _short(left: timedelta) -> str:

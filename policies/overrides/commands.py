@@ -78,8 +78,7 @@ def new_drain(wanted: DrainWanted, beside: Beside) -> Drain:
     target = read_target(wanted.target, beside.intent)
     _check_count(beside.overrides)
     begins, until, reason = _times(wanted.when, beside)
-    if wanted.force and not reason:
-        raise NotDoneError("--force needs a --reason: whoever finds the branch cut off must be able to read why")
+    _forcible(reason, force=wanted.force)
     rate = wanted.rate if wanted.rate is not None else _usual_rate(target, beside.intent)
     drain = Drain(0, beside.author, beside.moment, begins, until, reason, target, wanted.force, rate)
     drain = replace(drain, turns=turns_of(drain, beside.intent))
@@ -89,12 +88,13 @@ def new_drain(wanted: DrainWanted, beside: Beside) -> Drain:
     return drain
 
 
-def extended(wanted: str, by: timedelta, beside: Beside, *, force: bool) -> tuple[Drain, datetime]:
-    """The drain that is named, and its new end.
+def extended(wanted: str, by: timedelta, beside: Beside, *, force: bool, reason: str = "") -> Drain:
+    """The drain that is named, with its new end; a reason takes the place of the one that was said before.
 
     Raises:
         NotDoneError: there is no such drain, it has no end, or would isolate a branch with another that is scheduled.
     """
+    reason = _forcible(read_reason(reason), force=force)
     drain = named_drain(wanted, beside, "extend")
     if drain.until is None:
         raise NotDoneError(f"drain {drain.number} of {drain.target.text} has no end: there is nothing to extend")
@@ -102,7 +102,7 @@ def extended(wanted: str, by: timedelta, beside: Beside, *, force: bool) -> tupl
     checked_length(until - drain.begins)
     if not (force or drain.forced):
         _check_isolation(drain, max(drain.until, beside.moment), until, beside)
-    return drain, until
+    return replace(drain, until=until, reason=reason or drain.reason, forced=drain.forced or force)
 
 
 def named_drain(text: str, beside: Beside, verb: str) -> Drain:
@@ -202,6 +202,12 @@ def read_reason(text: str) -> str:
     if len(text) > LONGEST_REASON or not text.isprintable():
         raise NotDoneError(f"a reason is one line of at most {LONGEST_REASON} characters")
     return text
+
+
+def _forcible(reason: str, *, force: bool) -> str:
+    if force and not reason:
+        raise NotDoneError("--force needs a --reason: whoever finds the branch cut off must be able to read why")
+    return reason
 
 
 def _times(when: Wanted, beside: Beside) -> tuple[datetime, datetime | None, str]:

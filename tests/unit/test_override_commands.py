@@ -148,6 +148,9 @@ def test_drain_is_extended(pointsman: Command) -> None:
     pointsman("drain", "bandung/fiber", "--no-wait", "--for", "1h")
     status, out, _ = pointsman("drain", "bandung/fiber", "--extend", "90m")
     assert (status, out) == (0, "extended   drain 1 of bandung/fiber until 14:30 (Asia/Jakarta)\n")
+    assert pointsman("drain", "1", "--extend", "1h", "--reason", "late")[0] == 0
+    assert "|15:30|" in rows(pointsman("overrides")[1])[2]
+    assert rows(pointsman("overrides")[1])[2].endswith("|late")
 
 
 def test_what_would_isolate_is_refused_by_name(pointsman: Command) -> None:
@@ -166,6 +169,9 @@ def test_what_would_isolate_is_refused_by_name(pointsman: Command) -> None:
         (("drain", "bandung/fiber", "--for", "2"), '"2" is not a length of time: write a number and a unit'),
         (("drain", "bandung/fiber", "--for", "2h", "--until", "14:00"), "not allowed with argument"),
         (("drain", "bandung/fiber", "--extend", "1h", "--at", "14:00"), "--extend changes when a drain ends"),
+        (("drain", "bandung/fiber", "--extend", "1h", "--no-wait"), "--extend changes when a drain ends"),
+        (("drain", "bandung/fiber", "--extend", "1h", "--timeout", "5s"), "--extend changes when a drain ends"),
+        (("drain", "bandung/fiber", "--extend", "1h", "--rate", "all"), "--extend changes when a drain ends"),
         (("drain", "bandung/fiber", "--rate", "5"), '"5" is not a rate: write so many branches a minute'),
         (("drain",), "the following arguments are required: TARGET"),
         (("switch", "solo"), "the following arguments are required: --to"),

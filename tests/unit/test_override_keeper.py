@@ -126,6 +126,23 @@ def test_a_drain_is_extended_from_its_end(rig: Rig) -> None:
     rig.play(scene)
 
 
+def test_a_drain_is_extended_for_another_reason_and_by_force_only_with_one(rig: Rig) -> None:
+    async def scene() -> None:
+        await rig.told("drain", target="bandung/fiber", until="14:00", reason="splice")
+        await rig.told("drain", target="bandung/fiber", extend="10m")
+        assert rig.core.overrides.drains[0].reason == "splice"
+        await rig.told("drain", target="bandung/wireless", at="14:10", until="16:00")
+        assert "--force needs a --reason" in await rig.refused("drain", target="1", extend="30m", force=True)
+        assert "a reason is one line" in await rig.refused("drain", target="1", extend="30m", reason="a\nb")
+        await rig.told("drain", target="1", extend="30m", force=True, reason="second splice")
+
+    async def after() -> None:
+        drain = rig.core.overrides.drains[0]
+        assert (drain.reason, drain.forced, drain.until) == ("second splice", True, NOON + timedelta(minutes=160))
+
+    rig.play(scene, after)
+
+
 def test_a_new_switch_takes_the_place_of_the_one_before(rig: Rig) -> None:
     async def scene() -> None:
         await rig.told("switch", branch="solo", to="wireless")
@@ -337,12 +354,12 @@ def test_ten_minutes_before_its_end_a_drain_warns_until_it_is_extended(rig: Rig)
         assert rig.core.problems == {}
         rig.core.later(1.5)
         await until(lambda: rig.core.problems)
-        assert rig.core.problems == {"drain:1": (warning, "pointsman drain bandung/fiber --extend 1h")}
+        assert rig.core.problems == {"drain:1": (warning, "pointsman drain 1 --extend 1h")}
         await rig.told("drain", target="bandung/fiber", extend="1h")
         assert rig.core.problems == {}
 
     rig.play(scene)
-    assert rig.said.count(f"{warning} (pointsman drain bandung/fiber --extend 1h)") == 1
+    assert rig.said.count(f"{warning} (pointsman drain 1 --extend 1h)") == 1
 
 
 def test_who_asks_is_told_by_the_kernel(rig: Rig) -> None:

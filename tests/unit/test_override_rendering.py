@@ -119,4 +119,4 @@ def test_a_drain_warns_ten_minutes_before_its_end_a_short_one_from_its_half_on(
     drain = a_drain(5, "solo", 0, lasts)
     said = ends_soon(drain, drain.begins + minutes(after))
     expected = f"drain of solo ends in {warning}: extend it, or its traffic may come back"
-    assert said == ((expected, "pointsman drain solo --extend 1h") if warning is not None else None)
+    assert said == ((expected, "pointsman drain 5 --extend 1h") if warning is not None else None)

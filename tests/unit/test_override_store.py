@@ -120,7 +120,7 @@ def test_a_new_one_takes_the_place_of_others_at_once(path: Path) -> None:
 def test_a_drain_is_extended(path: Path) -> None:
     kept = opened(path)
     drain = kept.add(a_drain(0, "solo", 0, 30))
-    kept.extend(drain.number, NOON + minutes(90))
+    kept.extend(replace(drain, until=NOON + minutes(90)))
     assert kept.standing() == (replace(drain, until=NOON + minutes(90)),)
 
 
