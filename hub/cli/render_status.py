@@ -13,10 +13,12 @@ from rich.text import Text
 
 from hub.cli.durations import ago, day_and_time, round_trip
 from hub.cli.render_configuration import configuration_line
+from hub.cli.render_overrides import override_words
 from hub.cli.screen import Parts
 
 Report = Mapping[str, Any]
 
+_SHOWN = 5
 _UPLINK_WORDS = {"up": "up", "out": "OUT", "unknown": "not known"}
 
 
@@ -29,7 +31,8 @@ def status_view(report: Report, lab: str | None = None) -> RenderableType:
     heads = (Text(text, overflow="fold") for text in (_headline(report), where))
     said = configuration_line(report.get("configuration"))
     pending = [Text(said, style="yellow", overflow="fold")] if said is not None else []
-    return Group(*heads, *pending, _table(report["branches"]), *_problems(report))
+    said_too = [Text(words, style="cyan", overflow="fold") for words in _said(report["branches"])]
+    return Group(*heads, *pending, *said_too, _table(report["branches"]), *_problems(report))
 
 
 def _headline(report: Report) -> str:
@@ -49,6 +52,15 @@ def _headline(report: Report) -> str:
         named = ", ".join(down[:4]) + (f" and {len(down) - 4} more" if len(down) > 4 else "")
         text += f" · {len(down)} down: {named}"
     return text + _uplinks(report.get("uplinks", ()))
+
+
+def _said(branches: Iterable[Report]) -> Iterable[str]:
+    """What operators said that no tunnel's place tells: what is frozen, and which branches are switched."""
+    every = {said["number"]: said for branch in branches for said in branch.get("overrides", ())}
+    shown = [every[number] for number in sorted(every) if every[number]["kind"] in ("freeze", "switch")]
+    yield from (override_words(said) for said in shown[:_SHOWN])
+    if len(shown) > _SHOWN:
+        yield f"and {len(shown) - _SHOWN} more: pointsman overrides"
 
 
 def _uplinks(uplinks: Iterable[Report]) -> str:
@@ -95,9 +107,10 @@ def _tunnel(tunnel: Report) -> Text:
         return Text(f"{name} down {ago(tunnel['since']['ago'], units=1)}", style="red")
     if tunnel["liveness"] == "unknown":
         return Text(f"{name} not known yet", style="dim")
-    rtt = f" {round_trip(tunnel['rtt_ms'])}" if tunnel["rtt_ms"] is not None else " up"
-    bgp = "" if tunnel["session"] == "up" else " (no BGP session)"
     health = tunnel.get("health")
+    measured = (health["rtt_ms"] if health is not None else None) or tunnel["rtt_ms"]
+    rtt = f" {round_trip(measured)}" if measured is not None else " up"
+    bgp = "" if tunnel["session"] == "up" else " (no BGP session)"
     loss = health["loss"] if health is not None else None
     lost = f" {loss * 100:.1f} %" if loss else ""
     bad = " degraded" if health is not None and health["state"] == "degraded" else ""

@@ -76,7 +76,9 @@ def _add_ranking(tree: Tree, report: Report) -> None:
 
 def _add_tunnel(tree: Tree, tunnel: Report) -> None:
     state = [_line(tunnel["tunnel"], f"{tunnel['liveness']:<8} {tunnel['reason']}")]
-    state += [_text(f"rtt {round_trip(tunnel['rtt_ms'])}")] if tunnel["rtt_ms"] is not None else []
+    # Health's is the median of the last seconds; liveness's is smoothed over minutes, and said where there is no other.
+    is_measured = (tunnel.get("health") or {}).get("rtt_ms") is not None
+    state += [_text(f"rtt {round_trip(tunnel['rtt_ms'])}")] if tunnel["rtt_ms"] is not None and not is_measured else []
     node = tree.add(Parts(state))
     session = tunnel["session_since"]
     for_how_long = f" {ago(session['ago'])}" if session is not None else ""

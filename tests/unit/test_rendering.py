@@ -139,6 +139,14 @@ def test_status_names_a_branch_that_no_tunnel_reaches_first() -> None:
     assert text.startswith("UNREACHABLE: bandung · 2 branches: 0 on their preferred tunnel")
 
 
+def test_status_says_what_is_frozen_and_switched_once(report: dict[str, Any]) -> None:
+    by = {"number": 5, "kind": "freeze", "target": None, "to": None, "rate": None, "until": None, "forced": False}
+    freeze = by | {"reason": "cut-over", "made": report["at"], "by": {"uid": 0, "user": "root"}}
+    branches = [{**branch, "overrides": [freeze]} for branch in report["branches"]]
+    assert shown(status_view({**report, "branches": branches})).count("5 freeze, said") == 1
+    assert "freeze" not in shown(status_view(report))
+
+
 def test_status_shows_problems_with_their_mend(report: dict[str, object]) -> None:
     text = shown(status_view(report))
     assert "! strict filtering on wg1" in text
@@ -272,6 +280,6 @@ def test_a_degraded_tunnel_shows_by_which_figures() -> None:
     view = replace(moved(), health={WIRELESS: health})
     decision, _ = decide(INTENT, view, {}, NOW)
     report = network_report(INTENT, view, decision.verdicts, Surroundings("/etc/pointsman", Instant(0.0)), NOW)
-    assert "wireless degraded up 6.0 %" in shown(status_view(report))
+    assert "wireless degraded 31 ms 6.0 %" in shown(status_view(report))
     explained = shown(why_view(report["branches"][0]))
     assert "degraded: loss 6 % over 5 s (limit 3 %); loss 6.0 % · rtt 31 ms (usual 30 ms)" in explained
