@@ -72,8 +72,8 @@ class OffPreferred:
         since = now.wall + timedelta(seconds=self.since - now.monotonic)
         costs = f"; it costs: {', '.join(cost)}" if cost else ""
         return (
-            f"{whose} is on {self.on.name}, though {self.better.name}, the better one, has been well since "
-            f"{shown(since, now.wall)}: {self.kept.because}{costs}"
+            f"{whose} is on {self.on.name} since {shown(since, now.wall)}, though {self.better.name}, the better one, "
+            f"is well: {self.kept.because}{costs}"
         )
 
 

@@ -52,7 +52,7 @@ def _add_off_preferred(tree: Tree, off: Report) -> None:
     whose = f"traffic from {', '.join(off['from'])} is " if off["from"] else ""
     later = f"a fault from {off['fault_at'][:16].replace('T', ' ')} on" if off["fault_at"] else "no fault"
     cost = f"; it costs {', '.join(off['cost'])}" if off["cost"] else ""
-    kept = f"{whose}not on {off['better']}, which has been well for {ago(off['since']['ago'])}: {off['because']}{cost}"
+    kept = f"{whose}not on {off['better']}, which is well, for {ago(off['since']['ago'])}: {off['because']}{cost}"
     node = tree.add(_line("off", f"{kept} ({'a fault' if off['fault'] else later})"))
     if off["mend"]:
         node.add(_text(f"mend: {off['mend']}"))

@@ -305,7 +305,7 @@ def test_the_tree_goes_from_what_is_seen_to_what_is_next() -> None:
 def test_the_tree_names_what_keeps_it_off_a_better_tunnel() -> None:
     text = text_of(explained(view_of(UP), going_back(FailbackMode.MANUAL)))
     assert (
-        "off        not on fiber, which has been well for 2m 5s: failback is manual and waits for a word "
+        "off        not on fiber, which is well, for 2m 5s: failback is manual and waits for a word "
         "(a fault from 2026-11-22 12:58 on)" in text
     )
     assert "mend: pointsman failback bandung" in text

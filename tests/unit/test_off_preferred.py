@@ -93,9 +93,7 @@ def test_manual_failback_is_a_fault_when_the_limit_is_over_the_hold_not_counted(
     assert is_fault(found, after)
     assert (found.on, found.better, found.since) == (WIRELESS, FIBER, BACK)
     assert found.kept.mend == "pointsman failback bandung"
-    text = (
-        "bandung is on wireless, though fiber, the better one, has been well since 12:00: failback is manual and waits"
-    )
+    text = "bandung is on wireless since 12:00, though fiber, the better one, is well: failback is manual and waits"
     assert found.text((), later(after)).startswith(text)
 
 
@@ -306,7 +304,7 @@ def test_the_fault_has_reason_cost_and_mend() -> None:
     fault = fault_of(found, branch, view, Carried(BACK, 999_499), later(2 * HOUR))
     assert fault.key == "off-preferred:bandung"
     assert fault.text == (
-        "bandung is on wireless, though fiber, the better one, has been well since 12:00: "
+        "bandung is on wireless since 12:00, though fiber, the better one, is well: "
         "failback is manual and waits for a word; it costs: 999 kB over the metered wireless since 12:00, "
         "a round trip of 31 ms instead of 4 ms, "
         "a loss of 0.4 % instead of 0.0 %"

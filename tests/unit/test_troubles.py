@@ -64,7 +64,7 @@ def test_a_branch_off_its_preferred_tunnel_is_told_once_with_its_mend_and_once_w
         troubles.take(troubles.look(believed(seconds)))
         counts[_WIRELESS.interface] += 1_000_000
     (told,) = said
-    assert told.startswith("bandung is on wireless, though fiber, the better one, has been well since 12:00")
+    assert told.startswith("bandung is on wireless since 12:00, though fiber, the better one, is well")
     assert "1 MB over the metered wireless since 12:00" in told
     assert told.endswith("(mend: pointsman failback bandung)")
     text, mend = troubles.problems["off-preferred:bandung"]
