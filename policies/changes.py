@@ -53,6 +53,11 @@ def policy_changes(before: Policy, after: Policy) -> tuple[Change, ...]:
     return _differing(was, now)
 
 
+def program_changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Change, ...]:
+    """The scripts and files of checks that come, go or have another text, by path: what was and becomes are digests."""
+    return _differing(before, after)
+
+
 def _note_order(before: Policy, after: Policy, was: dict[str, str], now: dict[str, str]) -> None:
     """The same rules in another order are a change; where one comes or goes, that says it."""
     first, then = rule_names(before), rule_names(after)

@@ -11,7 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from policies.changes import Change, branch_changes, guard_changes, hub_changes, policy_changes
+from policies.changes import (
+    Change,
+    branch_changes,
+    guard_changes,
+    hub_changes,
+    policy_changes,
+    program_changes,
+)
 from policies.forwarding import carrying
 from policies.model.announcement import Announcements
 from policies.model.clock import Now
@@ -115,11 +122,13 @@ class Plan:
     blast: Blast = NO_BLAST
     blind: bool = False
     """Whether the forwarder does not answer, so that nobody can say what would move."""
+    programs: tuple[Change, ...] = ()
+    """Files of scripts and checks whose text differs: what they will say is not foreseen."""
 
     @property
     def empty(self) -> bool:
         """Whether nothing would change."""
-        return not self.hub and not self.branches and not self.silent
+        return not any((self.hub, self.branches, self.silent, self.programs))
 
 
 def plan(
@@ -157,6 +166,7 @@ def plan(
         silent=silent,
         blast=blast,
         blind=not view.forwarder,
+        programs=program_changes(before.programs, after.programs),
     )
 
 
@@ -216,7 +226,7 @@ def _changed(was: Branch, branch: Branch, scene: _Scene) -> BranchPlan:
         live_before=_live(was, present),
         live_after=_live(branch, fresh),
         daily=scene.daily.get(branch.name),
-        script=_script(was, branch, fresh),
+        script=_script(was, branch, fresh, scene),
         overrides=_said_of(branch, fresh),
     )
 
@@ -226,13 +236,15 @@ def _told(branch: Branch, seen: Outlook, view: View) -> Mapping[TunnelId, Announ
     return {t.id: seen.decision.announcements.get(t.id, view.session_of(t.id).sent) for t in branch.tunnels}
 
 
-def _script(was: Branch, branch: Branch, view: View) -> str:
+def _script(was: Branch, branch: Branch, view: View, scene: _Scene) -> str:
     """What is supposed of the script: nobody runs it for a plan."""
     script = branch.policy.script
     if script is None:
         return ""
     if script != was.policy.script:
         return f"without {script}, which has not been asked yet"
+    if scene.before.script_of(was) != scene.after.script_of(branch):
+        return f"by the last answer of {script}, which changes: what it will say is not foreseen"
     return f"by the last answer of {script}" + ("" if view.scripted(branch.name) else ", which sets nothing")
 
 

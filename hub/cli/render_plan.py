@@ -10,7 +10,7 @@ from rich.text import Text
 
 from hub.cli.render_configuration import configuration_line, configuration_name, way_back
 from hub.cli.render_plan_parts import change_words as _change
-from hub.cli.render_plan_parts import count, move_words, plan_parts
+from hub.cli.render_plan_parts import count, move_words, plan_parts, program_words
 from policies.changes import size_words
 
 Report = Mapping[str, Any]
@@ -107,6 +107,7 @@ def _to_come(planned: Report) -> Iterator[Text]:
 def _lines(report: Report) -> Iterator[Text]:
     for change in report["files"]:
         yield Text(_file_change(change))
+    yield from (Text(program_words(change)) for change in report["programs"])
     for change in report["hub"]:
         yield Text(f"  hub  {_change(change)}")
     width = max((len(branch["branch"]) for branch in report["branches"]), default=0)

@@ -84,6 +84,15 @@ def change_words(change: Report) -> str:
     return f"{change['what']}: {change['was']} -> {change['now']}"
 
 
+def program_words(change: Report) -> str:
+    """A script or a file of a check whose text differs."""
+    folder, _, name = change["what"].partition("/")
+    said, who = (f"script {name}", "it") if folder == "policies" else (change["what"], "the checks")
+    if change["now"] is None:
+        return f"{said} goes"
+    return f"{said} {'comes' if change['was'] is None else 'changes'}: what {who} will say is not foreseen"
+
+
 def count(number: int, what: str, many: str = "s") -> str:
     """`1 branch`, `2 branches`."""
     return f"{number} {what}{'' if number == 1 else many}"

@@ -115,10 +115,13 @@ def files_of(directory: Path) -> list[Path]:
     single = [directory / name for name in (NETWORK, ALLOCATIONS)]
     many = [file for folder in _FOLDERS for file in sorted((directory / folder).glob("*.y*ml"))]
     many += sorted((directory / "policies").glob("*.py"))
-    many += [
-        file for file in sorted((directory / _CHECKS).rglob("*")) if not _is_byproduct(file.relative_to(directory))
-    ]
-    return [file for file in (*single, *many) if file.is_file()]
+    return [*(file for file in (*single, *many) if file.is_file()), *check_files_of(directory)]
+
+
+def check_files_of(directory: Path) -> list[Path]:
+    """All files below `checks/`, but what editors, Python and version control leave there."""
+    found = sorted((directory / _CHECKS).rglob("*"))
+    return [file for file in found if file.is_file() and not _is_byproduct(file.relative_to(directory))]
 
 
 def _is_byproduct(file: Path) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hub.config.checks import missing_programs
 from hub.config.load import load
 from hub.config.problems import Problem, has_errors, in_order
+from hub.config.programs import programs_of
 from hub.config.resolve import resolve, survey
 from hub.config.sessions import misplaced_passwords, unsafe_passwords
 from policies.model.intent import Intent
@@ -35,6 +36,8 @@ def read(directory: Path, *, secrets: Path | None = None, origin: Path | None = 
     sources = load(directory)
     looked = survey(sources)
     intent, found = resolve(looked)
+    if intent is not None:
+        intent = replace(intent, programs=programs_of(directory, intent))
     passwords = list(misplaced_passwords(looked, origin or directory))
     passwords += unsafe_passwords(looked, secrets) if secrets else []
     beside = [*passwords, *missing_programs(looked, directory, origin or directory)]

@@ -20,6 +20,7 @@ def plan_report(planned: Plan, files: Iterable[FileChange] = ()) -> dict[str, An
         "id": planned.id,
         "empty": planned.empty,
         "files": [{"file": each.file, "what": each.what, "was": each.was, "now": each.now} for each in files],
+        "programs": _changes(planned.programs),
         "hub": [_change(change) for change in planned.hub],
         "branches": [_branch(branch) for branch in planned.branches],
         "silent": [{"branch": each.branch, "policy": _changes(each.policy)} for each in planned.silent],

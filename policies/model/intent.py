@@ -213,7 +213,8 @@ class Hub:
 class Intent:
     """An Intent is the whole configuration of one hub, checked and resolved; `branches` are in order of name.
 
-    `guards` are what the next change may do without being forced.
+    `guards` are what the next change may do without being forced. `programs` are the operator's own scripts and checks:
+    a digest of each file's text, by its path like `policies/even_out.py`. With another text it is another intent.
     """
 
     network: str
@@ -221,6 +222,12 @@ class Intent:
     hub: Hub
     branches: Mapping[str, Branch] = field(default_factory=dict)
     guards: Guards = USUAL_GUARDS
+    programs: Mapping[str, str] = field(default_factory=dict)
+
+    def script_of(self, branch: Branch) -> tuple[str, str] | None:
+        """The name and the digest of the script that speaks for a branch, None where none does."""
+        name = branch.policy.script
+        return None if name is None else (name, self.programs.get(f"policies/{name}", ""))
 
     def tunnels(self) -> Mapping[TunnelId, Tunnel]:
         """Every tunnel by its identity."""
