@@ -20,6 +20,7 @@ from policies.changes import (
     program_changes,
 )
 from policies.forwarding import carrying
+from policies.health.against import Sizes
 from policies.model.announcement import Announcements
 from policies.model.clock import Now
 from policies.model.ids import TunnelId
@@ -138,12 +139,15 @@ def plan(
     now: Now,
     memories: Memories | None = None,
     daily: Mapping[str, float] | None = None,
+    sizes: Sizes | None = None,
 ) -> Plan:
     """What would happen if `after` took the place of `before` now.
 
-    `memories` are those of the tunnels' health, `daily` the bytes a day of the branches of which they are known.
+    `memories` are those of the tunnels' health, `sizes` what was found of the size of packets that pass them, `daily`
+    the bytes a day of the branches of which they are known.
     """
-    scene = _Scene(before, after, view, now, memories or {}, daily or {}, restarting_sessions(before, after))
+    restarting = restarting_sessions(before, after)
+    scene = _Scene(before, after, view, now, memories or {}, sizes or {}, daily or {}, restarting)
     planned = [
         *(_added(branch) for name, branch in after.branches.items() if name not in before.branches),
         *(_removed(branch, view) for name, branch in before.branches.items() if name not in after.branches),
@@ -179,6 +183,7 @@ class _Scene:
     view: View
     now: Now
     memories: Memories
+    sizes: Sizes
     daily: Mapping[str, float]
     restarting: frozenset[TunnelId]
 
@@ -206,7 +211,7 @@ def _changed(was: Branch, branch: Branch, scene: _Scene) -> BranchPlan:
     if was.policy.script != branch.policy.script:
         fresh = replace(fresh, adjustments={})
     then = outlook(scene.before.hub, was, present, {}, scene.now)
-    health = foreseen(branch, scene.memories, fresh, scene.now)
+    health = foreseen(branch, scene.memories, scene.sizes, fresh, scene.now)
     comes = outlook(scene.after.hub, branch, fresh, health, scene.now)
     anyway = {(move.sources, move.on, move.to) for move in then.moves}
     acts = Mode.ACT in (was.mode, branch.mode)

@@ -286,8 +286,8 @@ class Changing:
     async def _planned(self, intent: Intent) -> Plan:
         """In a thread, of values that nobody changes: no failover waits for it."""
         loop, present = self._loop, self._present
-        memories, daily = loop.health.memories, self._daily(present)
-        return await asyncio.to_thread(plan, present, intent, loop.view, loop.now(), memories, daily)
+        memories, sizes, daily = loop.health.memories, loop.signs.sizes, self._daily(present)
+        return await asyncio.to_thread(plan, present, intent, loop.view, loop.now(), memories, daily, sizes)
 
     def _not_written(self, error: OSError) -> NotAppliedError:
         where = error.filename or self._state

@@ -87,8 +87,8 @@ class Loop:
         self._timer: asyncio.TimerHandle | None = None
         self._closed: dict[TunnelId, Instant] = {}
         self._unjudged: deque[Event] = deque()
-        self._signs = TunnelSigns()
-        self.health = HealthWatch(intent, self.take, self._burst, self._signs.failing, self._signs.hints)
+        self.signs = TunnelSigns()
+        self.health = HealthWatch(intent, self.take, self._burst, self.signs.failing, self.signs.hints)
         self.problems: dict[str, tuple[str, str]] = {}
         self.overrides = NO_OVERRIDES
         self._speaker: Speakers | None = None
@@ -158,7 +158,7 @@ class Loop:
         """What time alone, targets, checks and the forwarder's slow looks say of the tunnels."""
         now = Now(self._stalls.now(), datetime.now(self._zone))
         measured = self._forwarder.measured if self._forwarder is not None else {}
-        self._signs.look(self._intent, self._view, measured, now)
+        self.signs.look(self._intent, self._view, measured, now)
         self.health.look(now.monotonic)
 
     def adjust(self) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from policies.health.signs import PathMtu, hints, too_large
+from policies.health.against import Sizes, against
+from policies.health.signs import PathMtu, hints
 from policies.model.clock import Instant, Now
 from policies.model.health import Hint
 from policies.model.ids import TunnelId
 from policies.model.intent import Intent
 from policies.model.view import View
-from policies.targets import failing_tunnels
 
 Measured = Mapping[str, Mapping[str, Any]]
 """`Told.measured`: what the forwarder measured, by the tunnel's name."""
@@ -23,23 +23,23 @@ class TunnelSigns:
     def __init__(self) -> None:
         self._failing: Mapping[TunnelId, tuple[str, ...]] = {}
         self._hints: Mapping[TunnelId, tuple[Hint, ...]] = {}
+        self.sizes: Sizes = {}
+        """What was found of the size of packets that pass."""
 
     def look(self, intent: Intent, view: View, measured: Measured, now: Now) -> None:
         """Find out what is so now."""
         failing: dict[TunnelId, tuple[str, ...]] = {}
         found: dict[TunnelId, tuple[Hint, ...]] = {}
+        sizes = {t: mtu for t in intent.tunnels() if (mtu := _mtu(measured.get(str(t), {}).get("mtu"))) is not None}
         for branch in intent.branches.values():
-            if branch.targets:
-                failing |= failing_tunnels(branch, view, now.monotonic)
+            failing |= against(branch, view, sizes, now.monotonic)
             for tunnel in branch.tunnels:
                 told = measured.get(str(tunnel.id), {})
-                if words := too_large(_mtu(told.get("mtu"))):
-                    failing[tunnel.id] = (*failing.get(tunnel.id, ()), *words)
                 handshake = _handshake(told.get("wg"), now) if view.forwarder else None
                 liveness, session = view.liveness_of(tunnel.id), view.session_of(tunnel.id)
                 if known := hints(liveness, session, handshake, now.monotonic, self.hints(tunnel.id)):
                     found[tunnel.id] = known
-        self._failing, self._hints = failing, found
+        self._failing, self._hints, self.sizes = failing, found, sizes
 
     def failing(self, tunnel: TunnelId) -> tuple[str, ...]:
         """The targets, checks and sizes of packets that speak against a tunnel, each in words."""

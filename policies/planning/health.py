@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from policies.health.against import Sizes, against
 from policies.health.course import Course, advance
 from policies.health.judge import SHOWN, judge
 from policies.health.limits import LEAST_LOST
@@ -19,7 +20,6 @@ from policies.model.health import HealthLimits, HealthState, HealthView, Limit, 
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Tunnel
 from policies.model.view import LivenessState, View
-from policies.targets import failing_tunnels
 
 Memories = Mapping[TunnelId, HealthMemory]
 AHEAD = 300.0
@@ -41,9 +41,9 @@ class Foreseen:
     because: str = ""
 
 
-def foreseen(branch: Branch, memories: Memories, view: View, now: Now) -> Mapping[TunnelId, Foreseen]:
+def foreseen(branch: Branch, memories: Memories, sizes: Sizes, view: View, now: Now) -> Mapping[TunnelId, Foreseen]:
     """The health of every tunnel of the branch by the branch's limits; of what was never measured nothing is said."""
-    failing = failing_tunnels(branch, view, now.monotonic) if branch.targets else {}
+    failing = against(branch, view, sizes, now.monotonic)
     return {
         tunnel.id: _foreseen(branch, tunnel, memories[tunnel.id], failing.get(tunnel.id, ()), view, now.monotonic)
         for tunnel in branch.tunnels

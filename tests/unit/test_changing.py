@@ -25,6 +25,7 @@ from hub.controller import leaving as leaving_module
 from hub.controller.change_asks import ChangeAsks
 from hub.controller.changing import Changing, NotAppliedError
 from hub.controller.main import first, read_of
+from hub.controller.signs import TunnelSigns
 from hub.lab_overrides import Overrides
 from policies.health.course import Course
 from policies.health.judge import judge
@@ -55,6 +56,7 @@ class FakeLoop:
     view: View
     problems: dict[str, tuple[str, str]] = field(default_factory=dict)
     health: Any = field(default_factory=type("Unmeasured", (), {"memories": {}}))
+    signs: TunnelSigns = field(default_factory=TunnelSigns)
 
     def now(self) -> Now:
         return moment(time.monotonic())
