@@ -55,6 +55,8 @@ def limit_facts(limits: HealthLimits) -> dict[str, str]:
             mine = [_limit(limit) for limit in said if limit.metric is metric]
             if mine:
                 facts[f"{metric.value}{what}"] = ", ".join(mine)
+    if limits.full_size:
+        facts["full-size"] = "lost"
     return facts
 
 

@@ -36,7 +36,7 @@ from hub.config.fields import (
     Truth,
 )
 from hub.config.guards import RawGuards
-from hub.config.policy.written import POLICY_SECTIONS, PolicyKeys, RawHealth, RawLimits, RawPolicy
+from hub.config.policy.written import POLICY_SECTIONS, PolicyKeys, RawHealth, RawLeaving, RawLimits, RawPolicy
 from hub.config.policy.written_tests import TEST_SECTIONS, RawFigures, RawPolicyTest
 from hub.config.targets import Host, Quorum, RawCheck, RawDns, RawTarget
 
@@ -237,7 +237,8 @@ SECTIONS: dict[type[BaseModel], dict[tuple[str, ...], type[Section]]] = {
         ("tunnels", "*", "liveness"): RawLiveness,
         ("tunnels", "*", "liveness", "*"): RawTimers,
         ("tunnels", "*", "health"): RawHealth,
-        ("tunnels", "*", "health", "*"): RawLimits,
+        ("tunnels", "*", "health", "degraded-when-any"): RawLeaving,
+        ("tunnels", "*", "health", "healthy-when-all"): RawLimits,
         **POLICY_SECTIONS,
     },
     RawPolicy: {(): RawPolicy, **POLICY_SECTIONS},

@@ -19,9 +19,12 @@ Sizes = Mapping[TunnelId, PathMtu]
 
 
 def against(branch: Branch, view: View, sizes: Sizes, now: Instant) -> Mapping[TunnelId, tuple[str, ...]]:
-    """The targets, checks and sizes of packets that speak against tunnels of the branch, each in words."""
+    """The targets and checks that speak against tunnels of the branch, and sizes of packets where limits say so.
+
+    Each is in words.
+    """
     found = dict(failing_tunnels(branch, view, now)) if branch.targets else {}
     for tunnel in branch.tunnels:
-        if words := too_large(sizes.get(tunnel.id)):
+        if branch.limits_of(tunnel).full_size and (words := too_large(sizes.get(tunnel.id))):
             found[tunnel.id] = (*found.get(tunnel.id, ()), *words)
     return found

@@ -3,8 +3,8 @@
 A tunnel becomes degraded when the figure of a limit's window is too much and a burst of probes says the same; for loss
 also only when at least three probes were lost, and the sequential test rules out chance. It is healthy again when the
 windows of return, all of them since then, are within their limits. Silence makes no degraded tunnel healthy, and a
-fine one unknown. Targets behind the branch and checks that fail, and full-size packets that do not pass, degrade it as
-well, without more ado.
+fine one unknown. Targets behind the branch and checks that fail degrade it as well, without more ado, and full-size
+packets that do not pass, where the limits say so.
 """
 
 from __future__ import annotations

@@ -44,11 +44,13 @@ class HealthLimits:
     """A HealthLimits says when a tunnel becomes degraded (any limit is passed), and when healthy (all are kept).
 
     `healthy_when_all` has at least one limit for every metric of `degraded_when_any`: what is not written is half the
-    least limit of leaving, over the longest window of that metric, or over a minute if that is longer.
+    least limit of leaving, over the longest window of that metric, or over a minute if that is longer. `full_size`:
+    it is also degraded while full-size packets do not pass.
     """
 
     degraded_when_any: tuple[Limit, ...] = ()
     healthy_when_all: tuple[Limit, ...] = ()
+    full_size: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ EXAMPLES = re.findall(r"^\| `[a-z-]+` \| .*? \| `([^`]+)` \|", POLICY_PAGE, re.M
 
 def test_every_key_of_a_policy_has_an_example() -> None:
     sections = {RawPolicy, *(section for path, section in POLICY_SECTIONS.items() if path)}
+    sections -= {base for section in sections for base in section.__mro__[1:]}  # whose keys are among the section's
     keys = sum(len(known_keys(section)) for section in sections)
     assert len(EXAMPLES) == keys
 

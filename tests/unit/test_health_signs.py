@@ -15,11 +15,12 @@ from hub.controller.signs import TunnelSigns
 from policies.health.signs import PathMtu, hints, too_large
 from policies.model.clock import Instant, Now
 from policies.model.events import Event
-from policies.model.health import HealthState, Hint
+from policies.model.health import HealthLimits, HealthState, Hint
 from policies.model.view import LivenessState, LivenessView, SessionState, SessionView, View
 from policies.observe import observe
 
 BRANCH = a_branch()
+BRANCH = replace(BRANCH, policy=replace(BRANCH.policy, health={"default": HealthLimits(full_size=True)}))
 INTENT = a_network(BRANCH)
 FIBER, WIRELESS = (tunnel.id for tunnel in BRANCH.tunnels)
 NOW = Now(Instant(1000.0), datetime(2026, 11, 21, 12, tzinfo=UTC))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
@@ -12,6 +12,7 @@ from hub.config.policy.layers import Layer, Layers, merged
 from hub.config.policy.limits import health_limits
 from hub.config.policy.rules import WrittenRule, changed_failback, written_rules
 from hub.config.policy.written import (
+    LOST,
     RawAnnounce,
     RawDamping,
     RawFailback,
@@ -80,7 +81,9 @@ def _built(name: str, layers: Layers, said: dict[str, Any], raw: RawPolicy, rule
 
 def built_limits(raw: RawHealth) -> HealthLimits:
     """The limits of a kind of uplink, or of a tunnel."""
-    return health_limits(in_order(raw.degraded_when_any), in_order(raw.healthy_when_all))
+    leaving = raw.degraded_when_any
+    lost = leaving is not None and leaving.full_size == LOST
+    return replace(health_limits(in_order(leaving), in_order(raw.healthy_when_all)), full_size=lost)
 
 
 def in_order(raw: RawLimits | None) -> tuple[Limit, ...]:

@@ -25,7 +25,7 @@ _RULE: dict[str, Any] = {"name": "nights", "set": {"metered": "allowed"}}
 _SECTIONS: dict[str, tuple[type[Section], tuple[str, ...]]] = {
     "policy": (written.RawPolicy, ()),
     "health": (written.RawHealth, ("health", "default")),
-    "limits": (written.RawLimits, ("health", "default", "degraded-when-any")),
+    "limits": (written.RawLeaving, ("health", "default", "degraded-when-any")),
     "failback": (written.RawFailback, ("failback",)),
     "damping": (written.RawDamping, ("damping",)),
     "announce": (written.RawAnnounce, ("announce",)),

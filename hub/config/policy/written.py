@@ -25,11 +25,12 @@ from hub.config.fields import (
 )
 from hub.config.names import KINDS
 from hub.config.policy import communities, limits, windows
-from hub.config.scalars import SCRIPT, UnreadableError, read_script, shown
+from hub.config.scalars import SCRIPT, UnreadableError, read_choice, read_script, shown
 from policies.model.health import Limit
 from policies.model.policy import TimeWindow
 
 DEFAULT_KIND = "default"
+LOST, OFF = "lost", "off"
 HEALTH_WORDS = ("up", "degraded", "unknown", "down")
 MODES = ("automatic", "window", "manual", "never")
 
@@ -43,6 +44,11 @@ RttLimit = Annotated[
 ]
 JitterLimit = Annotated[
     Limit, reads(limits.read_jitter), written_like(limits.JITTER, about="a variation", example="30ms over 10s")
+]
+FullSize = Annotated[
+    str,
+    reads(lambda value: OFF if value is False else read_choice(value, (LOST, OFF))),  # YAML 1.1 reads off as false
+    enum(LOST, OFF),
 ]
 Window = Annotated[
     TimeWindow,
@@ -85,6 +91,10 @@ def told(meaning: str, example: object) -> Any:
 class RawLimits(Section):
     """Limits of what is measured of a tunnel by probes."""
 
+    NEVER: ClassVar = {
+        "full-size": ("full-size stands below degraded-when-any alone: what passes again is healthy", "move it there")
+    }
+
     loss: Annotated[tuple[LossLimit, ...], OneOrMore(off=True)] | None = told(
         "the share of the probes that are lost, in the mean over the window", ["3% over 5s", "15% over 1s"]
     )
@@ -97,10 +107,22 @@ class RawLimits(Section):
     )
 
 
+class RawLeaving(RawLimits):
+    """By what a tunnel becomes degraded: limits of what is measured, and what the probes do not show."""
+
+    NEVER: ClassVar = {}
+
+    full_size: FullSize | None = told(
+        "whether a tunnel that full-size packets do not pass is degraded: `lost`: it is; `off`, the default: it is "
+        "not, but that is a problem in `status` and `why` all the same. Of `degraded-when-any` alone",
+        "lost",
+    )
+
+
 class RawHealth(Section):
     """When a tunnel is degraded, and when it is healthy again."""
 
-    degraded_when_any: RawLimits | None = told(
+    degraded_when_any: RawLeaving | None = told(
         "a tunnel becomes degraded when one of these is passed", {"loss": "5% over 10s"}
     )
     healthy_when_all: RawLimits | None = told(
@@ -108,9 +130,6 @@ class RawHealth(Section):
         "a limit that is not written is half the least one of leaving, over its longest window, but at least 60s",
         {"loss": "1% over 60s"},
     )
-
-
-OFF = "off"
 
 
 def _off_or_time(value: object) -> str:
@@ -300,7 +319,8 @@ POLICY_SECTIONS: dict[tuple[str, ...], type[Section]] = {
     ("announce",): RawAnnounce,
     **{("announce", state): RawMarks for state in ("up", "degraded", "drained")},
     ("health", "*"): RawHealth,
-    **{("health", "*", side): RawLimits for side in ("degraded-when-any", "healthy-when-all")},
+    ("health", "*", "degraded-when-any"): RawLeaving,
+    ("health", "*", "healthy-when-all"): RawLimits,
     ("damping",): RawDamping,
     ("rules", "*"): RawRule,
     ("rules", "*", "when"): RawWhen,
