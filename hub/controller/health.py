@@ -81,13 +81,14 @@ class HealthWatch:
         self.reconfigure(intent)
 
     def reconfigure(self, intent: Intent) -> None:
-        """Judge by this configuration from now on; a tunnel that is gone is forgotten, but not what is usual on it."""
+        """Judge by this configuration from now on; of a tunnel that is gone what outlives a process is remembered."""
         self._tunnels = {
             tunnel.id: (tunnel, branch) for branch in intent.branches.values() for tunnel in branch.tunnels
         }
         for gone in self._memories.keys() - self._tunnels.keys():
-            self._stored[gone] = Kept(self._memories.pop(gone).usual)
+            self._stored[gone] = _kept(self._memories.pop(gone))
             self._told.pop(gone, None)
+            self._asked.pop(gone, None)
 
     def heard(self, event: Event, now: Instant) -> None:
         """An event that may say something of health; all others are left alone."""

@@ -15,7 +15,7 @@ from hub.controller.health_file import HealthFile
 from policies.health.usual import NO_USUAL, learnt
 from policies.model.clock import Instant
 from policies.model.events import Event, HealthChanged, LivenessChanged, SamplesTaken
-from policies.model.health import HealthLimits, HealthState, Limit, Metric, Samples
+from policies.model.health import Damping, HealthLimits, HealthState, Limit, Metric, Samples
 from policies.model.ids import TunnelId
 from policies.model.view import LivenessState, LivenessView
 
@@ -102,6 +102,33 @@ def test_what_is_usual_is_kept_also_of_a_tunnel_that_is_gone() -> None:
     scene.watch.look(Instant(1.0))
     scene.watch.reconfigure(a_network())
     assert scene.watch.kept[FIBER] == Kept(usual)
+
+
+def test_a_tunnel_that_goes_and_comes_back_is_held_back_as_after_a_restart() -> None:
+    scene, rule = Scene(), Damping(timedelta(minutes=5), 3.0, 1.0, timedelta(minutes=30))
+    damped = a_network(replace(BRANCH, policy=replace(BRANCH.policy, damping=rule)))
+    scene.watch.reconfigure(damped)
+    bad(scene)
+    scene.watch.heard(LivenessChanged(FIBER, LivenessView(LivenessState.DOWN, Instant(20.0))), Instant(20.0))
+    before = scene.watch.kept[FIBER]
+    scene.watch.reconfigure(a_network())
+    scene.watch.reconfigure(damped)
+    scene.watch.look(Instant(21.0))
+    assert before.penalty.value > 0
+    assert before.degraded is not None
+    assert scene.watch.kept[FIBER] == before
+
+
+def test_a_tunnel_that_comes_back_asks_for_its_burst_though_the_instant_is_that_of_before() -> None:
+    scene, asked = Scene(), list[int]()
+    for _ in range(2):
+        scene.watch.heard(LivenessChanged(FIBER, LivenessView(LivenessState.UP, Instant(1.0))), Instant(1.0))
+        scene.sample(10.0, 10, 0)
+        scene.sample(11.0, 10, 4)
+        asked.append(len(scene.bursts))
+        scene.watch.reconfigure(a_network())
+        scene.watch.reconfigure(INTENT)
+    assert asked[1] == 2 * asked[0] > 0
 
 
 @pytest.mark.parametrize(
