@@ -15,7 +15,7 @@ from itertools import count
 from policies.health.course import LONGEST_STEP, Course, next_look
 from policies.health.judge import judge
 from policies.health.memory import NOTHING_REMEMBERED, HealthMemory, died, remember, revived, with_usual
-from policies.health.suspicion import SPACING
+from policies.health.suspicion import SPACING, Wish
 from policies.health.usual import NO_USUAL, learnt
 from policies.model.clock import NEVER, Instant, Now
 from policies.model.events import HealthChanged, InForceChanged
@@ -25,7 +25,7 @@ from policies.model.intent import Branch, Hub, Tunnel
 from policies.model.overrides import NONE_IN_FORCE, InForce
 from policies.ranking import standing_order
 from policies.simulation.hub import Advise, SimulatedHub, well
-from policies.simulation.line import Line, Meter
+from policies.simulation.line import Line
 from policies.simulation.track import Moved, Track, cause
 
 START = Instant(1_000_000.0)
@@ -67,7 +67,8 @@ class Step:
 class _Tunnel:
     tunnel: Tunnel
     line: Line
-    meter: Meter
+    measured: Instant = START
+    """Until when its probes have been told of."""
     memory: HealthMemory = NOTHING_REMEMBERED
     told: HealthView | None = None
     asked: Instant | None = None
@@ -93,7 +94,7 @@ class _Play:
         self._now = START
         self._hub: SimulatedHub = well(hub, branch, START, advise)
         self._plain_order = tuple(tunnel.id for tunnel in standing_order(branch))
-        self._tunnels = {t.id.name: _Tunnel(t, Line(), Meter(START)) for t in branch.tunnels}
+        self._tunnels = {t.id.name: _Tunnel(t, Line()) for t in branch.tunnels}
         self._timers: list[tuple[Instant, int, Callable[[], None]]] = []
         self._number = count()
         self._said = NONE_IN_FORCE
@@ -151,10 +152,15 @@ class _Play:
 
     def _measure(self, each: _Tunnel) -> None:
         """The samples until now, by the line as it was until now."""
-        in_use = each.tunnel.id == self._hub.active
-        each.meter, samples = each.meter.until(self._now, each.line, in_use=in_use)
-        if samples is not None:
+        samples = self._course(each).samples(each.measured, self._now)
+        if samples.sent or not each.line.up:
+            each.measured = self._now
+        if samples.sent and each.line.up:
             each.memory = remember(each.memory, samples)
+
+    def _course(self, each: _Tunnel) -> Course:
+        """What its probes tell, as long as nothing changes."""
+        return each.line.course(in_use=each.tunnel.id == self._hub.active)
 
     def _touch(self, each: _Tunnel) -> None:
         """Something about it changes now: it is looked at closely for a while."""
@@ -193,7 +199,7 @@ class _Play:
         each.memory, wish = judge(each.memory, limits, self._branch.policy.damping, (), self._now)
         if wish is not None and wish.asked != each.asked:
             each.asked = wish.asked
-            self._in(wish.burst * SPACING, lambda: self._burst(each, wish.burst))
+            self._in(wish.burst * SPACING, lambda: self._burst(each, wish))
         view = each.memory.view
         if each.told is None or _matters(each.told, view):
             if each.told is not None and each.told.state is not view.state:
@@ -205,19 +211,19 @@ class _Play:
 
     def _due(self, each: _Tunnel, limits: HealthLimits) -> Iterator[float]:
         """When it could be judged otherwise, if the line stays as it is. It is never silent for long: that is death."""
-        line, age = each.line, self._now - each.changed
+        age = self._now - each.changed
         yield self._now + min(max(FIRST_STRIDE, age / 2), LONGEST_STEP)
-        closely = next_look(each.memory, Course(line.loss, line.rtt, line.jitter), limits, self._now)
+        closely = next_look(each.memory, self._course(each), limits, self._now)
         yield max(closely, self._now + age * CLOSELY)
         if each.memory.suspicion is not None and each.memory.view.next_at is not None:
             yield each.memory.view.next_at
         if each.memory.view.suppressed_until > self._now:
             yield each.memory.view.suppressed_until
 
-    def _burst(self, each: _Tunnel, probes: int) -> None:
+    def _burst(self, each: _Tunnel, wish: Wish) -> None:
+        """A burst that has just ended."""
         if each.line.up:
-            each.meter, found = each.meter.burst(self._now, each.line, probes, SPACING)
-            each.memory = remember(each.memory, found)
+            each.memory = remember(each.memory, self._course(each).burst(wish, 0, wish.burst))
             each.look = self._now
 
     def _take(self, step: Step) -> None:
@@ -260,7 +266,7 @@ class _Play:
     def _returns(self, each: _Tunnel) -> None:
         if not each.line.up:
             return
-        each.memory, each.meter = revived(each.memory, self._now), Meter(self._now)
+        each.memory, each.measured = revived(each.memory, self._now), self._now
         self._hub.comes_up(each.tunnel, self._now)
         self._touch(each)
         self._in(SESSION_RETURNS, lambda: self._session(each))

