@@ -59,6 +59,14 @@ class Liveness:
     echo: bool = False
     probe: ProbeRate | None = None
 
+    def probed_every(self, *, in_use: bool) -> timedelta | None:
+        """How often something is learnt of its health: by probes, or by echoes of liveness that come as often."""
+        if self.probe is None:
+            return None
+        timers, interval = (self.active, self.probe.active) if in_use else (self.idle, self.probe.idle)
+        echoes = self.echo or timers.method is LivenessMethod.ICMP
+        return min(interval, timers.interval) if echoes else interval
+
 
 @dataclass(frozen=True, slots=True)
 class Link:

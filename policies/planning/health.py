@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from policies.health.against import Sizes, against
 from policies.health.course import Course, advance
@@ -25,7 +26,7 @@ Memories = Mapping[TunnelId, HealthMemory]
 AHEAD = 300.0
 """Seconds for which a tunnel is taken to go on as it is."""
 A_MINUTE = 60.0
-_INTERVAL = 0.1
+_INTERVAL = timedelta(milliseconds=100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +83,8 @@ def _course(window: Window, tunnel: Tunnel) -> Course | None:
     for seconds, found in ((SHOWN, lately), (A_MINUTE, minute)):
         if found.loss and window.count(window.end - seconds).lost >= LEAST_LOST:
             losses.append(found.loss)
-    rate = tunnel.liveness.probe
-    interval = rate.active.total_seconds() if rate is not None else _INTERVAL
-    return Course(max(losses), lately.rtt, lately.jitter or 0.0, interval)
+    interval = tunnel.liveness.probed_every(in_use=True) or _INTERVAL
+    return Course(max(losses), lately.rtt, lately.jitter or 0.0, interval.total_seconds())
 
 
 def _too_much(course: Course, limits: HealthLimits, memory: HealthMemory) -> Iterator[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from policies.health.course import Course
+from policies.model.intent import Tunnel
 
-IN_USE, STANDBY = 0.1, 1.0
-"""Seconds between two probes of a tunnel in use, and of one that only stands by."""
+UNSAID, UNSAID_STANDBY = timedelta(milliseconds=100), timedelta(seconds=1)
+"""How often a tunnel is probed of which that is not said; a configuration that was read says it of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,7 @@ class Line:
     jitter: float = 0.0
     up: bool = True
 
-    def course(self, *, in_use: bool) -> Course:
-        """What probes over it tell while it stays so."""
-        return Course(self.loss, self.rtt, self.jitter, IN_USE if in_use else STANDBY)
+    def course(self, tunnel: Tunnel, *, in_use: bool) -> Course:
+        """What this tunnel's probes tell while it stays so, as often as the tunnel is probed."""
+        interval = tunnel.liveness.probed_every(in_use=in_use) or (UNSAID if in_use else UNSAID_STANDBY)
+        return Course(self.loss, self.rtt, self.jitter, interval.total_seconds())

@@ -160,7 +160,7 @@ class _Play:
 
     def _course(self, each: _Tunnel) -> Course:
         """What its probes tell, as long as nothing changes."""
-        return each.line.course(in_use=each.tunnel.id == self._hub.active)
+        return each.line.course(each.tunnel, in_use=each.tunnel.id == self._hub.active)
 
     def _touch(self, each: _Tunnel) -> None:
         """Something about it changes now: it is looked at closely for a while."""

@@ -13,7 +13,7 @@ from policies.model.clock import Instant, Now
 from policies.model.events import ForwarderConnected, SpeakerConnected, SpeakerReady
 from policies.model.health import Damping, HealthLimits, Limit, Metric
 from policies.model.ids import TunnelId
-from policies.model.intent import Branch
+from policies.model.intent import Branch, LivenessMethod, LivenessTimers, ProbeRate
 from policies.model.policy import Change, Condition, Failback, FailbackMode, Metered, Rule, TimeWindow
 from policies.model.view import LivenessState, LivenessView, View
 from policies.simulation.hub import SimulatedHub
@@ -149,8 +149,35 @@ def test_the_same_course_comes_to_the_same() -> None:
     assert course(*steps) == course(*steps)
 
 
+def probed(active: timedelta, idle: timedelta) -> Branch:
+    rate = ProbeRate(active, idle)
+    tunnels = tuple(replace(t, liveness=replace(t.liveness, probe=rate)) for t in branch().tunnels)
+    return replace(branch(), tunnels=tunnels)
+
+
+@pytest.mark.parametrize(("in_use", "interval"), [(True, 0.05), (False, 10.0)])
+def test_a_tunnel_is_probed_as_often_as_its_liveness_says(in_use: bool, interval: float) -> None:
+    tunnel = probed(timedelta(milliseconds=50), timedelta(seconds=10)).tunnels[0]
+    assert FIBER.course(tunnel, in_use=in_use).interval == interval
+
+
+def test_echoes_of_liveness_that_come_as_often_serve_as_probes() -> None:
+    tunnel = probed(timedelta(milliseconds=200), timedelta(seconds=10)).tunnels[0]
+    timers = LivenessTimers(LivenessMethod.ICMP, timedelta(milliseconds=100), 3)
+    asked = replace(tunnel, liveness=replace(tunnel.liveness, active=timers, idle=timers))
+    assert [FIBER.course(asked, in_use=in_use).interval for in_use in (True, False)] == [0.1, 0.1]
+
+
+def test_a_branch_that_is_probed_less_often_leaves_a_bad_line_later() -> None:
+    bad = Step(60.0, {"fiber": Line(loss=0.06)})
+    fast, relaxed = (
+        course(bad, of=probed(timedelta(seconds=each), timedelta(seconds=5))).changes[0].at for each in (0.05, 1.0)
+    )
+    assert 60.0 < fast < relaxed
+
+
 def test_a_line_loses_no_part_of_a_probe() -> None:
-    probed, sent, lost = Line(loss=0.05).course(in_use=True), 0, 0
+    probed, sent, lost = Line(loss=0.05).course(branch().tunnels[0], in_use=True), 0, 0
     for step in range(1000):
         samples = probed.samples(START + step * 0.13, START + (step + 1) * 0.13)
         sent, lost = sent + samples.sent, lost + samples.lost
