@@ -172,6 +172,17 @@ class HealthWatch:
             self.turned()
 
 
+def what_is_heard(event: Event) -> str:
+    """Of what, and of which tunnels, an event tells that may say something of health."""
+    match event:
+        case SamplesTaken(samples):
+            return f"samples of {', '.join(map(str, samples))}"
+        case LivenessChanged(tunnel):
+            return f"liveness of {tunnel}"
+        case _:
+            return "liveness of all tunnels"
+
+
 def is_degraded(view: HealthView) -> bool:
     """Whether the tunnel is called bad."""
     return view.state is HealthState.DEGRADED

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from hub.controller.explanation import explanation
-from hub.controller.health import HealthWatch
+from hub.controller.health import HealthWatch, what_is_heard
 from hub.controller.news import changes_nothing, verdict_lines, word
 from hub.controller.record import Record
 from hub.controller.report import Surroundings, network_report
@@ -87,6 +87,7 @@ class Loop:
         self._timer: asyncio.TimerHandle | None = None
         self._closed: dict[TunnelId, Instant] = {}
         self._unjudged: deque[Event] = deque()
+        self._failed: dict[str, set[str]] = {}
         self.signs = TunnelSigns()
         self.health = HealthWatch(intent, self.take, self._burst, self.signs.failing, self.signs.hints)
         self.problems: dict[str, tuple[str, str]] = {}
@@ -134,19 +135,25 @@ class Loop:
         """A slice at a time: with thousands of tunnels it takes long, and no failover may wait for it."""
         now, ends = self._stalls.now(), time.monotonic() + SLICE_SECONDS
         while self._unjudged:
-            self._contained("health", lambda: self.health.heard(self._unjudged.popleft(), now))
+            event = self._unjudged.popleft()
+            self._contained("health", lambda event=event: self.health.heard(event, now), what_is_heard(event))  # type: ignore[misc]
             if time.monotonic() > ends and self._unjudged:
                 asyncio.get_running_loop().call_soon(self._judge)
                 return
 
-    def _contained(self, what: str, work: Callable[[], None]) -> None:
-        """Do what no failover depends on; should it fail, that is said, and all else goes on."""
+    def _contained(self, what: str, work: Callable[[], None], step: str) -> None:
+        """Do what no failover depends on. Should it fail, that is said until all steps go well; all else goes on."""
+        failed = self._failed.setdefault(what, set())
         try:
             work()
+            failed.discard(step)
+            if not failed:
+                self.problems.pop(what, None)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the loop
             text = f"{what}: {type(error).__name__}: {error}; what was judged before stands"
-            if what not in self.problems:
+            if not failed:
                 self._record.say(text)
+            failed.add(step)
             self.problems[what] = (text, "a fault of Pointsman: please report it")
             self._record.counters[f"{what} failed"] += 1
 
@@ -182,10 +189,10 @@ class Loop:
                 self._record.counters["stalls of the controller"] += 1
             if time.monotonic() >= look_again:
                 look_again = time.monotonic() + LOOK_AGAIN_SECONDS
-                self._contained("health", self._look_at_health)
+                self._contained("health", self._look_at_health, "look")
                 self._dirty |= set(self._intent.branches)
                 self._decide()
-                self._contained("scripts", self._ask_scripts)
+                self._contained("scripts", self._ask_scripts, "ask")
                 if self._forwarder is not None:
                     self._forwarder.refresh()
             await asyncio.sleep(TICK_SECONDS)
@@ -197,6 +204,8 @@ class Loop:
         self._view = without_strangers(self._view, tunnels, frozenset(intent.branches))
         self._decisions = {n: d for n, d in self._decisions.items() if n in intent.branches}
         self._closed = {tunnel: since for tunnel, since in self._closed.items() if tunnel in tunnels}
+        self._failed.pop("health", None)  # it may be of a tunnel that is gone; what goes on is said again
+        self.problems.pop("health", None)
         if self._forwarder is not None:
             self._forwarder.reconfigure(intent)
         if self._observer is not None:
