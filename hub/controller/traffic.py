@@ -1,6 +1,6 @@
 """How much traffic each branch has a day, by the kernel's counters of its tunnels' interfaces. For plans; about right.
 
-What liveness and health probes cost is taken off: on a quiet branch that is most of it.
+What liveness, health probes and the looks for the path's MTU cost is taken off: on a quiet branch that is most of it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from hub.config.traffic import MONTH, monthly_bytes, monthly_probe_bytes
+from hub.config.traffic import MONTH, monthly_bytes, monthly_look_bytes, monthly_probe_bytes
 from hub.controller.interface_bytes import interface_bytes
 from hub.controller.loop import Loop
 from policies.forwarding import carrying
@@ -26,6 +26,8 @@ LEAST = 3600.0
 """Seconds that must have been counted before a day is reckoned from them."""
 INSIDE = 0.44
 """Of a small packet's bytes on the uplink, those that the interface of its tunnel counts: without WireGuard's own."""
+LARGE_INSIDE = 0.96
+"""The same of a packet of full size."""
 
 Totals = Mapping[str, int]
 """Bytes received and sent since an interface was made, by its name."""
@@ -103,4 +105,4 @@ def _own(branch: Branch, tunnel: Tunnel, view: View) -> float:
     asked, probed = monthly_bytes(tunnel.liveness), monthly_probe_bytes(tunnel.liveness)
     in_use = forwarding is not None and forwarding.active == tunnel.id
     both = asked.active + probed.active if in_use else asked.idle + probed.idle
-    return both * INSIDE / MONTH.total_seconds()
+    return (both * INSIDE + monthly_look_bytes() * LARGE_INSIDE) / MONTH.total_seconds()

@@ -7,8 +7,8 @@ from typing import Any, cast
 import pytest
 from small_network import a_branch, a_network
 
-from hub.config.traffic import monthly_bytes
-from hub.controller.traffic import DAY, EVERY, INSIDE, Traffic
+from hub.config.traffic import monthly_bytes, monthly_look_bytes
+from hub.controller.traffic import DAY, EVERY, INSIDE, LARGE_INSIDE, Traffic
 from policies.model.clock import Instant
 from policies.model.view import ClassView, View
 
@@ -19,6 +19,8 @@ ON_FIBER = View(
     classes={"bandung": ClassView("bandung", "bandung", FIBER.id, (FIBER.id,), BRANCH.prefixes, 1, Instant(0.0), "")}
 )
 OWN = monthly_bytes(FIBER.liveness).active * INSIDE / 30 / DAY
+
+LOOKS = monthly_look_bytes() * LARGE_INSIDE / 30 / DAY
 
 
 def counted(seconds: float, a_second: float, *, begins: float = 0.0, traffic: Traffic | None = None) -> Traffic:
@@ -43,6 +45,10 @@ def test_an_hour_is_taken_for_a_day_less_what_we_send_ourselves() -> None:
 
 def test_a_quiet_branch_has_next_to_nothing() -> None:
     assert counted(3660, 0).daily(NETWORK)["bandung"] < 0.01 * OWN * DAY
+
+
+def test_the_looks_for_the_paths_mtu_are_no_traffic_of_the_branch() -> None:
+    assert counted(3660, LOOKS).daily(NETWORK)["bandung"] < 0.05 * LOOKS * DAY
 
 
 def test_what_is_older_than_a_day_does_not_count() -> None:
