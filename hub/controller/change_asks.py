@@ -16,6 +16,9 @@ from hub.controller.changing import Changing, NotAppliedError
 from hub.controller.confirming import Confirming
 from hub.controller.plan_report import applied_report, plan_report
 
+LONGEST_PATH, LONGEST_NAME = 4096, 255
+"""Bytes that Linux takes (limits.h: PATH_MAX with its closing NUL, NAME_MAX)."""
+
 
 class ChangeAsks:
     """A ChangeAsks answers them, one after the other where they change something."""
@@ -34,7 +37,7 @@ class ChangeAsks:
         try:
             return {"answer": await self._found(message, uid)}
         except (NotAppliedError, UnreadableError) as error:
-            return {"error": str(error)}
+            return {"error": _whole(error)}
 
     async def _found(self, message: Message, uid: int) -> Message:
         return await self.asks[str(message["ask"])](message, uid)
@@ -44,8 +47,7 @@ class ChangeAsks:
         return self._confirming.report()
 
     async def _plan(self, message: Message, _uid: int) -> Message:
-        named = message.get("directory")
-        directory, back = Path(str(named)) if named else None, message.get("back") is True
+        directory, back = _directory(message), message.get("back") is True
         planned = await (self._changing.plan_back() if back else self._changing.plan(directory))
         files = await self._changing.files(directory, back=back)
         return {**plan_report(planned, files), "configuration": self.report()}
@@ -67,6 +69,31 @@ class ChangeAsks:
         who = await _who(uid)
         applied = await self._changing.go_back(who, f"{who} asked for it")
         return {**applied_report(applied), "configuration": self.report()}
+
+
+def _whole(error: NotAppliedError | UnreadableError) -> str:
+    mend = error.mend if isinstance(error, UnreadableError) else None
+    return str(error) if mend is None else f"{error}: {mend}"
+
+
+def _directory(message: Message) -> Path | None:
+    """The directory that is named, None for the controller's own.
+
+    Raises:
+        UnreadableError: it is none that there could be.
+    """
+    named: Any = message.get("directory")
+    if not named:
+        return None
+    mend = "write an absolute path, like /tmp/proposal"
+    if not isinstance(named, str) or not named.isprintable():
+        raise UnreadableError("directory: that is no path", mend)
+    directory = Path(named)
+    if len(named.encode()) >= LONGEST_PATH or any(len(name.encode()) > LONGEST_NAME for name in directory.parts):
+        raise UnreadableError(f'directory: "{named[:60]}…" is longer than a path can be', mend)
+    if not directory.is_absolute():
+        raise UnreadableError(f'directory: "{named[:60]}" is relative, and the controller is somewhere else', mend)
+    return directory
 
 
 def _text(message: Message, key: str) -> str | None:
