@@ -126,8 +126,9 @@ def _branch(branch: Branch, described: Container[str]) -> dict[str, str]:
 
 def _tunnel(tunnel: Tunnel) -> dict[str, str]:
     link, uplink = tunnel.link, tunnel.uplink
+    cost = None if uplink.cost is None else f"cost {uplink.cost:g}"
     facts = {
-        "uplink": _words(uplink.isp, uplink.kind, "metered" if uplink.metered else None),
+        "uplink": _words(uplink.isp, uplink.kind, "metered" if uplink.metered else None, cost),
         "link": f"{link.hub}/31",
         "link-ipv6": f"{link.hub6}/127" if link.hub6 is not None else "none",
         "port": str(tunnel.port),

@@ -14,11 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum
+from math import inf
 
 from policies.model.clock import Instant
 from policies.model.health import HealthView
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Tunnel
+from policies.model.kinds import CHEAPEST
 from policies.model.policy import Metered
 from policies.model.view import LivenessState, SessionState, SessionView, View
 from policies.steering import Steering, degraded, plain_steering
@@ -32,6 +34,8 @@ LOSS_STEPS = (0.05, 0.1, 0.2, 0.4)
 RTT_STEPS = (0.15, 0.3, 0.6, 1.2)
 """Which of two bad tunnels is worse: what lies in the same step is equally bad. Shares, and seconds."""
 
+Preferred = tuple[int, float, str]
+"""The entry of a preference, the cost where that counts, and the name: the lower the better."""
 Badness = tuple[int, int]
 """The steps of loss and of round trip: the lower the better."""
 
@@ -94,18 +98,22 @@ def session_grace_ends(session: SessionView) -> Instant:
     return Instant(session.since + SESSION_GRACE.total_seconds())
 
 
-def _preference(tunnel: Tunnel, by: Steering) -> tuple[bool, bool, int, str]:
+def _preference(tunnel: Tunnel, by: Steering) -> tuple[bool, bool, Preferred]:
     metered_last = tunnel.uplink.metered and by.metered is not Metered.ALLOWED
-    return (tunnel.id != by.switched, metered_last, _place(tunnel, by.prefer), tunnel.id.name)
+    return (tunnel.id != by.switched, metered_last, place_in(tunnel, by.prefer))
 
 
-def _place(tunnel: Tunnel, prefer: tuple[str, ...]) -> int:
-    """An exact tunnel name first, then the kind of its uplink; what is not listed comes after."""
-    if tunnel.id.name in prefer:
-        return prefer.index(tunnel.id.name)
-    if tunnel.uplink.kind in prefer:
-        return prefer.index(tunnel.uplink.kind)
-    return len(prefer)
+def place_in(tunnel: Tunnel, prefer: tuple[str, ...]) -> Preferred:
+    """A tunnel's place by a preference: an exact name first, then its uplink's kind; what is not listed comes after.
+
+    `cheapest` has all that no entry before it names: by cost, those of which nobody said it last. Then by name.
+    """
+    words = (word for word in (tunnel.id.name, tunnel.uplink.kind) if word in prefer)
+    place = next((prefer.index(word) for word in words), len(prefer))
+    cheapest = prefer.index(CHEAPEST) if CHEAPEST in prefer else len(prefer)
+    if place <= cheapest:
+        return (place, 0.0, tunnel.id.name)
+    return (cheapest, inf if tunnel.uplink.cost is None else tunnel.uplink.cost, tunnel.id.name)
 
 
 def _usability(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
 from hub.config.document import Document
 from hub.config.liveness import resolve_liveness
 from hub.config.load import Parsed
 from hub.config.names import KINDS, write_instead
+from hub.config.preferences import is_word, preference_problems
 from hub.config.problems import Place, Problem, error
 from hub.config.raw import RawBranch, RawTunnel, RawUplink
 from policies.model.ids import TunnelId
@@ -78,14 +80,14 @@ def draft_branch(
         else:
             tunnels.append(_tunnel(TunnelId(name, key), uplinks[key], parsed, problems, ipv6=ipv6))
     tunnels.sort(key=lambda tunnel: tunnel.id)
-    problems += _unknown_preferences(document, raw)
+    problems += _preferences(document, raw)
     router_id, place, wrong = _router_id(document, raw)
     return BranchDraft(name, document, raw, router_id, place, tuple(tunnels)), problems + wrong
 
 
 def _uplink(name: str, raw: RawUplink) -> Uplink:
     kind = raw.kind or (name if name in KINDS else "other")
-    return Uplink(name=name, isp=raw.isp, kind=kind, metered=raw.metered, interface=raw.interface)
+    return Uplink(name=name, isp=raw.isp, kind=kind, metered=raw.metered, interface=raw.interface, cost=raw.cost)
 
 
 def _router_id(document: Document, raw: RawBranch) -> tuple[IPv4Address | None, Place, list[Problem]]:
@@ -132,9 +134,9 @@ def _unknown_uplink(document: Document, key: str, tunnel: RawTunnel, uplinks: di
     return error(document.place("tunnels", key, "over"), text, write_instead(tunnel.over, uplinks))
 
 
-def _unknown_preferences(document: Document, raw: RawBranch) -> Iterator[Problem]:
-    known = [*raw.uplinks, *raw.tunnels, *KINDS]
-    for index, name in enumerate(raw.prefer or ()):
-        if name not in known:
-            text = f'prefer: "{name}" is neither a tunnel of this branch nor a kind of uplink'
-            yield error(document.place("prefer", index), text, write_instead(name, known))
+def _preferences(document: Document, raw: RawBranch) -> Iterator[Problem]:
+    own = {*raw.uplinks, *raw.tunnels}
+    yield from preference_problems(raw.prefer or (), own, "this branch", partial(document.place, "prefer"))
+    for section, names in (("uplinks", raw.uplinks), ("tunnels", raw.tunnels)):
+        for name in filter(is_word, names):
+            yield error(document.key_place(section, name), f'"{name}" is a word of prefer', "give it another name")

@@ -115,6 +115,7 @@ Interval = Annotated[
 Text = Annotated[str, reads(scalars.read_text), WithJsonSchema({"type": "string"})]
 Number = Annotated[int, Strict()]
 Truth = Annotated[bool, Strict()]
+Cost = Annotated[float, Strict(), Field(ge=0, le=1e9, allow_inf_nan=False)]
 PasswordFile = Annotated[
     str,
     reads(scalars.read_secret),

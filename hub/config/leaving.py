@@ -81,7 +81,7 @@ def _written(tunnel: Tunnel) -> dict[str, object]:
     return {
         "tunnel": str(tunnel.id),
         "link": [None if end is None else str(end) for end in (link.hub, link.branch, link.hub6, link.branch6)],
-        "uplink": [uplink.name, uplink.isp, uplink.kind, uplink.metered, uplink.interface],
+        "uplink": [uplink.name, uplink.isp, uplink.kind, uplink.metered, uplink.interface, uplink.cost],
         "hub-uplink": [hub.name, hub.isp, hub.interface, hub.endpoint],
         "port": tunnel.port,
         "interface": tunnel.interface,

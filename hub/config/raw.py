@@ -10,6 +10,7 @@ from hub.config.fields import (
     Address,
     Asn,
     Bgp,
+    Cost,
     Endpoint,
     Interface,
     Interval,
@@ -154,6 +155,7 @@ class RawUplink(Section):
     isp: Name
     kind: Kind | None = None
     metered: Truth = False
+    cost: Cost | None = None
     interface: Interface | None = None
 
 

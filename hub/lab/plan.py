@@ -27,6 +27,7 @@ from hub.lab.network import (
 from policies.announced import announced_to
 from policies.model import intent as model
 from policies.model.ids import Address, Prefix
+from policies.ranking import place_in
 
 FIRST_MARK = 7101
 """The firewall mark, and the routing table, of a site's first uplink."""
@@ -148,15 +149,7 @@ def _tunnel(tunnel: model.Tunnel, uplink: Uplink, hub_uplink: Uplink, taken: set
 def by_preference(branch: model.Branch) -> tuple[model.Tunnel, ...]:
     """The order in which the branch's own static floor tries its tunnels: metered last, then `prefer`, then by name."""
     prefer = branch.policy.prefer
-
-    def place(name: str) -> int:
-        return prefer.index(name) if name in prefer else len(prefer)
-
-    def rank(tunnel: model.Tunnel) -> tuple[bool, int, str]:
-        exact = place(tunnel.id.name)
-        return tunnel.uplink.metered, exact if exact < len(prefer) else place(tunnel.uplink.kind), tunnel.id.name
-
-    return tuple(sorted(branch.tunnels, key=rank))
+    return tuple(sorted(branch.tunnels, key=lambda tunnel: (tunnel.uplink.metered, place_in(tunnel, prefer))))
 
 
 def _lan(router: str, host: str, prefixes: Sequence[Prefix], wanted: IPv4Address) -> Lan:

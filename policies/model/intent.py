@@ -87,13 +87,17 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Uplink:
-    """An Uplink is an internet connection of a branch."""
+    """An Uplink is an internet connection of a branch.
+
+    `cost` is what it costs, in any unit in which the uplinks of the branch can be compared; None: nobody said.
+    """
 
     name: str
     isp: str
     kind: str
     metered: bool
     interface: str | None = None
+    cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from policies.model.kinds import KINDS
+from policies.model.kinds import CHEAPEST, KINDS
 from policies.model.policy import Metered
 from policies.scripts.api import Adjustment, BranchSituation
 
@@ -49,7 +49,7 @@ def _wrong_prefer(prefer: object, branch: BranchSituation) -> str | None:
         return f'returned prefer as {_kind_of(prefer)}, not a tuple: write ("fiber", "lte")'
     if not prefer or len(prefer) > LONGEST_PREFER:
         return f"returned prefer with {len(prefer)} names: give 1 to {LONGEST_PREFER}, or None"
-    known = {tunnel.name for tunnel in branch.tunnels} | set(KINDS)
+    known = {tunnel.name for tunnel in branch.tunnels} | {*KINDS, CHEAPEST}
     for name in prefer:
         if not isinstance(name, str):
             return f"returned prefer with {_kind_of(name)} in it, not only names"

@@ -91,7 +91,7 @@ def test_a_right_configuration_has_no_problems(tmp_path: Path) -> None:
         (
             "as: 65001",
             "as: 65001\nprefer: [fibr]",
-            '2:10: prefer: "fibr" is neither a tunnel of this branch nor a kind of uplink\n    mend: write "fiber"',
+            '2:10: prefer: "fibr" is neither a kind of uplink nor a tunnel of this branch\n    mend: write "fiber"',
         ),
         (
             "as: 65001",

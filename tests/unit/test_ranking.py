@@ -170,3 +170,37 @@ def test_drained_never_ranks_before_what_is_usable(
     order = ranked(metered, bad=bad, dead=dead, drained=drained)
     usable = [t.name for t in ids if t not in dead and t not in drained]
     assert set(order[: len(usable)]) == set(usable)
+
+
+def priced(branch: Branch, **costs: float | None) -> Branch:
+    tunnels = (replace(t, uplink=replace(t.uplink, cost=costs.get(t.id.name))) for t in branch.tunnels)
+    return replace(branch, tunnels=tuple(tunnels))
+
+
+FOUR = priced(a_branch(tunnels=("fiber", "lte", "wireless", "zulu")), fiber=900, lte=12.5, wireless=0)
+
+
+@pytest.mark.parametrize(
+    ("prefer", "expected"),
+    [
+        (("cheapest",), ["wireless", "lte", "fiber", "zulu"]),
+        (("fiber", "cheapest"), ["fiber", "wireless", "lte", "zulu"]),
+        (("zulu", "cheapest"), ["zulu", "wireless", "lte", "fiber"]),
+        (("cheapest", "fiber"), ["wireless", "lte", "fiber", "zulu"]),
+        (("lte",), ["lte", "fiber", "wireless", "zulu"]),
+    ],
+)
+def test_cheapest_ranks_by_cost_what_no_entry_before_it_names(prefer: tuple[str, ...], expected: list[str]) -> None:
+    assert names(with_policy(FOUR, prefer=prefer)) == expected
+
+
+def test_those_that_cost_the_same_are_ranked_by_name_and_those_of_no_known_cost_too() -> None:
+    branch = priced(a_branch(tunnels=("yankee", "alfa", "zulu", "bravo")), alfa=5, zulu=5)
+    assert names(with_policy(branch, prefer=("cheapest",))) == ["alfa", "zulu", "bravo", "yankee"]
+
+
+def test_a_metered_tunnel_is_last_however_cheap_unless_allowed() -> None:
+    cheap = a_tunnel("bandung", "lte", 8, metered=True, cost=1)
+    branch = replace(FOUR, tunnels=(FOUR.tunnels[0], cheap))
+    for metered, expected in ((Metered.WHEN_DEGRADED, ["fiber", "lte"]), (Metered.ALLOWED, ["lte", "fiber"])):
+        assert names(with_policy(branch, prefer=("cheapest",), metered=metered)) == expected

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from hub.config.drafts import BranchDraft
-from hub.config.names import KINDS, listed, write_instead
+from hub.config.names import listed, write_instead
 from hub.config.policy.build import Built
 from hub.config.policy.rules import WrittenRule
 from hub.config.policy.windows import EVERY_MINUTE, within
+from hub.config.preferences import preference_problems
 from hub.config.problems import Problem, error, warning
 from policies.model.ids import Prefix, lies_within
 from policies.model.policy import Condition
@@ -70,11 +72,8 @@ def unknown_names(rules: Iterable[WrittenRule], known: Known) -> Iterator[Proble
                 if name not in names:
                     text = f'{key}: "{name}" is {none}'
                     yield error(rule.place("when", key, index), text, write_instead(name, sorted(names)))
-        for index, name in enumerate(rule.raw.set.prefer or ()):
-            if name not in known.tunnels and name not in KINDS:
-                text = f'prefer: "{name}" is neither a kind of uplink nor a tunnel of {known.where}'
-                mend = write_instead(name, sorted({*known.tunnels, *KINDS}))
-                yield error(rule.place("set", "prefer", index), text, mend)
+        place = partial(rule.place, "set", "prefer")
+        yield from preference_problems(rule.raw.set.prefer or (), known.tunnels, known.where, place)
         yield from _unannounced(rule, known.hub_prefixes)
 
 

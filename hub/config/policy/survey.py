@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
-from hub.config.names import KINDS, write_instead
 from hub.config.policy.branches import chosen_problems, too_high, value_problems
 from hub.config.policy.build import Built
 from hub.config.policy.inherit import Policies
 from hub.config.policy.rule_checks import idle_rules, known_names, shadowed, unknown_names
 from hub.config.policy.rules import WrittenRule
-from hub.config.problems import Problem, error
+from hub.config.preferences import preference_problems
+from hub.config.problems import Problem
 from hub.config.survey import Survey
 
 
@@ -52,8 +53,5 @@ def _names(looked: Survey, written: dict[str, Built]) -> Iterator[Problem]:
         if own and hub:
             yield from unknown_names(own, known_names((branch,), uplinks, prefixes, branch.name))
     for parsed in looked.sources.policies.values():
-        for index, name in enumerate(parsed.raw.prefer or ()):
-            if name not in known.tunnels and name not in KINDS:
-                text = f'prefer: "{name}" is neither a kind of uplink nor a tunnel of any branch'
-                mend = write_instead(name, sorted({*known.tunnels, *KINDS}))
-                yield error(parsed.document.place("prefer", index), text, mend)
+        place = partial(parsed.document.place, "prefer")
+        yield from preference_problems(parsed.raw.prefer or (), known.tunnels, "any branch", place)

@@ -280,7 +280,8 @@ class PolicyKeys(Section):
 
     prefer: tuple[Name, ...] | None = told(
         "names of tunnels or kinds of uplinks, the best first. A tunnel takes the first entry that is its name, "
-        "or else its kind; the unlisted come after, by name",
+        "or else its kind. `cheapest`, as the last one, has all others by the `cost` of their uplinks, those without "
+        "one after them. Without it the unlisted come after, by name",
         ["fiber", "wireless", "lte", "satellite"],
     )
     metered: Metered | None = told(
