@@ -14,8 +14,10 @@ from policies.health.damping import NO_PENALTY, Penalty
 from policies.health.judge import judge
 from policies.health.memory import (
     NOTHING_REMEMBERED,
+    SETTLING,
     Degraded,
     HealthMemory,
+    begun,
     died,
     recalled,
     remember,
@@ -151,7 +153,8 @@ class HealthWatch:
         if liveness.state is LivenessState.DOWN:
             memory = died(memory, self._tunnels[tunnel][1].policy.damping, liveness.since)
         elif liveness.state is LivenessState.UP:
-            memory = revived(memory, liveness.since)
+            settled = Instant(liveness.since + SETTLING)
+            memory = revived(memory, settled) if memory.is_dead else begun(memory, settled)
         self._judge(tunnel, memory, now)
 
     def _judge(self, tunnel: TunnelId, memory: HealthMemory, now: Instant) -> None:

@@ -12,6 +12,9 @@ from policies.model.clock import NEVER, Instant
 from policies.model.health import NOT_MEASURED, Damping, HealthLimits, HealthState, HealthView, Samples
 
 DIED = "not measured since it died"
+SETTLING = 5.0
+"""Seconds after a tunnel came up in which it is not measured: its first packets wait for handshakes, and where a whole
+hub starts, for a processor."""
 SILENT = 10
 """Probes in a row, all lost, from which on a degraded tunnel that dies was dying when it became degraded."""
 
@@ -122,6 +125,11 @@ def revived(memory: HealthMemory, at: Instant) -> HealthMemory:
     if not memory.is_dead:
         return memory
     return replace(memory, is_dead=False, window=NO_SAMPLES, alive_since=at, learnt_at=at, judged=None)
+
+
+def begun(memory: HealthMemory, at: Instant) -> HealthMemory:
+    """After liveness first said that the tunnel is up: what was sampled before this instant does not count."""
+    return replace(memory, alive_since=at, judged=None) if memory.alive_since == NEVER else memory
 
 
 def recalled(

@@ -51,6 +51,16 @@ class Scene:
         return [state for place, state in enumerate(found) if place == 0 or state is not found[place - 1]]
 
 
+def test_the_first_seconds_of_a_tunnel_are_not_measured() -> None:
+    scene = Scene()
+    scene.watch.heard(LivenessChanged(FIBER, LivenessView(LivenessState.UP, Instant(1.0))), Instant(1.0))
+    for second in range(2, 7):
+        scene.sample(float(second), 10, 5)
+    assert (scene.states, scene.bursts) == ([HealthState.UNKNOWN], [])
+    scene.sample(8.0, 10, 0)
+    assert scene.states[-1] is HealthState.UP
+
+
 def bad(scene: Scene) -> None:
     """Fiber answers, loses some, and the burst that is asked for says the same."""
     scene.watch.heard(LivenessChanged(FIBER, LivenessView(LivenessState.UP, Instant(1.0))), Instant(1.0))
