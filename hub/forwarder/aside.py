@@ -11,6 +11,9 @@ from threading import Thread
 from hub.forwarder.loop import Loop
 
 _Work = Callable[[], Callable[[], None]]
+_Failed = Callable[[Exception], None]
+MEND = "a fault of Pointsman: please report it"
+"""What helps where work fails by what nobody thought of."""
 
 
 class Aside:
@@ -19,17 +22,20 @@ class Aside:
     def __init__(self, loop: Loop, name: str) -> None:
         self._loop = loop
         self._name = name
-        self._wanted: SimpleQueue[_Work] = SimpleQueue()
+        self._wanted: SimpleQueue[tuple[_Work, _Failed]] = SimpleQueue()
         self._done: deque[Callable[[], None]] = deque()
         self._ends: tuple[int, int] | None = None
 
-    def do(self, work: _Work) -> None:
-        """Do `work` in the thread, and in the loop what it returns. What it raises is raised in the loop."""
+    def do(self, work: _Work, failed: _Failed) -> None:
+        """Do `work` in the thread, and in the loop what it returns; or `failed`, with what it raised.
+
+        Nothing that is done aside is what failover depends on, so that it must not end the loop.
+        """
         if self._ends is None:
             self._ends = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
             self._loop.watch(self._ends[0], self._results)
             Thread(target=self._run, name=self._name, daemon=True).start()
-        self._wanted.put(work)
+        self._wanted.put((work, failed))
 
     def close(self) -> None:
         """Take no more results."""
@@ -38,7 +44,7 @@ class Aside:
 
     def _run(self) -> None:
         while True:
-            self._done.append(_result_of(self._wanted.get()))
+            self._done.append(_result_of(*self._wanted.get()))
             if self._ends is None:
                 return
             try:
@@ -53,13 +59,14 @@ class Aside:
             self._done.popleft()()
 
 
-def _result_of(work: _Work) -> Callable[[], None]:
+def failure_text(what: str, error: Exception) -> str:
+    """How a problem says that `what` failed."""
+    return f"{what} failed: {type(error).__name__}: {error}"
+
+
+def _result_of(work: _Work, failed: _Failed) -> Callable[[], None]:
     try:
         return work()
     except Exception as error:  # noqa: BLE001 - told where it is heard
         raised = error
-
-    def fail() -> None:
-        raise raised
-
-    return fail
+    return lambda: failed(raised)

@@ -21,7 +21,7 @@ from hub.control.lock import AlreadyRunningError
 from hub.control.log import Log, say_at_once
 from hub.control.places import SYSTEM_RUN, SYSTEM_STATE, Places
 from hub.forwarder import checks
-from hub.forwarder.aside import Aside
+from hub.forwarder.aside import Aside, failure_text
 from hub.forwarder.forwarder import Forwarder
 from hub.forwarder.health.counting import Counting
 from hub.forwarder.health.handshakes import Handshakes
@@ -114,7 +114,10 @@ class Process:
             counters.remove_what_was_left()
             return lambda: None
 
-        self._loop.call_at(self._loop.now() + QUIET_START_NS, lambda: aside.do(clean))
+        def not_cleaned(error: Exception) -> None:
+            self._log(failure_text("removing the counters of a forwarder that died", error))
+
+        self._loop.call_at(self._loop.now() + QUIET_START_NS, lambda: aside.do(clean, not_cleaned))
         return Counting(self._loop, aside, counters.read, self._server.tell_controller, on_problem).watch
 
     def _controller_gone(self) -> None:

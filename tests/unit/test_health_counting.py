@@ -11,7 +11,7 @@ import pytest
 from forwarder_fakes import FakeClock
 
 from hub.forwarder.health import packets
-from hub.forwarder.health.counting import EVERY, PROBLEM, Counting
+from hub.forwarder.health.counting import EVERY, FAILED, PROBLEM, Counting
 from hub.forwarder.health.packets import AGAIN, PacketCounters, Reading
 from hub.forwarder.netlink import nftables, wire
 from hub.forwarder.netlink.sockets import Failure
@@ -22,8 +22,13 @@ A, B = "b/fiber", "b/lte"
 class AtOnce:
     """Does in the loop what belongs into a thread."""
 
-    def do(self, work: Callable[[], Callable[[], None]]) -> None:
-        work()()
+    def do(self, work: Callable[[], Callable[[], None]], failed: Callable[[Exception], None]) -> None:
+        try:
+            found = work()
+        except ValueError as error:
+            failed(error)
+        else:
+            found()
 
 
 class Scene:
@@ -31,6 +36,7 @@ class Scene:
         self.clock = FakeClock()
         self.packets: dict[str, tuple[int, int]] = {"wg0": (0, 0), "wg1": (0, 0)}
         self.trouble: str | None = None
+        self.raised: Exception | None = None
         self.read: list[frozenset[str]] = []
         self.told: list[dict[str, Any]] = []
         self.problems: dict[str, str] = {}
@@ -40,6 +46,8 @@ class Scene:
 
     def _read(self, interfaces: frozenset[str]) -> Reading:
         self.read.append(interfaces)
+        if self.raised is not None:
+            raise self.raised
         return Reading({name: self.packets[name] for name in interfaces if name in self.packets}, self.trouble)
 
     def _tell(self, message: dict[str, Any]) -> None:
@@ -66,6 +74,32 @@ def test_packets_are_counted_from_when_they_are_watched() -> None:
     assert (told[A]["in"], told[A]["out"], told[A]["last_out"]) == (3, 0, None)
     assert told[A]["last_in"] > told[A]["since"] == 1.0
     assert scene.run()[A]["last_in"] == told[A]["last_in"]
+
+
+def test_counting_that_fails_is_a_problem_until_it_works_again_and_goes_on() -> None:
+    scene = Scene()
+    scene.counting.watch({A: "wg0"})
+    scene.clock.run()
+    scene.raised = UnicodeDecodeError("ascii", b"\xff", 0, 1, "ordinal not in range(128)")
+    before = len(scene.read)
+    scene.run(wg0=(7, 0))
+    scene.run()
+    assert len(scene.read) == before + 2
+    assert scene.problems[FAILED].startswith("counting forwarded packets failed: UnicodeDecodeError: ")
+    scene.raised = None
+    assert scene.run()[A]["in"] == 7
+    assert not scene.problems
+
+
+def test_counting_that_failed_is_no_problem_once_nobody_watches() -> None:
+    scene = Scene()
+    scene.raised = ValueError("spoilt")
+    scene.counting.watch({A: "wg0"})
+    scene.clock.run()
+    assert scene.problems.keys() == {FAILED}
+    scene.counting.watch({})
+    scene.clock.run(5)
+    assert not scene.problems
 
 
 def test_a_kernel_that_begins_anew_takes_nothing_back() -> None:

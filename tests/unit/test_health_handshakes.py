@@ -165,8 +165,13 @@ def test_wireguard_go_is_asked_by_its_socket(daemon: Path) -> None:
 
 
 class AtOnce:
-    def do(self, work: Any) -> None:
-        work()()
+    def do(self, work: Any, failed: Any) -> None:
+        try:
+            found = work()
+        except ValueError as error:
+            failed(error)
+        else:
+            found()
 
 
 def test_another_endpoint_is_a_line_in_the_log_and_not_the_first_one() -> None:
@@ -237,3 +242,45 @@ def test_where_large_packets_pass_they_are_seldom_tried_and_again_when_the_tunne
     clock.run(20)
     assert len(looked) == 3
     assert looked[-1] == pytest.approx(MTU_EVERY / 1e9 + 120, abs=1.5)
+
+
+def test_a_look_that_fails_is_a_problem_until_it_works_again_and_the_next_is_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, problems, asked = FakeClock(), dict[str, str](), list[str]()
+    loop: Any = clock
+    spoilt: list[Exception] = [ValueError("spoilt")]
+
+    def problem(key: str, text: str | None, _mend: str | None) -> None:
+        problems.pop(key, None)
+        if text is not None:
+            problems[key] = text
+
+    def measure(_tunnel: Tunnel, _before: PathMtu | None) -> PathMtu:
+        asked.append("mtu")
+        for error in spoilt:
+            raise error
+        return PathMtu(1420, ok=True)
+
+    def peers(_interfaces: Any) -> dict[str, Peer]:
+        asked.append("peers")
+        for error in spoilt:
+            raise error
+        return {}
+
+    monkeypatch.setattr(slow_looks, "measure", measure)
+    tunnels = [Tunnel("bandung/fiber", "wg0", 3, "10.255.0.0", "10.255.0.1", lives=True)]
+    looks = SlowLooks(loop, lambda: tunnels, peers, lambda _: None, problem)
+    at_once: Any = AtOnce()
+    looks._peers_aside = looks._mtu_aside = at_once
+    looks.begin()
+    clock.run(2 * PEERS_EVERY / 1e9 + 1)
+    assert problems == {
+        "handshakes:failed": "asking for WireGuard's handshakes failed: ValueError: spoilt",
+        "mtu-failed:bandung/fiber": "sizing the packets of bandung/fiber failed: ValueError: spoilt",
+    }
+    assert asked.count("peers") == 3
+    spoilt.clear()
+    clock.run(MTU_SOON / 1e9)
+    assert problems == {}
+    assert asked.count("mtu") == 2

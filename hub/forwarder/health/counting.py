@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hub.control.lines import Message
-from hub.forwarder.aside import Aside
+from hub.forwarder.aside import MEND, Aside, failure_text
 from hub.forwarder.health.packets import Reading
 from hub.forwarder.liveness.alarm import Alarm
 from hub.forwarder.loop import Loop
@@ -15,7 +15,7 @@ EVERY = 250_000_000
 """Nanoseconds between two readings."""
 GAP = 1_000_000_000
 """Nanoseconds without a reading after which a tunnel is counted anew: nobody knows what the kernel forgot meanwhile."""
-PROBLEM = "count:nftables"
+PROBLEM, FAILED = "count:nftables", "count:failed"
 
 
 @dataclass(slots=True)
@@ -77,6 +77,7 @@ class Counting:
         self._interfaces = dict(interfaces)
         if not interfaces:
             self._on_problem(PROBLEM, None, None)
+            self._on_problem(FAILED, None, None)
         self._alarm.due(now)
 
     def _look(self) -> None:
@@ -91,10 +92,11 @@ class Counting:
             reading = self._read(wanted)
             return lambda: self._found(wanted, reading, asked)
 
-        self._aside.do(work)
+        self._aside.do(work, lambda error: self._failed(wanted, error))
 
     def _found(self, wanted: frozenset[str], reading: Reading, asked: int) -> None:
         self._reads = False
+        self._on_problem(FAILED, None, None)
         if wanted:
             self._say_trouble(reading.trouble)
         now, exact = self._loop.now(), reading.trouble is None
@@ -106,6 +108,13 @@ class Counting:
             self._tell({"counted": [_counted(name, tunnel) for name, tunnel in self._tunnels.items()]})
         if self._tunnels or wanted:
             self._alarm.due(now + EVERY)
+
+    def _failed(self, wanted: frozenset[str], error: Exception) -> None:
+        self._reads = False
+        if self._tunnels:
+            self._on_problem(FAILED, failure_text("counting forwarded packets", error), MEND)
+        if self._tunnels or wanted:
+            self._alarm.due(self._loop.now() + EVERY)
 
     def _say_trouble(self, trouble: str | None) -> None:
         if trouble is None or not self._tunnels:

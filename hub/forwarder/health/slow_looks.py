@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from hub.control.lines import Message
-from hub.forwarder.aside import Aside
+from hub.forwarder.aside import MEND, Aside, failure_text
 from hub.forwarder.health import path_mtu
 from hub.forwarder.health.path_mtu import EchoPath, PathMtu
 from hub.forwarder.liveness.alarm import Alarm
@@ -24,6 +24,7 @@ MTU_SOON = 60_000_000_000
 """Where they did not, it is not known, or the tunnel was dead meanwhile: it may have come back by another way."""
 MTU_AGAIN, CONFIRMED = 10_000_000_000, 2
 """After the first look by which they did not, until so many have said the same."""
+PEERS_PROBLEM = "handshakes:failed"
 _TICK = 1_000_000_000
 _GET_MTU = 0x8921
 """SIOCGIFMTU of netdevice(7)."""
@@ -96,9 +97,14 @@ class SlowLooks:
             found = self._read_peers([tunnel.interface for tunnel in tunnels])
             return lambda: self._found_peers(tunnels, found)
 
-        self._peers_aside.do(work)
+        self._peers_aside.do(work, self._peers_failed)
+
+    def _peers_failed(self, error: Exception) -> None:
+        self._on_problem(PEERS_PROBLEM, failure_text("asking for WireGuard's handshakes", error), MEND)
+        self._look_at_peers.due(self._loop.now() + PEERS_EVERY)
 
     def _found_peers(self, tunnels: Sequence[Tunnel], found: Mapping[str, Peer]) -> None:
+        self._on_problem(PEERS_PROBLEM, None, None)
         before, self._peers = self._peers, {}
         for tunnel in tunnels:
             peer = found.get(tunnel.interface)
@@ -136,7 +142,7 @@ class SlowLooks:
             found = measure(asked, before)
             return lambda: self._found_mtu(asked, found, next_at)
 
-        self._mtu_aside.do(work)
+        self._mtu_aside.do(work, lambda error: self._mtu_failed(asked, error, next_at))
 
     def _is_due(self, tunnel: str, now: int) -> bool:
         asked, found = self._asked.get(tunnel), self._mtu.get(tunnel)
@@ -147,8 +153,13 @@ class SlowLooks:
         passed = found is not None and found.ok and tunnel not in self._were_dead
         return now - asked >= (MTU_EVERY if passed else MTU_SOON)
 
+    def _mtu_failed(self, tunnel: Tunnel, error: Exception, next_at: int) -> None:
+        self._look_at_mtu.due(max(next_at, self._loop.now()))
+        self._on_problem(_failed_key(tunnel.name), failure_text(f"sizing the packets of {tunnel.name}", error), MEND)
+
     def _found_mtu(self, tunnel: Tunnel, found: PathMtu | None, next_at: int) -> None:
         self._look_at_mtu.due(max(next_at, self._loop.now()))
+        self._on_problem(_failed_key(tunnel.name), None, None)
         if found is None or (found.ok is None and tunnel.name in self._mtu):
             return
         self._mtu[tunnel.name] = found
@@ -167,6 +178,7 @@ class SlowLooks:
             self._were_dead.discard(name)
             self._mtu.pop(name, None)
             self._on_problem(_key(name), None, None)
+            self._on_problem(_failed_key(name), None, None)
 
 
 def measure(tunnel: Tunnel, before: PathMtu | None) -> PathMtu | None:
@@ -193,3 +205,7 @@ def interface_mtu(interface: str) -> int:
 
 def _key(tunnel: str) -> str:
     return f"mtu:{tunnel}"
+
+
+def _failed_key(tunnel: str) -> str:
+    return f"mtu-failed:{tunnel}"
