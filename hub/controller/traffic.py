@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from hub.config.traffic import MONTH, monthly_bytes, monthly_look_bytes, monthly_probe_bytes
-from hub.controller.interface_bytes import interface_bytes
 from hub.controller.loop import Loop
+from hub.interface_counters import interface_bytes
 from policies.forwarding import carrying
 from policies.model.intent import Branch, Intent, Tunnel
 from policies.model.view import View

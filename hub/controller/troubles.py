@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from hub.controller.interface_bytes import Meter, interface_bytes
+from hub.controller.meter import Meter
+from hub.interface_counters import interface_bytes
 from policies.blame import check_faults
 from policies.model.clock import Instant, Now
 from policies.model.ids import TunnelId

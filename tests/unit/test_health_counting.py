@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 from forwarder_fakes import FakeClock
 
-from hub.forwarder.health import packets
 from hub.forwarder.health.counting import EVERY, FAILED, PROBLEM, Counting
 from hub.forwarder.health.packets import AGAIN, PacketCounters, Reading
 from hub.forwarder.netlink import nftables, wire
 from hub.forwarder.netlink.sockets import Failure
+from hub.interface_counters import InterfaceCounters
 
 A, B = "b/fiber", "b/lte"
 
@@ -217,18 +216,9 @@ class Refusing:
         self.closed += 1
 
 
-@pytest.fixture
-def interfaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    file = tmp_path / "dev"
-    head = "Inter-|   Receive |  Transmit\n face |bytes packets errs\n"
-    file.write_text(head + "  wg0: 1 7 0 0 0 0 0 0 2 9 0 0 0 0 0 0\n")
-    monkeypatch.setattr(packets, "INTERFACES", file)
-    yield
-
-
-def test_where_nftables_is_missing_the_interfaces_counters_are_used_and_it_is_tried_again(interfaces: None) -> None:
+def test_where_nftables_is_missing_the_interfaces_counters_are_used_and_it_is_tried_again() -> None:
     kernel: Any = Refusing(errno.EPROTONOSUPPORT)
-    counters = PacketCounters(lambda: kernel)
+    counters = PacketCounters(lambda: kernel, lambda: {"wg0": InterfaceCounters(1, 7, 2, 9)})
     assert counters.read(frozenset({"wg0"})) == Reading({"wg0": (7, 9)}, "Protocol not supported")
     assert kernel.closed == 1
     for _ in range(AGAIN):

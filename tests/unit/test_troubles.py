@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from small_network import HUB_PREFIX, a_branch, a_network, moment, with_failback
 
-from hub.controller.interface_bytes import Meter, interface_bytes, parsed
+from hub.controller.meter import Meter
 from hub.controller.troubles import Believed, Troubles
 from policies.model.announcement import Announcement
 from policies.model.clock import Instant
@@ -20,12 +20,6 @@ from policies.model.view import ClassView, Heard, LivenessState, LivenessView, S
 from policies.off_preferred import Carried
 from policies.overrides.schedule import in_force_at
 
-_TABLE = """\
-Inter-|   Receive                            |  Transmit
- face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs
-    lo:     100       2    0    0    0     0          0         0      100       2    0
-wg-bandung: 3000      9    0    0    0     0          0         0     4000      12    0
-"""
 _MANUAL = with_failback(a_branch(), FailbackMode.MANUAL)
 _FIBER, _PLAIN = _MANUAL.tunnels
 _WIRELESS = replace(_PLAIN, uplink=replace(_PLAIN.uplink, metered=True))
@@ -95,18 +89,6 @@ def test_a_network_without_lesser_tunnels_in_use_reads_no_counters() -> None:
         pytest.fail("read")
 
     Troubles(lambda: believed(0), SimpleNamespace, read).look(believed(_HOURS, on=_FIBER.id))  # type: ignore[arg-type]
-
-
-def test_the_kernels_table_gives_bytes_of_both_directions() -> None:
-    assert parsed(_TABLE) == {"lo": 200, "wg-bandung": 7000}
-
-
-def test_a_table_that_is_not_one_gives_nothing() -> None:
-    assert parsed("wg0: 1 2 3\n: \nwg1: a b c d e f g h i\n") == {}
-
-
-def test_the_machine_has_a_table() -> None:
-    assert "lo" in interface_bytes()
 
 
 def test_a_meter_counts_from_when_it_was_first_asked() -> None:

@@ -6,14 +6,11 @@ import contextlib
 import errno
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from hub.forwarder.netlink import nftables
 from hub.forwarder.netlink.sockets import NETFILTER, Requests
+from hub.interface_counters import InterfaceCounters, interface_counters
 
-INTERFACES = Path("/proc/thread-self/net/dev")
-_RECEIVED_PACKETS, _SENT_PACKETS = 1, 9
-"""Columns of /proc/net/dev (proc_pid_net(5))."""
 AGAIN = 40
 """Readings after which nftables is tried again where it could not be used."""
 
@@ -32,8 +29,14 @@ class Reading:
 class PacketCounters:
     """A PacketCounters has a table of nftables in the kernel while there is something to count."""
 
-    def __init__(self, connect: Callable[[], Requests] = lambda: Requests(NETFILTER)) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Requests] = lambda: Requests(NETFILTER),
+        by_interface: Callable[[], Mapping[str, InterfaceCounters]] = interface_counters,
+    ) -> None:
+        """`by_interface` has what interfaces themselves counted, for kernels without nftables."""
         self._connect = connect
+        self._by_interface = by_interface
         self._socket: Requests | None = None
         self._counted: frozenset[str] = frozenset()
         self._trouble: str | None = None
@@ -61,7 +64,8 @@ class PacketCounters:
             except OSError as error:
                 self._stop()
                 self._trouble, self._try_in = error.strerror or str(error), AGAIN
-        return Reading(_of_interfaces(INTERFACES.read_text(encoding="ascii", errors="replace")), self._trouble)
+        counters = self._by_interface()
+        return Reading({name: (each.packets_in, each.packets_out) for name, each in counters.items()}, self._trouble)
 
     def _read(self, interfaces: frozenset[str]) -> Reading:
         socket = self._socket or self._make()
@@ -104,13 +108,3 @@ class PacketCounters:
     @staticmethod
     def _dump(socket: Requests, name: str) -> dict[str, int]:
         return dict(found for _kind, body in socket.whole(nftables.dump(name)) for found in nftables.decode(body))
-
-
-def _of_interfaces(table: str) -> dict[str, tuple[int, int]]:
-    """What interfaces themselves counted, from the text of /proc/net/dev."""
-    found = {}
-    for line in table.splitlines()[2:]:
-        name, _, numbers = line.rpartition(":")
-        columns = numbers.split()
-        found[name.strip()] = (int(columns[_RECEIVED_PACKETS]), int(columns[_SENT_PACKETS]))
-    return found

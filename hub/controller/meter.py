@@ -1,37 +1,12 @@
-"""The bytes that interfaces carried, as the kernel counts them: for metered tunnels that carry longer than is meant."""
+"""What metered tunnels carried, for those that carry longer than is meant."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from policies.model.clock import Instant
 from policies.model.ids import TunnelId
 from policies.off_preferred import Carried
-
-_TABLE = Path("/proc/self/net/dev")
-"""proc_net_dev(5), of the network namespace that the process is in: names, then bytes received, and as the ninth number
-bytes sent."""
-_RECEIVED, _SENT, _LEAST = 0, 8, 9
-
-
-def interface_bytes() -> Mapping[str, int]:
-    """Bytes in both directions together, by interface, since each was made; nothing where they cannot be read."""
-    try:
-        return parsed(_TABLE.read_text(encoding="ascii", errors="replace"))
-    except OSError:
-        return {}
-
-
-def parsed(table: str) -> Mapping[str, int]:
-    """What the table says; lines that are no interface's are left out."""
-    found = {}
-    for line in table.splitlines():
-        name, colon, rest = line.rpartition(":")
-        numbers = rest.split()
-        if colon and len(numbers) >= _LEAST and all(number.isdigit() for number in numbers):
-            found[name.strip()] = int(numbers[_RECEIVED]) + int(numbers[_SENT])
-    return found
 
 
 class Meter:
