@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from policies.health.against import Sizes, against
-from policies.health.signs import PathMtu, hints
+from policies.health.signs import hints
 from policies.model.clock import Instant, Now
 from policies.model.health import Hint
 from policies.model.ids import TunnelId
 from policies.model.intent import Intent
+from policies.model.path_mtu import PathMtu
 from policies.model.view import View
 
 Measured = Mapping[str, Mapping[str, Any]]

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from policies.health.signs import PathMtu, too_large
+from policies.health.signs import too_large
+from policies.model.path_mtu import PathMtu
 from policies.model.clock import Instant
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch

@@ -7,37 +7,22 @@ handshake names the cause of a death that liveness has found, and moves nothing 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 from policies.model.clock import Instant
 from policies.model.health import Hint
+from policies.model.path_mtu import PathMtu
 from policies.model.view import LivenessState, LivenessView, SessionState, SessionView
 
-CONFIRMED = 2
-"""Looks in a row, after which packets of full size are known not to pass; in each of them small ones did."""
 REJECT_AFTER_TIME = timedelta(seconds=180)
 """After this time WireGuard sends nothing more by the keys of a handshake (whitepaper, section 6.1)."""
 SAME = 2.0
 """Seconds by which the instant of the same handshake may differ: it is told by the wall clock."""
 
 
-@dataclass(frozen=True, slots=True)
-class PathMtu:
-    """A PathMtu is the last look: whether packets of `size` bytes pass (None: not known), and the largest that do.
-
-    `looks` is how many in a row said that they do not.
-    """
-
-    size: int
-    ok: bool | None
-    works: int | None = None
-    looks: int = 0
-
-
 def too_large(mtu: PathMtu | None) -> tuple[str, ...]:
     """What the size of packets says against a tunnel, in words for `HealthView.failing`; most often nothing."""
-    if mtu is None or mtu.ok is not False or mtu.looks < CONFIRMED:
+    if mtu is None or not mtu.is_sure:
         return ()
     works = f": largest that does {mtu.works}" if mtu.works is not None else ""
     return (f"full-size packets of {mtu.size} bytes do not pass{works}",)

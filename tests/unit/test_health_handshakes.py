@@ -17,11 +17,11 @@ from pyroute2.netlink.generic.wireguard import wgmsg
 
 from hub.forwarder.health import slow_looks
 from hub.forwarder.health.handshakes import Handshakes, latest, peers_in
-from hub.forwarder.health.path_mtu import PathMtu
 from hub.forwarder.health.slow_looks import MTU_AGAIN, MTU_EVERY, MTU_SOON, PEERS_EVERY, SlowLooks, Tunnel
 from hub.forwarder.netlink import wire, wireguard
 from hub.forwarder.netlink.sockets import DumpError
 from hub.forwarder.netlink.wireguard import Peer
+from policies.model.path_mtu import PathMtu
 
 ANSWER = """private_key=aa
 listen_port=51820

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.forwarder.health.path_mtu import SMALLEST, TRIES, PathMtu, find
+from hub.forwarder.health.path_mtu import SMALLEST, TRIES, find
+from policies.model.path_mtu import PathMtu
 
 
 class Path:

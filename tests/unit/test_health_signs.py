@@ -12,10 +12,11 @@ from small_network import a_branch, a_network
 from hub.controller.health import HealthWatch
 from hub.controller.report import Surroundings, branch_report
 from hub.controller.signs import TunnelSigns
-from policies.health.signs import PathMtu, hints, too_large
+from policies.health.signs import hints, too_large
 from policies.model.clock import Instant, Now
 from policies.model.events import Event
 from policies.model.health import HealthLimits, HealthState, Hint
+from policies.model.path_mtu import PathMtu
 from policies.model.view import LivenessState, LivenessView, SessionState, SessionView, View
 from policies.observe import observe
 

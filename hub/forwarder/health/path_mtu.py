@@ -11,9 +11,9 @@ import socket
 import struct
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from hub.forwarder.liveness import arrival
+from policies.model.path_mtu import PathMtu
 
 TRIES = 3
 SMALLEST = 576
@@ -29,19 +29,6 @@ _SOL_RAW, _FILTER, _ONLY_REPLIES = 255, 1, struct.pack("I", 0xFFFFFFFE)
 
 Passes = Callable[[int], bool]
 """Whether a packet of so many bytes is answered, asked once."""
-
-
-@dataclass(frozen=True, slots=True)
-class PathMtu:
-    """A PathMtu says whether packets of `size` bytes pass: None, it can't be told. `works` is the largest that does.
-
-    `looks` is how many looks in a row said that they do not: one look alone is no verdict.
-    """
-
-    size: int
-    ok: bool | None
-    works: int | None = None
-    looks: int = 0
 
 
 def find(size: int, before: PathMtu | None, passes: Passes) -> PathMtu:

@@ -12,18 +12,19 @@ from datetime import timedelta
 from hub.control.lines import Message
 from hub.forwarder.aside import MEND, Aside, failure_text
 from hub.forwarder.health import path_mtu
-from hub.forwarder.health.path_mtu import EchoPath, PathMtu
+from hub.forwarder.health.path_mtu import EchoPath
 from hub.forwarder.liveness.alarm import Alarm
 from hub.forwarder.loop import Loop
 from hub.forwarder.netlink.wireguard import Peer
 from hub.profiles import PATH_MTU_EVERY
+from policies.model.path_mtu import PathMtu
 
 PEERS_EVERY, MTU_EVERY = 5_000_000_000, PATH_MTU_EVERY // timedelta(microseconds=1) * 1000
 """Nanoseconds between two looks at the same tunnel, where large packets passed the last time: each costs bytes."""
 MTU_SOON = 60_000_000_000
 """Where they did not, it is not known, or the tunnel was dead meanwhile: it may have come back by another way."""
-MTU_AGAIN, CONFIRMED = 10_000_000_000, 2
-"""After the first look by which they did not, until so many have said the same."""
+MTU_AGAIN = 10_000_000_000
+"""After the first look by which they did not, until enough have said the same to be sure."""
 PEERS_PROBLEM = "handshakes:failed"
 _TICK = 1_000_000_000
 _GET_MTU = 0x8921
@@ -148,7 +149,7 @@ class SlowLooks:
         asked, found = self._asked.get(tunnel), self._mtu.get(tunnel)
         if asked is None:
             return True
-        if found is not None and 0 < found.looks < CONFIRMED:
+        if found is not None and found.looks and not found.is_sure:
             return now - asked >= MTU_AGAIN
         passed = found is not None and found.ok and tunnel not in self._were_dead
         return now - asked >= (MTU_EVERY if passed else MTU_SOON)
