@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from policies.choice import SHORT_HOLD
+from policies.lengths import in_seconds
 from policies.model.clock import Instant, Now
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Intent, Mode, Tunnel
@@ -83,16 +84,16 @@ class Ahead:
 
     def _returns(self, tunnel: Tunnel, ranked: Ranked, present: Ranked) -> Coming | None:
         name, hold = tunnel.id.name, self._hold(ranked, present)
-        held = f", and then for a hold of {_seconds(hold)}" if hold else ""
+        held = f", and then for a hold of {in_seconds(hold)}" if hold else ""
         match ranked.usability:
             case Usability.DOWN:
-                text = f"{name} may carry again once it has answered" + (f" for {_seconds(hold)}" if hold else "")
+                text = f"{name} may carry again once it has answered" + (f" for {in_seconds(hold)}" if hold else "")
                 return self._and_failback(text, hold, tunnel.id, present)
             case Usability.UNKNOWN:
                 return Coming(f"{name} may carry once it is known to live")
             case Usability.DEGRADED:
                 window, since = self._healthy_window(tunnel), self.view.health_of(tunnel.id).since
-                text = f"{name} may carry again once it was within its limits for {_seconds(window)}{held}"
+                text = f"{name} may carry again once it was within its limits for {in_seconds(window)}{held}"
                 left = max(since + window - self.now.monotonic, 0.0)
                 return self._and_failback(text, left + hold, tunnel.id, present)
             case Usability.DRAINED:
@@ -220,7 +221,3 @@ def coming_for(ahead: Ahead) -> tuple[Coming, ...]:
     if ahead.branch.mode is not Mode.ACT:
         return (Coming(f"nothing: {ahead.branch.name} is observed only (mode: {ahead.branch.mode.value})"),)
     return ahead.coming()
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:g} s"

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from datetime import time, timedelta
 from itertools import chain
 
+from policies.lengths import in_seconds
 from policies.model.health import Damping, HealthLimits, Limit, Metric
 from policies.model.policy import Announce, Change, Condition, Failback, Marks, Policy, Rule, TimeWindow
 
@@ -68,8 +69,7 @@ def _limit(limit: Limit) -> str:
 
 
 def _duration(duration: timedelta) -> str:
-    seconds = duration.total_seconds()
-    return f"{seconds:g} s" if seconds >= 1 or not seconds else f"{seconds * 1000:g} ms"
+    return in_seconds(duration.total_seconds())
 
 
 def _damping(damping: Damping | None) -> str:

@@ -28,11 +28,9 @@ def add_target(parser: argparse.ArgumentParser) -> None:
 def timers_help() -> str:
     """What each word of --timers means."""
     from hub.lab_overrides import TIMERS
+    from policies.lengths import in_seconds
 
-    def interval(seconds: float) -> str:
-        return f"{seconds:g} s" if seconds >= 1 else f"{seconds * 1000:g} ms"
-
-    named = (f"{name} {interval(each.total_seconds())} x {count}" for name, (each, count) in TIMERS.items())
+    named = (f"{name} {in_seconds(each.total_seconds())} x {count}" for name, (each, count) in TIMERS.items())
     return f"liveness of every tunnel: {', '.join(named)}; default: as written"
 
 
@@ -42,11 +40,11 @@ def duration_seconds(text: str) -> float:
     Raises:
         argparse.ArgumentTypeError: it is no number with a unit.
     """
-    from hub.lab_overrides import duration
+    from policies.lengths import NoLengthError, read
 
     try:
-        return duration(text).total_seconds()
-    except ValueError as error:
+        return read(text).total_seconds()
+    except NoLengthError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 

@@ -144,16 +144,16 @@ def _status(found: Sequence[Simulated]) -> int:
 
 def table(found: Sequence[Simulated]) -> list[str]:
     """A line for each branch, and their sum."""
-    from hub.policy_tests.lengths import length
+    from policies.lengths import spoken_to_tenths
 
     rows = [("BRANCH", "POLICY", "MOVES", "OFF PREFERRED", "METERED", "MOVES BY CAUSE")]
     for each in found:
         track = each.track
-        times = (length(track.off_preferred), length(track.on_metered))
+        times = (spoken_to_tenths(track.off_preferred), spoken_to_tenths(track.on_metered))
         rows.append((track.branch, each.policy, str(len(track.changes)), *times, _causes(each.causes)))
     if len(found) > 1:
         sums = totals(found)
-        times = (length(sums["off-preferred-seconds"]), length(sums["metered-seconds"]))
+        times = (spoken_to_tenths(sums["off-preferred-seconds"]), spoken_to_tenths(sums["metered-seconds"]))
         causes: dict[str, int] = {}
         for each in found:
             for word, count in each.causes.items():
@@ -192,11 +192,11 @@ def _causes(causes: Mapping[str, int]) -> str:
 
 
 def _drawn_text(days: float, seed: int) -> list[str]:
-    from hub.policy_tests.lengths import length
+    from policies.lengths import spoken_to_tenths
     from policies.simulation.chance import TROUBLES
 
     lines = [f"{days:g} days from a Monday on, drawn with seed {seed}, in the mean:"]
-    return lines + [f"  {t.name}: every {length(t.every)}, for {length(t.lasts)}" for t in TROUBLES]
+    return lines + [f"  {t.name}: every {spoken_to_tenths(t.every)}, for {spoken_to_tenths(t.lasts)}" for t in TROUBLES]
 
 
 def _troubles_json() -> list[dict[str, object]]:

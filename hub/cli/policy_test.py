@@ -114,12 +114,12 @@ def as_text(result: Result, widest: int = 0) -> list[str]:
 
 def course(track: Track) -> list[str]:
     """The moves of a branch, a line each."""
-    from hub.policy_tests.lengths import length
+    from policies.lengths import spoken_to_tenths
 
     lines = []
     for moved in track.moves:
         way = f"{moved.before} -> {moved.after}" if moved.before is not None else moved.after
-        lines.append(f"{length(moved.at):>10}  {way}  {moved.cause}: {moved.text}")
+        lines.append(f"{spoken_to_tenths(moved.at):>10}  {way}  {moved.cause}: {moved.text}")
     return lines
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hub.cli.durations import ago, day_and_time
+from hub.cli.durations import day_and_time
 from hub.cli.render_overrides import override_words
+from policies.lengths import spoken
 
 Report = Mapping[str, Any]
 
@@ -80,7 +81,7 @@ def _of_branch(branch: Report) -> Iterator[Problem]:
 def _degraded(tunnel: Report, place: str, mend: str) -> Problem:
     health = tunnel["health"]
     seconds = health["since"]["ago"] if health["since"] is not None else None
-    long = f"for {ago(seconds)}: " if seconds is not None else ""
+    long = f"for {spoken(seconds)}: " if seconds is not None else ""
     return Problem(DEGRADED, place, f"{long}{health['reason']}{_whose(tunnel)}", seconds, mend)
 
 
@@ -133,7 +134,7 @@ def _seconds(tunnel: Report) -> float:
 
 
 def _long(tunnel: Report) -> str:
-    return ago(_seconds(tunnel))
+    return spoken(_seconds(tunnel))
 
 
 def _by_forwarder(snapshot: Report) -> Iterator[Problem]:

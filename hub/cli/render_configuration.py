@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hub.cli.durations import ago, day_and_time
+from hub.cli.durations import day_and_time
+from policies.lengths import spoken
 
 Report = Mapping[str, Any]
 
@@ -29,7 +30,7 @@ def _awaited(report: Report) -> str:
     if confirm["left"] <= 0:
         return f"{name} was not confirmed by {at}: going back"
     by = f", applied by {report['by']}," if report["by"] else ""
-    when = f"{at} (in {ago(confirm['left'])})"
+    when = f"{at} (in {spoken(confirm['left'])})"
     return f"{name}{by} goes back at {when} unless confirmed: pointsman confirm (now: pointsman rollback)"
 
 

@@ -11,10 +11,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hub.cli.durations import ago, day_and_time, round_trip
+from hub.cli.durations import day_and_time, round_trip
 from hub.cli.render_configuration import configuration_line
 from hub.cli.render_overrides import override_words
 from hub.cli.screen import Parts
+from policies.lengths import spoken
 
 Report = Mapping[str, Any]
 
@@ -85,7 +86,7 @@ def _on(branch: Report) -> Text:
 
 
 def _since(branch: Report) -> str:
-    return ago(branch["since"]["ago"], units=1) if branch["since"] is not None else ""
+    return spoken(branch["since"]["ago"], units=1) if branch["since"] is not None else ""
 
 
 def _uses(branch: Report) -> Text:
@@ -104,7 +105,7 @@ def _tunnel(tunnel: Report) -> Text:
     if tunnel.get("drained") is not None:
         return _drained(tunnel)
     if tunnel["liveness"] == "down":
-        return Text(f"{name} down {ago(tunnel['since']['ago'], units=1)}", style="red")
+        return Text(f"{name} down {spoken(tunnel['since']['ago'], units=1)}", style="red")
     if tunnel["liveness"] == "unknown":
         return Text(f"{name} not known yet", style="dim")
     health = tunnel.get("health")
@@ -120,7 +121,7 @@ def _tunnel(tunnel: Report) -> Text:
 def _drained(tunnel: Report) -> Text:
     """Out of service because somebody said so: whether it lives comes second."""
     until = tunnel["drained"]["until"]
-    down = f"; down {ago(tunnel['since']['ago'], units=1)}" if tunnel["liveness"] == "down" else ""
+    down = f"; down {spoken(tunnel['since']['ago'], units=1)}" if tunnel["liveness"] == "down" else ""
     return Text(f"{tunnel['tunnel']} drained{f' until {day_and_time(until)}' if until else ''}{down}", style="cyan")
 
 
@@ -149,7 +150,7 @@ def _forwarder_view(snapshot: Report, lab: str | None) -> RenderableType:
             Text(f"{name.partition('/')[2]} {states[name]['state'] if name in states else '?'}")
             for name in one["order"]
         )
-        table.add_row(one["name"], on, ago(now - one["since"], units=1), tunnels)
+        table.add_row(one["name"], on, spoken(now - one["since"], units=1), tunnels)
     why = "the controller does not answer" if snapshot.get("busy") else "no controller is running"
     note = Text(f"{why}: this is what the forwarder knows; tunnels still fail over", style="yellow")
     where = [Text(f"lab {lab}")] if lab is not None else []

@@ -9,9 +9,10 @@ from typing import Any
 from rich.text import Text
 from rich.tree import Tree
 
-from hub.cli.durations import ago, day_and_time, round_trip
+from hub.cli.durations import day_and_time, round_trip
 from hub.cli.render_overrides import override_words
 from hub.cli.screen import Parts
+from policies.lengths import spoken
 from policies.model.announcement import HIGHEST_MED
 
 Report = Mapping[str, Any]
@@ -20,7 +21,7 @@ Report = Mapping[str, Any]
 def why_view(report: Report) -> Tree:
     """Observations, ranking, what was told, what is used, heard and forwarded, and what comes next."""
     on, since = report["on"] or "no tunnel", report["since"]
-    when = f" since {_clock(since)}{_zone(since)} ({ago(since['ago'])})" if since is not None else ""
+    when = f" since {_clock(since)}{_zone(since)} ({spoken(since['ago'])})" if since is not None else ""
     detail = f" ({report['detail']})" if report["detail"] else ""
     tree = Tree(_text(f"{_what(report)} -> {on}{when}: {report['reason']}{detail}"), guide_style="dim")
     for tunnel in report["tunnels"]:
@@ -52,7 +53,7 @@ def _add_off_preferred(tree: Tree, off: Report) -> None:
     whose = f"traffic from {', '.join(off['from'])} is " if off["from"] else ""
     later = f"a fault from {off['fault_at'][:16].replace('T', ' ')} on" if off["fault_at"] else "no fault"
     cost = f"; it costs {', '.join(off['cost'])}" if off["cost"] else ""
-    kept = f"{whose}not on {off['better']}, which is well, for {ago(off['since']['ago'])}: {off['because']}{cost}"
+    kept = f"{whose}not on {off['better']}, which is well, for {spoken(off['since']['ago'])}: {off['because']}{cost}"
     node = tree.add(_line("off", f"{kept} ({'a fault' if off['fault'] else later})"))
     if off["mend"]:
         node.add(_text(f"mend: {off['mend']}"))
@@ -81,7 +82,7 @@ def _add_tunnel(tree: Tree, tunnel: Report) -> None:
     state += [_text(f"rtt {round_trip(tunnel['rtt_ms'])}")] if tunnel["rtt_ms"] is not None and not is_measured else []
     node = tree.add(Parts(state))
     session = tunnel["session_since"]
-    for_how_long = f" {ago(session['ago'])}" if session is not None else ""
+    for_how_long = f" {spoken(session['ago'])}" if session is not None else ""
     because = f" ({tunnel['session_reason']})" if tunnel["session_reason"] else ""
     metered = ", metered" if tunnel["metered"] else ""
     facts = [
@@ -121,7 +122,7 @@ def _health(tunnel: Report) -> str:
     verdict = "healthy" if health["state"] == "up" else f"{health['state']}: {health['reason']}"
     held = health["suppressed_until"]
     damped = (
-        f"; not returned to for another {ago(-held['ago'])}: it came and went too often" if held is not None else ""
+        f"; not returned to for another {spoken(-held['ago'])}: it came and went too often" if held is not None else ""
     )
     since = f"; so since {_clock(health['since'])}" if health["since"] is not None else ""
     return f"{verdict}{'; ' if figures else ''}{' · '.join(figures)}{since}{damped}"
@@ -130,16 +131,16 @@ def _health(tunnel: Report) -> str:
 def _hints(tunnel: Report) -> str:
     """What may explain the tunnel's state, with how long it is so."""
     hints = (tunnel.get("health") or {}).get("hints", ())
-    return "; ".join(f"{hint['hint']} for {ago(hint['since']['ago'])}" for hint in hints)
+    return "; ".join(f"{hint['hint']} for {spoken(hint['since']['ago'])}" for hint in hints)
 
 
 def _handshake(peer: Report | None) -> str:
     if peer is None:
         return ""
     when, endpoint = peer["handshake"], peer["endpoint"]
-    shook = "no handshake yet" if when is None else f"handshake {ago(when['ago'])} ago"
+    shook = "no handshake yet" if when is None else f"handshake {spoken(when['ago'])} ago"
     moved = peer.get("roamed")
-    before = f", for {ago(moved['since']['ago'])}; before from {moved['from']}" if moved is not None else ""
+    before = f", for {spoken(moved['since']['ago'])}; before from {moved['from']}" if moved is not None else ""
     return f"{shook} from {endpoint}{before}" if endpoint is not None else shook
 
 
@@ -217,8 +218,8 @@ def _refuses(report: Report) -> list[str]:
 def _by(one: Report) -> str:
     if not one["held"]:
         heard = one.get("since")
-        return f"{one['tunnel']} {ago(heard['ago'])}" if heard is not None else str(one["tunnel"])
-    since = f" {ago(one['held_since']['ago'])}" if one["held_since"] is not None else ""
+        return f"{one['tunnel']} {spoken(heard['ago'])}" if heard is not None else str(one["tunnel"])
+    since = f" {spoken(one['held_since']['ago'])}" if one["held_since"] is not None else ""
     return f"{one['tunnel']} held{since}"
 
 

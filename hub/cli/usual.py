@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 
-from hub.cli.durations import ago, round_trip
+from hub.cli.durations import round_trip
 from hub.cli.exit_status import DONE
 from hub.cli.saying import add_saying, line, say, show_notes
+from policies.lengths import spoken
 
 _EXAMPLES = """\
   pointsman why bandung                  shows what is usual on each tunnel
@@ -47,7 +48,11 @@ def run_reset(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(answer, indent=2))
         return DONE
-    was = f"{round_trip(answer['was_ms'])}, over {ago(answer['measured_for'])}" if answer["was_ms"] else "not known yet"
+    was = (
+        f"{round_trip(answer['was_ms'])}, over {spoken(answer['measured_for'])}"
+        if answer["was_ms"]
+        else "not known yet"
+    )
     print(line("forgotten", f"the usual round trip of {answer['tunnel']} ({was}): a new one is learnt"))
     show_notes(answer)
     return DONE

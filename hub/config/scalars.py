@@ -9,10 +9,11 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, 
 from typing import TypeVar
 
 from hub.config.names import listed, write_instead
+from policies import lengths
 from policies.model.ids import Prefix, lies_within
 
 NAME = r"[a-z0-9][a-z0-9-]{0,31}"
-DURATION = r"[0-9]+(\.[0-9]+)?(ms|s|m|h|d)"
+DURATION = lengths.WRITTEN
 INTERFACE = r"[^\s/:]{1,15}"
 HOST = r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
 PORTS = r"[0-9]{1,5}-[0-9]{1,5}"
@@ -25,9 +26,7 @@ SECRET = r"(/[!-~]{1,200}|[A-Za-z0-9][A-Za-z0-9._-]{0,63})"  # noqa: S105  the f
 
 P = TypeVar("P", IPv4Network, IPv6Network)
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _UNIT_NAMES = {"ms": "milliseconds", "s": "seconds"}
-_SHORTEST_DURATION = "a duration is a number and a unit, for example 50ms, 1s, 5m, 2h or 7d"
 _UNROUTED: tuple[Prefix, ...] = (
     *map(IPv4Network, ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4")),
     *map(IPv6Network, ("::/127", "::ffff:0:0/96", "fe80::/10", "ff00::/8")),
@@ -197,20 +196,17 @@ def read_interval(value: object) -> timedelta:
 
 
 def read_duration(value: object, *, meant: str = "s") -> timedelta:
-    """A duration: a number and one of ms, s, m, h, d; `meant` is the unit that is proposed where there is none."""
+    """A duration, like `90s` or `1h30m`; `meant` is the unit that is proposed where there is none."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise UnreadableError(
-            f"{value} has no unit: {_SHORTEST_DURATION}", f"write {value}{meant} if {_UNIT_NAMES[meant]} are meant"
+            f"{value} has no unit: {lengths.LIKE}", f"write {value}{meant} if {_UNIT_NAMES[meant]} are meant"
         )
     text = read_text(value)
-    if not re.fullmatch(DURATION, text) or len(text) > 12:
-        mend = f"write {text}{meant} if {_UNIT_NAMES[meant]} are meant" if re.fullmatch("[0-9]{1,9}", text) else None
-        raise UnreadableError(f'"{text[:60]}" is no duration: {_SHORTEST_DURATION}', mend)
-    unit = text.lstrip("0123456789.")
     try:
-        return timedelta(seconds=float(text.removesuffix(unit)) * _UNITS[unit])
-    except OverflowError as problem:
-        raise UnreadableError(f'"{text}" is longer than any clock runs: {_SHORTEST_DURATION}') from problem
+        return lengths.read(text)
+    except lengths.NoLengthError as problem:
+        mend = f"write {text}{meant} if {_UNIT_NAMES[meant]} are meant" if re.fullmatch("[0-9]{1,9}", text) else None
+        raise UnreadableError(str(problem), mend) from problem
 
 
 def read_choice(value: object, known: tuple[str, ...], not_yet: tuple[str, ...] = ()) -> str:

@@ -20,13 +20,3 @@ def read_confirm_within(text: object) -> timedelta:
     if not SHORTEST <= within <= LONGEST:
         raise UnreadableError(f"{text} to confirm: at least 10s, at most 7d")
     return within
-
-
-def written(within: timedelta) -> str:
-    """The same as it would be written: `5m`, `90s`, `2h`."""
-    seconds = int(within.total_seconds())
-    unit, size = next((unit, size) for unit, size in _UNITS if seconds % size == 0)
-    return f"{seconds // size}{unit}"
-
-
-_UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))

@@ -9,10 +9,10 @@ import asyncio
 from typing import Any
 
 from hub.config.provenance import Confirmation
-from hub.control.confirm_within import written
 from hub.controller.changing import Changing, NotAppliedError
 from hub.controller.loop import Loop
 from hub.controller.record import Record
+from policies.lengths import written
 from policies.model.clock import Instant, Now
 
 _UNREADABLE, _STUCK = "configuration: provenance", "configuration: going back"

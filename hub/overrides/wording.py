@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from hub.overrides.rows import Failback
+from policies.lengths import spoken
 from policies.model.overrides import Drain, Override, Switch
 from policies.overrides.times import shown
 
@@ -41,10 +42,6 @@ def ends_soon(drain: Drain, wall: datetime) -> tuple[str, str] | None:
     left = drain.until - wall.astimezone(UTC)
     if left > min(SOON, (drain.until - drain.begins) / 2):
         return None
-    text = f"drain of {drain.target.text} ends in {_short(left)}: extend it, or its traffic may come back"
+    soon = spoken(left.total_seconds(), units=1)
+    text = f"drain of {drain.target.text} ends in {soon}: extend it, or its traffic may come back"
     return text, f"pointsman drain {drain.number} --extend 1h"
-
-
-def _short(left: timedelta) -> str:
-    seconds = max(0, int(left.total_seconds()))
-    return f"{seconds // 60}m" if seconds >= 60 else f"{seconds}s"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hub.policy_tests.lengths import length
+from policies.lengths import spoken_to_tenths
 from policies.simulation.track import Track
 
 
@@ -16,7 +16,7 @@ class On:
     tunnel: str
 
     def __str__(self) -> str:
-        return f"at {length(self.at)} on {self.tunnel}"
+        return f"at {spoken_to_tenths(self.at)} on {self.tunnel}"
 
     def unmet(self, track: Track) -> str | None:
         """What was so instead; None where it is met."""
@@ -35,7 +35,7 @@ class MovesBy:
 
     def __str__(self) -> str:
         because = f" because of {self.cause}" if self.cause is not None else ""
-        return f"moved to {self.tunnel}{because} from {length(self.since)} to {length(self.by)}"
+        return f"moved to {self.tunnel}{because} from {spoken_to_tenths(self.since)} to {spoken_to_tenths(self.by)}"
 
     def unmet(self, track: Track) -> str | None:
         """What was so instead; None where it is met."""
@@ -44,13 +44,13 @@ class MovesBy:
         if any(self.cause in (None, moved.cause) for moved in within):
             return None
         if within:
-            return f"it moved there at {length(within[0].at)} because of {within[0].cause}"
+            return f"it moved there at {spoken_to_tenths(within[0].at)} because of {within[0].cause}"
         later = next((moved for moved in there if moved.at > self.by), None)
         if later is not None:
-            return f"it moved there at {length(later.at)} because of {later.cause}"
+            return f"it moved there at {spoken_to_tenths(later.at)} because of {later.cause}"
         if track.active_at(self.since) == self.tunnel == track.active_at(self.by):
             return "it was there all the time"
-        return f"it did not move there, and was on {track.active_at(self.by) or 'none'} at {length(self.by)}"
+        return f"it did not move there, and was on {track.active_at(self.by) or 'none'} at {spoken_to_tenths(self.by)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Never:
     def unmet(self, track: Track) -> str | None:
         """What was so instead; None where it is met."""
         found = next((moved for moved in track.moves if moved.after in self.tunnels), None)
-        return f"it was on {found.after} from {length(found.at)} on" if found is not None else None
+        return f"it was on {found.after} from {spoken_to_tenths(found.at)} on" if found is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +91,12 @@ class OffPreferred:
     most: float
 
     def __str__(self) -> str:
-        return f"at most {length(self.most)} off the preferred tunnel"
+        return f"at most {spoken_to_tenths(self.most)} off the preferred tunnel"
 
     def unmet(self, track: Track) -> str | None:
         """What was so instead; None where it is met."""
         spent = track.off_preferred
-        return None if spent <= self.most else f"it was not on {track.preferred} for {length(spent)}"
+        return None if spent <= self.most else f"it was not on {track.preferred} for {spoken_to_tenths(spent)}"
 
 
 Expectation = On | MovesBy | Moves | Never | OffPreferred

@@ -20,8 +20,8 @@ from hub.config.resolve import resolve, survey
 from hub.config.survey import Survey
 from hub.policy_tests.expectations import Expectation, Moves, MovesBy, Never, OffPreferred, On
 from hub.policy_tests.given import steps_of
-from hub.policy_tests.lengths import length
 from hub.policy_tests.values import PolicyTest
+from policies.lengths import spoken_to_tenths
 from policies.model.intent import Branch, Intent, Mode
 from policies.simulation.play import Step
 
@@ -129,7 +129,11 @@ class _Reader:
                 key = "by" if part == "expect" and raw.expect[place].by is not None else "at"
                 mend = f"write for: {ceil(last)}s, or more"
                 self._note(
-                    error(document.place(part, place, key), f"after the end of the test, {length(raw.for_)}", mend)
+                    error(
+                        document.place(part, place, key),
+                        f"after the end of the test, {spoken_to_tenths(raw.for_)}",
+                        mend,
+                    )
                 )
         return raw.for_
 

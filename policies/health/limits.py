@@ -8,6 +8,7 @@ from statistics import median
 
 from policies.health.usual import Usual
 from policies.health.window import LEAST, Window
+from policies.lengths import in_seconds
 from policies.model.clock import Instant
 from policies.model.health import HealthLimits, Limit, Metric
 
@@ -38,7 +39,7 @@ class Reading:
 
     def __str__(self) -> str:
         """As `loss 6.2 % over 5 s (limit 3 %)`."""
-        metric, over = self.limit.metric, _seconds(self.limit)
+        metric, over = self.limit.metric, in_seconds(_over(self.limit))
         allowed = _amount(metric, self.limit.value)
         if self.usual is not None:
             allowed = f"usual {_amount(metric, self.usual)} + {allowed}"
@@ -165,10 +166,6 @@ def _figure(metric: Metric, window: Window, start: float) -> float | None:
 
 def _over(limit: Limit) -> float:
     return limit.over.total_seconds()
-
-
-def _seconds(limit: Limit) -> str:
-    return f"{_over(limit):g} s"
 
 
 def _amount(metric: Metric, value: float) -> str:

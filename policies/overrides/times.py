@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+from policies import lengths
 from policies.overrides.errors import NotDoneError
 
 LONGEST = timedelta(days=366)
 """An override that should last longer belongs into the files."""
-_PART = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)(w|d|h|m|s)")
-_SECONDS = {"w": 604_800.0, "d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
 _CLOCK = re.compile(r"(?:(\d{4})-(\d{1,2})-(\d{1,2})[ T])?(\d{1,2}):(\d{2})")
 _RATE = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)/(min|h)")
 
@@ -25,15 +24,16 @@ def read_duration(text: str) -> timedelta:
     Raises:
         NoTimeError: it is no length of time, is none at all, or is over a year.
     """
-    text = text.strip()
-    parts = list(_PART.finditer(text))
-    if not parts or "".join(part[0] for part in parts) != text:
+    try:
+        length = lengths.read(text)
+    except lengths.TooLongError:
+        length = timedelta.max
+    except lengths.NoLengthError as error:
         raise NoTimeError(
-            f'"{text[:40]}" is not a length of time: write a number and a unit, for example 30m, 2h or 7d'
-        )
-    length = timedelta(seconds=sum(float(part[1]) * _SECONDS[part[2]] for part in parts))
+            f'"{text.strip()[:40]}" is not a length of time: write a number and a unit, for example 30m, 2h or 7d'
+        ) from error
     if length <= timedelta(0):
-        raise NoTimeError(f'"{text[:40]}" is no time at all')
+        raise NoTimeError(f'"{text.strip()[:40]}" is no time at all')
     return checked_length(length)
 
 

@@ -30,7 +30,7 @@ from failover_site import Site, place_names
 from hub.lab.disturbances import Direction
 from hub.lab.names import LabError, lab_place
 from hub.lab.processors import processor_ticks, processor_use
-from hub.lab_overrides import duration
+from policies.lengths import read
 
 SHORT_HUBS, SHORT_CUTS, SHORT_QUIET = "pointsman,bird,frr", 2, 2.0
 
@@ -68,7 +68,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--slow-cuts", type=int, default=10, help="of a hub without BFD (default: %(default)s)")
     parser.add_argument("--hubs", default=",".join(USUAL), help=f"some of {','.join(KINDS)} (default: %(default)s)")
     parser.add_argument("--cut", choices=[way.value for way in Direction], default="both", help="which way packets die")
-    parser.add_argument("--interval", type=duration, default="50ms", help="of liveness (default: %(default)s)")
+    parser.add_argument("--interval", type=read, default="50ms", help="of liveness (default: %(default)s)")
     parser.add_argument("--multiplier", type=int, default=3, help="of liveness (default: %(default)s)")
     parser.add_argument("--branch", choices=("bird", "frr"), default="bird", help="the branch's router")
     parser.add_argument("--liveness", choices=("bfd", "icmp"), default="bfd", help="icmp: the branch has no BFD")

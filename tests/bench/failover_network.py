@@ -14,7 +14,8 @@ from pathlib import Path
 from hub.config import read
 from hub.lab.network import Network
 from hub.lab.plan import plan
-from hub.lab_overrides import Overrides, milliseconds, overridden
+from hub.lab_overrides import Overrides, overridden
+from policies.lengths import written
 
 BRANCH, PREFERRED, OTHER = "bandung", "fiber", "wireless"
 BRANCH_PREFIX = "10.201.0.0/24"
@@ -77,7 +78,7 @@ def write_configuration(directory: Path, wanted: Wanted, *, liveness: str, confi
 
 
 def _branch(wanted: Wanted, liveness: str, *, confirm: bool, echo: bool) -> str:
-    timers = f"interval: {milliseconds(wanted.interval)}, multiplier: {wanted.multiplier}"
+    timers = f"interval: {written(wanted.interval)}, multiplier: {wanted.multiplier}"
     more = f"confirm: {str(confirm).lower()}" + (", echo: true" if echo else "")
     return (
         "as: 65001\n"

@@ -37,7 +37,7 @@ from steering_report import Measured, met, table
 from steering_site import SHIPPED, SteeringSite, quick_policy
 
 from hub.lab.names import LabError, lab_place
-from hub.lab_overrides import duration
+from policies.lengths import read
 
 HUBS = ("pointsman", "bird")
 SHORT_PACKETS = 1000
@@ -76,7 +76,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--flap-every", type=float, default=2.0, help="seconds cut, and healed (default: %(default)s)")
     parser.add_argument("--lossy-minutes", type=float, default=5.0, help="at 0.2 %%, 0: not (default: %(default)s)")
     parser.add_argument("--usual", action="store_true", help="wait until the usual round trip is known")
-    parser.add_argument("--interval", type=duration, default="50ms", help="of liveness (default: %(default)s)")
+    parser.add_argument("--interval", type=read, default="50ms", help="of liveness (default: %(default)s)")
     parser.add_argument("--multiplier", type=int, default=3, help="of liveness (default: %(default)s)")
     parser.add_argument("--real-time", action="store_true", help="BIRD at real-time priority too")
     parser.add_argument("--json", type=Path, help="write everything, every round included, to this file")

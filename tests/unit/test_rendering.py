@@ -15,12 +15,13 @@ import pytest
 from rich.console import Console, RenderableType
 from small_network import a_branch, a_network
 
-from hub.cli.durations import ago, round_trip
+from hub.cli.durations import round_trip
 from hub.cli.render_status import status_view
 from hub.cli.render_why import why_view
 from hub.cli.screen import show
 from hub.controller.report import Surroundings, branch_report, network_report
 from policies.decide import decide
+from policies.lengths import spoken
 from policies.model.announcement import Announcement
 from policies.model.clock import Instant, Now
 from policies.model.health import Figures, HealthState, HealthView
@@ -206,12 +207,12 @@ def test_why_tells_the_whole_story() -> None:
     [(0.4, "0s"), (59, "59s"), (130, "2m 10s"), (3600, "1h"), (10_920, "3h 2m"), (90_000, "1d 1h"), (1_036_900, "12d")],
 )
 def test_lengths_of_time_are_short(seconds: float, text: str) -> None:
-    assert ago(seconds) == text
+    assert spoken(seconds) == text
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(59, "59s"), (130, "2m"), (10_920, "3h"), (90_000, "1d"), (0, "0s")])
 def test_in_a_table_one_unit_is_enough(seconds: float, text: str) -> None:
-    assert ago(seconds, units=1) == text
+    assert spoken(seconds, units=1) == text
 
 
 @pytest.mark.parametrize(

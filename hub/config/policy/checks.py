@@ -9,10 +9,11 @@ from pathlib import Path
 
 from hub.config.policy.build import Built, built_limits, in_order
 from hub.config.policy.layers import Layers, merged
-from hub.config.policy.limits import duration_text, limit_text
+from hub.config.policy.limits import limit_text
 from hub.config.policy.rules import WrittenRule
 from hub.config.policy.written import DEFAULT_KIND, RawHealth
 from hub.config.problems import Place, Problem, error, warning
+from policies.lengths import written
 from policies.model.health import Damping, HealthLimits, Limit, Metric
 from policies.model.policy import Announce, Change, Failback, FailbackMode
 
@@ -65,7 +66,7 @@ def _failback(failback: Failback, place: Callable[[str], Place]) -> Iterator[Pro
     if failback.hold > LONGEST_HOLD:
         yield error(place("hold"), "hold: at most 1d", "for never: mode: never")
     if failback.remind_after is not None and not SOONEST_REMINDER <= failback.remind_after <= LATEST_REMINDER:
-        text = f"remind-after: from 1m to 30d, {duration_text(failback.remind_after)} is not"
+        text = f"remind-after: from 1m to 30d, {written(failback.remind_after)} is not"
         yield error(place("remind-after"), text, "for never: remind-after: off")
     if failback.mode is FailbackMode.WINDOW and not failback.windows:
         yield error(place("mode"), "mode: window wants windows", 'add windows: ["Mon-Fri 18:00-22:00"]')
@@ -84,7 +85,7 @@ def _damping(damping: Damping, place: Callable[[str], Place]) -> Iterator[Proble
         yield error(place("reuse"), text, f"write less than {damping.suppress:g}")
     for key, value in (("half-life", damping.half_life), ("max-suppress", damping.max_suppress)):
         if not timedelta(seconds=1) <= value <= LONGEST_DAMPING:
-            yield error(place(key), f"{key}: from 1s to 1d, {duration_text(value)} is not")
+            yield error(place(key), f"{key}: from 1s to 1d, {written(value)} is not")
 
 
 def _limits(

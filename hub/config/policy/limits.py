@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from hub.config.scalars import DURATION, UnreadableError, read_duration, read_text, shown
+from policies.lengths import written
 from policies.model.health import HealthLimits, Limit, Metric
 
 OVER = rf" over {DURATION}"
@@ -34,7 +35,7 @@ def read_loss(value: object) -> Limit:
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", number):
         raise UnreadableError(f'"{amount[:60]}" is no share of the probes', _mend(Metric.LOSS))
     if not amount.endswith("%"):
-        raise UnreadableError(f"{number} has no unit: loss is a share", f'write "{number}% over {duration_text(over)}"')
+        raise UnreadableError(f"{number} has no unit: loss is a share", f'write "{number}% over {written(over)}"')
     if float(number) > 100:
         raise UnreadableError(f"{number}% is more than all of them: a loss is at most 100%", _mend(Metric.LOSS))
     return Limit(Metric.LOSS, float(number) / 100, over)
@@ -60,19 +61,9 @@ def read_jitter(value: object) -> Limit:
 def limit_text(limit: Limit) -> str:
     """A limit as it is written."""
     if limit.metric is Metric.LOSS:
-        return f"{limit.value * 100:g}% over {duration_text(limit.over)}"
+        return f"{limit.value * 100:g}% over {written(limit.over)}"
     usual = "usual + " if limit.above_usual else ""
-    return f"{usual}{duration_text(timedelta(seconds=limit.value))} over {duration_text(limit.over)}"
-
-
-def duration_text(duration: timedelta) -> str:
-    """A duration as it is written, in the largest unit of which it is a whole number; a minute as `60s`."""
-    minute, hour, day = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-    for unit, name, least in ((day, "d", day), (hour, "h", hour), (minute, "m", 2 * minute)):
-        if duration >= least and not duration % unit:
-            return f"{duration // unit}{name}"
-    seconds = duration.total_seconds()
-    return f"{seconds:g}s" if seconds >= 1 or not seconds else f"{seconds * 1000:g}ms"
+    return f"{usual}{written(timedelta(seconds=limit.value))} over {written(limit.over)}"
 
 
 def _parts(value: object, metric: Metric) -> tuple[str, timedelta]:
