@@ -6,6 +6,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from policies.figures import size_words
 from policies.model.guards import Guards
 from policies.model.intent import Branch, Hub, LivenessTimers, Tunnel
 from policies.model.policy import Policy
@@ -80,14 +81,6 @@ def _guards(guards: Guards) -> dict[str, str]:
         "guard max-one-path": str(guards.max_one_path or "off"),
         "guard max-metered": "off" if most is None else f"{size_words(most)} a day",
     }
-
-
-def size_words(size: float) -> str:
-    """Bytes in the unit in which they are read, like `3.1 GB`; units are of 1000."""
-    for unit, power in (("TB", 12), ("GB", 9), ("MB", 6), ("kB", 3)):
-        if size >= 0.9995 * 10**power:
-            return f"{size / 10**power:.3g} {unit}" if size < 999.5 * 10**power else f"{size / 10**power:.0f} {unit}"
-    return f"{size:.0f} B"
 
 
 def _hub(hub: Hub) -> dict[str, str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from policies.choice import may_return_at, speaks_against
+from policies.figures import size_words
 from policies.forwarding import carrying
 from policies.model.clock import NEVER, Instant, Now
 from policies.model.health import HealthState
@@ -249,7 +250,7 @@ def cost(found: OffPreferred, branch: Branch, view: View, carried: Carried | Non
     metered = tunnels[found.on].uplink.metered and not tunnels[found.better].uplink.metered
     if metered and carried is not None and carried.count:
         since = now.wall + timedelta(seconds=carried.since - now.monotonic)
-        spent.append(f"{_bytes(carried.count)} over the metered {found.on.name} since {shown(since, now.wall)}")
+        spent.append(f"{size_words(carried.count)} over the metered {found.on.name} since {shown(since, now.wall)}")
     elif metered:
         spent.append(f"{found.on.name} is metered")
     here, there = view.health_of(found.on).figures, view.health_of(found.better).figures
@@ -272,13 +273,3 @@ def _ends_by(override: Override, branch: str) -> str:
             return f"pointsman unswitch {branch}"
         case _:
             return f"pointsman unfreeze {override.number}"
-
-
-def _bytes(count: int) -> str:
-    """`812 kB`, `3.1 GB`: a thousand to the next, as ISPs count."""
-    size = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 999.5:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} TB"

@@ -11,7 +11,7 @@ from rich.text import Text
 from hub.cli.render_configuration import configuration_line, configuration_name, way_back
 from hub.cli.render_plan_parts import change_words as _change
 from hub.cli.render_plan_parts import count, move_words, plan_parts, program_words
-from policies.changes import size_words
+from policies.figures import size_words
 
 Report = Mapping[str, Any]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from policies.changes import size_words
+from policies.figures import size_words
 
 Report = Mapping[str, Any]
 _GAP = " " * 9

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 
+from policies.figures import metric_words
 from policies.health.usual import Usual
 from policies.health.window import LEAST, Window
 from policies.lengths import in_seconds
@@ -40,10 +41,10 @@ class Reading:
     def __str__(self) -> str:
         """As `loss 6.2 % over 5 s (limit 3 %)`."""
         metric, over = self.limit.metric, in_seconds(_over(self.limit))
-        allowed = _amount(metric, self.limit.value)
+        allowed = metric_words(metric, self.limit.value)
         if self.usual is not None:
-            allowed = f"usual {_amount(metric, self.usual)} + {allowed}"
-        return f"{metric.value} {_amount(metric, self.figure)} over {over} (limit {allowed})"
+            allowed = f"usual {metric_words(metric, self.usual)} + {allowed}"
+        return f"{metric.value} {metric_words(metric, self.figure)} over {over} (limit {allowed})"
 
 
 def horizon(limits: HealthLimits) -> float:
@@ -107,9 +108,9 @@ def confirmation(reading: Reading, burst: Window) -> str:
         case Metric.LOSS:
             return f"{counted.lost:.0f} of {counted.sent:.0f} confirmation probes lost"
         case Metric.RTT:
-            return f"{len(told)} confirmation probes took {_amount(Metric.RTT, median(told))}"
+            return f"{len(told)} confirmation probes took {metric_words(Metric.RTT, median(told))}"
         case Metric.JITTER:
-            return f"{len(told)} confirmation probes differed by {_amount(Metric.RTT, max(told) - min(told))}"
+            return f"{len(told)} confirmation probes differed by {metric_words(Metric.RTT, max(told) - min(told))}"
 
 
 def kept(limits: HealthLimits, window: Window, usual: Usual, bad_since: Instant) -> list[Reading] | None:
@@ -166,9 +167,3 @@ def _figure(metric: Metric, window: Window, start: float) -> float | None:
 
 def _over(limit: Limit) -> float:
     return limit.over.total_seconds()
-
-
-def _amount(metric: Metric, value: float) -> str:
-    if metric is Metric.LOSS:
-        return f"{100 * value:.2g} %" if value < 0.1 else f"{100 * value:.0f} %"
-    return f"{1000 * value:.2g} ms" if value < 0.01 else f"{1000 * value:.0f} ms"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from policies.changes import size_words
+from policies.figures import size_words
 from policies.model.guards import AtMost
 from policies.model.intent import Intent
 

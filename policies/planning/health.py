@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from policies.figures import metric_words
 from policies.health.against import Sizes, against
 from policies.health.course import Course, advance
 from policies.health.judge import SHOWN, judge
@@ -103,8 +104,8 @@ def _is_over(course: Course, limit: Limit, memory: HealthMemory) -> bool:
 def _amount(metric: Metric, course: Course) -> str:
     match metric:
         case Metric.LOSS:
-            return f"{course.loss * 100:.2g} % loss" if course.loss < 0.1 else f"{course.loss * 100:.0f} % loss"
+            return f"{metric_words(metric, course.loss)} loss"
         case Metric.RTT:
-            return f"{course.rtt * 1000:.0f} ms"
+            return metric_words(metric, course.rtt)
         case Metric.JITTER:
-            return f"{course.jitter * 1000:.0f} ms jitter"
+            return f"{metric_words(metric, course.jitter)} jitter"
