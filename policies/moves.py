@@ -21,8 +21,6 @@ SEE_DEADLINE = timedelta(seconds=5)
 """How long the branch has to follow before the step is taken back."""
 RETRY_AFTER = timedelta(seconds=60)
 """How long after a step was taken back it is tried again."""
-FRESH = timedelta(seconds=3)
-"""How old an answer to the return-path probe may be and still say where the branch sends now."""
 UNSEEN_WAIT = timedelta(seconds=1)
 """How long to wait before moving the hub where the branch answers no return-path probe at all."""
 
@@ -98,7 +96,7 @@ def advance(move: Move | None, target: TunnelId, branch: Branch, view: View, now
 
 
 def _sight(seen: PathSeen | None, target: TunnelId, told: Instant, now: Instant) -> _Sight:
-    if seen is None or now - seen.at > FRESH.total_seconds():
+    if seen is None or not seen.is_fresh(now):
         return _Sight.BLIND
     # One answer may have been on its way since before; two on the same tunnel are the branch's new path.
     confirmed = seen.tunnel == target and seen.at > told and seen.at > seen.since

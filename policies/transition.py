@@ -18,7 +18,6 @@ from policies.model.clock import Instant
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Hub, Intent, Tunnel
 from policies.model.view import LivenessState, View
-from policies.moves import FRESH
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,4 +169,4 @@ def _uses(name: str, branch: Branch, tunnel: TunnelId, view: View, now: Instant)
     if carrying(branch, view) is None:
         return False
     seen = (view.paths.get((name, version)) for version in branch.versions)
-    return any(path is not None and path.tunnel == tunnel and now - path.at <= FRESH.total_seconds() for path in seen)
+    return any(path is not None and path.tunnel == tunnel and path.is_fresh(now) for path in seen)

@@ -26,10 +26,6 @@ from policies.ranking import standing_order
 Report = dict[str, Any]
 
 
-STALE_SECONDS = 5.0
-"""Every branch is asked once a second: an answer this old says nothing of where it sends now."""
-
-
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """A Surroundings is what the adapters know beside the view: what troubles them, what they counted and measured."""
@@ -78,7 +74,7 @@ def branch_report(branch: Branch, view: View, verdict: Verdict | None, around: S
     seen = [
         path
         for version in branch.versions
-        if (path := view.paths.get((branch.name, version))) is not None and now.monotonic - path.at <= STALE_SECONDS
+        if (path := view.paths.get((branch.name, version))) is not None and path.is_fresh(now.monotonic)
     ]
     # Of both IP versions the one that was asked last without an answer; during a move they may differ.
     uses = min(seen, key=lambda path: path.at, default=None)

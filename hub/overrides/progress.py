@@ -18,8 +18,6 @@ from policies.overrides.times import shown
 
 IDLE = timedelta(seconds=5)
 """How long no packet may come or go before a tunnel counts as idle."""
-FRESH = timedelta(seconds=5)
-"""How old the answer to a return-path probe may be that tells where a branch sends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,5 +92,5 @@ def _not_idle(counted: Counted | None, now: Now, *, idle: bool) -> str:
 def _fresh_paths(branch: Branch, view: View, now: Now) -> list[PathSeen]:
     """Where the branch was seen to send, of each IP version, the newest answer first."""
     seen = (view.paths.get((branch.name, version)) for version in branch.versions)
-    fresh = [path for path in seen if path is not None and now.monotonic - path.at <= FRESH.total_seconds()]
+    fresh = [path for path in seen if path is not None and path.is_fresh(now.monotonic)]
     return sorted(fresh, key=lambda path: -path.at)

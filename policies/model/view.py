@@ -133,6 +133,10 @@ PathKey = tuple[str, int]
 """A branch, and the IP version (4 or 6) of the routes by which it answers."""
 
 
+PATH_FRESH = timedelta(seconds=3)
+"""How old an answer to the return-path probe, asked for once a second, may be and still say where the branch sends."""
+
+
 @dataclass(frozen=True, slots=True)
 class PathSeen:
     """A PathSeen is the tunnel on which a branch's answers were last seen to come back, and since when without change.
@@ -143,6 +147,10 @@ class PathSeen:
     tunnel: TunnelId
     since: Instant
     at: Instant
+
+    def is_fresh(self, now: Instant) -> bool:
+        """Whether it says where the branch sends now."""
+        return now - self.at <= PATH_FRESH.total_seconds()
 
 
 @dataclass(frozen=True, slots=True)

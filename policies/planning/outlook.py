@@ -19,7 +19,6 @@ from policies.model.ids import Prefix, TunnelId
 from policies.model.intent import Branch, Hub, Mode
 from policies.model.verdicts import Reason, Verdict
 from policies.model.view import ClassView, LivenessState, SessionState, View
-from policies.moves import FRESH
 from policies.planning.health import Foreseen
 from policies.simulation.hub import SimulatedHub
 from policies.steering import EVERYWHERE
@@ -254,4 +253,4 @@ def _carried(branch: Branch, view: View, sources: tuple[Prefix, ...] = EVERYWHER
 def _is_seen(branch: Branch, view: View, now: Instant) -> bool:
     """Whether the branch answers, so that it is seen to have moved before the hub does."""
     answers = (view.paths.get((branch.name, version)) for version in branch.versions)
-    return all(path is not None and now - path.at <= FRESH.total_seconds() for path in answers)
+    return all(path is not None and path.is_fresh(now) for path in answers)

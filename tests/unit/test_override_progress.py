@@ -14,6 +14,7 @@ from hub.overrides import keeper as keeper_module
 from hub.overrides.counters import Counted
 from policies.model.clock import Instant
 from policies.model.intent import Mode
+from policies.model.view import PATH_FRESH
 
 
 @pytest.fixture
@@ -64,6 +65,21 @@ def test_a_drain_is_safe_when_both_ends_have_moved_and_nothing_was_counted_for_f
         assert await progress(rig) == (True, False, False, "a packet to the branch 0.0 s ago")
         core.view = replace(core.view, forwarder=False)
         missing = "the forwarder does not answer: it is not known what the kernel does"
+        assert await progress(rig) == (False, False, False, missing)
+
+    rig.play(scene)
+
+
+def test_where_a_branch_sent_long_ago_is_no_proof_of_where_it_sends(rig: Rig) -> None:
+    async def scene() -> None:
+        core = rig.core
+        await rig.told("drain", target="bandung/fiber")
+        core.view = replace(core.view, classes={"bandung": forwarded(WIRELESS)})
+        core.sees_use_of(WIRELESS)
+        core.later(PATH_FRESH.total_seconds() / 60)
+        assert (await progress(rig))[0]
+        core.later(0.1 / 60)
+        missing = "bandung is not seen to use another tunnel: no return-path probe is answered"
         assert await progress(rig) == (False, False, False, missing)
 
     rig.play(scene)
