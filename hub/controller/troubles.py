@@ -29,6 +29,7 @@ STAYS_SECONDS = 120.0
 When a switch, a rule or a freeze ends, it was on it for long, and goes back: that takes seconds, and twice as long as
 the retry of a move at most.
 """
+_JUDGED = {"targets": "targets and checks", "off-preferred": "who stays on a lesser tunnel"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,32 +74,41 @@ class Troubles:
         self._meter = Meter()
         self._staying: dict[tuple[str, TunnelId], Instant] = {}
         self._troubles: dict[str, Trouble] = {}
+        self._found: dict[str, tuple[Trouble, ...]] = {}
         self._own: dict[str, tuple[str, str]] = {}
 
     async def run(self) -> None:
-        """Look again and again, in a thread, of values that nobody changes. Should judging fail, that is said."""
+        """Look again and again, in a thread, of values that nobody changes."""
         while True:
-            believed = self._believed()
-            try:
-                found = await asyncio.to_thread(self.look, believed)
-            except Exception as error:  # noqa: BLE001 - only what is told here may fail with this
-                text = f"judging targets failed: {type(error).__name__}: {error}"
-                self._own = {"targets": (text, "a fault of Pointsman: please report it")}
-            else:
-                self._own = {}
-                self.take(found)
+            self.take(await asyncio.to_thread(self.look, self._believed()))
             await asyncio.sleep(LOOK_SECONDS)
 
     def look(self, believed: Believed) -> tuple[Trouble, ...]:
-        """All that is wrong by this, and from now on the bytes are counted that metered tunnels carry for nothing."""
+        """All that is wrong by this, and from now on the bytes are counted that metered tunnels carry for nothing.
+
+        Should one of the judgements fail, that is a problem, the other is made, and what was found before stands.
+        """
+        own: dict[str, tuple[str, str]] = {}
+        for what, judged in (("targets", self._targets), ("off-preferred", self._off_preferred)):
+            try:
+                self._found[what] = tuple(judged(believed))
+            except Exception as error:  # noqa: BLE001 - whatever it is, it must not end what it is judged beside
+                text = f"judging {_JUDGED[what]} failed: {type(error).__name__}: {error}; what was found before stands"
+                own[what] = text, "a fault of Pointsman: please report it"
+        self._own = own
+        return tuple(trouble for found in self._found.values() for trouble in found)
+
+    def _targets(self, believed: Believed) -> Iterable[Trouble]:
+        return check_faults(believed.intent, believed.view, believed.now.monotonic)
+
+    def _off_preferred(self, believed: Believed) -> Iterable[Trouble]:
         intent, view, overrides, now = believed.intent, believed.view, believed.overrides, believed.now
         drained = drained_by(overrides, intent, now.wall)
         branches = intent.branches.values()
         off = [found for branch in branches for found in off_preferred(branch, view, overrides, drained, now)]
         self._meter.read(_metered(intent, off), self._count() if off else {}, now.monotonic)
         stays = self._stays(off, now.monotonic)
-        faults = (fault_of(f, intent.branches[f.branch], view, self.carried.get(f.on), now) for f in stays)
-        return (*check_faults(intent, view, now.monotonic), *faults)
+        return [fault_of(f, intent.branches[f.branch], view, self.carried.get(f.on), now) for f in stays]
 
     def _stays(self, off: Iterable[OffPreferred], now: Instant) -> list[OffPreferred]:
         """Those that are faults, and not about to end."""

@@ -84,6 +84,40 @@ def test_what_was_meant_until_now_has_time_to_go_back() -> None:
     assert fault.key == "off-preferred:bandung"
 
 
+def test_a_watchdog_that_fails_says_so_itself_and_what_it_found_stands() -> None:
+    said: list[str] = []
+    spoilt: list[Exception] = []
+
+    def counts() -> dict[str, int]:
+        for error in spoilt:
+            raise error
+        return {_WIRELESS.interface: 500}
+
+    troubles = Troubles(lambda: believed(0), said.append, counts)
+    for seconds in (10.0, _HOURS, _HOURS + 200):
+        troubles.take(troubles.look(believed(seconds)))
+    spoilt.append(ValueError("spoilt"))
+    troubles.take(troubles.look(believed(_HOURS + 300)))
+    assert len(said) == 1
+    assert troubles.problems.keys() == {"off-preferred:bandung", "off-preferred"}
+    text = "judging who stays on a lesser tunnel failed: ValueError: spoilt; what was found before stands"
+    assert troubles.problems["off-preferred"] == (text, "a fault of Pointsman: please report it")
+    spoilt.clear()
+    troubles.take(troubles.look(believed(_HOURS + 400)))
+    assert troubles.problems.keys() == {"off-preferred:bandung"}
+
+
+def test_where_targets_cannot_be_judged_lesser_tunnels_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_believed: object) -> None:
+        raise ValueError("spoilt")
+
+    monkeypatch.setattr("hub.controller.troubles.check_faults", fails)
+    troubles = Troubles(lambda: believed(0), [].append, dict)
+    for seconds in (10.0, _HOURS, _HOURS + 200):
+        troubles.take(troubles.look(believed(seconds)))
+    assert troubles.problems.keys() == {"off-preferred:bandung", "targets"}
+
+
 def test_a_network_without_lesser_tunnels_in_use_reads_no_counters() -> None:
     def read() -> dict[str, int]:
         pytest.fail("read")
