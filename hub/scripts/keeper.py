@@ -56,11 +56,6 @@ class Keeper:
         self._start_at = self._ask_at = self._look_at = 0.0
         self._questions = 0
 
-    @property
-    def pid(self) -> int | None:
-        """Its worker's process, None while it has none."""
-        return self._worker.pid if self._worker is not None else None
-
     def want(self, network: NetworkSituation, branches: Mapping[str, BranchSituation]) -> None:
         """From now on these are the situations; what changed is asked soon."""
         if branches is self._branches and network is self._network:

@@ -126,11 +126,6 @@ class Scripts:
             counted += keeper.faults.counters
         return counted
 
-    def pid_of(self, script: str) -> int | None:
-        """The process of a script's worker, None while it has none."""
-        keeper = self._keepers.get(script)
-        return keeper.pid if keeper is not None else None
-
     async def run(self) -> None:
         """Run what is wanted, until cancelled; then no worker is left."""
         async with asyncio.TaskGroup() as group:

@@ -57,22 +57,3 @@ def loss_test(limits: Iterable[Limit]) -> LossTest | None:
     bad = min(max(lowest * BAD, 1e-4), 0.9)
     good = bad / RATIO
     return LossTest(log(RATIO), log((1 - good) / (1 - bad)))
-
-
-def chance_to_cross(test: LossTest, loss: float, *, start: float | None = None, bound: float = BOUND) -> float:
-    """The chance that the sum, at `start` (one loss where none is given), reaches the bound before it falls to zero.
-
-    Exact, when one loss is a whole number of answers: the difference equation f(s) = p f(s + gain) + (1 - p) f(s - 1),
-    f = 0 at zero and 1 from the bound on, solved from the top with the one value below the bound as the unknown.
-    """
-    up, height = round(test.gain / test.cost), round(bound / test.cost)
-    first = up if start is None else round(start / test.cost)
-    if first >= height:
-        return 1.0
-    values = [(1.0, 0.0)] * (height + up)
-    values[height - 1] = (0.0, 1.0)
-    for place in range(height - 1, 0, -1):
-        (one, unknown), (above, above_unknown) = values[place], values[place + up]
-        values[place - 1] = ((one - loss * above) / (1 - loss), (unknown - loss * above_unknown) / (1 - loss))
-    top = -values[0][0] / values[0][1]
-    return values[first][0] + values[first][1] * top

@@ -75,6 +75,11 @@ class Rig:
         """The reason of every adjustment."""
         return {name: adjustment.reason for name, adjustment in self.scripts.adjustments.items()}
 
+    def pid_of(self, script: str) -> int | None:
+        """The process of a script's worker, None while it has none."""
+        keeper = self.scripts._keepers.get(script)
+        return keeper._worker.pid if keeper is not None and keeper._worker is not None else None
+
     def texts(self) -> str:
         """All problems."""
         return "\n".join(text for text, _ in self.scripts.problems.values())

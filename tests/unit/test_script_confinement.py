@@ -31,7 +31,7 @@ def test_a_script_that_nobody_wants_any_more_has_no_process(tmp_path: Path) -> N
             rig.write("lte.py", PREFER_LTE)
             rig.want(under("lte.py", a_branch()))
             await until(rig.reasons)
-            pid = rig.scripts.pid_of("lte.py")
+            pid = rig.pid_of("lte.py")
             assert pid is not None
             rig.want()
             await until(lambda: not Path(f"/proc/{pid}").exists())
@@ -45,7 +45,7 @@ def test_no_process_is_left_when_the_controller_stops(tmp_path: Path) -> None:
             rig.write("lte.py", PREFER_LTE)
             rig.want(under("lte.py", a_branch()))
             await until(rig.reasons)
-            pid = rig.scripts.pid_of("lte.py")
+            pid = rig.pid_of("lte.py")
         assert pid is not None
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
@@ -117,7 +117,7 @@ def test_a_worker_has_no_rights_and_cannot_gain_any(tmp_path: Path) -> None:
             rig.write("lte.py", PREFER_LTE)
             rig.want(under("lte.py", a_branch()))
             await until(rig.reasons)
-            return await asyncio.to_thread(Path(f"/proc/{rig.scripts.pid_of('lte.py')}/status").read_text)
+            return await asyncio.to_thread(Path(f"/proc/{rig.pid_of('lte.py')}/status").read_text)
 
     status = dict(line.split(":\t", 1) for line in asyncio.run(scene()).splitlines())
     assert {status[name] for name in ("CapEff", "CapPrm", "CapInh", "CapAmb")} == {"0" * 16}
