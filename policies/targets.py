@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from policies.model.clock import Instant
+from policies.model.clock import NEVER, Instant
 from policies.model.events import ChecksTaken
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Hub, HubUplink
@@ -50,7 +50,7 @@ def step(was: CheckView, result: CheckResult) -> CheckView:
     keeps_words = answered and standing is Standing.FAILING
     return CheckView(
         standing=standing,
-        since=was.since if standing is was.standing and was.since else result.at,
+        since=was.since if standing is was.standing and was.since != NEVER else result.at,
         last=result.outcome,
         run=run,
         at=result.at,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from policies.model.clock import Instant
+from policies.model.clock import NEVER, Instant
 from policies.model.intent import Hub, HubUplink
 from policies.model.targets import NOT_ASKED, CheckView, Standing
 from policies.model.view import View
@@ -51,5 +51,5 @@ def _uplink_view(hub: Hub, uplink: HubUplink, view: View, now: Instant) -> Uplin
         # So many answer that the others could not make a quorum.
         state = UplinkState.UP
     silent_since = sorted(each.since for each in failing.values())
-    since = silent_since[uplink.quorum - 1] if state is UplinkState.OUT else Instant(0.0)
+    since = silent_since[uplink.quorum - 1] if state is UplinkState.OUT else NEVER
     return UplinkView(uplink, state, since, answering, failing)

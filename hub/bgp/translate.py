@@ -13,7 +13,7 @@ from typing import Any
 
 from hub.bgp.closing import not_carried, worded
 from policies.model.announcement import Announcement
-from policies.model.clock import Instant
+from policies.model.clock import NEVER, Instant
 from policies.model.events import (
     AnnouncementsSent,
     EndOfRibHeard,
@@ -134,7 +134,7 @@ class Translator:
         self._neighbors: dict[IPv4Address, Neighbor] = {}
         self._addresses: dict[TunnelId, IPv4Address] = {}
         self._sessions: dict[IPv4Address, _Session] = {}
-        self.reconfigure(intent, Instant(0.0))
+        self.reconfigure(intent, NEVER)
 
     def reconfigure(self, intent: Intent, at: Instant) -> Reconfigured:
         """Take another intent, and judge anew what was heard: nothing has to be said again by any branch."""

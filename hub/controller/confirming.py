@@ -13,7 +13,7 @@ from hub.controller.changing import Changing, NotAppliedError
 from hub.controller.loop import Loop
 from hub.controller.record import Record
 from policies.lengths import written
-from policies.model.clock import Instant, Now
+from policies.model.clock import NEVER, Instant, Now
 
 _UNREADABLE, _STUCK = "configuration: provenance", "configuration: going back"
 LOOK_SECONDS = 0.5
@@ -33,9 +33,9 @@ class Confirming:
         self._loop = loop
         self._record = record
         self._awaited: Confirmation | None = None
-        self._deadline = Instant(0.0)
-        self._not_before = Instant(0.0)
-        self._files_at = Instant(0.0)
+        self._deadline = NEVER
+        self._not_before = NEVER
+        self._files_at = NEVER
         self._differs = True
 
     async def run(self) -> None:
@@ -89,7 +89,7 @@ class Confirming:
 
     async def _look_at_files(self, now: Now) -> None:
         if self._kept.provenance.gone_back is None:
-            self._differs, self._files_at = True, Instant(0.0)
+            self._differs, self._files_at = True, NEVER
         elif now.monotonic >= self._files_at:
             self._differs = await asyncio.to_thread(self._kept.differs)
             self._files_at = Instant(now.monotonic + FILES_SECONDS)

@@ -12,7 +12,7 @@ from hub.controller.target_report import targets_report, trouble_of, uplinks_rep
 from hub.controller.told_report import told_report
 from hub.overrides.report import branch_overrides, drained_report
 from policies.forwarding import carrying, tunnels_by_prefix
-from policies.model.clock import Instant, Now
+from policies.model.clock import NEVER, Instant, Now
 from policies.model.health import HealthView
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Intent, Tunnel
@@ -145,7 +145,7 @@ def verdict_report(verdict: Verdict | None, forwarding: ClassView | None, now: N
 
 def _tunnel_report(tunnel: Tunnel, view: View, verdict: Verdict | None, around: Surroundings, now: Now) -> Report:
     liveness, session = view.liveness_of(tunnel.id), view.session_of(tunnel.id)
-    measured = around.measured.get(str(tunnel.id), {})
+    measured, up = around.measured.get(str(tunnel.id), {}), session.state is SessionState.UP
     return {
         "tunnel": tunnel.id.name,
         "interface": tunnel.interface,
@@ -160,7 +160,7 @@ def _tunnel_report(tunnel: Tunnel, view: View, verdict: Verdict | None, around: 
         "method": tunnel.liveness.active.method.value,
         "confirm": tunnel.liveness.confirm,
         "echo": tunnel.liveness.echo,
-        "since": _moment(liveness.since, now) if liveness.since else None,
+        "since": _moment(liveness.since, now) if liveness.since != NEVER else None,
         "reason": liveness.reason,
         "trouble_of": trouble_of(tunnel, around.blamed.get(tunnel.id)),
         "health": _health_report(view.health_of(tunnel.id), now),
@@ -168,13 +168,13 @@ def _tunnel_report(tunnel: Tunnel, view: View, verdict: Verdict | None, around: 
         "wg": _peer(measured.get("wg"), now),
         "mtu": measured.get("mtu"),
         "session": session.state.value,
-        "session_since": _moment(session.since, now) if session.since else None,
+        "session_since": _moment(session.since, now) if session.since != NEVER else None,
         "session_reason": session.reason,
-        "med": _sent_med(session.sent.values()) if session.state is SessionState.UP else None,
+        "med": _sent_med(session.sent.values()) if up else None,
         "med_wanted": verdict.told.get(tunnel.id) if verdict is not None else None,
-        "announced": [str(prefix) for prefix in session.sent] if session.state is SessionState.UP else [],
+        "announced": [str(prefix) for prefix in session.sent] if up else [],
         "told": told_report(session),
-        "told_at": _moment(session.sent_at, now) if session.sent_at and session.state is SessionState.UP else None,
+        "told_at": _moment(session.sent_at, now) if up and session.sent_at != NEVER else None,
         "held_med": session.lowest_held,
         "refused": dict(around.refusals.get(tunnel.id, {})),
         "drained": drained_report(around.drained.get(tunnel.id, ()), now),
@@ -223,7 +223,7 @@ def _health_report(health: HealthView, now: Now) -> Report:
     suppressed = health.suppressed_until > now.monotonic
     return {
         "state": health.state.value,
-        "since": _moment(health.since, now) if health.since else None,
+        "since": _moment(health.since, now) if health.since != NEVER else None,
         "reason": health.reason,
         "loss": figures.loss,
         "rtt_ms": _milliseconds(figures.rtt),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from policies.model.clock import Instant
+from policies.model.clock import NEVER, Instant
 from policies.model.intent import Branch, Intent, Tunnel
 from policies.model.targets import NOT_ASKED, Blame, Check, CheckView, Run, Standing
 from policies.model.view import View
@@ -44,7 +44,7 @@ def _way(tunnel: str, known: CheckView, now: Instant, *, custom: bool) -> Report
         "is": standing_of(known, now).value,
         "rtt_ms": round(round_trip * 1000, 1) if round_trip is not None else None,
         "text": known.text,
-        "ago": round(now - known.at, 1) if known.at else None,
+        "ago": round(now - known.at, 1) if known.at != NEVER else None,
     }
 
 

@@ -213,7 +213,8 @@ def _next_at(opinion: _Opinion, window: Window, penalty: Penalty, now: Instant) 
         moments += [opinion.suspicion.deadline, *([wish.asked + PAUSE] if wish is not None else [])]
     if opinion.state is HealthState.UP:
         moments.append(_falls_silent(window))
-    return Instant(min((moment for moment in moments if moment > now), default=0.0)) or None
+    ahead = [moment for moment in moments if moment > now]
+    return Instant(min(ahead)) if ahead else None
 
 
 def _falls_silent(window: Window) -> float:
