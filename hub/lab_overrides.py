@@ -15,8 +15,8 @@ TIMERS = PROFILES
 
 
 @dataclass(frozen=True, slots=True)
-class Overrides:
-    """An Overrides is the timers of every tunnel and the hold of every policy; None leaves what is written."""
+class LabOverrides:
+    """A LabOverrides is the timers of every tunnel and the hold of every policy; None leaves what is written."""
 
     timers: tuple[timedelta, int] | None = None
     hold: timedelta | None = None
@@ -38,9 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--override-hold", metavar="DURATION", type=lengths.read, help=argparse.SUPPRESS)
 
 
-def from_options(options: argparse.Namespace) -> Overrides:
+def from_options(options: argparse.Namespace) -> LabOverrides:
     """The overrides that these options say."""
-    return Overrides(options.override_timers, options.override_hold)
+    return LabOverrides(options.override_timers, options.override_hold)
 
 
 def _timers(text: str) -> tuple[timedelta, int]:
@@ -48,12 +48,12 @@ def _timers(text: str) -> tuple[timedelta, int]:
     return lengths.read(interval), int(multiplier)
 
 
-def overridden(intent: Intent, overrides: Overrides) -> Intent:
+def overridden(intent: Intent, overrides: LabOverrides) -> Intent:
     """The intent with the overrides in it; how a tunnel is asked (BFD or ICMP) stays as written."""
     return replace(intent, branches={name: _branch(branch, overrides) for name, branch in intent.branches.items()})
 
 
-def _branch(branch: Branch, overrides: Overrides) -> Branch:
+def _branch(branch: Branch, overrides: LabOverrides) -> Branch:
     policy = branch.policy
     if overrides.hold is not None:
         # Who says how long traffic waits in the lab cuts the same tunnel again and again: it is not damped for that.
@@ -61,7 +61,7 @@ def _branch(branch: Branch, overrides: Overrides) -> Branch:
     return replace(branch, policy=policy, tunnels=tuple(_tunnel(tunnel, overrides) for tunnel in branch.tunnels))
 
 
-def _tunnel(tunnel: Tunnel, overrides: Overrides) -> Tunnel:
+def _tunnel(tunnel: Tunnel, overrides: LabOverrides) -> Tunnel:
     if overrides.timers is None:
         return tunnel
     interval, multiplier = overrides.timers

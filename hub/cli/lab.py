@@ -20,7 +20,7 @@ from hub.cli.where import lab_option
 if TYPE_CHECKING:
     from hub.lab.names import LabPlace
     from hub.lab.record import Lab
-    from hub.lab_overrides import Overrides
+    from hub.lab_overrides import LabOverrides
     from policies.model.intent import Intent
 
 _PATIENCE = 20.0
@@ -219,13 +219,13 @@ def _read(directory: Path) -> Intent:
     return configuration.intent
 
 
-def _overrides(args: argparse.Namespace) -> Overrides:
+def _overrides(args: argparse.Namespace) -> LabOverrides:
     from datetime import timedelta
 
-    from hub.lab_overrides import TIMERS, Overrides
+    from hub.lab_overrides import TIMERS, LabOverrides
 
     hold = None if args.hold is None else timedelta(seconds=args.hold)
-    return Overrides(TIMERS.get(args.timers), hold)
+    return LabOverrides(TIMERS.get(args.timers), hold)
 
 
 def _status(args: argparse.Namespace, place: LabPlace) -> int:

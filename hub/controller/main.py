@@ -36,7 +36,7 @@ from hub.controller.record import Record
 from hub.controller.server import ControlServer
 from hub.controller.traffic import Traffic
 from hub.controller.usual_asks import UsualAsks
-from hub.lab_overrides import Overrides, add_arguments, from_options, overridden
+from hub.lab_overrides import LabOverrides, add_arguments, from_options, overridden
 from hub.observe.observer import Observer
 from hub.overrides.asks import OverrideAsks
 from hub.overrides.keeper import OverridesKeeper
@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def first(places: Places, overrides: Overrides) -> Transition | None:
+def first(places: Places, overrides: LabOverrides) -> Transition | None:
     """What was in force before, as far as a change had come; else what the files say, which is in force from here on.
 
     None after saying what is wrong with the files. What is wrong with what was in force is said too.
@@ -169,7 +169,7 @@ def _say_not_kept(error: OSError, places: Places) -> None:
     say_at_once(f"pointsman: controller: {where}: a restarted controller will read {places.config}")
 
 
-def read_of(places: Places, overrides: Overrides) -> Callable[[Path, Path], Configuration]:
+def read_of(places: Places, overrides: LabOverrides) -> Callable[[Path, Path], Configuration]:
     """What reads a directory, a copy of the second one: with the overrides and the passwords' digests in the intent."""
 
     def read_copy(directory: Path, origin: Path) -> Configuration:
@@ -182,7 +182,7 @@ def read_of(places: Places, overrides: Overrides) -> Callable[[Path, Path], Conf
     return read_copy
 
 
-async def _serve(places: Places, change: Transition, overrides: Overrides) -> None:
+async def _serve(places: Places, change: Transition, overrides: LabOverrides) -> None:
     """Wire the parts and run them until a signal.
 
     forwarder.sock <-> ForwarderLink --+           +-- ControlServer <-> control.sock

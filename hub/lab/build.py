@@ -19,7 +19,7 @@ from hub.lab.namespaces import existing, processes, remove, run, run_inside
 from hub.lab.network import BIRD, FRR, HUB, Branch, Network
 from hub.lab.record import Lab
 from hub.lab.wireguard import KeyPair, branch_config, hub_config
-from hub.lab_overrides import Overrides
+from hub.lab_overrides import LabOverrides
 
 AT_ONCE = 8
 """Scripts that run at the same time; more only makes two cores slower."""
@@ -30,7 +30,7 @@ def up(
     place: LabPlace,
     *,
     configuration: Path,
-    overrides: Overrides = Overrides(),  # noqa: B008 - an immutable value
+    overrides: LabOverrides = LabOverrides(),  # noqa: B008 - an immutable value
     with_hub: bool = True,
 ) -> Lab:
     """Build the lab; the remains of one that was not finished are removed first.
@@ -74,7 +74,7 @@ def _remove(place: LabPlace) -> bool:
     return found
 
 
-def _build(lab: Lab, overrides: Overrides, *, with_hub: bool) -> None:
+def _build(lab: Lab, overrides: LabOverrides, *, with_hub: bool) -> None:
     place, network = lab.place, lab.network
     _write_files(lab)
     batch = scripts.namespaces_batch(network, place)

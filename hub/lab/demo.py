@@ -18,7 +18,7 @@ from hub.lab.probe import Probe, ProbeReport
 from hub.lab.processors import FULL, processor_ticks, processor_use
 from hub.lab.readiness import Report, hub_report, wait_until_well
 from hub.lab.record import Lab
-from hub.lab_overrides import TIMERS, Overrides, overridden
+from hub.lab_overrides import TIMERS, LabOverrides, overridden
 from policies.model.intent import Intent
 from policies.ranking import standing_order
 
@@ -50,7 +50,7 @@ def run(place: LabPlace, directory: Path, intent: Intent, say: Say, show: Callab
     Raises:
         LabError: the lab cannot be built, or a state that must come does not come.
     """
-    overrides = Overrides(TIMERS["fast"], HOLD)
+    overrides = LabOverrides(TIMERS["fast"], HOLD)
     hastened = overridden(intent, overrides)
     network = plan(hastened)
     tunnels = sum(1 for _ in network.tunnels())

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from hub.lab.names import LabPlace
-from hub.lab_overrides import Overrides
+from hub.lab_overrides import LabOverrides
 
 
 def pointsman_command() -> list[str]:
@@ -15,7 +15,7 @@ def pointsman_command() -> list[str]:
     return [str(script)] if script.exists() else [sys.executable, "-m", "hub.cli.main"]
 
 
-def hub_command(place: LabPlace, configuration: Path, overrides: Overrides) -> list[str]:
+def hub_command(place: LabPlace, configuration: Path, overrides: LabOverrides) -> list[str]:
     """What runs in the hub's namespace: all of the hub's processes, under `pointsman run`."""
     directories = ["--config", str(configuration), "--run-dir", str(place.run), "--state-dir", str(place.state)]
     return [*pointsman_command(), "run", *directories, *overrides.arguments()]

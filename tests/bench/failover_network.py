@@ -14,7 +14,7 @@ from pathlib import Path
 from hub.config import read
 from hub.lab.network import Network
 from hub.lab.plan import plan
-from hub.lab_overrides import Overrides, overridden
+from hub.lab_overrides import LabOverrides, overridden
 from policies.lengths import written
 
 BRANCH, PREFERRED, OTHER = "bandung", "fiber", "wireless"
@@ -95,7 +95,7 @@ def further_prefixes(number: int) -> Iterator[str]:
     return (f"{IPv4Address(first + 256 * position)}/24" for position in range(number))
 
 
-def planned(configuration: Path, hold: timedelta | None = HOLD) -> tuple[Network, Overrides]:
+def planned(configuration: Path, hold: timedelta | None = HOLD) -> tuple[Network, LabOverrides]:
     """The lab's network for a configuration, and what Pointsman is told beside it.
 
     Raises:
@@ -104,5 +104,5 @@ def planned(configuration: Path, hold: timedelta | None = HOLD) -> tuple[Network
     outcome = read(configuration)
     if outcome.intent is None:
         raise SystemExit("\n".join(map(str, outcome.problems)))
-    overrides = Overrides(hold=hold)
+    overrides = LabOverrides(hold=hold)
     return plan(overridden(outcome.intent, overrides)), overrides

@@ -38,7 +38,7 @@ from hub.lab import build, disturb
 from hub.lab.names import lab_place
 from hub.lab.network import HUB
 from hub.lab.plan import plan
-from hub.lab_overrides import TIMERS, Overrides, overridden
+from hub.lab_overrides import TIMERS, LabOverrides, overridden
 
 BRANCH = "tegal"
 IPV4_ROUTES = 7
@@ -83,7 +83,7 @@ def hub_with(count: int) -> Iterator[RunningHub]:
         intent = read(configuration).intent
         if intent is None:
             raise SystemExit("the configuration has errors")
-        overrides = Overrides(TIMERS["normal"], timedelta(seconds=2))
+        overrides = LabOverrides(TIMERS["normal"], timedelta(seconds=2))
         place = lab_place(f"first{count}")
         try:
             lab = build.up(plan(overridden(intent, overrides)), place, configuration=configuration, overrides=overrides)

@@ -29,7 +29,7 @@ from hub.lab.names import lab_place
 from hub.lab.outages import Direction
 from hub.lab.plan import plan
 from hub.lab.probe import Probe
-from hub.lab_overrides import TIMERS, Overrides, overridden
+from hub.lab_overrides import TIMERS, LabOverrides, overridden
 
 ONE_BRANCH_INTERVAL, ALL_BRANCHES_INTERVAL = 0.002, 0.010
 HOLD = timedelta(seconds=2)
@@ -91,7 +91,7 @@ def measure(cuts: int, isp_cuts: int) -> list[Row]:
     intent = read(EXAMPLE).intent
     if intent is None:
         raise SystemExit("the example configuration has errors")
-    overrides = Overrides(TIMERS["fast"], HOLD)
+    overrides = LabOverrides(TIMERS["fast"], HOLD)
     place = lab_place("bench")
     try:
         network = plan(overridden(intent, overrides))

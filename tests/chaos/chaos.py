@@ -42,7 +42,7 @@ from hub.lab.probe import Probe, ProbeReport
 from hub.lab.processors import put_ahead
 from hub.lab.readiness import missing
 from hub.lab.record import Lab
-from hub.lab_overrides import Overrides, overridden
+from hub.lab_overrides import LabOverrides, overridden
 
 TIMERS = (timedelta(milliseconds=100), 3)
 INTERVAL = 0.01
@@ -213,7 +213,7 @@ def _lab(options: argparse.Namespace) -> Iterator[tuple[RunningHub, Path]]:
         write_configuration(directory, options.seed)
         intent = read(directory).intent
         assert intent is not None
-        overrides = Overrides(TIMERS, HOLD)
+        overrides = LabOverrides(TIMERS, HOLD)
         lab = build.up(
             plan(overridden(intent, overrides)), place, configuration=directory, overrides=overrides, with_hub=False
         )

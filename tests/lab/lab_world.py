@@ -17,7 +17,7 @@ from hub.lab.namespaces import existing, inside
 from hub.lab.network import HQ_HOST, HUB, Network
 from hub.lab.plan import plan
 from hub.lab.record import Lab
-from hub.lab_overrides import TIMERS, Overrides, overridden
+from hub.lab_overrides import TIMERS, LabOverrides, overridden
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "eight-branches"
 
@@ -27,7 +27,7 @@ def network(*branches: str) -> Network:
     intent = read(EXAMPLE).intent
     assert intent is not None
     chosen = replace(intent, branches={name: intent.branches[name] for name in branches})
-    return plan(overridden(chosen, Overrides(timers=TIMERS["fast"])))
+    return plan(overridden(chosen, LabOverrides(timers=TIMERS["fast"])))
 
 
 def unique_place(what: str) -> LabPlace:

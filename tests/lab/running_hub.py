@@ -27,7 +27,7 @@ from hub.lab.plan import plan
 from hub.lab.probe import Probe, ProbeReport
 from hub.lab.readiness import hub_report, missing
 from hub.lab.record import Lab
-from hub.lab_overrides import TIMERS, Overrides, overridden
+from hub.lab_overrides import TIMERS, LabOverrides, overridden
 
 BRANCHES = ("bandung", "tegal")
 HOLD = timedelta(seconds=2)
@@ -49,7 +49,7 @@ class RunningHub:
     """A RunningHub is a lab with its hub, and what a test asks of it."""
 
     lab: Lab
-    overrides: Overrides
+    overrides: LabOverrides
 
     def report(self) -> Report:
         return ask_controller(self.lab.place.run / "control.sock", {"ask": "status"})
@@ -119,7 +119,7 @@ def running_hub(what: str, configuration: Path, timers: str = "fast") -> Iterato
     """A lab that is up and well; taken down afterwards. On a busy machine fast timers end tunnels that are well."""
     intent = read(configuration).intent
     assert intent is not None
-    overrides = Overrides(TIMERS[timers], HOLD)
+    overrides = LabOverrides(TIMERS[timers], HOLD)
     place = unique_place(what)
     try:
         built = build.up(plan(overridden(intent, overrides)), place, configuration=configuration, overrides=overrides)

@@ -26,7 +26,7 @@ from hub.controller.change_asks import ChangeAsks
 from hub.controller.changing import Changing, NotAppliedError
 from hub.controller.main import first, read_of
 from hub.controller.signs import TunnelSigns
-from hub.lab_overrides import Overrides
+from hub.lab_overrides import LabOverrides
 from policies.health.course import Course
 from policies.health.judge import judge
 from policies.health.memory import NOTHING_REMEMBERED, HealthMemory, remember
@@ -82,7 +82,7 @@ class Scene:
     """A Scene is a controller's Changing, from its start on, in a directory."""
 
     def __init__(self, places: Places) -> None:
-        started = first(places, Overrides())
+        started = first(places, LabOverrides())
         assert started is not None
         self.started: Transition = started
         self.places = places
@@ -91,7 +91,7 @@ class Scene:
         self.said: list[str] = []
         record = cast("Any", type("Said", (), {"say": lambda _, text: self.said.append(text)})())
         parts = (cast("Any", self.loop), cast("Any", self.neighbors), record)
-        self.changing = Changing(places.config, places.state, read_of(places, Overrides()), *parts, started)
+        self.changing = Changing(places.config, places.state, read_of(places, LabOverrides()), *parts, started)
 
     def write(self, **files: str) -> None:
         for name, text in files.items():
@@ -222,13 +222,13 @@ def test_a_first_start_puts_the_files_in_force(places: Places) -> None:
 
 def test_files_that_cannot_be_copied_are_read_all_the_same(places: Places, capfd: pytest.CaptureFixture[str]) -> None:
     places.state.write_text("no directory")
-    assert first(places, Overrides()) is not None
+    assert first(places, LabOverrides()) is not None
     assert f"{places.state}" in capfd.readouterr().err
 
 
 def test_wrong_files_are_not_put_in_force(places: Places, capfd: pytest.CaptureFixture[str]) -> None:
     (places.config / "branches" / "bandung.yaml").write_text("as: nonsense\n")
-    assert first(places, Overrides()) is None
+    assert first(places, LabOverrides()) is None
     assert "branches/bandung.yaml:1:5" in capfd.readouterr().err
     assert in_force(places.config, places.state) is None
 
@@ -236,13 +236,13 @@ def test_wrong_files_are_not_put_in_force(places: Places, capfd: pytest.CaptureF
 def test_a_copy_in_force_that_is_no_longer_accepted_is_said_before_the_files_take_its_place(
     places: Places, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    first(places, Overrides())
+    first(places, LabOverrides())
     kept = in_force(places.config, places.state)
     assert kept is not None
     assert capfd.readouterr().err == ""
     (kept / "branches" / "bandung.yaml").write_text("as: nonsense\n")
     (places.config / "branches" / "bandung.yaml").write_text(BANDUNG.replace("65001", "65009"))
-    change = first(places, Overrides())
+    change = first(places, LabOverrides())
     assert change is not None
     assert change.final.branches["bandung"].asn == 65009
     said = capfd.readouterr().err
@@ -252,8 +252,8 @@ def test_a_copy_in_force_that_is_no_longer_accepted_is_said_before_the_files_tak
 
 
 def test_a_copy_that_is_accepted_is_taken_without_a_word(places: Places, capfd: pytest.CaptureFixture[str]) -> None:
-    first(places, Overrides())
-    assert first(places, Overrides()) is not None
+    first(places, LabOverrides())
+    assert first(places, LabOverrides()) is not None
     assert capfd.readouterr().err == ""
 
 
@@ -264,7 +264,7 @@ def test_a_spoilt_memory_of_what_is_left_is_said_and_keeps_nobody_from_starting(
     kept = in_force(places.config, places.state)
     assert kept is not None
     (kept / "leaving.json").write_text("{")
-    change = first(places, Overrides())
+    change = first(places, LabOverrides())
     assert change is not None
     assert change.leaving == frozenset()
     assert "leaving.json" in capfd.readouterr().err

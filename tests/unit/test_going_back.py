@@ -18,7 +18,7 @@ from hub.control.places import Places
 from hub.controller import changing as changing_module
 from hub.controller import confirming as confirming_module
 from hub.controller.main import first
-from hub.lab_overrides import Overrides
+from hub.lab_overrides import LabOverrides
 
 
 @pytest.fixture(autouse=True)
@@ -277,7 +277,7 @@ def test_a_start_with_a_copy_that_was_never_confirmed_and_is_spoilt_goes_back_ra
 ) -> None:
     live(places, applied)
     (places.state / "applied" / "branches" / "bandung.yaml").write_text("as: nonsense\n")
-    change = first(places, Overrides())
+    change = first(places, LabOverrides())
     assert change is not None
     assert change.final.branches["bandung"].asn == 65001
     assert "going back from configuration" in capfd.readouterr().err
