@@ -13,7 +13,7 @@ from datetime import timedelta
 from policies.model.clock import Instant
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Intent, Tunnel
-from policies.model.targets import Blame, CheckKey, CheckView, Outcome, Standing, Via
+from policies.model.targets import Blame, CheckKey, CheckView, Outcome, TargetStanding, Via
 from policies.model.view import LivenessState, View
 from policies.targets import BranchCheck, branch_checks, complaint, failing_tunnels, subject
 from policies.uplinks import UplinkState, UplinkView, uplink_views
@@ -63,7 +63,7 @@ def tunnel_blames(intent: Intent, view: View, now: Instant) -> Mapping[TunnelId,
 
 def _suspects(intent: Intent, view: View) -> list[Branch]:
     """The branches of which something fails: of a thousand most often none."""
-    places = {key.place for key, known in view.targets.items() if known.standing is Standing.FAILING}
+    places = {key.place for key, known in view.targets.items() if known.standing is TargetStanding.FAILING}
     return [intent.branches[place] for place in sorted(places) if place in intent.branches]
 
 
@@ -195,7 +195,7 @@ def _since(view: View) -> Mapping[TunnelId, Instant]:
     """Since when each tunnel that is in trouble is."""
     since = {t: known.since for t, known in view.liveness.items() if known.state is LivenessState.DOWN}
     for key, known in view.targets.items():
-        tunnel = key.tunnel_id if known.standing is Standing.FAILING else None
+        tunnel = key.tunnel_id if known.standing is TargetStanding.FAILING else None
         if tunnel is not None:
             since[tunnel] = min(known.since, since.get(tunnel, known.since))
     return since

@@ -13,16 +13,16 @@ from policies.model.clock import NEVER, Instant
 from policies.model.events import ChecksTaken
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Hub, HubUplink
-from policies.model.targets import NOT_ASKED, Check, CheckKey, CheckResult, CheckView, Outcome, Run, Standing, Via
+from policies.model.targets import NOT_ASKED, Check, CheckKey, CheckResult, CheckView, Outcome, Run, TargetStanding, Via
 from policies.model.view import LivenessState, View
 
 STALE_INTERVALS = 3
 """A target that has not been asked for so many intervals, and its timeout, is not known any more."""
 
 _AMOUNTS_TO = {
-    Outcome.ANSWERED: Standing.OK,
-    Outcome.FAILED: Standing.FAILING,
-    Outcome.UNKNOWN: Standing.UNKNOWN,
+    Outcome.ANSWERED: TargetStanding.OK,
+    Outcome.FAILED: TargetStanding.FAILING,
+    Outcome.UNKNOWN: TargetStanding.UNKNOWN,
 }
 
 
@@ -47,7 +47,7 @@ def step(was: CheckView, result: CheckResult) -> CheckView:
     enough = run >= (result.timing.rise if answered else result.timing.fall)
     standing = _AMOUNTS_TO[result.outcome] if enough else was.standing
     # Why it fails is still of interest while the first answers come.
-    keeps_words = answered and standing is Standing.FAILING
+    keeps_words = answered and standing is TargetStanding.FAILING
     return CheckView(
         standing=standing,
         since=was.since if standing is was.standing and was.since != NEVER else result.at,
@@ -63,11 +63,11 @@ def step(was: CheckView, result: CheckResult) -> CheckView:
     )
 
 
-def standing_of(known: CheckView, now: Instant) -> Standing:
+def standing_of(known: CheckView, now: Instant) -> TargetStanding:
     """What it amounts to now: what has not been asked for long is not known."""
     timing = known.timing
     patience = (STALE_INTERVALS * timing.interval + timing.timeout).total_seconds()
-    return known.standing if now - known.at <= patience else Standing.UNKNOWN
+    return known.standing if now - known.at <= patience else TargetStanding.UNKNOWN
 
 
 def keys_of(place: str, check: Check, tunnels: Iterable[str]) -> tuple[CheckKey, ...]:
@@ -117,15 +117,15 @@ def branch_checks(branch: Branch, view: View, now: Instant) -> Iterator[BranchCh
     """What is known of each check of a branch."""
     live = [t.id.name for t in branch.tunnels if view.liveness_of(t.id).state is not LivenessState.DOWN]
     for check in branch.targets if live else ():
-        by: dict[Standing, dict[str, CheckView]] = {standing: {} for standing in Standing}
+        by: dict[TargetStanding, dict[str, CheckView]] = {standing: {} for standing in TargetStanding}
         for key in keys_of(branch.name, check, live):
             known = view.targets.get(key, NOT_ASKED)
             by[standing_of(known, now)][key.tunnel] = known
-        failing, answering = by[Standing.FAILING], by[Standing.OK]
+        failing, answering = by[TargetStanding.FAILING], by[TargetStanding.OK]
         blamed = frozenset(
             name for name, fails in failing.items() if any(_differ(fails, a) for a in answering.values())
         )
-        yield BranchCheck(check, failing, answering, by[Standing.UNKNOWN], blamed)
+        yield BranchCheck(check, failing, answering, by[TargetStanding.UNKNOWN], blamed)
 
 
 def _differ(fails: CheckView, answers: CheckView) -> bool:
@@ -139,7 +139,7 @@ def _differ(fails: CheckView, answers: CheckView) -> bool:
 def failing_tunnels(branch: Branch, view: View, now: Instant) -> Mapping[TunnelId, tuple[str, ...]]:
     """What is held against each tunnel of a branch, in words for `HealthView.failing`; most often nothing."""
     words: dict[TunnelId, tuple[str, ...]] = {}
-    if not any(view.targets.get(key, NOT_ASKED).standing is Standing.FAILING for key in branch_keys(branch)):
+    if not any(view.targets.get(key, NOT_ASKED).standing is TargetStanding.FAILING for key in branch_keys(branch)):
         return words
     for known in branch_checks(branch, view, now):
         for name in sorted(known.blamed):

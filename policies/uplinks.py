@@ -8,7 +8,7 @@ from enum import Enum
 
 from policies.model.clock import NEVER, Instant
 from policies.model.intent import Hub, HubUplink
-from policies.model.targets import NOT_ASKED, CheckView, Standing
+from policies.model.targets import NOT_ASKED, CheckView, TargetStanding
 from policies.model.view import View
 from policies.targets import standing_of, uplink_key
 
@@ -42,8 +42,8 @@ def uplink_views(hub: Hub, view: View, now: Instant) -> Mapping[str, UplinkView]
 
 def _uplink_view(hub: Hub, uplink: HubUplink, view: View, now: Instant) -> UplinkView:
     known = {check.name: view.targets.get(uplink_key(hub, uplink, check), NOT_ASKED) for check in uplink.targets}
-    answering = {name: each for name, each in known.items() if standing_of(each, now) is Standing.OK}
-    failing = {name: each for name, each in known.items() if standing_of(each, now) is Standing.FAILING}
+    answering = {name: each for name, each in known.items() if standing_of(each, now) is TargetStanding.OK}
+    failing = {name: each for name, each in known.items() if standing_of(each, now) is TargetStanding.FAILING}
     state = UplinkState.UNKNOWN
     if len(failing) >= uplink.quorum:
         state = UplinkState.OUT

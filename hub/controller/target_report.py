@@ -7,13 +7,13 @@ from typing import Any
 
 from policies.model.clock import NEVER, Instant
 from policies.model.intent import Branch, Intent, Tunnel
-from policies.model.targets import NOT_ASKED, Blame, Check, CheckView, Run, Standing
+from policies.model.targets import NOT_ASKED, Blame, Check, CheckView, Run, TargetStanding
 from policies.model.view import View
 from policies.targets import keys_of, standing_of
 from policies.uplinks import UplinkView, uplink_views
 
 Report = dict[str, Any]
-_OVER_ALL = (Standing.OK, Standing.FAILING, Standing.UNKNOWN)
+_OVER_ALL = (TargetStanding.OK, TargetStanding.FAILING, TargetStanding.UNKNOWN)
 
 
 def targets_report(branch: Branch, view: View, now: Instant) -> list[Report]:
@@ -31,14 +31,14 @@ def _target(branch: Branch, check: Check, view: View, now: Instant) -> Report:
         "asks": str(check.question),
         "custom": custom,
         # As soon as it answers by one way it is there; what a tunnel keeps from it is that way's.
-        "is": next((each.value for each in _OVER_ALL if each.value in standings), Standing.UNKNOWN.value),
+        "is": next((each.value for each in _OVER_ALL if each.value in standings), TargetStanding.UNKNOWN.value),
         "by": by,
     }
 
 
 def _way(tunnel: str, known: CheckView, now: Instant, *, custom: bool) -> Report:
     # How long a check of one's own runs says nothing of the network.
-    round_trip = known.round_trip if known.standing is Standing.OK and not custom else None
+    round_trip = known.round_trip if known.standing is TargetStanding.OK and not custom else None
     return {
         "tunnel": tunnel or None,
         "is": standing_of(known, now).value,

@@ -134,7 +134,7 @@ class Outcome(Enum):
     UNKNOWN = "unknown"
 
 
-class Standing(Enum):
+class TargetStanding(Enum):
     """What a series of outcomes amounts to. `UNKNOWN` is neither fine nor failing."""
 
     OK = "ok"
@@ -166,7 +166,7 @@ class CheckView:
     `round_trip` in seconds is that of the newest answer.
     """
 
-    standing: Standing = Standing.UNKNOWN
+    standing: TargetStanding = TargetStanding.UNKNOWN
     since: Instant = NEVER
     last: Outcome = Outcome.UNKNOWN
     run: int = 0

@@ -21,7 +21,7 @@ from policies.model.targets import (
     CheckView,
     Outcome,
     Ping,
-    Standing,
+    TargetStanding,
     Timing,
     Via,
 )
@@ -62,13 +62,13 @@ def test_a_standing_changes_only_after_enough_alike(series: list[Outcome], timin
 @given(outcomes, timings)
 def test_one_failure_among_answers_changes_nothing(series: list[Outcome], timing: Timing) -> None:
     fine = [Outcome.ANSWERED] * 5
-    assert walked([*series, *fine, Outcome.FAILED, *fine], timing)[-6].standing is Standing.OK
+    assert walked([*series, *fine, Outcome.FAILED, *fine], timing)[-6].standing is TargetStanding.OK
 
 
 @given(outcomes, timings)
 def test_what_goes_on_long_enough_counts_whatever_was_before(series: list[Outcome], timing: Timing) -> None:
-    assert walked([*series, *[Outcome.FAILED] * timing.fall], timing)[-1].standing is Standing.FAILING
-    assert walked([*series, *[Outcome.ANSWERED] * timing.rise], timing)[-1].standing is Standing.OK
+    assert walked([*series, *[Outcome.FAILED] * timing.fall], timing)[-1].standing is TargetStanding.FAILING
+    assert walked([*series, *[Outcome.ANSWERED] * timing.rise], timing)[-1].standing is TargetStanding.OK
 
 
 @given(

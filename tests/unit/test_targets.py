@@ -22,7 +22,7 @@ from policies.model.targets import (
     Outcome,
     Ping,
     Run,
-    Standing,
+    TargetStanding,
     TcpConnect,
     Timing,
     Via,
@@ -105,15 +105,15 @@ def test_as_many_alike_as_rise_or_fall_say_change_the_standing(series: str, ends
 
 
 def test_what_was_not_asked_for_three_intervals_is_not_known() -> None:
-    known = CheckView(standing=Standing.FAILING, at=Instant(100.0), timing=TIMING)
-    assert standing_of(known, Instant(132.0)) is Standing.FAILING
-    assert standing_of(known, Instant(132.1)) is Standing.UNKNOWN
+    known = CheckView(standing=TargetStanding.FAILING, at=Instant(100.0), timing=TIMING)
+    assert standing_of(known, Instant(132.0)) is TargetStanding.FAILING
+    assert standing_of(known, Instant(132.1)) is TargetStanding.UNKNOWN
 
 
 def test_why_it_fails_stays_until_it_is_fine_again() -> None:
     view = asked({"fiber": "aafffa"})
     known = view.targets[CheckKey("bandung", "erp", "fiber")]
-    assert (known.standing, known.text) == (Standing.FAILING, "no answer in 2 s")
+    assert (known.standing, known.text) == (TargetStanding.FAILING, "no answer in 2 s")
     assert asked({"fiber": "aafffaa"}).targets[CheckKey("bandung", "erp", "fiber")].text == ""
 
 
@@ -142,7 +142,7 @@ def test_a_target_that_dies_and_comes_back_is_never_held_against_a_tunnel(turns:
 
 def test_a_dead_tunnel_has_no_say() -> None:
     view = asked({"fiber": "aaaaa", "wireless": "aafff"}, lived(down=("fiber",)))
-    assert view.targets[CheckKey("bandung", "erp", "fiber")].standing is Standing.UNKNOWN
+    assert view.targets[CheckKey("bandung", "erp", "fiber")].standing is TargetStanding.UNKNOWN
     assert failing_tunnels(bandung(), view, Instant(146.0)) == {}
 
 
