@@ -11,7 +11,7 @@ from itertools import chain
 
 from policies.lengths import in_seconds
 from policies.model.health import Damping, HealthLimits, Limit, Metric
-from policies.model.policy import Announce, Change, Condition, Failback, Marks, Policy, Rule, TimeWindow
+from policies.model.policy import Announce, Condition, Failback, Marks, Policy, Rule, RuleChange, TimeWindow
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
@@ -123,7 +123,7 @@ def _condition(when: Condition) -> Iterator[str]:
         yield f"time {_windows(when.times)}"
 
 
-def _change(change: Change) -> Iterator[str]:
+def _change(change: RuleChange) -> Iterator[str]:
     if change.prefer is not None:
         yield f"prefer {', '.join(change.prefer) or 'none'}"
     if change.metered is not None:

@@ -16,7 +16,7 @@ from policies.model.clock import Instant, Now
 from policies.model.health import HealthState
 from policies.model.ids import Prefix, TunnelId, lies_within
 from policies.model.intent import Branch, Tunnel
-from policies.model.policy import Change, Condition, Failback, Metered
+from policies.model.policy import Condition, Failback, Metered, RuleChange
 from policies.model.view import LivenessState, View
 from policies.schedule import instant_of, local, next_change, within
 
@@ -76,8 +76,8 @@ def sources_of(branch: Branch) -> tuple[tuple[Prefix, ...], ...]:
 
 def _steering(branch: Branch, sources: tuple[Prefix, ...], view: View, wall: datetime) -> Steering:
     rule = next((r for r in branch.policy.rules if _matches(r.when, branch, sources, view, wall)), None)
-    change = rule.set if rule is not None else Change()
-    script = view.scripted(branch.name) or Change()
+    change = rule.set if rule is not None else RuleChange()
+    script = view.scripted(branch.name) or RuleChange()
     policy = branch.policy
     overrides = view.overridden(branch.name)
     return Steering(

@@ -16,7 +16,7 @@ from hub.scripts.files import label_of, read_script
 from policies.model.clock import Now
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Intent
-from policies.model.policy import Change
+from policies.model.policy import RuleChange
 from policies.model.view import View
 from policies.ranking import standing_order
 from policies.scripts.situation import network_of, situation_of
@@ -31,10 +31,10 @@ class Advice:
     def __init__(self, script: Script, label: str, branch: Branch, intent: Intent) -> None:
         self._script, self._label, self._branch, self._intent = script, label, branch, intent
         self._others = [standing_order(other)[0] for other in intent.branches.values() if other.name != branch.name]
-        self._said: Change | None = None
+        self._said: RuleChange | None = None
         self.faults: list[str] = []
 
-    def __call__(self, view: View, active: TunnelId | None, now: Now) -> Change | None:
+    def __call__(self, view: View, active: TunnelId | None, now: Now) -> RuleChange | None:
         """What it says now."""
         network = network_of(self._intent, {}, now)
         mine = [tunnel for tunnel in self._branch.tunnels if tunnel.id == active]

@@ -17,7 +17,7 @@ from pathlib import Path
 from hub.scripts.keeper import Keeper
 from hub.scripts.limits import LIMITS, Limits
 from hub.scripts.memory import Remembered, memory_text, read_memory, write_memory
-from policies.model.policy import Change
+from policies.model.policy import RuleChange
 from policies.scripts.api import Adjustment, BranchSituation
 from policies.scripts.situation import Situations
 
@@ -104,7 +104,7 @@ class Scripts:
         return self._adjustments
 
     @property
-    def changes(self) -> Mapping[str, Change]:
+    def changes(self) -> Mapping[str, RuleChange]:
         """The same as the core takes it (`policies.model.events.Adjusted`)."""
         return {branch: adjustment.change for branch, adjustment in self.adjustments.items()}
 

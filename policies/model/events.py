@@ -10,7 +10,7 @@ from policies.model.clock import NEVER, Instant
 from policies.model.health import HealthView, Samples
 from policies.model.ids import Prefix, TunnelId
 from policies.model.overrides import InForce
-from policies.model.policy import Change
+from policies.model.policy import RuleChange
 from policies.model.targets import CheckKey, CheckResult
 from policies.model.view import ClassView, LivenessView, PathKey, SessionState
 
@@ -183,7 +183,7 @@ class InForceChanged:
 class Adjusted:
     """Policy scripts say this now, by branch."""
 
-    adjustments: Mapping[str, Change]
+    adjustments: Mapping[str, RuleChange]
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,8 +113,8 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """A Change is what a rule sets in place of what the policy says; None leaves it.
+class RuleChange:
+    """A RuleChange is what a rule sets in place of what the policy says; None leaves it.
 
     `ignore_degraded`: a degraded tunnel counts as one that is up.
     """
@@ -131,7 +131,7 @@ class Rule:
 
     name: str
     when: Condition
-    set: Change
+    set: RuleChange
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from policies.model.clock import NEVER, Instant
 from policies.model.health import NOT_MEASURED, HealthView
 from policies.model.ids import Prefix, TunnelId
 from policies.model.overrides import NONE_IN_FORCE, InForce
-from policies.model.policy import Change
+from policies.model.policy import RuleChange
 from policies.model.targets import CheckKey, CheckView
 
 ARRIVES = timedelta(seconds=10)
@@ -166,7 +166,7 @@ class View:
     """What operators have said, by branch; a branch that is absent goes by its policy alone."""
     undrained: Mapping[TunnelId, Instant] = field(default_factory=dict)
     """When tunnels ceased to be drained: the hold counts from there."""
-    adjustments: Mapping[str, Change] = field(default_factory=dict)
+    adjustments: Mapping[str, RuleChange] = field(default_factory=dict)
     """What policy scripts last said, by branch."""
     forwarder: bool = False
     """Whether the forwarder is connected, so that liveness, classes and paths are fresh."""
@@ -209,7 +209,7 @@ class View:
         """What operators have said of the branch."""
         return self.in_force.get(branch, NONE_IN_FORCE)
 
-    def scripted(self, branch: str) -> Change | None:
+    def scripted(self, branch: str) -> RuleChange | None:
         """What a policy script last said of the branch, None for nothing."""
         return self.adjustments.get(branch)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from policies.model.health import HealthState
-from policies.model.policy import Change, Metered
+from policies.model.policy import Metered, RuleChange
 from policies.model.view import LivenessState
 
 
@@ -100,6 +100,6 @@ class Adjustment:
     ignore_degraded: bool = False
 
     @property
-    def change(self) -> Change:
+    def change(self) -> RuleChange:
         """The same as a rule's `set`."""
-        return Change(prefer=self.prefer, metered=self.metered, ignore_degraded=self.ignore_degraded)
+        return RuleChange(prefer=self.prefer, metered=self.metered, ignore_degraded=self.ignore_degraded)

@@ -26,11 +26,11 @@ from policies.model.events import (
 )
 from policies.model.ids import Prefix, TunnelId
 from policies.model.intent import Branch, Hub, Tunnel
-from policies.model.policy import Change
+from policies.model.policy import RuleChange
 from policies.model.view import ClassView, LivenessState, LivenessView, SessionState, View
 from policies.observe import observe
 
-Advise = Callable[[View, TunnelId | None, Now], Change | None]
+Advise = Callable[[View, TunnelId | None, Now], RuleChange | None]
 """What a policy script says of the branch, given what is believed and the tunnel that carries now."""
 
 

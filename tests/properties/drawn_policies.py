@@ -11,7 +11,6 @@ from policies.model.health import Damping, HealthState
 from policies.model.ids import Prefix
 from policies.model.policy import (
     Announce,
-    Change,
     Condition,
     Failback,
     FailbackMode,
@@ -19,6 +18,7 @@ from policies.model.policy import (
     Metered,
     Policy,
     Rule,
+    RuleChange,
     TimeWindow,
 )
 
@@ -97,9 +97,9 @@ _ASKED: dict[str, tuple[str, ...]] = {
 }
 
 
-def change(dice: Dice, modes: tuple[FailbackMode, ...] = MODES) -> Change:
+def change(dice: Dice, modes: tuple[FailbackMode, ...] = MODES) -> RuleChange:
     """What a rule sets."""
-    return Change(
+    return RuleChange(
         prefer(dice) if dice.one(True, False) else None,
         metered(dice) if dice.odds(3) else None,
         dice.odds(3),
@@ -107,11 +107,11 @@ def change(dice: Dice, modes: tuple[FailbackMode, ...] = MODES) -> Change:
     )
 
 
-def wish(dice: Dice) -> Change | None:
+def wish(dice: Dice) -> RuleChange | None:
     """What a script says; most often nothing."""
     if not dice.odds(4):
         return None
-    return Change(
+    return RuleChange(
         prefer(dice) if dice.one(True, False) else None, metered(dice) if dice.odds(3) else None, dice.odds(3)
     )
 

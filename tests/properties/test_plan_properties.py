@@ -17,7 +17,7 @@ from policies.model.health import HealthState, HealthView
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Mode
 from policies.model.overrides import InForce
-from policies.model.policy import Change, Condition, Failback, FailbackMode, Metered, Rule
+from policies.model.policy import Condition, Failback, FailbackMode, Metered, Rule, RuleChange
 from policies.model.view import ClassView, Heard, LivenessState, LivenessView, PathSeen, SessionState, SessionView, View
 from policies.plan import plan
 from policies.planning.outlook import outlook
@@ -36,7 +36,7 @@ def branches(draw: st.DrawFn) -> Branch:
         a_tunnel("bandung", name, 8 + NAMES.index(name), metered=draw(st.booleans())) for name in sorted(names)
     )
     base = a_branch(tunnels=tuple(names))
-    sets = Change(prefer=tuple(draw(st.permutations(NAMES))), ignore_degraded=draw(st.booleans()))
+    sets = RuleChange(prefer=tuple(draw(st.permutations(NAMES))), ignore_degraded=draw(st.booleans()))
     rules = (Rule("nights", Condition(hub_prefixes=(ERP,)), sets),) if draw(st.booleans()) else ()
     policy = replace(
         base.policy,

@@ -16,7 +16,7 @@ from policies.model.health import HealthState, HealthView
 from policies.model.ids import TunnelId
 from policies.model.intent import Liveness, LivenessMethod, LivenessTimers, Mode
 from policies.model.overrides import InForce
-from policies.model.policy import Change, Condition, Rule
+from policies.model.policy import Condition, Rule, RuleChange
 from policies.model.verdicts import Reason
 from policies.model.view import (
     ARRIVES,
@@ -197,7 +197,7 @@ def test_a_tunnel_whose_exabgp_nobody_can_talk_to_is_spoken_for_by_another() -> 
 
 
 ERP = ip_network("10.0.10.0/24")
-RULE = Rule("copies", Condition(hub_prefixes=(ERP,)), Change(prefer=("wireless", "fiber")))
+RULE = Rule("copies", Condition(hub_prefixes=(ERP,)), RuleChange(prefer=("wireless", "fiber")))
 RULED = replace(BRANCH, policy=replace(BRANCH.policy, rules=(RULE,)))
 
 
@@ -242,7 +242,7 @@ def test_both_leave_a_dead_tunnel_and_each_beats_only_its_own_values() -> None:
 
 def test_where_rules_name_all_that_is_announced_the_rest_moves_at_once() -> None:
     """Nothing is told the branch of it: there is nothing to wait for."""
-    rule = Rule("all of it", Condition(hub_prefixes=(HQ,)), Change())
+    rule = Rule("all of it", Condition(hub_prefixes=(HQ,)), RuleChange())
     branch = replace(BRANCH, policy=replace(BRANCH.policy, rules=(rule,)))
     decision = decide_branch(HUB, branch, view(on="wireless", meds=(1000, 1100)), {}, moment(NOW))
     assert decision.classes["bandung"].active == FIBER
@@ -254,7 +254,7 @@ def test_where_a_rule_names_what_probes_come_from_the_rest_moves_by_time(named: 
     """The branch answers them by the rule's way, which says nothing of the others'."""
     branch = replace(
         BRANCH,
-        policy=replace(BRANCH.policy, rules=(Rule("it", Condition(hub_prefixes=(ip_network(named),)), Change()),)),
+        policy=replace(BRANCH.policy, rules=(Rule("it", Condition(hub_prefixes=(ip_network(named),)), RuleChange()),)),
     )
     elsewhere = {("bandung", 4): PathSeen(WIRELESS, Instant(1.0), Instant(NOW - 0.1))}
     believed = replace(view(on="wireless", meds=(1000, 1100)), paths=elsewhere)

@@ -26,7 +26,7 @@ from policies.model.health import HealthLimits, HealthState, HealthView, Limit, 
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Intent, Mode
 from policies.model.overrides import NO_OVERRIDES, Overrides
-from policies.model.policy import Change, Condition, Failback, FailbackMode, Metered, Rule, TimeWindow
+from policies.model.policy import Condition, Failback, FailbackMode, Metered, Rule, RuleChange, TimeWindow
 from policies.model.view import (
     ClassView,
     Heard,
@@ -283,7 +283,7 @@ def test_an_observed_branch_is_not_ours_to_move() -> None:
 
 
 def test_a_time_of_a_rule_is_ahead() -> None:
-    rule = Rule("evenings", Condition(times=(EVENING,)), Change(metered=Metered.ALLOWED))
+    rule = Rule("evenings", Condition(times=(EVENING,)), RuleChange(metered=Metered.ALLOWED))
     branch = replace(BRANCH, policy=replace(BRANCH.policy, rules=(rule,)))
     assert "a time of day that rules or failback name begins or ends @18:00:00" in ahead(
         explained(view_of(UP, FIBER), branch)
@@ -313,7 +313,9 @@ def test_the_tree_names_what_keeps_it_off_a_better_tunnel() -> None:
 
 STEERED = replace(
     BRANCH,
-    policy=replace(BRANCH.policy, rules=(Rule("ERP", Condition(hub_prefixes=(ERP,)), Change(prefer=("wireless",))),)),
+    policy=replace(
+        BRANCH.policy, rules=(Rule("ERP", Condition(hub_prefixes=(ERP,)), RuleChange(prefer=("wireless",))),)
+    ),
 )
 OWN = ClassView(
     "bandung:from 10.0.10.0/24", "bandung", WIRELESS, (WIRELESS, FIBER), (LAN,), 3, DIED, "", sources=(ERP,)

@@ -17,7 +17,7 @@ from policies.model.health import Figures, HealthState, HealthView
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Mode
 from policies.model.overrides import NO_OVERRIDES, Overrides
-from policies.model.policy import Change, Condition, Failback, FailbackMode, Rule, TimeWindow
+from policies.model.policy import Condition, Failback, FailbackMode, Rule, RuleChange, TimeWindow
 from policies.model.view import ClassView, Heard, LivenessState, LivenessView, SessionState, SessionView, View
 from policies.off_preferred import Carried, OffPreferred, cost, fault_of, off_preferred
 from policies.overrides.schedule import drained_by, in_force_at
@@ -179,7 +179,7 @@ def test_of_several_drains_the_last_end_counts() -> None:
 
 
 def test_what_a_rule_prefers_is_told_and_no_fault() -> None:
-    rule = Rule("nights", Condition(), Change(prefer=("wireless",)))
+    rule = Rule("nights", Condition(), RuleChange(prefer=("wireless",)))
     branch = replace(BRANCH, policy=replace(BRANCH.policy, rules=(rule,)))
     found = only(branch, view_of(), 9 * HOUR)
     assert found.kept.because == 'the rule "nights" prefers wireless'
@@ -188,7 +188,7 @@ def test_what_a_rule_prefers_is_told_and_no_fault() -> None:
 
 def test_what_a_script_prefers_is_told_and_no_fault() -> None:
     branch = replace(BRANCH, policy=replace(BRANCH.policy, script="even_out.py"))
-    view = replace(view_of(), adjustments={"bandung": Change(prefer=("wireless",))})
+    view = replace(view_of(), adjustments={"bandung": RuleChange(prefer=("wireless",))})
     found = only(branch, view, 9 * HOUR)
     assert found.kept.because == "the script even_out.py prefers wireless"
     assert not is_fault(found, 9 * HOUR)
@@ -196,7 +196,7 @@ def test_what_a_script_prefers_is_told_and_no_fault() -> None:
 
 def test_a_failback_that_a_rule_sets_is_named_with_the_rule() -> None:
     failback = Failback(FailbackMode.MANUAL, HOLD, remind_after=timedelta(hours=5))
-    rule = Rule("by word", Condition(), Change(failback=failback))
+    rule = Rule("by word", Condition(), RuleChange(failback=failback))
     branch = replace(BRANCH, policy=replace(BRANCH.policy, rules=(rule,)))
     found = only(branch, view_of(), 2 * HOUR)
     assert found.kept.because == 'failback is manual (rule "by word") and waits for a word'
@@ -206,7 +206,7 @@ def test_a_failback_that_a_rule_sets_is_named_with_the_rule() -> None:
 
 def test_traffic_that_a_rule_steers_by_itself_is_judged_by_its_rule() -> None:
     copies = ip_network("10.0.90.0/24")
-    rule = Rule("copies", Condition(hub_prefixes=(copies,)), Change(prefer=("wireless",)))
+    rule = Rule("copies", Condition(hub_prefixes=(copies,)), RuleChange(prefer=("wireless",)))
     branch = replace(BRANCH, policy=replace(MANUAL.policy, rules=(rule,)))
     own = ClassView(
         "c", "bandung", FIBER, (FIBER, WIRELESS), BRANCH.prefixes, 1, Instant(BACK - 600), "", sources=(copies,)

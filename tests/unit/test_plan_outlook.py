@@ -18,7 +18,7 @@ from policies.model.health import HealthLimits, HealthState, Limit, Metric
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Mode
 from policies.model.overrides import InForce
-from policies.model.policy import Change, Condition, FailbackMode, Metered, Rule, TimeWindow
+from policies.model.policy import Condition, FailbackMode, Metered, Rule, RuleChange, TimeWindow
 from policies.model.view import ClassView, Heard, LivenessState, LivenessView, PathSeen, SessionState, SessionView, View
 from policies.plan import BranchPlan, Plan, plan
 from policies.planning.outlook import PlannedMove
@@ -134,7 +134,7 @@ def test_a_tunnel_found_too_bad_already_is_left_at_once() -> None:
     degraded = {FIBER: measured(0.08), WIRELESS: measured(0.0)}
     stays = with_failback(judged_by(0.1, SEMARANG), FailbackMode.NEVER)
     assert moves(planned(stays, judged_by(0.03, stays), live(), bad)) == [("fiber", "wireless")]
-    ignoring = with_rule(SEMARANG, Change(ignore_degraded=True))
+    ignoring = with_rule(SEMARANG, RuleChange(ignore_degraded=True))
     move = only_move(planned(ignoring, SEMARANG, live(health={FIBER: degraded[FIBER].view}), degraded))
     assert (move.to, move.because, move.at_once) == ("wireless", "8 % loss", True)
 
@@ -159,13 +159,13 @@ def test_a_tunnel_that_has_just_become_bad_comes_back_only_once_it_is_measured_t
     assert 75 <= move.after <= 125
 
 
-def with_rule(branch: Branch, sets: Change, **when: object) -> Branch:
+def with_rule(branch: Branch, sets: RuleChange, **when: object) -> Branch:
     rule = Rule("nights", Condition(**when), sets)  # type: ignore[arg-type]
     return replace(branch, policy=replace(branch.policy, rules=(rule,)))
 
 
 def test_a_rule_for_a_hub_prefix_moves_its_traffic_alone() -> None:
-    ruled = with_rule(SEMARANG, Change(prefer=("wireless", "fiber")), hub_prefixes=(ERP,))
+    ruled = with_rule(SEMARANG, RuleChange(prefer=("wireless", "fiber")), hub_prefixes=(ERP,))
     found = planned(SEMARANG, ruled, live())
     move = only_move(found)
     assert (move.sources, move.rule, move.on, move.to) == ((ERP,), "nights", "fiber", "wireless")
@@ -178,7 +178,7 @@ def test_a_rule_for_a_hub_prefix_moves_its_traffic_alone() -> None:
 def test_a_rule_for_the_night_moves_when_the_night_comes() -> None:
     at_21 = moment(1000.0, datetime(2026, 11, 21, 14, tzinfo=UTC))
     night = TimeWindow(frozenset(range(7)), time(22), time(5))
-    ruled = with_rule(SEMARANG, Change(prefer=("wireless", "fiber")), times=(night,))
+    ruled = with_rule(SEMARANG, RuleChange(prefer=("wireless", "fiber")), times=(night,))
     there, back = of_semarang(planned(SEMARANG, ruled, live(), now=at_21)).moves
     assert (there.to, there.after) == ("wireless", pytest.approx(3600.0, abs=1))
     assert (back.to, back.after) == ("fiber", pytest.approx(8 * 3600.0, abs=1))
@@ -187,7 +187,7 @@ def test_a_rule_for_the_night_moves_when_the_night_comes() -> None:
 def test_what_would_come_without_the_change_as_well_is_not_of_the_plan() -> None:
     at_21 = moment(1000.0, datetime(2026, 11, 21, 14, tzinfo=UTC))
     night = TimeWindow(frozenset(range(7)), time(22), time(5))
-    ruled = with_rule(SEMARANG, Change(prefer=("wireless", "fiber")), times=(night,))
+    ruled = with_rule(SEMARANG, RuleChange(prefer=("wireless", "fiber")), times=(night,))
     found = planned(ruled, replace(ruled, prefix_limit=7), live(), now=at_21)
     assert of_semarang(found).moves == ()
 
@@ -272,14 +272,14 @@ def scripted(branch: Branch, script: str) -> Branch:
 
 
 def test_the_last_answer_of_a_script_counts_and_that_is_said() -> None:
-    said = live(adjustments={"semarang": Change(prefer=("fiber",))})
+    said = live(adjustments={"semarang": RuleChange(prefer=("fiber",))})
     before, after = scripted(SEMARANG, "even_out.py"), scripted(PREFERS_WIRELESS, "even_out.py")
     branch = plan(a_network(before), a_network(replace(after, prefix_limit=7)), said, NOW).branches[0]
     assert (branch.moves, branch.script) == ((), "by the last answer of even_out.py")
 
 
 def test_of_another_script_nothing_is_known() -> None:
-    said = live(adjustments={"semarang": Change(prefer=("wireless",))}, classes=live(on=WIRELESS).classes)
+    said = live(adjustments={"semarang": RuleChange(prefer=("wireless",))}, classes=live(on=WIRELESS).classes)
     before, after = scripted(SEMARANG, "even_out.py"), scripted(SEMARANG, "other.py")
     branch = of_semarang(planned(before, after, said))
     assert branch.script == "without other.py, which has not been asked yet"

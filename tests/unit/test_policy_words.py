@@ -19,7 +19,6 @@ from policies.changes import branch_changes, policy_changes
 from policies.model.health import Damping, HealthLimits, HealthState, Limit, Metric
 from policies.model.intent import Mode, ProbeRate
 from policies.model.policy import (
-    Change,
     Condition,
     Failback,
     FailbackMode,
@@ -27,6 +26,7 @@ from policies.model.policy import (
     Metered,
     Policy,
     Rule,
+    RuleChange,
     TimeWindow,
 )
 from policies.policy_words import policy_facts
@@ -37,9 +37,9 @@ LOSS = HealthLimits((Limit(Metric.LOSS, 0.03, 5 * SECOND),), (Limit(Metric.LOSS,
 NIGHT = Rule(
     "nights",
     Condition(times=(TimeWindow(frozenset(range(7)), time(22), time(5)),), hub_prefixes=(ip_network("10.0.90.0/24"),)),
-    Change(prefer=("wireless", "fiber"), metered=Metered.ALLOWED),
+    RuleChange(prefer=("wireless", "fiber"), metered=Metered.ALLOWED),
 )
-IGNORE = Rule("work", Condition(health=frozenset({HealthState.DEGRADED}), down=False), Change(ignore_degraded=True))
+IGNORE = Rule("work", Condition(health=frozenset({HealthState.DEGRADED}), down=False), RuleChange(ignore_degraded=True))
 
 
 def limited(value: float) -> HealthLimits:
@@ -93,7 +93,7 @@ BASE = replace(
         ),
         ({"rules": (NIGHT, IGNORE)}, ['rule "work": None -> when health degraded: ignore degraded']),
         (
-            {"rules": (replace(NIGHT, set=Change(metered=Metered.ALLOWED)),)},
+            {"rules": (replace(NIGHT, set=RuleChange(metered=Metered.ALLOWED)),)},
             [
                 (
                     'rule "nights": when hub-prefix 10.0.90.0/24; time 22:00-05:00: prefer wireless, fiber; metered '
@@ -179,8 +179,8 @@ CHANGES: dict[str, object] = {
 
 def test_every_part_of_a_rule_has_its_word() -> None:
     assert set(CONDITIONS) == {field.name for field in dataclasses.fields(Condition)}
-    assert set(CHANGES) == {field.name for field in dataclasses.fields(Change)}
-    plain = Rule("x", Condition(), Change())
+    assert set(CHANGES) == {field.name for field in dataclasses.fields(RuleChange)}
+    plain = Rule("x", Condition(), RuleChange())
     asked = [replace(plain, when=replace(plain.when, **{key: value})) for key, value in CONDITIONS.items()]  # type: ignore[arg-type]
     wanted = [replace(plain, set=replace(plain.set, **{key: value})) for key, value in CHANGES.items()]  # type: ignore[arg-type]
     said = {policy_facts(replace(BASE, rules=(rule,)))['rule "x"'] for rule in (plain, *asked, *wanted)}
@@ -193,9 +193,9 @@ def test_a_plans_number_is_the_same_in_every_process_with_rules_too() -> None:
         "from test_policy_words import BASE, CONDITIONS\n"
         "from small_network import a_branch, a_network\n"
         "from policies.plan import _digest\n"
-        "from policies.model.policy import Change, Condition, Rule\n"
+        "from policies.model.policy import Condition, Rule, RuleChange\n"
         "many = {k: frozenset('abcdefgh') for k in ('branches', 'tunnels', 'isps')}\n"
-        "rule = Rule('x', Condition(**{**CONDITIONS, **many}), Change())\n"
+        "rule = Rule('x', Condition(**{**CONDITIONS, **many}), RuleChange())\n"
         "network = a_network(replace(a_branch(), policy=replace(BASE, rules=(rule,))))\n"
         "print(_digest(network, network, ()))\n"
     )

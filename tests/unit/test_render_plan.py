@@ -31,7 +31,7 @@ from hub.controller.plan_report import applied_report, plan_report
 from policies.model.guards import AtMost, Guards
 from policies.model.ids import TunnelId
 from policies.model.intent import Intent
-from policies.model.policy import Change
+from policies.model.policy import RuleChange
 from policies.plan import Plan, plan
 
 
@@ -48,7 +48,7 @@ def shown(after: Intent, *, proposal: bool = False) -> str:
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "plan"
 LIMIT = FileChange("policies/standard.yaml", "health default degraded-when-any loss", "3% over 5s", "2% over 5s")
-RULED = with_rule(SEMARANG, Change(prefer=("wireless", "fiber")), hub_prefixes=(ip_network("10.0.10.0/24"),))
+RULED = with_rule(SEMARANG, RuleChange(prefer=("wireless", "fiber")), hub_prefixes=(ip_network("10.0.10.0/24"),))
 TIGHT = Guards(max_moves=AtMost(share=0.25))
 SEVEN = tuple(replace(judged_by(0.03, a_branch(f"b{n}", number=n))) for n in range(2, 9))
 STRICTER = tuple(judged_by(0.02, branch) for branch in SEVEN)

@@ -14,7 +14,7 @@ from policies.model.clock import Instant, Now
 from policies.model.health import Figures, HealthState, HealthView
 from policies.model.ids import TunnelId
 from policies.model.overrides import InForce
-from policies.model.policy import Change, Metered
+from policies.model.policy import Metered, RuleChange
 from policies.model.verdicts import Reason, Verdict
 from policies.model.view import LivenessState, LivenessView, View
 from policies.ranking import standing_order
@@ -107,8 +107,8 @@ def test_only_branches_whose_policy_names_a_script_are_asked_about_each_by_its_o
 
 def test_an_adjustment_is_what_a_rule_can_set() -> None:
     adjustment = Adjustment(reason="x", prefer=("lte",), metered=Metered.ALLOWED, ignore_degraded=True)
-    assert adjustment.change == Change(prefer=("lte",), metered=Metered.ALLOWED, ignore_degraded=True)
-    assert Adjustment(reason="x").change == Change()
+    assert adjustment.change == RuleChange(prefer=("lte",), metered=Metered.ALLOWED, ignore_degraded=True)
+    assert Adjustment(reason="x").change == RuleChange()
 
 
 def test_a_steady_number_is_the_same_everywhere_and_differs_by_name() -> None:

@@ -14,7 +14,7 @@ from policies.model.events import ForwarderConnected, SpeakerConnected, SpeakerR
 from policies.model.health import Damping, HealthLimits, Limit, Metric
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, LivenessMethod, LivenessTimers, ProbeRate
-from policies.model.policy import Change, Condition, Failback, FailbackMode, Metered, Rule, TimeWindow
+from policies.model.policy import Condition, Failback, FailbackMode, Metered, Rule, RuleChange, TimeWindow
 from policies.model.view import LivenessState, LivenessView, View
 from policies.simulation.hub import SimulatedHub
 from policies.simulation.line import Line
@@ -187,7 +187,7 @@ def test_a_line_loses_no_part_of_a_probe() -> None:
 def test_a_rule_by_night_begins_and_ends_by_itself_also_where_failback_waits_for_a_window() -> None:
     night = TimeWindow(frozenset(range(7)), time(22), time(5))
     evening = TimeWindow(frozenset(range(7)), time(18), time(22))
-    rule = Rule("night copies", Condition(times=(night,)), Change(prefer=("wireless", "fiber")))
+    rule = Rule("night copies", Condition(times=(night,)), RuleChange(prefer=("wireless", "fiber")))
     failback = Failback(FailbackMode.WINDOW, timedelta(seconds=60), (evening,))
     track = course(seconds=24 * 3600.0, of=branch(failback=failback, rules=(rule,)))
     assert [(moved.after, round(moved.at / 3600)) for moved in track.changes] == [("wireless", 13), ("fiber", 20)]
@@ -210,7 +210,7 @@ def test_the_word_for_a_failback_is_over_after_ten_minutes() -> None:
 
 def test_a_rule_that_begins_is_a_cause_of_its_own() -> None:
     at_ten = Condition(times=(TimeWindow(frozenset(range(7)), time(10), time(11)),))
-    rule = Rule("coffee", at_ten, Change(prefer=("wireless", "fiber")))
+    rule = Rule("coffee", at_ten, RuleChange(prefer=("wireless", "fiber")))
     track = course(seconds=3 * 3600.0, of=branch(rules=(rule,)))
     assert moves(track) == [("wireless", "rank"), ("fiber", "failback")]
     assert track.changes[0].at == pytest.approx(3600.0, abs=1.0)
@@ -219,9 +219,9 @@ def test_a_rule_that_begins_is_a_cause_of_its_own() -> None:
 def test_a_script_is_asked_every_minute() -> None:
     asked = []
 
-    def advise(view: View, active: TunnelId | None, now: Now) -> Change | None:
+    def advise(view: View, active: TunnelId | None, now: Now) -> RuleChange | None:
         asked.append(active)
-        return Change(prefer=("wireless", "fiber")) if now.wall.minute >= 20 else None
+        return RuleChange(prefer=("wireless", "fiber")) if now.wall.minute >= 20 else None
 
     well = Step(0.0, {"fiber": FIBER, "wireless": WIRELESS})
     track = play(HUB, branch(), [well], 3000.0, NINE, advise)
@@ -233,7 +233,7 @@ def test_a_script_is_asked_every_minute() -> None:
 def test_seconds_are_counted_over_a_change_of_clocks() -> None:
     berlin = datetime(2026, 3, 29, 1, tzinfo=ZoneInfo("Europe/Berlin"))
     at_four = Condition(times=(TimeWindow(frozenset(range(7)), time(4), time(5)),))
-    rule = Rule("early", at_four, Change(prefer=("wireless", "fiber")))
+    rule = Rule("early", at_four, RuleChange(prefer=("wireless", "fiber")))
     track = play(HUB, replace(branch(rules=(rule,)), timezone="Europe/Berlin"), [], 4 * 3600.0, berlin)
     assert [round(moved.at) for moved in track.changes] == [7200, 10800]
 

@@ -14,7 +14,7 @@ from policies.model.health import HealthState, HealthView
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch
 from policies.model.overrides import InForce
-from policies.model.policy import Change, Condition, Failback, FailbackMode, Metered, Rule, TimeWindow
+from policies.model.policy import Condition, Failback, FailbackMode, Metered, Rule, RuleChange, TimeWindow
 from policies.model.view import LivenessState, LivenessView, View
 from policies.steering import EVERYWHERE, changes_at, sources_of, steerings
 
@@ -24,7 +24,7 @@ FIBER, WIRELESS = TunnelId("bandung", "fiber"), TunnelId("bandung", "wireless")
 WORK = TimeWindow(frozenset(range(5)), time(8), time(18))
 MONDAY_NINE = moment(1000.0, datetime(2026, 11, 16, 9, tzinfo=ZoneInfo("Asia/Jakarta")))
 MONDAY_NIGHT = moment(1000.0, datetime(2026, 11, 16, 23, tzinfo=ZoneInfo("Asia/Jakarta")))
-TURNED = Change(prefer=("wireless", "fiber"))
+TURNED = RuleChange(prefer=("wireless", "fiber"))
 
 
 def ruled(*rules: Rule) -> Branch:
@@ -73,7 +73,7 @@ def test_a_rule_may_ask_for_health_and_for_a_drain() -> None:
 
 
 def test_of_two_rules_that_match_the_first_counts() -> None:
-    first, second = Rule("first", Condition(), TURNED), Rule("second", Condition(), Change(metered=Metered.ALLOWED))
+    first, second = Rule("first", Condition(), TURNED), Rule("second", Condition(), RuleChange(metered=Metered.ALLOWED))
     (only,) = steerings(ruled(first, second), View(), MONDAY_NINE)
     assert (only.rule, only.prefer, only.metered) == ("first", ("wireless", "fiber"), Metered.WHEN_DEGRADED)
 
@@ -89,7 +89,7 @@ def test_a_rule_for_a_hub_prefix_steers_that_alone_and_is_there_also_while_it_do
 def test_a_rule_without_a_hub_prefix_holds_for_those_that_others_name_too() -> None:
     erp, all_ = (
         Rule("ERP", Condition(hub_prefixes=(ERP,)), TURNED),
-        Rule("all", Condition(), Change(ignore_degraded=True)),
+        Rule("all", Condition(), RuleChange(ignore_degraded=True)),
     )
     assert [s.rule for s in steerings(ruled(erp, all_), View(), MONDAY_NINE)] == ["all", "ERP"]
     assert [s.rule for s in steerings(ruled(all_, erp), View(), MONDAY_NINE)] == ["all", "all"]
@@ -108,9 +108,9 @@ def test_a_prefix_that_the_branch_is_not_told_of_is_not_steered(prefix: str) -> 
 
 def test_a_script_counts_before_a_rule_and_a_switch_before_both() -> None:
     said = View(
-        adjustments={"bandung": Change(prefer=("fiber", "lte"))}, in_force={"bandung": InForce(switched=WIRELESS)}
+        adjustments={"bandung": RuleChange(prefer=("fiber", "lte"))}, in_force={"bandung": InForce(switched=WIRELESS)}
     )
-    (only,) = steerings(ruled(Rule("r", Condition(), Change(TURNED.prefer, Metered.ALLOWED))), said, MONDAY_NINE)
+    (only,) = steerings(ruled(Rule("r", Condition(), RuleChange(TURNED.prefer, Metered.ALLOWED))), said, MONDAY_NINE)
     assert (only.prefer, only.metered, only.switched) == (("fiber", "lte"), Metered.ALLOWED, WIRELESS)
 
 

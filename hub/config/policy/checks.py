@@ -15,7 +15,7 @@ from hub.config.policy.written import DEFAULT_KIND, RawHealth
 from hub.config.problems import Place, Problem, error, warning
 from policies.lengths import written
 from policies.model.health import Damping, HealthLimits, Limit, Metric
-from policies.model.policy import Announce, Change, Failback, FailbackMode
+from policies.model.policy import Announce, Failback, FailbackMode, RuleChange
 
 LEAST_FIRST = 100
 """Survivor announcements go below `first`, one for each failover that is not yet given back: room for them."""
@@ -149,7 +149,7 @@ def _rules(rules: Sequence[WrittenRule]) -> Iterator[Problem]:
         if "down" in words and len(set(words)) > 1:
             text = "health: down stands alone, because a dead tunnel has no health"
             yield error(rule.place("when", "health"), text, "write two rules, one of them with health: down")
-        if rule.rule.set == Change():
+        if rule.rule.set == RuleChange():
             mend = "add prefer, metered, ignore or failback"
             yield error(rule.place("set"), f'rule "{name[:60]}" sets nothing', mend)
         if rule.rule.set.failback is not None:

@@ -12,7 +12,7 @@ from hub.config.policy.written import RawFailback, RawRule, RawWhen
 from hub.config.problems import Place
 from policies.model.health import HealthState
 from policies.model.ids import Prefix, lies_within
-from policies.model.policy import Change, Condition, Failback, FailbackMode, Metered, Rule
+from policies.model.policy import Condition, Failback, FailbackMode, Metered, Rule, RuleChange
 
 _ALWAYS = RawWhen.model_construct()
 
@@ -101,9 +101,9 @@ def _set(written: Iterable[str] | None) -> frozenset[str]:
     return frozenset(written or ())
 
 
-def _change(raw: RawRule, below: Failback) -> Change:
+def _change(raw: RawRule, below: Failback) -> RuleChange:
     wanted = raw.set
-    return Change(
+    return RuleChange(
         prefer=wanted.prefer,
         metered=Metered(wanted.metered) if wanted.metered else None,
         ignore_degraded="degraded" in (wanted.ignore or ()),
