@@ -18,6 +18,9 @@ from hub.lab.plan import plan
 from hub.lab.record import Lab, load, locked, write
 from hub.lab.requirements import complaint, missing
 
+NOBODYS = "never-built"
+"""The name of a lab that nobody has: namespaces are the machine's, so that taking "lab" down would take a real one."""
+
 
 def run(*arguments: str) -> int:
     """The exit status of `pointsman lab …`."""
@@ -50,15 +53,16 @@ def test_without_a_lab_every_command_says_so_and_the_mend(
 
 
 def test_down_without_a_lab_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("down", "--name", "never-built") == lab.DONE
-    assert capsys.readouterr().out == 'there was no lab "never-built"\n'
+    assert run("down", "--name", NOBODYS) == lab.DONE
+    assert capsys.readouterr().out == f'there was no lab "{NOBODYS}"\n'
 
 
 @pytest.fixture
 def of_root(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lab of root, seen by somebody else."""
     roots = tmp_path_factory.mktemp("roots")
-    (roots / "lab").mkdir()
+    for name in ("lab", NOBODYS):
+        (roots / name).mkdir()
     monkeypatch.setattr(names, "ROOTS_LABS", roots)
     monkeypatch.setattr(names, "_is_root", lambda: False)
     # A real lab of that name may be up: its namespaces are found by their names.
@@ -74,8 +78,8 @@ def test_a_lab_of_root_is_not_said_to_be_absent(command: list[str], capsys: pyte
 
 @pytest.mark.usefixtures("of_root")
 def test_a_lab_of_root_is_not_said_to_be_gone(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("down") == lab.REFUSED
-    assert capsys.readouterr().err == 'pointsman: the lab "lab" is root\'s: use sudo\n'
+    assert run("down", "--name", NOBODYS) == lab.REFUSED
+    assert capsys.readouterr().err == f'pointsman: the lab "{NOBODYS}" is root\'s: use sudo\n'
 
 
 @pytest.mark.usefixtures("of_root")
