@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from policies.health.signs import too_large
-from policies.model.path_mtu import PathMtu
 from policies.model.clock import Instant
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch
+from policies.model.path_mtu import PathMtu
 from policies.model.view import View
 from policies.targets import failing_tunnels
 

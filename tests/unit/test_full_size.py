@@ -14,8 +14,8 @@ from hub.config.policy.build import build
 from hub.config.policy.built_in import built_in_layers, built_in_names
 from policies.health.against import against
 from policies.health.judge import judge
-from policies.model.path_mtu import PathMtu
 from policies.model.health import HealthLimits
+from policies.model.path_mtu import PathMtu
 from policies.plan import plan
 from policies.policy_words import limit_facts
 
