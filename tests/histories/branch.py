@@ -8,7 +8,7 @@ from histories.lines import Lines
 from histories.situation import Situation
 from histories.timeline import Timeline
 from policies.model.announcement import HIGHEST_MED
-from policies.model.ids import Prefix, TunnelId
+from policies.model.ids import Prefix, TunnelId, lies_within
 
 PING_GUARD = 20.0
 """Seconds until a gateway that answers no ping is believed to be gone: two checks of ten seconds."""
@@ -64,11 +64,19 @@ class Branch:
         return [tunnel for value, tunnel in held if value == first]
 
     def uses(self, prefix: Prefix) -> list[TunnelId]:
-        """The tunnels that packets to this prefix take: a tie is broken by address, or spread over all of it."""
-        best = self.best(prefix)
+        """The tunnels that packets to this prefix take, by its route or the next longer one that holds it.
+
+        A tie is broken by address, or spread over all of it.
+        """
+        best = self.best(self.route_to(prefix))
         if best:
             return best if self._situation.spreads else best[:1]
         return self.floor()
+
+    def route_to(self, prefix: Prefix) -> Prefix:
+        """The longest prefix held that has all of this one; itself if there is none."""
+        held = {each for routes in self.holds.values() for each in routes if lies_within(prefix, (each,))}
+        return max(held, key=lambda each: each.prefixlen, default=prefix)
 
     def floor(self) -> list[TunnelId]:
         """The first tunnel whose guard holds, else the first of all."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from histories.pipe import Pipe
 from histories.relay import Relay
 from histories.situation import Situation
 from histories.speaker import Speaker
-from histories.timeline import Timeline
+from histories.timeline import START, Timeline
 from hub.controller.forwarder import ForwarderLink
 from hub.controller.forwarder_lines import tunnels_line
 from policies.decide import NO_MOVES, BranchDecision, combine, decide_branch
@@ -24,10 +24,15 @@ from policies.model.view import View
 from policies.observe import observe, without_strangers
 from speaker.bgp.ledger import Ledger
 
-EPOCH = datetime(2026, 11, 21, 12, tzinfo=UTC)
-"""The wall clock stands still: no history has a time of day in it."""
+EPOCH = datetime(2026, 11, 21, 16, 58, tzinfo=UTC)
+"""The wall clock when a history begins: at the branch it is two minutes to midnight."""
 LOOK_AGAIN = 10.0
 """Seconds between looks at everything; the real ones are shorter. What counts may not wait for one."""
+
+
+def wall(now: float) -> datetime:
+    """The wall clock then."""
+    return EPOCH + timedelta(seconds=now - START)
 
 
 class Link(ForwarderLink):
@@ -182,7 +187,7 @@ class Controller:
             was = self.decisions.get(name)
             moves = was.moves if was is not None else NO_MOVES
             branch = self.intent.branches[name]
-            self.decisions[name] = decide_branch(self.intent.hub, branch, self.view, moves, Now(now, EPOCH))
+            self.decisions[name] = decide_branch(self.intent.hub, branch, self.view, moves, Now(now, wall(now)))
             self.on_decision(self, self.decisions[name])
         decision = combine(self.intent, self.decisions)
         for speaker in self.speakers.values():

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+from histories.traffic import Traffic, all_traffic, named
 from histories.world import World
-from policies.announced import announced_to
 from policies.model.ids import Prefix, TunnelId
-from policies.model.intent import Branch, Tunnel
+from policies.model.intent import Branch
 from policies.preference import standing_med
-from policies.ranking import standing_order
-
-Values = dict[TunnelId, dict[Prefix, int]]
 
 
 def differences(world: World) -> list[str]:
@@ -24,83 +21,107 @@ def _running(world: World) -> list[str]:
     return [f"ExaBGP {n} is not heard" for n, speaker in controller.speakers.items() if not speaker.ready]
 
 
-def leader(world: World) -> TunnelId | None:
-    """The tunnel that must carry: the live one that the standing order has first."""
-    (branch,) = world.intent.branches.values()
-    live = [tunnel.id for tunnel in _preferred(world, branch) if world.lines[tunnel.id].live]
-    return next(iter(sorted(live, key=lambda tunnel: _unfit(world, branch, tunnel))), None)
-
-
-def _preferred(world: World, branch: Branch) -> list[Tunnel]:
-    """As they are written, what an operator switched to before them, what is about to go behind."""
-    order = list(standing_order(branch))
-    return sorted(order, key=lambda tunnel: (tunnel.id in branch.leaving, tunnel.id != world.judged.switched))
-
-
-def _unfit(world: World, branch: Branch, tunnel: TunnelId) -> int:
-    """The worse, the later it carries."""
-    if tunnel in branch.leaving:
-        return 3
-    return 2 if tunnel in world.judged.drained else int(tunnel in world.judged.degraded)
-
-
 def _kernel(world: World) -> list[str]:
-    """Each prefix of the branch goes by the first live tunnel over which it is announced."""
-    (branch,) = world.intent.branches.values()
-    wrong = []
-    for prefix in branch.prefixes:
-        over = {world.every[number] for number in world.heard.get(prefix, ())}
-        live = [t.id for t in _preferred(world, branch) if t.id in over and world.lines[t.id].live]
-        live.sort(key=lambda tunnel: _unfit(world, branch, tunnel))
-        if not live:
-            continue
-        tunnel = world.kernel.tunnel_of(str(prefix))
-        if tunnel != str(live[0]):
-            wrong.append(f"the kernel sends {prefix} over {tunnel}, not {live[0]}")
-        name = world.kernel.routes.get(str(prefix), "")
-        known = world.forwarder.classes.get(name)
-        order = [t for t in (known.order if known else ()) if world.lines[TunnelId.parse(t)].live]
-        if order != [str(tunnel) for tunnel in live]:
-            wrong.append(f"the order of {name} is {order}, not {[str(tunnel) for tunnel in live]}")
-    unknown = set(world.kernel.routes) - {str(prefix) for prefix in branch.prefixes}
+    """Each prefix of the branch goes, for each traffic, by the first live tunnel over which it is announced."""
+    wrong, seen = [], set()
+    for traffic in all_traffic(world):
+        for lan in _branch(world).prefixes:
+            if not traffic.goes_to(lan):
+                continue
+            name = world.kernel.class_of(str(lan), traffic.sources(world))
+            seen.add(name)
+            wrong += _route(world, traffic, lan, name)
+    unknown = set(world.forwarder.classes) - seen
     if unknown:
-        wrong.append(f"the kernel still has {sorted(unknown)}")
+        wrong.append(f"the forwarder still has {sorted(unknown)}")
+    strange = set(world.kernel.routes) - {str(prefix) for prefix in _branch(world).prefixes}
+    apart = {str(prefix) for prefix in named(world)}
+    strange |= {f"{lan} from {source}" for source, lan in world.kernel.sourced if source not in apart}
+    if strange:
+        wrong.append(f"the kernel still has {sorted(strange)}")
     return wrong
 
 
+def _route(world: World, traffic: Traffic, lan: Prefix, name: str) -> list[str]:
+    over = [world.every[number] for number in world.heard.get(lan, ())]
+    live = traffic.present(world, over)
+    if not live:
+        return []
+    wrong, known = [], world.forwarder.classes.get(name)
+    own = [str(traffic.source)] if traffic.source is not None else []
+    if known is None or list(known.sources) != own:
+        wrong.append(f"{lan} from {traffic.source} goes by {name}")
+    tunnel = TunnelId.parse(world.kernel.nexthops.get(name) or "no/tunnel")
+    if not _is_right(world, traffic, tunnel, live):
+        wrong.append(f"the kernel sends {lan} from {traffic.source} over {tunnel}, not {live[0]}")
+    order = [TunnelId.parse(t) for t in (known.order if known else ())]
+    if [t for t in order if world.lines[t].live] != live:
+        wrong.append(f"the order of {name} is {order}, not {live}")
+    return wrong
+
+
+def _is_right(world: World, traffic: Traffic, tunnel: TunnelId, live: list[TunnelId]) -> bool:
+    """By the tunnel that the branch uses, so that both directions agree; where that cannot be, by a good one."""
+    used = {over[0] for prefix in traffic.prefixes(world) if (over := world.branch.uses(prefix))}
+    if used and used.issubset(live):
+        return used == {tunnel}
+    return traffic.may_be_on(world, tunnel, live)
+
+
 def _values(world: World) -> list[str]:
-    """While all is well every tunnel has its standing value; else all but the leader, whose may be lower."""
-    (branch,) = world.intent.branches.values()
-    wanted = set(announced_to(world.intent.hub, branch))
-    announce = branch.policy.announce
-    judged = world.judged
-    standing = {
-        t.id: standing_med(announce, n, degraded=t.id in judged.degraded, drained=t.id in judged.drained)
-        for n, t in enumerate(_preferred(world, branch))
-    }
-    all_live = all(world.lines[tunnel].live for tunnel in standing)
-    first = leader(world)
+    """While all is well every tunnel has its standing value; else all but the one in use, whose may be lower."""
     wrong = []
+    wanted = set(world.announced())
+    configured = {tunnel.id for tunnel in _branch(world).tunnels}
     for tunnel, held in world.branch.holds.items():
-        if tunnel not in standing or not world.lines[tunnel].live:
+        if tunnel not in configured or not world.lines[tunnel].live:
             if held:
                 wrong.append(f"the branch still holds {held} of {tunnel}")
-            continue
-        if set(held) != wanted:
+        elif set(held) != wanted:
             wrong.append(f"the branch holds {[str(p) for p in held]} of {tunnel}, not {[str(p) for p in wanted]}")
-        # Where the best of its kind is not the leader, as it is about to go, the leader stays below it.
-        exact = (all_live and first is not None and standing[first] == min(standing.values())) or tunnel != first
-        if any((m != standing[tunnel]) if exact else (m > standing[tunnel]) for m in held.values()):
-            wrong.append(f"the branch holds {sorted(set(held.values()))} of {tunnel}, not {standing[tunnel]}")
+    return wrong or [text for traffic in all_traffic(world) for text in _values_of(world, traffic)]
+
+
+def _values_of(world: World, traffic: Traffic) -> list[str]:
+    announce, judged = _branch(world).policy.announce, world.judged
+    standing = {
+        t.id: standing_med(announce, n, degraded=traffic.is_degraded(world, t.id), drained=t.id in judged.drained)
+        for n, t in enumerate(traffic.standing(world))
+    }
+    all_live = all(world.lines[tunnel].live for tunnel in standing)
+    wrong = []
+    for prefix in traffic.prefixes(world):
+        used = next(iter(world.branch.uses(prefix)), None)
+        for tunnel in traffic.present(world):
+            held = world.branch.holds[tunnel].get(prefix, standing[tunnel])
+            # Where the best of its kind is not the one in use, as it is about to go, that stays below it.
+            exact = (all_live and standing[tunnel] == min(standing.values())) or tunnel != used
+            if (held != standing[tunnel]) if exact else (held > standing[tunnel]):
+                wrong.append(f"the branch holds {held} of {tunnel} for {prefix}, not {standing[tunnel]}")
     return wrong
 
 
 def _uses(world: World) -> list[str]:
-    first, (branch,) = leader(world), world.intent.branches.values()
-    if first is None:
-        return []
-    used = {prefix: world.branch.uses(prefix) for prefix in announced_to(world.intent.hub, branch)}
-    return [f"the branch sends {prefix} over {over}, not {first}" for prefix, over in used.items() if over != [first]]
+    """All prefixes that are steered together take one tunnel, the right one."""
+    wrong = []
+    for traffic in all_traffic(world):
+        live = traffic.present(world)
+        used = {prefix: world.branch.uses(prefix) for prefix in traffic.prefixes(world)}
+        if not live or not used:
+            continue
+        if len({tuple(over) for over in used.values()}) > 1:
+            wrong.append(f"the branch uses {used}")
+        wrong += [
+            f"the branch sends {prefix} over {over}, not {live[0]}"
+            for prefix, over in used.items()
+            if len(over) != 1 or not traffic.may_be_on(world, over[0], live)
+        ]
+    return wrong
+
+
+def _branch(world: World) -> Branch:
+    (branch,) = world.intent.branches.values()
+    return branch
 
 
 def _ledger(world: World) -> list[str]:

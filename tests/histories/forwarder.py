@@ -18,6 +18,7 @@ from hub.forwarder.classes import (
     TunnelState,
     adopt,
     fail_over,
+    holder,
     obey,
     obey_but_stay,
 )
@@ -244,8 +245,7 @@ class Forwarder:
         self.known = self.watched | (self.known & named)
 
     def _one_order(self, order: Order, ghosts: Mapping[str, int]) -> None:
-        taken = {p for each in self.classes.values() if each.name != order.name for p in each.prefixes}
-        if any(tunnel not in self.known for tunnel in order.order) or not taken.isdisjoint(order.prefixes):
+        if any(tunnel not in self.known for tunnel in order.order) or holder(order, self.classes.values()):
             self._tell({"error": "not as it is"})
             return
         self._obey([order], ghosts, whole=False)
@@ -363,6 +363,7 @@ class Forwarder:
             "since": each.since_ns / 1e9,
             "reason": each.reason,
             "ghost": self.own_moves.get(each.name, 0),
+            "sources": list(each.sources),
         }
 
     def _class_line(self, each: ForwardingClass) -> Message:
@@ -381,4 +382,5 @@ def _order(message: Message) -> Order:
         active=message["active"],
         reason=message["reason"],
         based_on_epoch=message["based_on_epoch"],
+        sources=tuple(message.get("sources", ())),
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from histories.ending import differences
 from histories.invariants import Invariants, ViolationError
+from histories.ruled import CALM_FROM, ruled
 from histories.situation import HUB_PREFIXES, LANS, NAMES, Situation, draw
 from histories.timeline import START
 from histories.world import Parts, World
@@ -53,6 +54,10 @@ JUDGEMENTS = (
 )
 STEERED = 20_000_000
 """From this seed on, histories have also health, drains and switches in them; those before are as they always were."""
+RULED = 30_000_000
+"""From this seed on also rules, metered tunnels and failback that waits."""
+WORDS = ("go back", "stay")
+SAID = (*JUDGEMENTS, *WORDS)
 CHANGES = ("leave", "remove", "add", "hub prefix", "lan", "prefer", "announces", "announces")
 
 
@@ -67,16 +72,31 @@ def drawn(seed: int) -> History:
     dead = frozenset(n for n in range(1, situation.tunnels) if rng.random() < 0.15)
     shift = rng.randrange(situation.tunnels)
     if seed >= STEERED:
-        steps = _steered(random.Random(f"steered {seed}"), situation, steps)
+        steps = _steered(random.Random(f"steered {seed}"), situation, steps, SAID if seed >= RULED else JUDGEMENTS)
+    if seed >= RULED:
+        again = random.Random(f"ruled {seed}")
+        situation = ruled(again, situation)
+        steps = _with_rules_changed(again, situation, steps)
     return History(seed, situation, tuple(steps), frozenset((n + shift) % situation.tunnels for n in dead))
 
 
-def _steered(rng: random.Random, situation: Situation, steps: list[Step]) -> list[Step]:
+def _steered(rng: random.Random, situation: Situation, steps: list[Step], said: tuple[str, ...]) -> list[Step]:
     """The same with judgements among them, about as many again."""
     mixed = steps[:1]
     for step in steps[1:]:
         for _ in range(rng.choice((0, 1, 1, 2))):
-            mixed.append(Step(rng.choice(WAITS), rng.choice(JUDGEMENTS), rng.choice(NAMES[: situation.tunnels])))
+            mixed.append(Step(rng.choice(WAITS), rng.choice(said), rng.choice(NAMES[: situation.tunnels])))
+        mixed.append(step)
+    return mixed
+
+
+def _with_rules_changed(rng: random.Random, situation: Situation, steps: list[Step]) -> list[Step]:
+    """The same, where an operator takes rules out and puts them back; in most there is none of that."""
+    often = rng.choice((0.0, 0.0, 0.1, 0.3))
+    mixed = steps[:1]
+    for step in steps[1:]:
+        if rng.random() < often:
+            mixed.append(Step(rng.choice(WAITS), "rule", rng.randrange(len(situation.rules))))
         mixed.append(step)
     return mixed
 
@@ -154,7 +174,7 @@ def act(world: World, step: Step) -> None:
             _act_on_line(world, step)
         case "kill":
             _kill(world, str(step.which), step.number)
-        case what if what in JUDGEMENTS:
+        case what if what in SAID:
             world.judge(what, world.every[NAMES.index(str(step.which))])
         case "stall":
             world.stall(str(step.which), step.number)
@@ -210,6 +230,8 @@ def _act_on_configuration(world: World, step: Step) -> None:
         case "prefer":
             rest = tuple(name for name in now.prefer if name != step.which)
             world.configure(replace(now, prefer=(str(step.which), *rest)))
+        case "rule":
+            world.configure(replace(now, rules=tuple(sorted(set(now.rules) ^ {int(step.which)}))))
         case "hub prefix":
             _configure_prefixes(world, _toggled(now.hub_prefixes, int(step.which)), now.lans)
         case "lan":
@@ -240,6 +262,8 @@ def _end(world: World, history: History) -> None:
     world.start_all()
     if world.judged.frozen:
         world.judge("unfreeze", world.every[0])
+    if history.situation.rules:
+        world.timeline.run_until(START + CALM_FROM)
     end = world.timeline.now + SETTLED_WITHIN
     right = 0
     while right < STAYS:

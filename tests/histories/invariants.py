@@ -6,11 +6,14 @@ from collections.abc import Iterator
 
 from histories import promises
 from histories.controller import Controller
+from histories.traffic import lowest_held, named, sources_holding
 from histories.world import World
 from hub.forwarder.classes import ForwardingClass, Order
+from policies.announced import announced_to
 from policies.decide import BranchDecision
 from policies.model.ids import Prefix, TunnelId
-from policies.model.view import LivenessState, SessionState, View
+from policies.model.verdicts import Verdict
+from policies.model.view import LivenessState, SessionState, SessionView, View
 from speaker.bgp.ledger import URGENT_WINDOW
 from speaker.bgp.text import Announce, Command
 
@@ -71,12 +74,17 @@ class Invariants:
         if all(line.live for line in world.lines.lines.values()):
             return
         for prefix in world.heard:
-            tunnel = world.kernel.tunnel_of(str(prefix))
-            if tunnel is not None and not world.lines[TunnelId.parse(tunnel)].to_branch:
-                yield "hub to branch", prefix
+            for sources in self._sources(prefix):
+                tunnel = world.kernel.tunnel_of(str(prefix), sources)
+                if tunnel is not None and not world.lines[TunnelId.parse(tunnel)].to_branch:
+                    yield " from ".join(("hub to branch", *sources)), prefix
         for prefix in world.announced():
             if not all(world.lines[tunnel].to_hub for tunnel in world.branch.uses(prefix)):
                 yield "branch to hub", prefix
+
+    def _sources(self, prefix: Prefix) -> list[tuple[str, ...]]:
+        apart = [source for source in named(self.world) if source.version == prefix.version]
+        return [(), *(sources_holding(source, self.world) for source in apart)]
 
     def _ties(self) -> Iterator[tuple[str, Prefix]]:
         world = self.world
@@ -106,8 +114,8 @@ class Invariants:
             self.world.timeline.at(by + 1e-6, look)
 
     def _promise(self, direction: str, prefix: Prefix) -> float:
-        if direction == "hub to branch":
-            return promises.hub_to_branch(self.world, prefix)
+        if direction.startswith("hub to branch"):
+            return promises.hub_to_branch(self.world, prefix, tuple(direction.split(" from ")[1:]))
         if direction == "tie":
             return promises.untied(self.world, prefix, self._tied[prefix])
         return promises.branch_to_hub(self.world, prefix)
@@ -150,27 +158,48 @@ class Invariants:
 
     def boost_given_back_only_when_safe(self, controller: Controller, decision: BranchDecision) -> None:
         """A value rises only while another tunnel is live, up, its set sent, and better all the while."""
-        view, chosen = controller.view, decision.verdict.chosen
-        for tunnel, announcements in decision.announcements.items():
-            session = view.session_of(tunnel)
-            said = [a.med for a in announcements.values()]
-            if not said or not session.sent or session.state is not SessionState.UP:
-                continue
-            before = max(announcement.med for announcement in session.sent.values())
-            if said[0] <= before or chosen is None:
-                continue
-            if tunnel == chosen:
-                self._rises_itself(controller, tunnel, said[0])
-                continue
-            # While the chosen one has no session another speaks for it, where two share a value.
-            spoken = [chosen, *(t for t in decision.verdict.told if t != tunnel)]
-            if not any(_carries(view, t, said[0]) for t in spoken):
-                raise ViolationError("boost kept", f"{tunnel} rises from {before} to {said[0]} in favour of {chosen}")
+        for verdict in (decision.verdict, *decision.verdict.others):
+            together = self._together(controller, decision, verdict)
+            for tunnel, announcements in decision.announcements.items():
+                said = [a.med for prefix, a in announcements.items() if together is None or prefix in together]
+                if said:
+                    self._given_back(controller, verdict, tunnel, said[0], together)
 
-    def _rises_itself(self, controller: Controller, tunnel: TunnelId, med: int) -> None:
+    @staticmethod
+    def _together(controller: Controller, decision: BranchDecision, verdict: Verdict) -> frozenset[Prefix] | None:
+        """The prefixes that this verdict is of; None: all."""
+        if verdict.sources or not decision.verdict.others:
+            return frozenset(verdict.sources) or None
+        apart = {prefix for other in decision.verdict.others for prefix in other.sources}
+        (branch,) = controller.intent.branches.values()
+        return frozenset(announced_to(controller.intent.hub, branch)) - apart
+
+    def _given_back(
+        self,
+        controller: Controller,
+        verdict: Verdict,
+        tunnel: TunnelId,
+        said: int,
+        together: frozenset[Prefix] | None,
+    ) -> None:
+        view, chosen, session = controller.view, verdict.chosen, controller.view.session_of(tunnel)
+        sent = _sent(session, together)
+        if not sent or session.state is not SessionState.UP or said <= max(sent) or chosen is None:
+            return
+        if tunnel == chosen:
+            self._rises_itself(controller, tunnel, said, together)
+            return
+        # While the chosen one has no session another speaks for it, where two share a value.
+        spoken = [chosen, *(t for t in verdict.told if t != tunnel)]
+        if not any(_carries(view, t, said, together) for t in spoken):
+            raise ViolationError("boost kept", f"{tunnel} rises from {max(sent)} to {said} in favour of {chosen}")
+
+    def _rises_itself(
+        self, controller: Controller, tunnel: TunnelId, med: int, together: frozenset[Prefix] | None
+    ) -> None:
         """The chosen tunnel's own value may rise as long as no other, dead or alive, becomes better by it."""
         for other in controller.intent.tunnels():
-            held = controller.view.session_of(other).lowest_held
+            held = lowest_held(controller.view.session_of(other), together)
             if other != tunnel and held is not None and held <= med:
                 raise ViolationError(
                     "boost kept", f"{tunnel} rises to {med} while the branch may hold {held} of {other}"
@@ -215,7 +244,11 @@ class Invariants:
 
     def never_isolated(self, controller: Controller, decision: BranchDecision) -> None:
         """The chosen tunnel is never one that is known to be dead while another is known to live."""
-        view, chosen = controller.view, decision.verdict.chosen
+        for verdict in (decision.verdict, *decision.verdict.others):
+            self._never_isolated(controller, verdict.chosen)
+
+    def _never_isolated(self, controller: Controller, chosen: TunnelId | None) -> None:
+        view = controller.view
         if not view.forwarder or chosen is None or view.liveness_of(chosen).state is not LivenessState.DOWN:
             return
         live = [t for t in controller.intent.tunnels() if view.liveness_of(t).state is LivenessState.UP]
@@ -223,9 +256,13 @@ class Invariants:
             raise ViolationError("never isolated", f"{chosen} is chosen, which is dead, while {live} live")
 
 
-def _carries(view: View, tunnel: TunnelId, value: int) -> bool:
+def _sent(session: SessionView, together: frozenset[Prefix] | None) -> list[int]:
+    return [said.med for prefix, said in session.sent.items() if together is None or prefix in together]
+
+
+def _carries(view: View, tunnel: TunnelId, value: int, together: frozenset[Prefix] | None) -> bool:
     """Whether a tunnel is live and was told, whole, what is better than this value."""
     session = view.session_of(tunnel)
     alive = view.forwarder and view.liveness_of(tunnel).state is LivenessState.UP
     told = session.state is SessionState.UP and session.complete
-    return alive and told and (max((said.med for said in session.sent.values()), default=value) < value)
+    return alive and told and (max(_sent(session, together), default=value) < value)

@@ -23,6 +23,7 @@ class Judged:
     drained: set[TunnelId] = field(default_factory=set)
     switched: TunnelId | None = None
     frozen: bool = False
+    go_back: bool = False
     ever: bool = False
     """Whether anything of this was ever so, and has to be told."""
 
@@ -33,7 +34,8 @@ class Judged:
 
     def tell_overrides(self, branch: str, take: Callable[[Event], None], now: float) -> None:
         """All that operators have said."""
-        take(InForceChanged({branch: InForce(frozenset(self.drained), self.switched, self.frozen)}, Instant(now)))
+        in_force = InForce(frozenset(self.drained), self.switched, self.frozen, self.go_back)
+        take(InForceChanged({branch: in_force}, Instant(now)))
 
     def act(self, what: str, tunnel: TunnelId) -> None:
         """One step of a history."""
@@ -51,5 +53,7 @@ class Judged:
                 self.switched = tunnel
             case "unswitch":
                 self.switched = None
+            case "go back" | "stay":
+                self.go_back = what == "go back"
             case _:
                 self.frozen = what == "freeze"

@@ -21,6 +21,7 @@ from __future__ import annotations
 from histories.controller import Controller
 from histories.forwarder import ADOPTING
 from histories.situation import HOLD_TIME
+from histories.traffic import lowest_held, told_with, verdict_of
 from histories.world import World
 from policies.model.ids import Prefix, TunnelId
 
@@ -30,10 +31,10 @@ CONFIGURING = 3.0
 """Seconds that a change of configuration may take: withdrawing, reloading, connecting."""
 
 
-def hub_to_branch(world: World, prefix: Prefix) -> float:
-    """By when packets to this prefix must reach the branch again."""
+def hub_to_branch(world: World, prefix: Prefix, sources: tuple[str, ...] = ()) -> float:
+    """By when packets to this prefix must reach the branch again; `sources` as `Kernel.class_of` has them."""
     forwarder, lines = world.forwarder, world.lines
-    name = world.kernel.routes.get(str(prefix), "")
+    name = world.kernel.class_of(str(prefix), sources)
     known = forwarder.classes.get(name)
     if not forwarder.running or known is None or known.active is None:
         return NO_PROMISE
@@ -105,7 +106,7 @@ def _by_the_hub(world: World, prefix: Prefix) -> float:
         + [
             lines[tunnel].died
             for tunnel in configured
-            if tunnel in _chosen(controller) or _was_relied_on(world, controller, tunnel, prefix)
+            if tunnel in _chosen(controller, prefix) or _was_relied_on(world, controller, tunnel, prefix)
         ]
         + [controller.speakers[world.process_of(tunnel)].ready_since for tunnel in dead]
         + [world.configured_since + CONFIGURING, controller.view_forwarder_since]
@@ -124,7 +125,7 @@ def _by_the_hub(world: World, prefix: Prefix) -> float:
 
 def _was_relied_on(world: World, controller: Controller, tunnel: TunnelId, prefix: Prefix) -> bool:
     """Whether a dead tunnel was sent the prefix, and the branch never got it."""
-    sent = controller.view.session_of(tunnel).lowest_held is not None
+    sent = lowest_held(controller.view.session_of(tunnel), told_with(world, prefix)) is not None
     return sent and not world.lines[tunnel].live and prefix not in world.branch.holds[tunnel]
 
 
@@ -151,7 +152,7 @@ def _is_known(world: World, tunnel: TunnelId, prefix: Prefix) -> bool:
     """Whether the controller reckons with what the branch holds from a tunnel."""
     if world.controller is None:
         return True
-    known = world.controller.view.session_of(tunnel).lowest_held
+    known = lowest_held(world.controller.view.session_of(tunnel), told_with(world, prefix))
     return known is not None and known <= world.branch.holds[tunnel][prefix]
 
 
@@ -165,7 +166,7 @@ def _can_be_told_since(world: World, prefix: Prefix) -> float:
         speaker = controller.speakers[world.process_of(tunnel)] if controller is not None else None
         relay, exabgp = world.relays[world.process_of(tunnel)], world.exabgps[world.process_of(tunnel)]
         connected = speaker is not None and speaker.ready and exabgp.running and relay.running
-        if line.live and ends.hub is not None and ends.hub != ends.branch and tunnel in _chosen(controller):
+        if line.live and ends.hub is not None and ends.hub != ends.branch and tunnel in _chosen(controller, prefix):
             # The branch has ended the session over which it would be told; a reset will say so.
             on_chosen = max(on_chosen, line.since + world.situation.resetting)
         if speaker is None or not (line.live and ends.hub is not None and ends.hub == ends.branch and connected):
@@ -177,14 +178,16 @@ def _can_be_told_since(world: World, prefix: Prefix) -> float:
         told = max(*stalls, back, ends.hub_since, speaker.ready_since)
         # Out of a tunnel that is about to go there is no waiting, also not for one that TCP has yet to catch up on.
         since = max(0.0 if since == NO_PROMISE else since, told) if leaving else min(since, told)
-        if controller is not None and tunnel in _chosen(controller):
+        if controller is not None and tunnel in _chosen(controller, prefix):
             on_chosen = max(on_chosen, told)
     # The branch is led to where the hub is, also when another tunnel could have told it a little sooner.
     return max(since, on_chosen)
 
 
-def _chosen(controller: Controller) -> list[TunnelId | None]:
-    return [decision.verdict.chosen for decision in controller.decisions.values()]
+def _chosen(controller: Controller | None, prefix: Prefix) -> list[TunnelId | None]:
+    if controller is None:
+        return []
+    return [verdict_of(decision, prefix).chosen for decision in controller.decisions.values()]
 
 
 def _by_its_own_bfd(world: World, prefix: Prefix) -> float:

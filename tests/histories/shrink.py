@@ -8,6 +8,7 @@ from dataclasses import replace
 from histories.history import History, Step, play
 from histories.invariants import ViolationError
 from histories.world import Parts
+from policies.model.policy import FailbackMode
 
 
 def failure(history: History, parts: Parts | None = None) -> ViolationError | None:
@@ -42,7 +43,12 @@ def _shorter(history: History) -> Iterator[History]:
         size //= 2
     if history.dead:
         yield replace(history, dead=frozenset())
+    for rule in history.situation.rules:
+        fewer = tuple(other for other in history.situation.rules if other is not rule)
+        yield replace(history, situation=replace(history.situation, rules=fewer))
     for simpler in (
+        {"metered": frozenset()},
+        {"failback": FailbackMode.AUTOMATIC, "windows": ()},
         {"processes": 1},
         {"ibgp": False},
         {"answers_probes": True},

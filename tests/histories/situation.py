@@ -10,9 +10,9 @@ from ipaddress import ip_network
 
 from small_network import HUB, HUB_PREFIX, POLICY, a_branch
 
-from policies.model.ids import Prefix, TunnelId
+from policies.model.ids import Prefix, TunnelId, lies_within
 from policies.model.intent import Branch, Hub, Intent, Liveness, LivenessMethod, LivenessTimers, Session, SessionKind
-from policies.model.policy import Failback, FailbackMode
+from policies.model.policy import Failback, FailbackMode, Rule, TimeWindow
 
 NAMES = ("fiber", "wireless", "lte")
 HUB_PREFIXES: tuple[Prefix, ...] = (HUB_PREFIX, ip_network("172.16.0.0/24"), ip_network("2001:db8::/48"))
@@ -57,6 +57,11 @@ class Situation:
     reconnecting: float
     resetting: float
     saving: float
+    rules: tuple[Rule, ...] = ()
+    failback: FailbackMode = FailbackMode.AUTOMATIC
+    windows: tuple[TimeWindow, ...] = ()
+    """The windows in which traffic goes back, where the mode is `WINDOW`."""
+    metered: frozenset[str] = frozenset()
 
     def intent(self) -> Intent:
         """The configuration that a history begins with."""
@@ -120,14 +125,20 @@ def branch_with(
     prefer: tuple[str, ...],
     lans: tuple[int, ...],
     leaving: frozenset[str],
-    drawn: tuple[float, bool, int, bool],
+    drawn: tuple[Failback, bool, int, bool, frozenset[str]],
+    rules: tuple[Rule, ...],
 ) -> Branch:
     """The branch with these tunnels, preferences and prefixes; `drawn` is what does not change within a history."""
-    hold, ibgp, processes, bfd = drawn
+    failback, ibgp, processes, bfd, metered = drawn
     branch = a_branch(tunnels=NAMES)
     timers = LivenessTimers(LivenessMethod.BFD if bfd else LivenessMethod.ICMP, timedelta(milliseconds=50), 3)
     tunnels = tuple(
-        replace(tunnel, process=1 + number % processes, liveness=Liveness(timers, timers))
+        replace(
+            tunnel,
+            process=1 + number % processes,
+            liveness=Liveness(timers, timers),
+            uplink=replace(tunnel.uplink, metered=tunnel.id.name in metered),
+        )
         for number, tunnel in enumerate(branch.tunnels)
         if tunnel.id.name in names
     )
@@ -135,7 +146,7 @@ def branch_with(
         branch,
         prefixes=tuple(LANS[i] for i in lans),
         tunnels=tunnels,
-        policy=replace(POLICY, prefer=prefer, failback=Failback(FailbackMode.AUTOMATIC, timedelta(seconds=hold))),
+        policy=replace(POLICY, prefer=prefer, failback=failback, rules=rules),
         session=Session(SessionKind.IBGP if ibgp else SessionKind.EBGP),
         leaving=frozenset(TunnelId(branch.name, name) for name in leaving),
     )
@@ -144,7 +155,8 @@ def branch_with(
 @cache
 def _intent(situation: Situation) -> Intent:
     names = NAMES[: situation.tunnels]
-    return intent_with(situation, names, NAMES, situation.hub_prefixes, situation.lans, frozenset())
+    rules = tuple(range(len(situation.rules)))
+    return intent_with(situation, names, NAMES, situation.hub_prefixes, situation.lans, frozenset(), rules)
 
 
 def intent_with(
@@ -154,13 +166,28 @@ def intent_with(
     hub_prefixes: tuple[int, ...],
     lans: tuple[int, ...],
     leaving: frozenset[str],
+    rules: tuple[int, ...],
 ) -> Intent:
     """The whole configuration of a history at one moment."""
     drawn = (
-        situation.failback_hold,
+        Failback(situation.failback, timedelta(seconds=situation.failback_hold), situation.windows),
         situation.ibgp,
         situation.processes,
         situation.branch_detection is not None,
+        situation.metered,
     )
-    branch = branch_with(names, prefer, lans, leaving, drawn)
-    return Intent("kencana", "Asia/Jakarta", hub_with(hub_prefixes), {branch.name: branch})
+    hub = hub_with(hub_prefixes)
+    written = tuple(
+        rule for n in rules if n < len(situation.rules) for rule in _possible(situation.rules[n], hub, lans)
+    )
+    branch = branch_with(names, prefer, lans, leaving, drawn, written)
+    return Intent("kencana", "Asia/Jakarta", hub, {branch.name: branch})
+
+
+def _possible(rule: Rule, hub: Hub, lans: tuple[int, ...]) -> tuple[Rule, ...]:
+    """The rule with those of its prefixes that the hub announces, and the branch can have traffic with; or none."""
+    if not rule.when.hub_prefixes:
+        return (rule,)
+    versions = {LANS[lan].version for lan in lans}
+    own = tuple(p for p in rule.when.hub_prefixes if p.version in versions and lies_within(p, hub.prefixes))
+    return (replace(rule, when=replace(rule.when, hub_prefixes=own)),) if own else ()

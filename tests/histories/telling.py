@@ -54,7 +54,7 @@ class Account:
             t.name: f"{'>' if x.to_branch else '-'}{'<' if x.to_hub else '-'}" for t, x in world.lines.lines.items()
         }
         self._note("lines", lines)
-        self._note("kernel", (world.kernel.nexthops, world.kernel.routes))
+        self._note("kernel", (world.kernel.nexthops, world.kernel.routes, world.kernel.sourced))
         holds = {t.name: {str(p): m for p, m in held.items()} for t, held in world.branch.holds.items()}
         self._note("branch holds", holds)
 
@@ -74,6 +74,11 @@ class Account:
         self._note("view", (live, sessions, "forwarder" if view.forwarder else "no forwarder"))
         active, chosen = verdict.active and verdict.active.name, verdict.chosen and verdict.chosen.name
         self._note("decision", (f"on {active}", f"chosen {chosen}", verdict.reason.name, verdict.detail, told, orders))
+        for other in verdict.others:
+            on, wanted = other.active and other.active.name, other.chosen and other.chosen.name
+            told = {t.name: med for t, med in other.told.items()}
+            whose = f"decision from {', '.join(map(str, other.sources))}"
+            self._note(whose, (other.rule, f"on {on}", f"chosen {wanted}", other.reason.name, other.detail, told))
 
     def _note(self, what: str, value: object) -> None:
         text = str(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from ipaddress import ip_network
 
 from histories.branch import Branch
 from histories.controller import Controller
@@ -17,9 +18,10 @@ from histories.relay import Relay
 from histories.session import Sessions
 from histories.situation import LANS, NAMES, Situation, intent_with
 from histories.timeline import Timeline
+from histories.traffic import named
 from hub.forwarder.classes import obey
 from policies.announced import announced_to
-from policies.model.ids import Prefix, TunnelId
+from policies.model.ids import Prefix, TunnelId, lies_within
 from policies.model.intent import Intent
 from speaker.bgp.ledger import Ledger
 
@@ -47,6 +49,7 @@ class Configuration:
     hub_prefixes: tuple[int, ...]
     lans: tuple[int, ...]
     leaving: frozenset[str] = frozenset()
+    rules: tuple[int, ...] = ()
 
 
 class World:
@@ -56,7 +59,13 @@ class World:
         self.parts = parts or Parts()
         self.situation = situation
         self.timeline = timeline = Timeline()
-        self.configuration = Configuration(NAMES[: situation.tunnels], NAMES, situation.hub_prefixes, situation.lans)
+        self.configuration = Configuration(
+            NAMES[: situation.tunnels],
+            NAMES,
+            situation.hub_prefixes,
+            situation.lans,
+            rules=tuple(range(len(situation.rules))),
+        )
         self.configured_since = timeline.now
         self.intent = situation.intent()
         tunnels = {t.id: t for t in self.intent.tunnels().values()}
@@ -110,7 +119,7 @@ class World:
     def announced(self) -> tuple[Prefix, ...]:
         """What the branch is told of."""
         (branch,) = self.intent.branches.values()
-        return announced_to(self.intent.hub, branch)
+        return tuple(dict.fromkeys((*announced_to(self.intent.hub, branch), *named(self))))
 
     # the branch
 
@@ -156,8 +165,12 @@ class World:
                 self.sessions.say_to_hub(tunnel, said)
 
     def _answers_over(self, version: int) -> list[str]:
-        probed = [p for p in self.intent.hub.prefixes if p.version == version]
-        return [str(tunnel) for tunnel in self.branch.uses(probed[0])] if probed else []
+        announced = [p for p in self.intent.hub.prefixes if p.version == version]
+        if not announced:
+            return []
+        own: Prefix = ip_network(self.intent.hub.router_id)
+        asked = own if lies_within(own, announced) else ip_network(announced[0].network_address + 1)
+        return [str(tunnel) for tunnel in self.branch.uses(asked)]
 
     # processes
 
@@ -304,7 +317,9 @@ class World:
         """The core takes it, ExaBGP's neighbors follow (hub.controller.neighbors)."""
         now = self.configuration
         self.configured_since = self.timeline.now
-        self.intent = intent_with(self.situation, now.names, now.prefer, now.hub_prefixes, now.lans, now.leaving)
+        self.intent = intent_with(
+            self.situation, now.names, now.prefer, now.hub_prefixes, now.lans, now.leaving, now.rules
+        )
         if self.controller is None:
             return
         before = frozenset(self.controller.intent.tunnels())
