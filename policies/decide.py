@@ -225,6 +225,7 @@ def _seen_by(hub: Hub, branch: Branch, steering: Steering, prefixes: tuple[Prefi
             session,
             sent={prefix: said for prefix, said in session.sent.items() if prefix in mine},
             sent_before={prefix: said for prefix, said in session.sent_before.items() if prefix in mine},
+            replaced={prefix: one for prefix, one in session.replaced.items() if prefix in mine},
         )
 
     sessions = {t.id: of(view.sessions[t.id]) for t in branch.tunnels if t.id in view.sessions}

@@ -282,6 +282,16 @@ def test_where_one_of_them_says_nothing_over_a_tunnel_what_it_was_sent_stays() -
     assert set(ruled(believed).announcements[FIBER]) == {HQ, ERP}
 
 
+def test_what_was_taken_back_of_a_rules_prefix_is_no_rival_of_the_others() -> None:
+    """Over a bad tunnel it may still be held; were it beaten by all, two steerings would drive each other for ever."""
+    bad = replace(view(on="wireless"), health={FIBER: HealthView(HealthState.DEGRADED)})
+    sessions = both_sent((5000, 5100), (1100, 1000))
+    boosted = {ERP: Replaced(Announcement(500), Instant(NOW - 1.0))}
+    sessions[FIBER] = replace(sessions[FIBER], replaced=boosted)
+    said = ruled(replace(bad, sessions=sessions)).announcements[WIRELESS]
+    assert said == {HQ: Announcement(1100), ERP: Announcement(490)}
+
+
 def test_a_branch_that_is_only_observed_is_left_as_it_is_and_says_what_would_be_done() -> None:
     observed = replace(BRANCH, mode=Mode.OBSERVE)
     bad = replace(view(), health={FIBER: HealthView(HealthState.DEGRADED)})
