@@ -6,12 +6,13 @@ from histories.traffic import Traffic, all_traffic, named
 from histories.world import World
 from policies.model.ids import Prefix, TunnelId
 from policies.model.intent import Branch
+from policies.model.verdicts import Reason
 from policies.preference import standing_med
 
 
 def differences(world: World) -> list[str]:
     """What is not yet as it must be in the end; empty when the world is settled and right."""
-    return [*_running(world), *_kernel(world), *_values(world), *_uses(world), *_ledger(world)]
+    return [*_running(world), *_kernel(world), *_values(world), *_uses(world), *_moving(world), *_ledger(world)]
 
 
 def _running(world: World) -> list[str]:
@@ -122,6 +123,14 @@ def _uses(world: World) -> list[str]:
 def _branch(world: World) -> Branch:
     (branch,) = world.intent.branches.values()
     return branch
+
+
+def _moving(world: World) -> list[str]:
+    """No traffic is being moved, and no move was taken back that would be tried again."""
+    decided = world.controller.decisions.values() if world.controller is not None else ()
+    every = [verdict for one in decided for verdict in (one.verdict, *one.verdict.others)]
+    moving = [verdict for verdict in every if verdict.reason in (Reason.MOVING, Reason.TAKEN_BACK)]
+    return [f"traffic from {each.sources} is {each.reason.name} {each.detail}" for each in moving]
 
 
 def _ledger(world: World) -> list[str]:

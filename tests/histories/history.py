@@ -98,7 +98,9 @@ def _with_rules_changed(rng: random.Random, situation: Situation, steps: list[St
         if rng.random() < often:
             mixed.append(Step(rng.choice(WAITS), "rule", rng.randrange(len(situation.rules))))
         mixed.append(step)
-    well = [Step(rng.choice(WAITS), what, name) for name in NAMES[: situation.tunnels] for what in ("undrain", "recover")]
+    well = [
+        Step(rng.choice(WAITS), what, name) for name in NAMES[: situation.tunnels] for what in ("undrain", "recover")
+    ]
     if rng.random() < 0.6:
         mixed += well  # or in most histories one tunnel is left in the end
     return mixed

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from histories import promises
 from histories.controller import Controller
-from histories.traffic import lowest_held, named, sources_holding
+from histories.ruled import CALM_FROM
+from histories.timeline import START
+from histories.traffic import all_traffic, edges, goes_by_the_clock, lowest_held, named, sources_holding
 from histories.world import World
 from hub.forwarder.classes import ForwardingClass, Order
 from policies.announced import announced_to
@@ -16,6 +18,9 @@ from policies.model.verdicts import Verdict
 from policies.model.view import LivenessState, SessionState, SessionView, View
 from speaker.bgp.ledger import URGENT_WINDOW
 from speaker.bgp.text import Announce, Command
+
+SOON = 0.005
+"""Seconds after which a change of the rules that count, which time alone makes, is obeyed."""
 
 
 class ViolationError(AssertionError):
@@ -40,6 +45,16 @@ class Invariants:
             exabgp.overtaken = self.one_change_at_a_time
         world.forwarder.on_order = self.no_stale_order
         world.forwarder.on_move = self.no_class_on_a_dead_tunnel
+        self._wait_for_an_edge()
+
+    def _wait_for_an_edge(self) -> None:
+        edge = min(edges(self.world), default=None)
+        if edge is not None and edge < START + CALM_FROM:
+            self.world.timeline.at(edge + SOON, self._passed_an_edge)
+
+    def _passed_an_edge(self) -> None:
+        self.rules_begin_and_end_in_time()
+        self._wait_for_an_edge()
 
     def _watch(self, controller: Controller) -> None:
         controller.on_decision = self._decided
@@ -239,6 +254,21 @@ class Invariants:
         """The branch holds two equal best values for longer than it takes to see that both were sent."""
         holds = {t.name: held.get(prefix) for t, held in self.world.branch.holds.items()}
         raise ViolationError("no lasting tie", f"the branch holds {prefix} as {holds}")
+
+    # h. rules count as long as their time says
+
+    def rules_begin_and_end_in_time(self) -> None:
+        """What is decided is decided by the rules that count now."""
+        world, controller = self.world, self.world.controller
+        fresh = controller is not None and controller.started < world.timeline.now - SOON
+        if controller is None or not fresh or not goes_by_the_clock(world):
+            return
+        for decision in controller.decisions.values():
+            by = {verdict.sources: verdict.rule for verdict in (decision.verdict, *decision.verdict.others)}
+            for traffic in all_traffic(world):
+                own = (traffic.source,) if traffic.source is not None else ()
+                if by.get(own) != traffic.rule:
+                    raise ViolationError("in time", f"{own} goes by {by.get(own)!r}, not by {traffic.rule!r}")
 
     # g. never isolated
 

@@ -18,7 +18,7 @@ from policies.model.intent import Branch, Tunnel
 from policies.model.policy import Condition, FailbackMode, Metered
 from policies.model.verdicts import Verdict
 from policies.model.view import SessionView
-from policies.schedule import local, within
+from policies.schedule import instant_of, local, next_change, within
 
 if TYPE_CHECKING:
     from histories.world import World
@@ -37,6 +37,8 @@ class Traffic:
     returns: bool
     """Whether it goes back by itself, or an operator said that it may."""
     ignore_degraded: bool
+    rule: str = ""
+    """The rule that counts, "" for none."""
 
     def prefixes(self, world: World) -> tuple[Prefix, ...]:
         """What the branch is told for it."""
@@ -124,6 +126,7 @@ def _traffic(world: World, source: Prefix | None) -> Traffic:
         (change.metered if change is not None else None) or policy.metered,
         failback.mode is FailbackMode.AUTOMATIC or world.judged.go_back,
         change is not None and change.ignore_degraded,
+        rule.name if rule is not None else "",
     )
 
 
@@ -149,6 +152,21 @@ def _is_asked(when: Condition, world: World, tunnel: TunnelId) -> bool:
 def _branch(world: World) -> Branch:
     (branch,) = world.intent.branches.values()
     return branch
+
+
+def goes_by_the_clock(world: World) -> bool:
+    """Whether time alone says which rules count."""
+    asked = (rule.when for rule in _branch(world).policy.rules)
+    return not any(when.tunnels or when.health or when.down is not None or when.drained is not None for when in asked)
+
+
+def edges(world: World) -> list[float]:
+    """When a window of a rule begins or ends next."""
+    now = Now(world.timeline.now, wall(world.timeline.now))
+    here = local(now, _branch(world).timezone)
+    windows = [window for rule in world.situation.rules for window in rule.when.times]
+    found = (next_change([window], here) for window in windows)
+    return [instant_of(edge, now) for edge in found if edge is not None]
 
 
 # what the core says of the traffic of one prefix
