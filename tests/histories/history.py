@@ -56,6 +56,7 @@ STEERED = 20_000_000
 """From this seed on, histories have also health, drains and switches in them; those before are as they always were."""
 RULED = 30_000_000
 """From this seed on also rules, metered tunnels and failback that waits."""
+WELL = ("undrain", "recover", "unswitch")
 WORDS = ("go back", "stay")
 SAID = (*JUDGEMENTS, *WORDS)
 CHANGES = ("leave", "remove", "add", "hub prefix", "lan", "prefer", "announces", "announces")

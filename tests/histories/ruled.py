@@ -52,7 +52,7 @@ def _rule(rng: random.Random, situation: Situation, number: int) -> Rule:
 
 def _condition(rng: random.Random) -> Condition:
     one = frozenset(rng.sample(NAMES, 1)) if rng.random() < 0.7 else frozenset[str]()
-    match rng.choice(("always", "always", "time", "time", "degraded", "down", "drained")):
+    match rng.choice(("always",) * 5 + ("time", "time", "degraded", "down", "drained")):
         case "time":
             return Condition(times=(_window(rng),))
         case "degraded":
@@ -71,11 +71,18 @@ def _change(rng: random.Random, situation: Situation) -> Change:
         mode, hold = rng.choice(MODES), timedelta(seconds=situation.failback_hold)
         failback = Failback(mode, hold, (_window(rng),) if mode is FailbackMode.WINDOW else ())
     return Change(
-        prefer=tuple(rng.sample(NAMES, len(NAMES))) if rng.random() < 0.7 else None,
+        prefer=_prefer(rng, situation) if rng.random() < 0.8 else None,
         metered=rng.choice(tuple(Metered)) if rng.random() < 0.3 else None,
         ignore_degraded=rng.random() < 0.3,
         failback=failback,
     )
+
+
+def _prefer(rng: random.Random, situation: Situation) -> tuple[str, ...]:
+    """Most often first what the policy has not first: else nothing would be steered."""
+    names = NAMES[: situation.tunnels]
+    first = rng.choice((*names[1:], *names[1:], names[0]))
+    return (first, *rng.sample([name for name in NAMES if name != first], len(NAMES) - 1))
 
 
 def _window(rng: random.Random) -> TimeWindow:
