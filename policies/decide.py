@@ -236,12 +236,18 @@ def _seen_by(hub: Hub, branch: Branch, steering: Steering, prefixes: tuple[Prefi
 def _is_probed(hub: Hub, named: frozenset[Prefix], version: int) -> bool:
     """Whether return-path probes of this IP version go the way of what no rule names.
 
-    They come from the hub's router id where it has that address, else from any address in what the hub announces.
+    They come from the hub's router id where it has that address, else from any address in what the hub announces: then
+    they may come from what a rule names, if that is any part of it.
     """
     asked: Address = hub.router_id
     if version == asked.version and any(asked in prefix for prefix in hub.prefixes):
         return not any(asked in prefix for prefix in named)
-    return not any(prefix.version == version and lies_within(prefix, named) for prefix in hub.prefixes)
+    theirs = tuple(prefix for prefix in named if prefix.version == version)
+    return not any(lies_within(prefix, theirs) or _has_any(prefix, theirs) for prefix in hub.prefixes)
+
+
+def _has_any(prefix: Prefix, others: Iterable[Prefix]) -> bool:
+    return any(lies_within(other, (prefix,)) for other in others)
 
 
 def _together(parts: Sequence[_Part], view: View) -> Mapping[TunnelId, Announcements]:

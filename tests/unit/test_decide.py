@@ -263,6 +263,25 @@ def test_where_a_rule_names_what_probes_come_from_the_rest_moves_by_time(named: 
     assert (decision.classes["bandung"].active == FIBER) is moves
 
 
+@pytest.mark.parametrize(("named", "moves"), [("2001:db8::/56", True), ("10.0.10.0/24", False)])
+def test_where_a_rule_names_a_part_of_what_probes_may_come_from_the_rest_moves_by_time(named: str, moves: bool) -> None:
+    """Of IPv6 it is not known which of the hub's addresses they come from: it may be one of the rule's."""
+    whole, lan = ip_network("2001:db8::/48"), ip_network("fd00:1::/56")
+    rule = Rule("it", Condition(hub_prefixes=(ip_network(named),)), Change())
+    branch = replace(BRANCH, prefixes=(lan,), policy=replace(BRANCH.policy, rules=(rule,)))
+    believed = view(on="wireless", meds=(1000, 1100))
+    heard = {lan: Heard(Instant(1.0))}
+    believed = replace(
+        believed,
+        sessions={t: replace(s, sent={whole: s.sent[HQ]}, heard=heard) for t, s in believed.sessions.items()},
+        classes={"bandung": replace(believed.classes["bandung"], prefixes=(lan,))},
+        paths={("bandung", 6): PathSeen(WIRELESS, Instant(1.0), Instant(NOW - 0.1))},
+    )
+    under_way = {(): Move(FIBER, Instant(NOW - 2), told=Instant(NOW - 1.5))}
+    decision = decide_branch(replace(HUB, prefixes=(HQ, whole)), branch, believed, under_way, moment(NOW))
+    assert (decision.classes["bandung"].active == FIBER) is moves
+
+
 def test_where_the_branch_announces_nothing_over_the_chosen_tunnel_nothing_is_moving() -> None:
     believed = view(on="wireless", meds=(1000, 1100))
     believed = replace(believed, sessions={**believed.sessions, FIBER: replace(session(1000), heard={})})
