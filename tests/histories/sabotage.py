@@ -10,6 +10,7 @@ from unittest.mock import patch
 from histories.world import Parts
 from hub.forwarder.classes import ForwardingClass, Order, Refusal, TunnelStates, obey
 from policies import choice, decide, observe, survivor
+from policies.forwarding import carrying
 from policies.survivor import Standing
 from speaker.bgp.ledger import Ledger, _Neighbor
 
@@ -81,6 +82,33 @@ def told_by_nobody() -> Iterator[Parts]:
         yield Parts()
 
 
+# of what rules steer
+
+
+@contextmanager
+def rules_wait_for_another_event() -> Iterator[Parts]:
+    """Nobody wakes the decision when the time of a rule begins or ends."""
+
+    with patch.object(decide, "changes_at", lambda *_: None):
+        yield Parts()
+
+
+@contextmanager
+def probes_show_every_way() -> Iterator[Parts]:
+    """An answer that came a rule's way is taken for the way of the rest."""
+
+    with patch.object(decide, "_is_probed", lambda *_: True):
+        yield Parts()
+
+
+@contextmanager
+def rules_move_with_the_rest() -> Iterator[Parts]:
+    """What a rule steers is thought to be where all else is."""
+
+    with patch.object(decide, "carrying", lambda branch, view, *_: carrying(branch, view)):
+        yield Parts()
+
+
 Sabotage = Callable[[], AbstractContextManager[Parts]]
 
 SABOTAGES: Mapping[str, Sabotage] = {
@@ -90,4 +118,10 @@ SABOTAGES: Mapping[str, Sabotage] = {
     "two changes on their way": two_changes_on_their_way,
     "a raise is believed to have arrived": withdrawn_at_once,
     "nobody stands in": told_by_nobody,
+}
+
+OF_RULES: Mapping[str, Sabotage] = {
+    "rules wait for another event": rules_wait_for_another_event,
+    "probes show every way": probes_show_every_way,
+    "rules move with the rest": rules_move_with_the_rest,
 }

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from histories.history import STEERED, History, Step, drawn, play
+from histories.history import RULED, STEERED, History, Step, drawn, play
 from histories.invariants import ViolationError
-from histories.sabotage import SABOTAGES, Sabotage
+from histories.sabotage import OF_RULES, SABOTAGES, Sabotage
 from histories.shrink import failure, shrunk
 from histories.telling import outline
 from histories.timeline import Timeline
@@ -26,12 +26,19 @@ ENOUGH = 500
 """Histories within which a fault must be found."""
 RARE = {"nobody stands in": 4236, "a raise is believed to have arrived": 790}
 """Faults that few histories show: where to begin."""
+SHOWN_BY = {
+    "rules wait for another event": 30000014,
+    "probes show every way": 30000132,
+    "rules move with the rest": 30000024,
+}
+"""A history that shows a fault in what rules steer."""
 UNSEEN = 30
 KNOWN = (
     *(30, 73, 116, 158, 424, 2274, 15905, 210828, 213543),
     *(3001033, 3003997, 3007870, 4001472, 4005142, 5003558, 5008254, 5010505),
     *(6004070, 6007185, 6010764, 8012228, 9000832, 9020207, 9023464),
     *(11001508, 11006329, 11008626, 12058496, 12082134, 13004252, 13074494),
+    *(30000138, 30000267, 30000356, 30000772),
 )
 """Seeds that once showed a fault."""
 DOCUMENTED = Path(__file__).parents[2] / "docs/reference/histories.md"
@@ -65,6 +72,11 @@ def test_and_with_health_drains_and_switches_among_it(first: int) -> None:
         check(seed)
 
 
+def test_and_with_rules_by_hub_prefix_time_and_health() -> None:
+    for seed in range(RULED, RULED + 20):
+        check(seed)
+
+
 @pytest.mark.parametrize("seed", KNOWN)
 def test_what_failed_once_holds(seed: int) -> None:
     check(seed)
@@ -84,6 +96,13 @@ def test_a_fault_is_found(name: str) -> None:
     first = RARE.get(name, 0)
     with sabotage() as parts:
         assert any(failure(drawn(first + number), parts) for number in range(ENOUGH)), name
+
+
+@pytest.mark.parametrize("name", OF_RULES)
+def test_a_fault_in_what_rules_steer_is_found(name: str) -> None:
+    sabotage: Sabotage = OF_RULES[name]
+    with sabotage() as parts:
+        assert failure(drawn(SHOWN_BY[name]), parts) is not None
 
 
 def test_a_seed_is_a_history() -> None:
