@@ -13,7 +13,7 @@ from histories.timeline import START
 from policies.model.clock import Instant, Now
 from policies.model.health import HealthState
 from policies.model.ids import Prefix, lies_within
-from policies.model.policy import Change, Condition, Failback, FailbackMode, Metered, Rule, TimeWindow
+from policies.model.policy import Condition, Failback, FailbackMode, Metered, Rule, RuleChange, TimeWindow
 from policies.schedule import local
 
 PARTS: tuple[Prefix, ...] = (
@@ -65,12 +65,12 @@ def _condition(rng: random.Random) -> Condition:
             return Condition()
 
 
-def _change(rng: random.Random, situation: Situation) -> Change:
+def _change(rng: random.Random, situation: Situation) -> RuleChange:
     failback = None
     if rng.random() < 0.4:
         mode, hold = rng.choice(MODES), timedelta(seconds=situation.failback_hold)
         failback = Failback(mode, hold, (_window(rng),) if mode is FailbackMode.WINDOW else ())
-    return Change(
+    return RuleChange(
         prefer=_prefer(rng, situation) if rng.random() < 0.8 else None,
         metered=rng.choice(tuple(Metered)) if rng.random() < 0.3 else None,
         ignore_degraded=rng.random() < 0.3,

@@ -267,7 +267,7 @@ def test_where_a_rule_names_what_probes_come_from_the_rest_moves_by_time(named: 
 def test_where_a_rule_names_a_part_of_what_probes_may_come_from_the_rest_moves_by_time(named: str, moves: bool) -> None:
     """Of IPv6 it is not known which of the hub's addresses they come from: it may be one of the rule's."""
     whole, lan = ip_network("2001:db8::/48"), ip_network("fd00:1::/56")
-    rule = Rule("it", Condition(hub_prefixes=(ip_network(named),)), Change())
+    rule = Rule("it", Condition(hub_prefixes=(ip_network(named),)), RuleChange())
     branch = replace(BRANCH, prefixes=(lan,), policy=replace(BRANCH.policy, rules=(rule,)))
     believed = view(on="wireless", meds=(1000, 1100))
     heard = {lan: Heard(Instant(1.0))}

@@ -15,7 +15,7 @@ from test_render_plan import text_of
 from hub.cli.render_plan import plan_view
 from hub.control.places import Places
 from hub.controller.plan_report import plan_report
-from policies.model.policy import Change
+from policies.model.policy import RuleChange
 from policies.model.view import View
 from policies.plan import plan
 
@@ -46,7 +46,7 @@ def test_an_edited_script_is_a_change_and_another_plan() -> None:
 
 
 def test_what_a_changed_script_will_say_is_not_foreseen_and_that_is_said() -> None:
-    said = View(adjustments={"bandung": Change(prefer=("fiber",))})
+    said = View(adjustments={"bandung": RuleChange(prefer=("fiber",))})
     longer = replace(AFTER, branches={"bandung": replace(SCRIPTED, prefix_limit=7)})
     branch = plan(BEFORE, longer, said, moment(1000.0)).branches[0]
     assert branch.script == "by the last answer of even_out.py, which changes: what it will say is not foreseen"
