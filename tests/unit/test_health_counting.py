@@ -184,7 +184,7 @@ def test_a_reading_that_hangs_is_no_older_than_when_it_was_asked_for() -> None:
     scene.clock.run()
     read = scene.told[-1][A]["read"]
     aside: Any = scene.counting._aside
-    aside.do = hangs.append
+    aside.do = lambda work, failed: hangs.append(work)
     scene.clock.run(5)
     asked = read + EVERY / 1e9
     assert len(scene.told) == 1
