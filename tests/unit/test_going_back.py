@@ -164,7 +164,7 @@ def test_an_apply_that_is_gone_back_from_while_it_waits_says_that_it_did_not_end
         scene.clock.pass_by(timedelta(seconds=10))
         assert (await applying)["waiting"] == ["bandung/fiber"]
         await scene.until(lambda: scene.kept["gone_back"] is not None)
-        assert scene.loop.intent.branches["bandung"].leaving == frozenset()
+        await scene.until(lambda: not scene.loop.intent.branches["bandung"].leaving)
         assert set(scene.loop.intent.tunnels()) == {FIBER, WIRELESS}
 
     live(places, scene)
