@@ -32,7 +32,7 @@ from policies.model.ids import TunnelId
 from policies.model.intent import Intent
 from policies.model.overrides import Author, Drain, Freeze, Override, Overrides
 from policies.model.verdicts import Verdict
-from policies.model.view import View
+from policies.model.view import LivenessState, View
 from policies.overrides.commands import (
     Beside,
     DrainWanted,
@@ -224,6 +224,9 @@ class OverridesKeeper:
         async with self._turn:
             beside = await self._beside(author)
             name = read_branch(branch, beside.intent).name
+            ends = beside.intent.branches[name].tunnels
+            if all(beside.view.liveness_of(end.id).state is LivenessState.DOWN for end in ends):
+                raise NotDoneError(f"no tunnel of {name} answers: whichever does first carries at once, without a word")
             if self._is_back(name):
                 raise NotDoneError(f"{name} is on its preferred tunnel, {self._on(name)}, already")
             made = beside.moment

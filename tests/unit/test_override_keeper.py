@@ -16,10 +16,12 @@ from waiting import until
 
 from hub.overrides import keeper as keeper_module
 from hub.overrides.store import Store
+from policies.model.clock import Instant
 from policies.model.ids import TunnelId
 from policies.model.intent import Mode
 from policies.model.overrides import InForce, Override
 from policies.model.verdicts import Reason, Verdict
+from policies.model.view import LivenessState, LivenessView
 
 
 @pytest.fixture
@@ -251,6 +253,17 @@ def test_a_failback_counts_until_it_is_obeyed_or_for_ten_minutes(rig: Rig) -> No
         rig.core.later(11)
         await until(lambda: not rig.core.overrides.failback)
         assert "failback 2 of bandung is over" in rig.said
+
+    rig.play(scene)
+
+
+def test_a_failback_of_a_branch_that_no_tunnel_reaches_is_refused_with_what_will_be(rig: Rig) -> None:
+    down = LivenessView(LivenessState.DOWN, Instant(1.0))
+
+    async def scene() -> None:
+        rig.core.view = replace(rig.core.view, liveness={FIBER: down, WIRELESS: down})
+        error = await rig.refused("failback", branch="bandung")
+        assert error == "no tunnel of bandung answers: whichever does first carries at once, without a word"
 
     rig.play(scene)
 
