@@ -76,7 +76,7 @@ def test_what_nobody_confirms_goes_back_without_loss_though_the_controller_dies_
     assert lost(seen) == 0
     assert command(hub, "plan") == 0
     out = capsys.readouterr().out
-    assert "nobody confirmed it within 1m; the files are not what is in force" in out
+    assert "nobody confirmed it within 60s; the files are not what is in force" in out
     assert "- tunnel fiber" in out
 
 
