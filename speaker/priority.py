@@ -8,6 +8,7 @@ priority back.
 
 from __future__ import annotations
 
+import atexit
 import os
 import resource
 import signal
@@ -19,6 +20,7 @@ BUSY_MICROSECONDS = 300_000
 def give_way_when_busy() -> None:
     """Let SIGXCPU make this process an ordinary one. To be called in the main thread."""
     signal.signal(signal.SIGXCPU, _give_way)
+    atexit.register(_disarm)
     _arm()
 
 
@@ -26,6 +28,12 @@ def _arm() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_RTTIME)
     if most == resource.RLIM_INFINITY or most > BUSY_MICROSECONDS:
         resource.setrlimit(resource.RLIMIT_RTTIME, (BUSY_MICROSECONDS, most))
+
+
+def _disarm() -> None:
+    """Python takes its handlers back before it tidies up at its end: from here on the signal would end the process."""
+    _, most = resource.getrlimit(resource.RLIMIT_RTTIME)
+    resource.setrlimit(resource.RLIMIT_RTTIME, (most, most))
 
 
 def _give_way(_number: int, _frame: object) -> None:

@@ -18,6 +18,17 @@ while os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK != os.SCHED_OTHER:
 print("gave way", flush=True)
 """
 TWICE = f"{BUSY}os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(2)){BUSY}"
+TIDIES_UP = """
+import time
+from speaker.priority import give_way_when_busy
+give_way_when_busy()
+class Much:
+    def __del__(self, now=time.process_time):
+        until = now() + 1
+        while now() < until:
+            pass
+much = Much()
+"""
 WITHOUT_CAPABILITIES = ("setpriv", "--bounding-set", "-all", "--inh-caps", "-all")
 
 
@@ -45,6 +56,12 @@ def test_it_needs_no_capability_to_become_an_ordinary_one(flag: int) -> None:
         timeout=30,
     )
     assert done.stdout == "gave way\n", done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_process_that_has_much_to_tidy_up_at_its_end_ends_by_itself() -> None:
+    done = subprocess.run([sys.executable, "-c", TIDIES_UP], preexec_fn=in_real_time, timeout=30, check=False)
+    assert done.returncode == 0
 
 
 def test_a_process_without_such_a_priority_is_not_disturbed() -> None:
