@@ -22,7 +22,7 @@ from policies.model.verdicts import Reason
 from policies.model.view import ClassView, LivenessState, SessionState, View
 from policies.overrides.times import shown
 from policies.ranking import Ranked, present_order, standing_order
-from policies.schedule import local
+from policies.schedule import local, wall_of
 from policies.steering import Steering, steerings
 
 NOTICEABLE = 0.001
@@ -70,7 +70,7 @@ class OffPreferred:
     def text(self, cost: Sequence[str], now: Now) -> str:
         """The whole of it in one line."""
         whose = f"{self.branch}: traffic from {', '.join(map(str, self.sources))}" if self.sources else self.branch
-        since = now.wall + timedelta(seconds=self.since - now.monotonic)
+        since = wall_of(self.since, now)
         costs = f"; it costs: {', '.join(cost)}" if cost else ""
         return (
             f"{whose} is on {self.on.name} since {shown(since, now.wall)}, though {self.better.name}, the better one, "
@@ -249,7 +249,7 @@ def cost(found: OffPreferred, branch: Branch, view: View, carried: Carried | Non
     spent = []
     metered = tunnels[found.on].uplink.metered and not tunnels[found.better].uplink.metered
     if metered and carried is not None and carried.count:
-        since = now.wall + timedelta(seconds=carried.since - now.monotonic)
+        since = wall_of(carried.since, now)
         spent.append(f"{size_words(carried.count)} over the metered {found.on.name} since {shown(since, now.wall)}")
     elif metered:
         spent.append(f"{found.on.name} is metered")

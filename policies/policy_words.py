@@ -11,9 +11,7 @@ from itertools import chain
 
 from policies.lengths import in_seconds
 from policies.model.health import Damping, HealthLimits, Limit, Metric
-from policies.model.policy import Announce, Condition, Failback, Marks, Policy, Rule, RuleChange, TimeWindow
-
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+from policies.model.policy import DAYS, Announce, Condition, Failback, Marks, Policy, Rule, RuleChange, TimeWindow
 
 
 def policy_facts(policy: Policy) -> dict[str, str]:
@@ -150,7 +148,7 @@ def _windows(windows: Iterable[TimeWindow]) -> str:
 def window_words(window: TimeWindow) -> str:
     """A window as it is written: `Mon-Fri 18:00-22:00`, and without days where it is every day."""
     ends = "24:00" if window.ends == time() else f"{window.ends:%H:%M}"
-    days = "" if len(window.days) == len(_DAYS) else f"{','.join(_runs(sorted(window.days)))} "
+    days = "" if len(window.days) == len(DAYS) else f"{','.join(_runs(sorted(window.days)))} "
     return f"{days}{window.begins:%H:%M}-{ends}"
 
 
@@ -159,4 +157,4 @@ def _runs(days: list[int]) -> Iterator[str]:
     while days:
         length = next((n for n, day in enumerate(days) if day != days[0] + n), len(days))
         run, days = days[:length], days[length:]
-        yield f"{_DAYS[run[0]]}-{_DAYS[run[-1]]}" if length > 2 else ",".join(_DAYS[day] for day in run)
+        yield f"{DAYS[run[0]]}-{DAYS[run[-1]]}" if length > 2 else ",".join(DAYS[day] for day in run)

@@ -41,6 +41,11 @@ def instant_of(wall: datetime, now: Now) -> Instant:
     return Instant(now.monotonic + (wall - now.wall).total_seconds())
 
 
+def wall_of(instant: Instant, now: Now) -> datetime:
+    """The wall clock's time of a monotonic instant, as far as the wall clock has not been set since."""
+    return now.wall + timedelta(seconds=instant - now.monotonic)
+
+
 def _near(window: TimeWindow, wall: datetime, days: int) -> Iterable[tuple[datetime, datetime]]:
     """The window's occurrences from yesterday's on, for so many days, in UTC: days differ in length."""
     for ahead in range(-1, days + 1):

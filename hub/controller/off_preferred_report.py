@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from datetime import datetime, timedelta
 from typing import Any
 
-from policies.model.clock import Instant, Now
+from hub.controller.moments import at_second, moment
+from policies.model.clock import Now
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch
 from policies.model.overrides import Drain, Overrides
@@ -39,18 +39,13 @@ def _report(found: OffPreferred, spent: tuple[str, ...], now: Now, *, fault: boo
         "from": [str(prefix) for prefix in found.sources],
         "on": found.on.name,
         "better": found.better.name,
-        "since": {"at": _wall(found.since, now, "milliseconds"), "ago": round(now.monotonic - found.since, 3)},
+        "since": moment(found.since, now),
         "because": found.kept.because,
         "until": until.astimezone(now.wall.tzinfo).isoformat(timespec="seconds") if until is not None else None,
         "meant": found.kept.meant,
         "cost": list(spent),
         "fault": fault,
-        "fault_at": _wall(fault_at, now) if fault_at is not None else None,
+        "fault_at": at_second(fault_at, now) if fault_at is not None else None,
         "text": found.text(spent, now),
         "mend": found.kept.mend,
     }
-
-
-def _wall(instant: Instant, now: Now, timespec: str = "seconds") -> str:
-    at: datetime = now.wall + timedelta(seconds=instant - now.monotonic)
-    return at.isoformat(timespec=timespec)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from ipaddress import ip_network
 
 from hub.controller.report import Report, verdict_report
+from hub.source_priorities import priority_of
 from policies.announced import announced_to
 from policies.forwarding import carrying
 from policies.model.clock import Now
@@ -19,8 +20,6 @@ from policies.model.view import View
 from policies.steering import named_by_rules
 
 _NEAR = 3
-_FIRST_PRIORITY = 11_200
-"""That of the rule of a source of /32 (IPv6: /128), docs/reference/sockets.md; each shorter one has one more."""
 
 
 class UnknownPrefixError(Exception):
@@ -105,7 +104,7 @@ def _from_hub(
 
 
 def _lookup(source: Prefix) -> str:
-    priority = _FIRST_PRIORITY + source.max_prefixlen - source.prefixlen
+    priority = priority_of(source.prefixlen, source.max_prefixlen)
     family = "-6 " if source.version == 6 else ""
     return f"ip {family}rule {priority}: from {source} (a table of its own)"
 

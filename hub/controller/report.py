@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
+from hub.controller.moments import at_second, moment
 from hub.controller.off_preferred_report import off_preferred_report
 from hub.controller.target_report import targets_report, trouble_of, uplinks_report
 from hub.controller.told_report import told_report
@@ -88,7 +89,7 @@ def branch_report(branch: Branch, view: View, verdict: Verdict | None, around: S
         "mode": branch.mode.value,
         "on": active.name if active is not None and reachable else None,
         "reachable": reachable,
-        "since": _moment(forwarding.since, now) if forwarding is not None else None,
+        "since": moment(forwarding.since, now) if forwarding is not None else None,
         "preferred": standing_order(branch)[0].id.name if branch.tunnels else None,
         **_decided(verdict),
         "by_hub_prefix": [_steered_report(other) for other in (verdict.others if verdict is not None else ())],
@@ -105,7 +106,7 @@ def branch_report(branch: Branch, view: View, verdict: Verdict | None, around: S
                 "order": [t.name for t in c.order],
                 "epoch": c.epoch,
                 "reason": c.reason,
-                "since": _moment(c.since, now),
+                "since": moment(c.since, now),
             }
             for c in view.classes_of(branch.name)
         ],
@@ -139,7 +140,7 @@ def _decided(verdict: Verdict | None) -> Report:
 def verdict_report(verdict: Verdict | None, forwarding: ClassView | None, now: Now) -> Report:
     """What was decided for the traffic of one class, and where that goes since when."""
     active = forwarding.active if forwarding is not None else None
-    since = _moment(forwarding.since, now) if forwarding is not None else None
+    since = moment(forwarding.since, now) if forwarding is not None else None
     return {"on": active.name if active is not None else None, "since": since, **_decided(verdict)}
 
 
@@ -160,7 +161,7 @@ def _tunnel_report(tunnel: Tunnel, view: View, verdict: Verdict | None, around: 
         "method": tunnel.liveness.active.method.value,
         "confirm": tunnel.liveness.confirm,
         "echo": tunnel.liveness.echo,
-        "since": _moment(liveness.since, now) if liveness.since != NEVER else None,
+        "since": moment(liveness.since, now) if liveness.since != NEVER else None,
         "reason": liveness.reason,
         "trouble_of": trouble_of(tunnel, around.blamed.get(tunnel.id)),
         "health": _health_report(view.health_of(tunnel.id), now),
@@ -168,13 +169,13 @@ def _tunnel_report(tunnel: Tunnel, view: View, verdict: Verdict | None, around: 
         "wg": _peer(measured.get("wg"), now),
         "mtu": measured.get("mtu"),
         "session": session.state.value,
-        "session_since": _moment(session.since, now) if session.since != NEVER else None,
+        "session_since": moment(session.since, now) if session.since != NEVER else None,
         "session_reason": session.reason,
         "med": _sent_med(session.sent.values()) if up else None,
         "med_wanted": verdict.told.get(tunnel.id) if verdict is not None else None,
         "announced": [str(prefix) for prefix in session.sent] if up else [],
         "told": told_report(session),
-        "told_at": _moment(session.sent_at, now) if up and session.sent_at != NEVER else None,
+        "told_at": moment(session.sent_at, now) if up and session.sent_at != NEVER else None,
         "held_med": session.lowest_held,
         "refused": dict(around.refusals.get(tunnel.id, {})),
         "drained": drained_report(around.drained.get(tunnel.id, ()), now),
@@ -182,7 +183,7 @@ def _tunnel_report(tunnel: Tunnel, view: View, verdict: Verdict | None, around: 
 
 
 def _used(path: PathSeen, now: Now) -> Report:
-    return {"tunnel": path.tunnel.name, "since": _moment(path.since, now), "seen": _moment(path.at, now)}
+    return {"tunnel": path.tunnel.name, "since": moment(path.since, now), "seen": moment(path.at, now)}
 
 
 def _peer(peer: Mapping[str, Any] | None, now: Now) -> Report | None:
@@ -194,7 +195,7 @@ def _peer(peer: Mapping[str, Any] | None, now: Now) -> Report | None:
     when = None if ago is None else now.wall - timedelta(seconds=ago)
     handshake = None if when is None else {"at": when.isoformat(timespec="seconds"), "ago": ago}
     roamed = peer.get("roamed")
-    moved = None if roamed is None else {"from": roamed["from"], "since": _moment(Instant(roamed["at"]), now)}
+    moved = None if roamed is None else {"from": roamed["from"], "since": moment(Instant(roamed["at"]), now)}
     return {"handshake": handshake, "endpoint": peer["endpoint"], "roamed": moved}
 
 
@@ -223,16 +224,16 @@ def _health_report(health: HealthView, now: Now) -> Report:
     suppressed = health.suppressed_until > now.monotonic
     return {
         "state": health.state.value,
-        "since": _moment(health.since, now) if health.since != NEVER else None,
+        "since": moment(health.since, now) if health.since != NEVER else None,
         "reason": health.reason,
         "loss": figures.loss,
         "rtt_ms": _milliseconds(figures.rtt),
         "jitter_ms": _milliseconds(figures.jitter),
         "usual_rtt_ms": _milliseconds(health.usual_rtt),
         "penalty": round(health.penalty, 2),
-        "suppressed_until": _moment(health.suppressed_until, now) if suppressed else None,
+        "suppressed_until": moment(health.suppressed_until, now) if suppressed else None,
         "failing": list(health.failing),
-        "hints": [{"hint": hint.text, "since": _moment(hint.since, now)} for hint in health.hints],
+        "hints": [{"hint": hint.text, "since": moment(hint.since, now)} for hint in health.hints],
     }
 
 
@@ -252,8 +253,8 @@ def _hears(branch: Branch, view: View, now: Now) -> list[Report]:
         return {
             "tunnel": tunnel.name,
             "held": held is not None or remembered,
-            "held_since": _moment(held, now) if held is not None else None,
-            "since": _moment(heard.since, now) if heard is not None else None,
+            "held_since": moment(held, now) if held is not None else None,
+            "since": moment(heard.since, now) if heard is not None else None,
         }
 
     found = tunnels_by_prefix(branch, view, now.monotonic)
@@ -266,16 +267,4 @@ def _hears(branch: Branch, view: View, now: Now) -> list[Report]:
 def _next(verdict: Verdict | None, now: Now) -> Report | None:
     if verdict is None or verdict.next_at is None or not verdict.next:
         return None
-    return {"what": verdict.next, "at": wall_of(verdict.next_at, now).isoformat(timespec="seconds")}
-
-
-def _moment(instant: Instant, now: Now) -> Report:
-    return {
-        "at": wall_of(instant, now).isoformat(timespec="milliseconds"),
-        "ago": round(now.monotonic - instant, 3),
-    }
-
-
-def wall_of(instant: Instant, now: Now) -> datetime:
-    """The wall clock's time of a monotonic instant, as far as the wall clock has not been set since."""
-    return now.wall + timedelta(seconds=instant - now.monotonic)
+    return {"what": verdict.next, "at": at_second(verdict.next_at, now)}

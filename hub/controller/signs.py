@@ -31,12 +31,12 @@ class TunnelSigns:
         """Find out what is so now."""
         failing: dict[TunnelId, tuple[str, ...]] = {}
         found: dict[TunnelId, tuple[Hint, ...]] = {}
-        sizes = {t: mtu for t in intent.tunnels() if (mtu := _mtu(measured.get(str(t), {}).get("mtu"))) is not None}
+        told = {tunnel: measured.get(str(tunnel), {}) for tunnel in intent.tunnels()}
+        sizes = {tunnel: mtu for tunnel, one in told.items() if (mtu := _mtu(one.get("mtu"))) is not None}
         for branch in intent.branches.values():
             failing |= against(branch, view, sizes, now.monotonic)
             for tunnel in branch.tunnels:
-                told = measured.get(str(tunnel.id), {})
-                handshake = _handshake(told.get("wg"), now) if view.forwarder else None
+                handshake = _handshake(told[tunnel.id].get("wg"), now) if view.forwarder else None
                 liveness, session = view.liveness_of(tunnel.id), view.session_of(tunnel.id)
                 if known := hints(liveness, session, handshake, now.monotonic, self.hints(tunnel.id)):
                     found[tunnel.id] = known

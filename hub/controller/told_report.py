@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Any
 
+from hub.controller.moments import at_second
 from policies.ahead import Coming
 from policies.model.clock import Now
 from policies.model.view import SessionState, SessionView
@@ -30,12 +30,4 @@ def told_report(session: SessionView) -> list[Report]:
 
 def outlook_report(coming: Iterable[Coming], now: Now) -> list[Report]:
     """What would change something, what a clock brings first; `at` null: no clock does."""
-    return [
-        {
-            "what": one.what,
-            "at": (now.wall + timedelta(seconds=one.at - now.monotonic)).isoformat(timespec="seconds")
-            if one.at is not None
-            else None,
-        }
-        for one in coming
-    ]
+    return [{"what": one.what, "at": at_second(one.at, now) if one.at is not None else None} for one in coming]

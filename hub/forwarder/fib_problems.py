@@ -11,6 +11,7 @@ from hub.forwarder.fib_reading import Strangers
 from hub.forwarder.netlink.rules import Rule
 from hub.forwarder.netlink.sockets import Failure
 from hub.forwarder.problems import Problem
+from hub.source_priorities import FIRST_PRIORITY, LAST_PRIORITY
 
 _PROTOCOL_NAMES = {
     1: "redirect", 2: "kernel", 3: "boot (typed by hand)", 4: "static", 9: "ra", 11: "zebra (FRR)", 12: "bird",
@@ -85,7 +86,7 @@ def before_our_rules(foreign: Iterable[Rule], wanted: Collection[Rule]) -> dict[
 
 def _rule_problem(rule: Rule, ours: Rule) -> Problem:
     version = 4 if rule.family == socket.AF_INET else 6
-    own = f"{fib_sources.FIRST_PRIORITY} to {fib_sources.LAST_PRIORITY}"
+    own = f"{FIRST_PRIORITY} to {LAST_PRIORITY}"
     text = f"a rule of another program ({_rule_text(rule)}) is asked before ours for packets from {_source(ours)}"
     command = f"ip -{version} rule del priority {rule.priority} from {_source(rule)} lookup {rule.table}"
     mend = f"remove it ({command}), or give it a priority outside {own}, which are Pointsman's"

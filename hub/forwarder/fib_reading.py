@@ -14,6 +14,7 @@ from hub.forwarder.netlink import nexthops, routes, rules
 from hub.forwarder.netlink.routes import MAIN_TABLE, Route
 from hub.forwarder.netlink.rules import Rule
 from hub.forwarder.netlink.sockets import DumpError
+from hub.source_priorities import FIRST_PRIORITY, LAST_PRIORITY
 
 PIECE = 16_384
 """Bytes of a dump in one step: some 250 routes, and as many as one of these messages can ever need."""
@@ -152,6 +153,6 @@ class Reading:
             return
         if fib_sources.in_range(rule.table):
             self._looked_up.add(rule.table)
-        among_ours = fib_sources.FIRST_PRIORITY <= rule.priority <= fib_sources.LAST_PRIORITY
+        among_ours = FIRST_PRIORITY <= rule.priority <= LAST_PRIORITY
         if among_ours and len(self.foreign_rules) < MOST_FOREIGN_RULES:
             self.foreign_rules.append(rule)

@@ -11,14 +11,10 @@ from collections.abc import Container, Iterable, Mapping
 from hub.forwarder.classes import ForwardingClass
 from hub.forwarder.fib_plan import PROTOCOL, Tables, destination, prefix_text
 from hub.forwarder.netlink.rules import Rule
+from hub.source_priorities import FIRST_PRIORITY, LAST_PRIORITY, priority_of
 
 FIRST_TABLE, LAST_TABLE = 112_000, 112_255
 """Our range of routing tables; the number of a table is the same for both IP versions."""
-FIRST_PRIORITY = 11_200
-"""That of the rules of sources of /32 (IPv6: /128); those of each shorter length have one more, so that the longest
-source comes first, and the main table (32,766) after all. Sources of one length have no address in common, so they may
-share a priority."""
-LAST_PRIORITY = FIRST_PRIORITY + 128
 
 
 def in_range(table: int) -> bool:
@@ -34,7 +30,7 @@ def concerns_us(rule: Rule) -> bool:
 def rule_of(source: str, table: int) -> Rule:
     """The rule that looks packets from a source up in its table."""
     network, length = destination(source)
-    return Rule(network, length, table, FIRST_PRIORITY + 8 * len(network) - length, PROTOCOL)
+    return Rule(network, length, table, priority_of(length, 8 * len(network)), PROTOCOL)
 
 
 def tables_of(each: ForwardingClass, tables: Mapping[str, int]) -> Tables:

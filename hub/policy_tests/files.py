@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from hub.config.document import Document
 from hub.config.load import Parsed, load, read_others
 from hub.config.names import listed, write_instead
-from hub.config.policy.branches import policies_of, too_high, value_problems
+from hub.config.policy.branches import no_such_policy, policies_of, too_high, value_problems
 from hub.config.policy.inherit import Policies
 from hub.config.policy.written_tests import KINDS, RawExpected, RawPolicyTest
 from hub.config.problems import Place, Problem, error, has_errors, in_order
@@ -95,9 +95,7 @@ class _Reader:
             return None
         if raw.policy is not None:
             if raw.policy not in self._policies.known:
-                mend = write_instead(raw.policy, sorted(self._policies.known))
-                mend = mend or f"write policies/{raw.policy}.yaml, or remove it"
-                self._note(error(document.place("policy"), f'there is no policy "{raw.policy}"', mend))
+                self._note(no_such_policy(raw.policy, document.place("policy"), self._policies))
                 return None
             branch = self._under(raw.branch, raw.policy)
         return replace(branch, mode=Mode.ACT) if branch is not None else None

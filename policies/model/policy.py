@@ -30,6 +30,10 @@ class FailbackMode(Enum):
     NEVER = "never"
 
 
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+"""As they are written, from the first of the week on."""
+
+
 @dataclass(frozen=True, slots=True)
 class TimeWindow:
     """A TimeWindow is a time of the week by the wall clock of a branch, written `Mon-Fri 18:00-22:00`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from policies.model.clock import Now
 from policies.model.ids import TunnelId
@@ -12,6 +12,7 @@ from policies.model.overrides import Drain, Overrides
 from policies.model.view import LivenessState, View
 from policies.overrides.schedule import begins_by_branch
 from policies.overrides.times import shown
+from policies.schedule import wall_of
 
 
 def isolated_by(
@@ -101,7 +102,7 @@ def _unusable(
         case LivenessState.UNKNOWN:
             return f"of {tunnel.name} nothing is known yet"
         case LivenessState.DOWN:
-            since = now.wall + timedelta(seconds=liveness.since - now.monotonic)
+            since = wall_of(liveness.since, now)
             return f"{tunnel.name} is down since {since:%H:%M}"
 
 

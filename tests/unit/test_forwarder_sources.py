@@ -12,12 +12,12 @@ from forwarder_table import ID, NET, Table, a_class
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.forwarder import fib_sources
 from hub.forwarder.classes import ForwardingClass
 from hub.forwarder.fib_plan import PROTOCOL, KernelState, Key, destination, done, plan
-from hub.forwarder.fib_sources import FIRST_PRIORITY, FIRST_TABLE, LAST_TABLE, rule_of
+from hub.forwarder.fib_sources import FIRST_TABLE, LAST_TABLE, rule_of
 from hub.forwarder.netlink import rules, wire
 from hub.forwarder.netlink.rules import Rule
+from hub.source_priorities import FIRST_PRIORITY, LAST_PRIORITY
 
 SERVERS, LAN, SERVERS6 = "10.0.10.0/24", "10.0.0.0/16", "2001:db8:0:10::/64"
 STATIC = 4
@@ -68,9 +68,7 @@ def test_a_source_is_for_the_prefixes_of_its_own_ip_version() -> None:
      ("2001:db8::1/128", "2001:db8::/127"), ("2001:db8::/48", "::/0")],
 )  # fmt: skip
 def test_a_longer_source_comes_first_and_all_come_before_the_main_table(first: str, second: str) -> None:
-    assert (
-        FIRST_PRIORITY <= rule_of(first, 1).priority < rule_of(second, 1).priority <= fib_sources.LAST_PRIORITY < 32766
-    )
+    assert FIRST_PRIORITY <= rule_of(first, 1).priority < rule_of(second, 1).priority <= LAST_PRIORITY < 32766
 
 
 def test_the_routes_are_made_before_the_rule_and_the_rule_goes_before_them() -> None:

@@ -40,8 +40,13 @@ def chosen_problems(sources: Sources, policies: Policies, branches: Iterable[Bra
         written.append((sources.network.raw.policy, sources.network.document.place("policy")))
     for name, place in written:
         if name not in policies.known:
-            mend = write_instead(name, sorted(policies.known)) or f"write policies/{name}.yaml, or remove it"
-            yield error(place, f'there is no policy "{name}"', mend)
+            yield no_such_policy(name, place, policies)
+
+
+def no_such_policy(name: str, place: Place, policies: Policies) -> Problem:
+    """That a policy which is named at this place is not there."""
+    mend = write_instead(name, sorted(policies.known)) or f"write policies/{name}.yaml, or remove it"
+    return error(place, f'there is no policy "{name}"', mend)
 
 
 def value_problems(

@@ -8,9 +8,8 @@ from datetime import time
 from functools import lru_cache
 
 from hub.config.scalars import UnreadableError, read_text, shown
-from policies.model.policy import TimeWindow
+from policies.model.policy import DAYS, TimeWindow
 
-DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _DAY = rf"({'|'.join(DAYS)})"
 _RANGE = rf"{_DAY}(-{_DAY})?"
 _CLOCK = r"([01]?[0-9]|2[0-3]):[0-5][0-9]"

@@ -10,9 +10,9 @@ from pydantic import ConfigDict, Field
 
 from hub.config.fields import Name, Number, OneOrMore, Section, Text, Truth, choice, reads
 from hub.config.scalars import UnreadableError, read_duration, read_text
+from policies.model.policy import DAYS
 from policies.simulation.track import CAUSES
 
-DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 LONGEST = timedelta(days=366)
 LONGEST_FIGURE = timedelta(seconds=10)
 MOST_STEPS = 10_000
