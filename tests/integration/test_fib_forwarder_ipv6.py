@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,28 +27,6 @@ pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("nft"), reason="needs root, namespaces and nft"),
 ]
-
-
-@pytest.fixture
-def network() -> Iterator[Network]:
-    with Network() as made:
-        yield made
-
-
-@pytest.fixture
-def forwarder(network: Network, tmp_path: Path) -> Iterator[ForwarderProcess]:
-    made = ForwarderProcess(network, tmp_path)
-    try:
-        made.start()
-        yield made
-    finally:
-        made.close()
-
-
-@pytest.fixture
-def controller(forwarder: ForwarderProcess) -> Iterator[Controller]:
-    with Controller(forwarder.socket) as made:
-        yield made
 
 
 BOTH = [PREFIX, PREFIX6]

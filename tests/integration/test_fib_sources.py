@@ -47,22 +47,6 @@ def network() -> Iterator[Network]:
         yield made
 
 
-@pytest.fixture
-def forwarder(network: Network, tmp_path: Path) -> Iterator[ForwarderProcess]:
-    made = ForwarderProcess(network, tmp_path)
-    try:
-        made.start()
-        yield made
-    finally:
-        made.close()
-
-
-@pytest.fixture
-def controller(forwarder: ForwarderProcess) -> Iterator[Controller]:
-    with Controller(forwarder.socket) as made:
-        yield made
-
-
 def a_class(name: str, active: str, *sources: str, prefixes: tuple[str, ...] = (PREFIX, PREFIX6)) -> dict[str, Any]:
     return {
         "name": name,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,16 +26,6 @@ def network() -> Iterator[Network]:
         run("ip", "-n", made.branch, "addr", "add", "198.51.100.1/32", "dev", "lo")
         run("ip", "-n", made.branch, "rule", "add", "iif", "p1", "lookup", "local", "pref", "0")
         yield made
-
-
-@pytest.fixture
-def forwarder(network: Network, tmp_path: Path) -> Iterator[ForwarderProcess]:
-    made = ForwarderProcess(network, tmp_path)
-    try:
-        made.start()
-        yield made
-    finally:
-        made.close()
 
 
 def send_through(network: Network, packets: int) -> None:

@@ -20,22 +20,6 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def network() -> Iterator[Network]:
-    with Network() as made:
-        yield made
-
-
-@pytest.fixture
-def forwarder(network: Network, tmp_path: Path) -> Iterator[ForwarderProcess]:
-    made = ForwarderProcess(network, tmp_path)
-    try:
-        made.start()
-        yield made
-    finally:
-        made.close()
-
-
 def told_of(controller: Controller, name: str, what: str) -> Any:
     """What the forwarder knows of a tunnel as soon as it does."""
 
