@@ -29,11 +29,16 @@ class Allocation:
     link: IPv4Network | None = None
     link_ipv6: IPv6Network | None = None
     port: int | None = None
+    loopbacks: IPv4Network | None = None
     process: int | None = None
 
-    def lacks(self, *, ipv6: bool) -> bool:
-        """Whether something is left to give; a link of IPv6 is wanted only by tunnels that carry it."""
-        return None in (self.to, self.link, self.port) or (ipv6 and self.link_ipv6 is None)
+    def lacks(self, *, ipv6: bool, loopbacks: bool) -> bool:
+        """Whether something is left to give; a link of IPv6 is wanted only by tunnels that carry it.
+
+        Loopbacks are wanted only by what IPsec protects between two of them.
+        """
+        missing = None in (self.to, self.link, self.port) or (ipv6 and self.link_ipv6 is None)
+        return missing or (loopbacks and self.loopbacks is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,7 @@ def settled(tunnel: TunnelDraft, allocations: Allocations) -> Allocation:
         link=tunnel.link or given.link,
         link_ipv6=tunnel.link_ipv6 or given.link_ipv6,
         port=tunnel.port or given.port,
+        loopbacks=tunnel.written.loopbacks or given.loopbacks,
         process=given.process,
     )
 
@@ -88,7 +94,7 @@ def allocate(
     used = [*existing.values(), *has.values()]
     free_links, free_ports = _free_links(pools.links, used), _free_ports(pools.ports, used)
     free_links_ipv6 = _free_links_ipv6(pools.links_ipv6, used)
-    waiting = [tunnel for tunnel in ordered if has[tunnel.id].lacks(ipv6=tunnel.ipv6)]
+    waiting = [tunnel for tunnel in ordered if has[tunnel.id].lacks(ipv6=tunnel.ipv6, loopbacks=tunnel.loopbacks)]
     new = sorted((ends[tunnel.id], tunnel.id) for tunnel in waiting if tunnel.id not in existing)
     numbers = processes([tunnel for _, tunnel in new], {**has, **existing})
     made = {}
@@ -103,6 +109,8 @@ def allocate(
             line = replace(line, link_ipv6=next(free_links_ipv6))
         if mine.port is None:
             line = replace(line, port=next(free_ports))
+        if tunnel.loopbacks and mine.loopbacks is None:
+            line = replace(line, loopbacks=next(free_links))
         made[tunnel.id] = line
     return made
 
@@ -146,7 +154,8 @@ def choose_hub_uplinks(
 
 
 def _free_links(pool: IPv4Network, used: Iterable[Allocation]) -> Iterator[IPv4Network]:
-    taken = {int(allocation.link.network_address) for allocation in used if allocation.link}
+    held = [pair for allocation in used for pair in (allocation.link, allocation.loopbacks) if pair]
+    taken = {int(pair.network_address) for pair in held}
     first = int(pool.network_address)
     for address in range(first, first + pool.num_addresses, 2):
         if address not in taken:

@@ -39,6 +39,7 @@ def _parts(allocation: Allocation) -> dict[str, str]:
             ("link", allocation.link, allocation.link),
             ("link-ipv6", allocation.link_ipv6, f'"{allocation.link_ipv6}"'),
             ("port", allocation.port, allocation.port),
+            ("loopbacks", allocation.loopbacks, allocation.loopbacks),
             ("process", allocation.process, allocation.process),
         )
         if value

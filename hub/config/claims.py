@@ -53,6 +53,7 @@ def contradictions(looked: Survey) -> Iterator[tuple[TunnelId, Place, str, objec
             ("link", tunnel.link, given.link),
             ("link-ipv6", tunnel.link_ipv6, given.link_ipv6),
             ("port", tunnel.port, given.port),
+            ("loopbacks", tunnel.written.loopbacks, given.loopbacks),
         ):
             if mine and theirs and mine != theirs:
                 yield tunnel.id, tunnel.places[key], key, mine, theirs
@@ -80,8 +81,10 @@ def _links(looked: Survey) -> Iterator[tuple[TunnelId, Prefix, Place]]:
             yield tunnel.id, tunnel.link, tunnel.places["link"]
         if tunnel.link_ipv6:
             yield tunnel.id, tunnel.link_ipv6, tunnel.places["link-ipv6"]
+        if tunnel.written.loopbacks:
+            yield tunnel.id, tunnel.written.loopbacks, tunnel.places["loopbacks"]
     for identity, (raw, place) in looked.sources.allocations.items():
-        for link in (raw.link, raw.link_ipv6):
+        for link in (raw.link, raw.link_ipv6, raw.loopbacks):
             if link:
                 yield identity, link, place
 

@@ -35,7 +35,13 @@ class TunnelDraft:
     link_ipv6: IPv6Network | None
     port: int | None
     places: Mapping[str, Place]
-    """Where `to`, `link`, `link-ipv6` and `port` stand."""
+    """Where `to`, `link`, `link-ipv6`, `port` and `loopbacks` stand."""
+    written: RawTunnel
+
+    @property
+    def loopbacks(self) -> bool:
+        """Whether IPsec protects its packets between two addresses that it wants for that."""
+        return self.written.transport == "ipsec" and self.written.inner != "xfrm" and self.written.existing is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,17 @@ def draft_branch(
 
 def _uplink(name: str, raw: RawUplink) -> Uplink:
     kind = raw.kind or (name if name in KINDS else "other")
-    return Uplink(name=name, isp=raw.isp, kind=kind, metered=raw.metered, interface=raw.interface, cost=raw.cost)
+    return Uplink(
+        name=name,
+        isp=raw.isp,
+        kind=kind,
+        metered=raw.metered,
+        interface=raw.interface,
+        cost=raw.cost,
+        address=raw.address,
+        gateway=raw.gateway,
+        behind_nat=raw.behind_nat,
+    )
 
 
 def _router_id(document: Document, raw: RawBranch) -> tuple[IPv4Address | None, Place, list[Problem]]:
@@ -121,7 +137,8 @@ def _tunnel(
         link=raw.link,
         link_ipv6=raw.link_ipv6,
         port=raw.port,
-        places={key: document.place(*at, key) for key in ("to", "link", "link-ipv6", "port")},
+        places={key: document.place(*at, key) for key in ("to", "link", "link-ipv6", "port", "loopbacks")},
+        written=raw,
     )
 
 

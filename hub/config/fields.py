@@ -134,7 +134,42 @@ Med = Annotated[Number, Field(ge=0, le=announcement.HIGHEST_MED)]
 Profile = Annotated[str, choice(*PROFILES), enum(*PROFILES)]
 Method = Annotated[str, choice("bfd", "icmp"), enum("bfd", "icmp")]
 Kind = Annotated[str, choice(*KINDS), enum(*KINDS)]
-Transport = Annotated[str, choice("wireguard", not_yet=("ipsec",)), enum("wireguard")]
+Transport = Annotated[str, choice("wireguard", "ipsec"), enum("wireguard", "ipsec")]
+Inner = Annotated[str, choice("gre", "xfrm", "vxlan"), enum("gre", "xfrm", "vxlan")]
+IkeVersion = Annotated[Number, Field(ge=1, le=2)]
+Mtu = Annotated[Number, Field(ge=576, le=9000)]
+Mark = Annotated[Number, Field(ge=256, le=0x7FFF_FFFF)]
+Identity = Annotated[
+    str,
+    reads(scalars.read_identity),
+    written_like(scalars.IDENTITY, about="an IKE identity", example="solo.kencana.example"),
+]
+Proposal = Annotated[
+    str,
+    reads(scalars.read_proposal),
+    written_like(scalars.PROPOSAL, about="a proposal as strongSwan writes it", example="aes256-sha256-ecp256"),
+]
+Gateway = Annotated[
+    str,
+    reads(scalars.read_gateway),
+    written_like(f"(dhcp|{scalars.QUAD})", about="the ISP's router, or dhcp", example="203.0.113.1"),
+]
+Keepalive = Annotated[
+    timedelta,
+    reads(scalars.read_keepalive),
+    WithJsonSchema(
+        {
+            "oneOf": [{"type": "string", "pattern": f"^{scalars.DURATION}$"}, {"const": "off"}],
+            "description": "how often the branch says a word so that its NAT remembers, or off",
+            "examples": ["15s"],
+        }
+    ),
+]
+Age = Annotated[
+    timedelta,
+    reads(scalars.read_age),
+    written_like(scalars.DURATION, about="an age in whole days", example="365d"),
+]
 Mode = Annotated[str, choice("off", "observe", "act"), enum("off", "observe", "act")]
 Bgp = Annotated[str, choice("ebgp", "ibgp"), enum("ebgp", "ibgp")]
 Router = Annotated[str, choice("routeros", "frr", "bird", "other"), enum("routeros", "frr", "bird", "other")]

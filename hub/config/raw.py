@@ -8,20 +8,29 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from hub.config.fields import (
     Address,
+    Age,
     Asn,
     Bgp,
     Cost,
     Endpoint,
+    Gateway,
+    Identity,
+    IkeVersion,
+    Inner,
     Interface,
     Interval,
+    Keepalive,
     Kind,
     LinkNetwork,
     LinkNetworkIPv6,
     Manage,
+    Mark,
     Method,
     Mode,
+    Mtu,
     Name,
     Number,
+    OneOrMore,
     PasswordFile,
     Pool,
     PoolIPv6,
@@ -30,6 +39,7 @@ from hub.config.fields import (
     Prefix,
     Process,
     Profile,
+    Proposal,
     Router,
     Section,
     Text,
@@ -100,11 +110,14 @@ class RawRouter(Section):
 class RawHubUplink(Section):
     """An internet connection of the hub."""
 
-    NOT_YET = frozenset({"gateway", "circuit", "contract", "budget", "metered", "behind-nat", "kind"})
+    NOT_YET = frozenset({"circuit", "contract", "budget", "metered", "behind-nat", "kind"})
 
     isp: Name
     interface: Interface | None = None
+    gateway: Gateway | None = None
+    address: Address | None = None
     endpoint: Endpoint | None = None
+    mark: Mark | None = None
     targets: tuple[Host, ...] = ()
     quorum: Quorum | None = None
 
@@ -132,16 +145,24 @@ class RawPools(Section):
     ports: Ports
 
 
+class RawSecurity(Section):
+    """Who may reach the hub itself, and how old keys may become."""
+
+    management: tuple[Prefix, ...] = ()
+    key_age: Age | None = None
+
+
 class RawNetwork(Section):
     """network.yaml: the network, its hub, and the pools."""
 
-    NOT_YET = frozenset({"notify", "api", "web", "journal", "ospf", "budget", "security"})
+    NOT_YET = frozenset({"notify", "api", "web", "journal", "ospf", "budget"})
 
     network: Name
     timezone: Text = "UTC"
     mode: Mode = "act"
     policy: Name = "standard"
     guards: RawGuards = RawGuards()
+    security: RawSecurity = RawSecurity()
     hub: RawHub | None = None
     hubs: dict[Name, RawHub] | None = None
     pools: RawPools
@@ -150,19 +171,35 @@ class RawNetwork(Section):
 class RawUplink(Section):
     """An internet connection of a branch."""
 
-    NOT_YET = frozenset({"gateway", "circuit", "contract", "budget", "behind-nat", "targets", "address"})
+    NOT_YET = frozenset({"circuit", "contract", "budget", "targets"})
 
     isp: Name
     kind: Kind | None = None
     metered: Truth = False
     cost: Cost | None = None
     interface: Interface | None = None
+    gateway: Gateway | None = None
+    address: Address | None = None
+    behind_nat: Truth = False
+
+
+class RawAuth(Section):
+    """How the two ends of an IPsec tunnel know each other. Secrets and keys are files in `secrets`, by name."""
+
+    NEVER: ClassVar = {"psk": _PASSWORD, "secret": _PASSWORD, "password": _PASSWORD}
+
+    psk_file: PasswordFile | None = None
+    certificate: PasswordFile | None = None
+    key_file: PasswordFile | None = None
+    authority: PasswordFile | None = None
+    id: Identity | None = None
+    hub_id: Identity | None = None
 
 
 class RawTunnel(Section):
     """A tunnel, as far as it is not what one would expect."""
 
-    NOT_YET = frozenset({"auth", "existing", "targets"})
+    NOT_YET = frozenset({"targets"})
 
     over: Name | None = None
     to: Name | None = None
@@ -171,6 +208,16 @@ class RawTunnel(Section):
     port: Port | None = None
     liveness: LivenessOrProfile | None = None
     transport: Transport = "wireguard"
+    existing: Interface | None = None
+    mtu: Mtu | None = None
+    keepalive: Keepalive | None = None
+    preshared: Truth | None = None
+    auth: RawAuth | None = None
+    inner: Inner | None = None
+    loopbacks: LinkNetwork | None = None
+    ike: Annotated[tuple[Proposal, ...], OneOrMore()] = ()
+    esp: Annotated[tuple[Proposal, ...], OneOrMore()] = ()
+    ike_version: IkeVersion = 2
     health: RawHealth | None = None
 
 
@@ -210,6 +257,7 @@ class RawAllocation(Section):
     link: LinkNetwork | None = None
     link_ipv6: LinkNetworkIPv6 | None = None
     port: Port | None = None
+    loopbacks: LinkNetwork | None = None
     process: Process | None = None
 
 
@@ -224,6 +272,7 @@ SECTIONS: dict[type[BaseModel], dict[tuple[str, ...], type[Section]]] = {
         ("hubs", "*", "uplinks", "*"): RawHubUplink,
         ("pools",): RawPools,
         ("guards",): RawGuards,
+        ("security",): RawSecurity,
     },
     RawBranch: {
         (): RawBranch,
@@ -238,6 +287,7 @@ SECTIONS: dict[type[BaseModel], dict[tuple[str, ...], type[Section]]] = {
         ("liveness", "*"): RawTimers,
         ("tunnels", "*", "liveness"): RawLiveness,
         ("tunnels", "*", "liveness", "*"): RawTimers,
+        ("tunnels", "*", "auth"): RawAuth,
         ("tunnels", "*", "health"): RawHealth,
         ("tunnels", "*", "health", "degraded-when-any"): RawLeaving,
         ("tunnels", "*", "health", "healthy-when-all"): RawLimits,

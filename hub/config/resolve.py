@@ -32,8 +32,9 @@ from hub.config.reachability import aggregate_problems, unreachable_prefixes
 from hub.config.redundancy import redundancy_warnings
 from hub.config.sessions import resolve_session
 from hub.config.survey import HubDraft, Survey
+from hub.config.transports import USUAL_KEY_AGE, mark_problems, mtu_of, transport_of, transport_problems, usual_mark
 from policies.model.ids import TunnelId
-from policies.model.intent import Branch, Hub, HubUplink, Intent, Link, Mode, RouterKind, Tunnel
+from policies.model.intent import Branch, Hub, HubUplink, Intent, Link, Mode, RouterKind, Security, Tunnel
 from policies.model.policy import Policy
 
 SMALLEST_PREFIX_LIMIT = 10
@@ -52,6 +53,7 @@ def survey(sources: Sources) -> Survey:
         draft, wrong = draft_branch(name, parsed, versions)
         problems += wrong
         problems += target_problems(draft)
+        problems += transport_problems(draft)
         branches.append(draft)
     policies = Policies(sources.policies, sources.policy_names)
     chosen = policies_of(branches, sources.network, policies)
@@ -63,6 +65,7 @@ def survey(sources: Sources) -> Survey:
     if hub is not None:
         problems += identity_problems(hub.raw, hub.document, hub.at, branches)
         problems += uplink_problems(hub)
+        problems += mark_problems(hub)
         problems += misspelt_isps(branches, hub.raw)
         problems += _unknown_ends(looked, hub)
         problems += missing_pool(looked)
@@ -146,8 +149,10 @@ def _unknown_ends(looked: Survey, hub: HubDraft) -> Iterator[Problem]:
 def _unallocated(looked: Survey, has: Mapping[TunnelId, Allocation]) -> Iterator[Problem]:
     pool = looked.network is not None and looked.network.pools.links_ipv6 is not None  # its lack was said already
     for branch in looked.branches:
-        waiting = [str(tunnel.id) for tunnel in branch.tunnels if has[tunnel.id].lacks(ipv6=tunnel.ipv6)]
-        new = [str(tunnel.id) for tunnel in branch.tunnels if has[tunnel.id].lacks(ipv6=False)]
+        waiting = [
+            str(tunnel.id) for tunnel in branch.tunnels if has[tunnel.id].lacks(ipv6=tunnel.ipv6, loopbacks=False)
+        ]
+        new = [str(each.id) for each in branch.tunnels if has[each.id].lacks(ipv6=False, loopbacks=each.loopbacks)]
         if new:
             text = f"no link or port is allocated to {' and '.join(new)}"
             yield error(branch.document.key_place("uplinks"), text, f"run: {looked.sources.allocate_command}")
@@ -190,13 +195,22 @@ def _hub_warnings(hub: HubDraft) -> Iterator[Problem]:
 
 def _intent(looked: Survey, network: RawNetwork, hub: HubDraft, has: Mapping[TunnelId, Allocation]) -> Intent:
     uplinks = {
-        name: HubUplink(name, raw.isp, raw.interface, raw.endpoint, *uplink_targets(raw))
+        name: HubUplink(
+            name,
+            raw.isp,
+            raw.interface,
+            raw.endpoint,
+            *uplink_targets(raw),
+            gateway=raw.gateway,
+            address=raw.address,
+            mark=raw.mark or usual_mark(name),
+        )
         for name, raw in hub.raw.uplinks.items()
     }
 
     def tunnels_of(draft: BranchDraft) -> tuple[Tunnel, ...]:
         built = looked.policies[draft.name]
-        return tuple(_tunnel(tunnel, has[tunnel.id], uplinks, draft, built) for tunnel in draft.tunnels)
+        return tuple(_tunnel(tunnel, has[tunnel.id], uplinks, hub.name, draft, built) for tunnel in draft.tunnels)
 
     branches = {
         draft.name: _branch(draft, looked.policies[draft.name], network, hub.raw, tunnels_of(draft))
@@ -216,6 +230,7 @@ def _intent(looked: Survey, network: RawNetwork, hub: HubDraft, has: Mapping[Tun
         ),
         branches=MappingProxyType(branches),
         guards=guards_of(network.guards),
+        security=Security(network.security.management, network.security.key_age or USUAL_KEY_AGE),
     )
 
 
@@ -248,7 +263,12 @@ def _policy(built: Built, draft: BranchDraft) -> Policy:
 
 
 def _tunnel(
-    draft: TunnelDraft, has: Allocation, uplinks: Mapping[str, HubUplink], branch: BranchDraft, built: Built
+    draft: TunnelDraft,
+    has: Allocation,
+    uplinks: Mapping[str, HubUplink],
+    hub: str,
+    branch: BranchDraft,
+    built: Built,
 ) -> Tunnel:
     if has.to is None or has.link is None or has.port is None:
         raise ValueError(f"{draft.id} has no allocation")
@@ -258,10 +278,12 @@ def _tunnel(
         hub_uplink=uplinks[has.to],
         link=_link(has.link, has.link_ipv6 if draft.ipv6 else None),
         port=has.port,
-        interface=interface_name(draft.id.branch, has.port),
+        interface=draft.written.existing or interface_name(draft.id.branch, has.port),
         liveness=replace(draft.liveness, probe=probe_rate(draft.liveness, metered=draft.uplink.metered)),
         process=has.process or 1,
         limits=limits_of(branch, draft.id, draft.uplink.kind, built),
+        transport=transport_of(draft, has, hub),
+        mtu=mtu_of(draft),
     )
 
 

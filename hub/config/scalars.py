@@ -22,11 +22,13 @@ IPV4_PREFIX = rf"{QUAD}/[0-9]{{1,2}}"
 IPV6_PREFIX = r"[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*/[0-9]{1,3}"
 PREFIX = f"({IPV4_PREFIX}|{IPV6_PREFIX})"
 SCRIPT = r"[a-z_][a-z0-9_]{0,40}\.py"
+IDENTITY = r"[A-Za-z0-9@._:=, -]{1,200}"
+PROPOSAL = r"[a-z0-9_]+(-[a-z0-9_]+)*"
 SECRET = r"(/[!-~]{1,200}|[A-Za-z0-9][A-Za-z0-9._-]{0,63})"  # noqa: S105  the form of a name
 
 P = TypeVar("P", IPv4Network, IPv6Network)
 
-_UNIT_NAMES = {"ms": "milliseconds", "s": "seconds"}
+_UNIT_NAMES = {"ms": "milliseconds", "s": "seconds", "d": "days"}
 _UNROUTED: tuple[Prefix, ...] = (
     *map(IPv4Network, ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4")),
     *map(IPv6Network, ("::/127", "::ffff:0:0/96", "fe80::/10", "ff00::/8")),
@@ -167,6 +169,46 @@ def read_secret(value: object) -> str:
         mend = "write the name of a file in secrets/ of the state directory, like bandung.password"
         raise UnreadableError(what, mend)
     return text
+
+
+def read_identity(value: object) -> str:
+    """An IKE identity: a name, an address, an e-mail address or a distinguished name."""
+    text = read_text(value)
+    if not re.fullmatch(IDENTITY, text):
+        raise UnreadableError(f'"{text[:60]}" is no IKE identity', "write a name like solo.kencana.example")
+    return text
+
+
+def read_proposal(value: object) -> str:
+    """A cryptographic proposal as strongSwan writes it: algorithms, joined by hyphens."""
+    text = read_text(value)
+    if not re.fullmatch(PROPOSAL, text):
+        raise UnreadableError(f'"{text[:60]}" is no proposal', "write it like aes256-sha256-ecp256")
+    return text
+
+
+def read_gateway(value: object) -> str:
+    """The address of the ISP's router, or `dhcp`: whatever the interface was told."""
+    text = read_text(value)
+    return text if text == "dhcp" else str(read_address(value))
+
+
+def read_keepalive(value: object) -> timedelta:
+    """Between 1 s and 1 h (WireGuard's own bounds are wider); zero for `off`."""
+    if value is False or value == "off":
+        return timedelta()
+    length = read_duration(value)
+    if not timedelta(seconds=1) <= length <= timedelta(hours=1) or length % timedelta(seconds=1):
+        raise UnreadableError(f'keepalive "{value}": whole seconds from 1s to 1h, or off', "write 15s")
+    return length
+
+
+def read_age(value: object) -> timedelta:
+    """An age in whole days, at least one."""
+    length = read_duration(value, meant="d")
+    if length < timedelta(days=1) or length % timedelta(days=1):
+        raise UnreadableError(f'"{value}" is no age of a key: whole days', "write it like 365d")
+    return length
 
 
 def read_script(value: object) -> str:

@@ -51,7 +51,7 @@ class Survey:
     def allocations(self) -> dict[TunnelId, Allocation]:
         """What allocations.yaml holds."""
         return {
-            tunnel: Allocation(raw.to, raw.link, raw.link_ipv6, raw.port, raw.process)
+            tunnel: Allocation(raw.to, raw.link, raw.link_ipv6, raw.port, raw.loopbacks, raw.process)
             for tunnel, (raw, _) in self.sources.allocations.items()
         }
 

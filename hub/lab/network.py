@@ -5,10 +5,11 @@ Addresses are text, because nothing here reckons with them and the value is kept
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
-from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from hub.control.plain import NotPlainError, from_plain, to_plain
 
 HUB = "hub"
 HQ_HOST = "hq"
@@ -187,7 +188,7 @@ class Network:
 
 def to_json(network: Network) -> dict[str, Any]:
     """The network as plain JSON values."""
-    return asdict(network)
+    return to_plain(network)
 
 
 def from_json(value: object) -> Network:
@@ -197,26 +198,10 @@ def from_json(value: object) -> Network:
         ValueError: the value is something else.
     """
     try:
-        network = _decode(Network, value)
-    except (KeyError, TypeError, AttributeError) as error:
+        return from_plain(Network, value)
+    except NotPlainError as error:
         raise ValueError(f"not the record of a lab: {error}") from error
-    if not isinstance(network, Network):
-        raise ValueError("not the record of a lab")  # noqa: TRY004 - a wrong value, not a wrong call
-    return network
 
 
 def _first(addresses: Iterable[str], version: int) -> str:
     return of_version(version, addresses)[0].partition("/")[0]
-
-
-def _decode(kind: Any, value: Any) -> Any:
-    if get_origin(kind) is tuple:
-        return tuple(_decode(get_args(kind)[0], item) for item in value)
-    if isinstance(kind, UnionType):
-        return None if value is None else _decode(get_args(kind)[0], value)
-    if isinstance(kind, type) and is_dataclass(kind):
-        hints: Mapping[str, Any] = get_type_hints(kind)
-        return kind(**{field.name: _decode(hints[field.name], value[field.name]) for field in fields(kind)})
-    if not isinstance(value, kind):
-        raise TypeError(f"{value!r} is not {kind.__name__}")
-    return value

@@ -13,6 +13,7 @@ from policies.model.health import HealthLimits
 from policies.model.ids import Prefix, TunnelId
 from policies.model.policy import Policy
 from policies.model.targets import Check
+from policies.model.transport import USUAL_TRANSPORT, Transport
 
 
 class LivenessMethod(Enum):
@@ -90,6 +91,8 @@ class Uplink:
     """An Uplink is an internet connection of a branch.
 
     `cost` is what it costs, in any unit in which the uplinks of the branch can be compared; None: nobody said.
+    `address` is the public one from which it sends, None where that may change. `gateway` is the ISP's router, or
+    `dhcp`. `behind_nat`: somebody else's router stands before it.
     """
 
     name: str
@@ -98,6 +101,9 @@ class Uplink:
     metered: bool
     interface: str | None = None
     cost: float | None = None
+    address: IPv4Address | None = None
+    gateway: str | None = None
+    behind_nat: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +111,9 @@ class HubUplink:
     """A HubUplink is an internet connection of the hub; `endpoint` is what branches connect to.
 
     `targets` are outside, and asked through this uplink; when `quorum` of them are silent at once, it is out.
+    `gateway` is the ISP's router, or `dhcp`: whatever the machine's own default route through the interface says; None:
+    packets are not pinned to it. `address` is the hub's own on it, None: whichever it has. `mark` is the firewall mark
+    and the number of the routing table by which packets are pinned.
     """
 
     name: str
@@ -113,6 +122,9 @@ class HubUplink:
     endpoint: str | None
     targets: tuple[Check, ...] = ()
     quorum: int = 0
+    gateway: str | None = None
+    address: IPv4Address | None = None
+    mark: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +133,7 @@ class Tunnel:
 
     `process` is the number of the ExaBGP process that holds its session; it never changes. `limits` are what it is
     judged healthy by in place of its policy's limits for the kind of its uplink, whole; None: as its policy says.
+    `mtu` is in bytes.
     """
 
     id: TunnelId
@@ -132,6 +145,8 @@ class Tunnel:
     liveness: Liveness
     process: int = 1
     limits: HealthLimits | None = None
+    transport: Transport = USUAL_TRANSPORT
+    mtu: int = 1420
 
 
 class SessionKind(Enum):
@@ -222,6 +237,17 @@ class Hub:
 
 
 @dataclass(frozen=True, slots=True)
+class Security:
+    """A Security is who may reach the hub itself, and how old a key may become before that is a fault.
+
+    `management` are the prefixes from which it is managed; none: nothing is filtered for that.
+    """
+
+    management: tuple[Prefix, ...] = ()
+    key_age: timedelta = timedelta(days=365)
+
+
+@dataclass(frozen=True, slots=True)
 class Intent:
     """An Intent is the whole configuration of one hub, checked and resolved; `branches` are in order of name.
 
@@ -235,6 +261,7 @@ class Intent:
     branches: Mapping[str, Branch] = field(default_factory=dict)
     guards: Guards = USUAL_GUARDS
     programs: Mapping[str, str] = field(default_factory=dict)
+    security: Security = Security()
 
     def script_of(self, branch: Branch) -> tuple[str, str] | None:
         """The name and the digest of the script that speaks for a branch, None where none does."""

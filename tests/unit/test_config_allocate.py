@@ -27,6 +27,7 @@ from hub.config.allocation import RefusedError, plan_allocations
 from hub.config.allocations_file import HEADER, with_lines, write
 from hub.config.drafts import TunnelDraft
 from hub.config.problems import Place
+from hub.config.raw import RawTunnel
 from hub.config.scalars import PortRange
 from policies.model.ids import TunnelId
 from policies.model.intent import Liveness, LivenessMethod, LivenessTimers, Uplink
@@ -49,7 +50,7 @@ def tunnel(
 ) -> TunnelDraft:
     uplink = Uplink(name=name, isp=isp, kind="other", metered=False)
     identity, liveness = TunnelId(branch, name), Liveness(TIMERS, TIMERS)
-    return TunnelDraft(identity, PLACE, uplink, liveness, ipv6, to, link, None, port, {})
+    return TunnelDraft(identity, PLACE, uplink, liveness, ipv6, to, link, None, port, {}, RawTunnel())
 
 
 tunnels = st.dictionaries(

@@ -1,0 +1,103 @@
+"""How tunnels are made, as written to what is meant: WireGuard, IPsec or an existing one; and the marks of uplinks."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from datetime import timedelta
+
+from hub.config.allocate import Allocation
+from hub.config.drafts import BranchDraft, TunnelDraft
+from hub.config.problems import Problem, error
+from hub.config.survey import HubDraft
+from policies.model.transport import (
+    Certificate,
+    Existing,
+    Inner,
+    Ipsec,
+    Loopbacks,
+    PresharedKey,
+    Transport,
+    WireGuard,
+)
+
+USUAL_KEY_AGE = timedelta(days=365)
+USUAL_MTU = {"wireguard": 1420, "ipsec": 1400}
+"""Bytes that pass an underlay of 1500 whole, by WireGuard over IPv4 and IPv6, and by GRE in ESP in UDP."""
+FIRST_MARK, MARKS = 0x7000, 0x0FFF
+"""Marks, and numbers of routing tables, that uplinks get by their names."""
+_IPSEC_KEYS: tuple[str, ...] = ("auth", "inner", "loopbacks", "ike", "esp")
+_WIREGUARD_KEYS: tuple[str, ...] = ("keepalive", "preshared")
+_MADE_KEYS = (*_IPSEC_KEYS, *_WIREGUARD_KEYS, "mtu")
+
+
+def usual_mark(uplink: str) -> int:
+    """The mark of a hub's uplink of this name: the same on every start, whatever other uplinks there are."""
+    return FIRST_MARK + zlib.crc32(uplink.encode()) % MARKS
+
+
+def transport_of(draft: TunnelDraft, has: Allocation, hub: str) -> Transport:
+    """What is meant; what is not written is as usual. The identities of IKE are those of the tunnel's two ends."""
+    written = draft.written
+    if written.existing is not None:
+        return Existing()
+    if written.transport == "wireguard":
+        keepalive = WireGuard().keepalive if written.keepalive is None else written.keepalive
+        return WireGuard(keepalive, written.preshared is True)
+    usual = Ipsec(PresharedKey(f"{draft.id.branch}-{draft.id.name}.psk"), "", "")
+    auth = written.auth
+    authentication: PresharedKey | Certificate = usual.authentication
+    if auth is not None and auth.psk_file:
+        authentication = PresharedKey(auth.psk_file)
+    elif auth is not None and auth.certificate and auth.key_file and auth.authority:
+        authentication = Certificate(auth.certificate, auth.key_file, auth.authority)
+    return Ipsec(
+        authentication=authentication,
+        hub_identity=(auth.hub_id if auth else None) or f"{hub}.{draft.id.branch}-{draft.id.name}",
+        branch_identity=(auth.id if auth else None) or f"{draft.id.branch}-{draft.id.name}",
+        inner=Inner(written.inner or "gre"),
+        loopbacks=Loopbacks(has.loopbacks[0], has.loopbacks[1]) if draft.loopbacks and has.loopbacks else None,
+        ike=written.ike or usual.ike,
+        esp=written.esp or usual.esp,
+        version=written.ike_version,
+    )
+
+
+def mtu_of(draft: TunnelDraft) -> int:
+    """The MTU of a tunnel, in bytes."""
+    return draft.written.mtu or USUAL_MTU[draft.written.transport]
+
+
+def transport_problems(branch: BranchDraft) -> Iterator[Problem]:
+    """Keys that say nothing of this kind of tunnel, and two ways at once to know each other."""
+    for tunnel in branch.tunnels:
+        written, at = tunnel.written, ("tunnels", tunnel.id.name)
+        meant, foreign = f"transport: {written.transport}", _WIREGUARD_KEYS
+        if written.existing is not None:
+            meant, foreign = "an existing tunnel, which is never changed", _MADE_KEYS
+        elif written.transport == "wireguard":
+            foreign = _IPSEC_KEYS
+        for key in foreign:
+            if key in written.model_fields_set:
+                yield error(branch.document.key_place(*at, key), f"{key} says nothing of {meant}", "remove it")
+        auth = written.auth
+        if auth is None:
+            continue
+        place = branch.document.key_place(*at, "auth")
+        parts = (auth.certificate, auth.key_file, auth.authority)
+        if auth.psk_file and any(parts):
+            yield error(place, "auth: psk-file and a certificate at once", "leave one of the two")
+        elif any(parts) and not all(parts):
+            yield error(place, "auth: certificate, key-file and authority belong together", "write all three")
+
+
+def mark_problems(hub: HubDraft) -> Iterator[Problem]:
+    """Uplinks that have one mark, which is also their routing table."""
+    first: dict[int, str] = {}
+    for name, raw in sorted(hub.raw.uplinks.items()):
+        mark = raw.mark or usual_mark(name)
+        other = first.setdefault(mark, name)
+        if other != name:
+            place = hub.document.key_place(*hub.at, "uplinks", name)
+            mend = f"write mark: {mark + 1} for one of them, a number that nothing else on this machine uses"
+            yield error(place, f"uplinks {other} and {name} have one mark, {mark}", mend)

@@ -1,0 +1,128 @@
+"""All slices together: what would be done, doing it, looking again. One at a time on a machine, by a lock."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hub.control.lock import hold
+from hub.provisioner.changes import Change, Finding, Planned, ProvisionError, Refusal, Slice
+from hub.provisioner.wanted import Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A Failure is a change that could not be made."""
+
+    change: Change
+    text: str
+    mend: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An Outcome is how an apply ended: what was done, what failed, what was refused from the beginning."""
+
+    done: tuple[Change, ...]
+    failed: tuple[Failure, ...]
+    refused: tuple[Refusal, ...]
+
+
+class Provisioner:
+    """A Provisioner plans and applies with all slices, in their order; removals in the opposite one, at the end."""
+
+    def __init__(self, slices: Sequence[Slice], lock: Path) -> None:
+        self._slices = tuple(slices)
+        self._lock = lock
+
+    def plan(self, wanted: Wanted) -> Planned:
+        """What all slices would do. One that cannot look says so, and hides nothing of the others."""
+        changes: list[Change] = []
+        refusals: list[Refusal] = []
+        for each in self._slices:
+            try:
+                planned = each.plan(wanted)
+            except ProvisionError as error:
+                refusals.append(Refusal(each.name, "all", str(error), error.mend))
+                continue
+            changes += planned.changes
+            refusals += planned.refusals
+        order = {each.name: number for number, each in enumerate(self._slices)}
+        made = [change for change in changes if not change.removes]
+        removed = sorted((c for c in changes if c.removes), key=lambda change: -order[change.slice])
+        return Planned((*made, *removed), tuple(refusals))
+
+    def apply(
+        self, wanted: Wanted, *, grow_only: bool = False, said: Callable[[str], None] = lambda _: None
+    ) -> Outcome:
+        """Do what `plan` says now; with `grow_only` nothing is removed. A failure of one target stops no other one.
+
+        Raises:
+            AlreadyRunningError: another one is at it.
+        """
+        with self._alone():
+            planned = self.plan(wanted)
+            done: list[Change] = []
+            failed: list[Failure] = []
+            slices = {each.name: each for each in self._slices}
+            for change in planned.changes:
+                if grow_only and change.removes:
+                    continue
+                if any(failure.change.target == change.target and not change.removes for failure in failed):
+                    continue  # what builds on it would fail too
+                try:
+                    slices[change.slice].do(change)
+                except ProvisionError as error:
+                    failed.append(Failure(replace(change, how=None), str(error), error.mend))
+                    said(f"{change.target}: {error}")
+                else:
+                    done.append(replace(change, how=None))
+                    said(f"{change.target}: {change.text}")
+            return Outcome(tuple(done), tuple(failed), planned.refusals)
+
+    def verify(self, wanted: Wanted) -> tuple[Finding, ...]:
+        """What is amiss now; put right what could be.
+
+        Raises:
+            AlreadyRunningError: somebody is changing things, so that what is seen means nothing.
+        """
+        with self._alone():
+            return tuple(finding for each in self._slices for finding in _verified(each, wanted))
+
+    def report(self, wanted: Wanted) -> dict[str, dict[str, Any]]:
+        """What all slices know of each target."""
+        found: dict[str, dict[str, Any]] = {}
+        for each in self._slices:
+            try:
+                told = each.report(wanted)
+            except ProvisionError as error:
+                told = {"all": {each.name: str(error)}}
+            for target, facts in told.items():
+                found.setdefault(target, {}).update(facts)
+        return found
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        descriptor = hold(self._lock, "another change of tunnels")
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _verified(each: Slice, wanted: Wanted) -> Sequence[Finding]:
+    try:
+        return each.verify(wanted)
+    except ProvisionError as error:
+        return [Finding(each.name, "all", str(error), error.mend)]
+
+
+def plan_number(planned: Planned) -> str:
+    """A short name of a plan: the same changes have the same, others another."""
+    text = "\n".join(f"{change.slice} {change.target} {change.text}" for change in planned.changes)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
