@@ -3,7 +3,8 @@
 On a real hub systemd does this, with a unit a process. Like there, none is the parent of another's work: whichever dies
 is started again at once, and the others don't notice.
 
-    supervisor -- forwarder    CAP_NET_ADMIN, CAP_NET_RAW
+    supervisor -- provisioner  root: tunnels, uplinks, keys, filters
+               -- forwarder    CAP_NET_ADMIN, CAP_NET_RAW
                -- exabgp-1     CAP_NET_BIND_SERVICE; its only child is the relay
                -- exabgp-2     as many as there are configurations exabgp-N.conf in the runtime directory
                -- controller   no capability; it writes those configurations
@@ -48,15 +49,17 @@ DESCRIPTORS = 65_536
 class Program:
     """A Program is one process to keep running, with the only capabilities that it may have.
 
-    `priority` is its real-time priority (SCHED_RR, sched(7)): every process between a death and the branch that is
-    told of it would otherwise wait for its turn on a busy machine. `inherit` gives it to its children too. Stages are
-    stopped one after the other, the highest first. `leftovers` are files to remove when it is wanted no more.
+    `priority` is its real-time priority (SCHED_RR, sched(7)), 0 for none: every process between a death and the branch
+    that is told of it would otherwise wait for its turn on a busy machine. `inherit` gives it to its children too.
+    Stages are stopped one after the other, the highest first. `leftovers` are files to remove when it is wanted no
+    more. One that is not `narrowed` keeps all capabilities of whoever started it.
     """
 
     name: str
     arguments: tuple[str, ...]
     capabilities: tuple[str, ...] = ()
     priority: int = 1
+    narrowed: bool = True
     inherit: bool = False
     stage: int = 0
     leftovers: tuple[Path, ...] = ()
@@ -85,7 +88,9 @@ def programs(places: Places, overrides: Sequence[str]) -> tuple[Program, ...]:
     """
     directories = ("--run-dir", str(places.run), "--state-dir", str(places.state))
     controller = _module("hub.controller", "--config", str(places.config), *directories, *overrides)
+    provisioner = _module("hub.provisioner", *directories)
     return (
+        Program("provisioner", provisioner, priority=0, narrowed=False, stage=3),
         Program("forwarder", _module("hub.forwarder", *directories), ("net_admin", "net_raw"), priority=3),
         *(_exabgp(places, process) for process in sorted({1} | places.configured_processes())),
         Program("controller", controller, stage=2),
@@ -113,6 +118,8 @@ def narrowed(program: Program) -> list[str]:
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         return list(program.arguments)
+    if not program.narrowed:
+        return [setpriv, "--pdeathsig", "TERM", *program.arguments]
     wanted = ",".join(["-all", *(f"+{capability}" for capability in program.capabilities)])
     return [setpriv, "--pdeathsig", "TERM", "--bounding-set", wanted, "--inh-caps", wanted, *program.arguments]
 
@@ -275,6 +282,8 @@ class Supervisor:
 
 def _hasten(pid: int, program: Program) -> None:
     """Real-time priority, with a limit that ends a process gone mad before it starves the machine."""
+    if program.priority == 0:
+        return
     with contextlib.suppress(ProcessLookupError):
         if os.sched_getscheduler(pid) & ~os.SCHED_RESET_ON_FORK != os.SCHED_OTHER:
             return

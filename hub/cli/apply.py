@@ -9,6 +9,7 @@ from typing import Any
 
 from hub.cli.asking import add_question, asked
 from hub.cli.exit_status import DONE, NOT_ALL_YET
+from hub.cli.only_tunnels import add_only, apply_tunnels
 from hub.cli.where import running_hub
 from hub.control.places import Places
 
@@ -24,6 +25,8 @@ examples:
   pointsman apply 7f3a91c2 --force    although a guard speaks against it
   pointsman apply 7f3a91c2 --confirm-within 5m
                                       goes back by itself unless "pointsman confirm" comes by then
+  sudo pointsman apply --only tunnels
+                                      tunnels, uplinks and filters alone, also where no hub runs yet
 
 exit status: 0 done, 1 refused (nothing was changed), 2 usage, 3 no hub is running, 4 in force, but not all of it yet
 """
@@ -47,6 +50,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         type=confirm_within,
         help='go back to what is in force now, unless "pointsman confirm" comes within this time (10s to 7d)',
     )
+    add_only(parser)
     parser.set_defaults(run=run)
 
 
@@ -72,6 +76,8 @@ def patience(places: Places) -> float:
 
 def run(options: argparse.Namespace) -> int:
     """Apply, and say how it ended."""
+    if options.only is not None:
+        return apply_tunnels(options)
     question: dict[str, Any] = {"ask": "apply", "plan": options.plan, "force": options.force}
     if options.confirm_within is not None:
         question["confirm_within"] = options.confirm_within

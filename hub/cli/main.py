@@ -26,6 +26,7 @@ from hub.cli import (
     schema,
     status,
     switch,
+    tunnels,
     undrain,
     usual,
     why,
@@ -33,7 +34,7 @@ from hub.cli import (
 from hub.cli.exit_status import DONE, REFUSED
 
 _COMMANDS = (
-    *(lab, check, allocate, doctor, policy, plan, apply, confirm, rollback, run, status, why),
+    *(lab, check, allocate, doctor, policy, plan, apply, confirm, rollback, run, status, why, tunnels),
     *(drain, undrain, switch, freeze, overrides, usual, schema),
 )
 

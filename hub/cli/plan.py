@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hub.cli.asking import add_question, asked
+from hub.cli.only_tunnels import add_only, plan_tunnels
 
 PATIENCE_SECONDS = 30.0
 """Reading a thousand branches takes some seconds."""
@@ -17,6 +18,7 @@ examples:
   pointsman plan                      what the running hub's directory says, against what is in force
   pointsman plan /tmp/proposal        what another directory would change
   pointsman plan --rollback           what "pointsman rollback" would change
+  pointsman plan --only tunnels       what would be done to tunnels, uplinks and filters alone
   pointsman plan --json | jq .totals
 
 exit status: 0 done, 1 the files have errors, 2 usage, 3 no hub is running
@@ -35,6 +37,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("directory", nargs="?", type=Path, metavar="DIR", help="default: the running hub's own")
     parser.add_argument("--rollback", action="store_true", help="of the configuration before the present one instead")
+    add_only(parser)
     parser.set_defaults(run=lambda options: run(options, parser))
 
 
@@ -42,6 +45,10 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     """Print the plan."""
     if options.rollback and options.directory is not None:
         parser.error("--rollback is of the configuration before the present one, not of a directory")
+    if options.only is not None:
+        if options.rollback:
+            parser.error("--only tunnels is about the files, not about what was before them")
+        return plan_tunnels(options, options.directory)
     question: dict[str, Any] = {"ask": "plan", **({"back": True} if options.rollback else {})}
     if options.directory is not None:
         question["directory"] = str(options.directory.absolute())

@@ -11,6 +11,7 @@ from rich.text import Text
 from hub.cli.render_configuration import configuration_line, configuration_name, way_back
 from hub.cli.render_plan_parts import change_words as _change
 from hub.cli.render_plan_parts import count, move_words, plan_parts, program_words
+from hub.cli.render_tunnels import tunnel_plan_view
 from policies.figures import size_words
 
 Report = Mapping[str, Any]
@@ -29,7 +30,13 @@ def plan_view(report: Report, *, proposal: bool, back: bool = False) -> Renderab
     `back`: what would happen is that the configuration before comes again.
     """
     said = configuration_line(report.get("configuration"))
-    head = [Text(said, style="yellow")] if said is not None else []
+    head: list[RenderableType] = [Text(said, style="yellow")] if said is not None else []
+    tunnels = report.get("tunnels")
+    head += [tunnel_plan_view(tunnels, alone=False)] if tunnels and (tunnels["changes"] or tunnels["refused"]) else []
+    if report["empty"] and tunnels and tunnels["changes"]:
+        return Group(
+            *head, Text(f"plan {report['id']}: tunnels alone change"), Text(f"do it:  pointsman apply {report['id']}")
+        )
     if report["empty"]:
         stays = "stays as it is" if report["unchanged"] == 1 else "stay as they are"
         return Group(*head, Text(f"nothing would change: {_branches(report['unchanged'])} {stays}"))

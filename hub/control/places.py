@@ -29,6 +29,26 @@ class Places:
         """Where the controller answers the command line."""
         return self.run / "control.sock"
 
+    @property
+    def provisioner_socket(self) -> Path:
+        """Where the provisioner takes requests."""
+        return self.run / "provisioner.sock"
+
+    @property
+    def provisioner_state(self) -> Path:
+        """What the provisioner was told last: it makes that again after a boot, before anybody asks."""
+        return self.state / "provisioner.json"
+
+    @property
+    def provisioner_lock(self) -> Path:
+        """Who holds it changes tunnels; nobody else does meanwhile."""
+        return self.state / "provisioner.lock"
+
+    @property
+    def keys(self) -> Path:
+        """Where WireGuard's keys are: readable by root alone."""
+        return self.state / "keys"
+
     def relay_socket(self, process: int = 1) -> Path:
         """Where the relay of the given ExaBGP process listens."""
         return self.run / f"exabgp-{process}.sock"

@@ -15,6 +15,7 @@ from hub.control.peer import user_name
 from hub.controller.changing import Changing, NotAppliedError
 from hub.controller.confirming import Confirming
 from hub.controller.plan_report import applied_report, plan_report
+from hub.controller.tunnel_changes import NotMadeError
 
 LONGEST_PATH, LONGEST_NAME = 4096, 255
 """Bytes that Linux takes (limits.h: PATH_MAX with its closing NUL, NAME_MAX)."""
@@ -30,7 +31,14 @@ class ChangeAsks:
     @property
     def asks(self) -> dict[str, Callable[[Message, int], Awaitable[Message]]]:
         """Who answers what; each is given the user who asks."""
-        return {"plan": self._plan, "apply": self._apply, "confirm": self._confirm, "rollback": self._rollback}
+        return {
+            "plan": self._plan,
+            "apply": self._apply,
+            "confirm": self._confirm,
+            "rollback": self._rollback,
+            "plan-tunnels": self._plan_tunnels,
+            "apply-tunnels": self._apply_tunnels,
+        }
 
     async def answer(self, message: Message, uid: int) -> Message:
         """The answer to one of `asks`, or the error that says that nothing was changed."""
@@ -50,7 +58,8 @@ class ChangeAsks:
         directory, back = _directory(message), message.get("back") is True
         planned = await (self._changing.plan_back() if back else self._changing.plan(directory))
         files = await self._changing.files(directory, back=back)
-        return {**plan_report(planned, files), "configuration": self.report()}
+        tunnels = await self._changing.tunnels.of_plan(planned.id)
+        return {**plan_report(planned, files), "tunnels": tunnels, "configuration": self.report()}
 
     async def _apply(self, message: Message, uid: int) -> Message:
         applied = await self._changing.apply(
@@ -60,6 +69,16 @@ class ChangeAsks:
             confirm_within=_within(message),
         )
         return {**applied_report(applied), "configuration": self.report()}
+
+    async def _plan_tunnels(self, message: Message, _uid: int) -> Message:
+        intent = await self._changing.files_intent(_directory(message))
+        try:
+            return await self._changing.tunnels.planned(intent)
+        except NotMadeError as error:
+            raise NotAppliedError(str(error)) from error
+
+    async def _apply_tunnels(self, message: Message, uid: int) -> Message:
+        return await self._changing.apply_tunnels(_text(message, "plan"), await _who(uid))
 
     async def _confirm(self, message: Message, uid: int) -> Message:
         await self._changing.confirm(_text(message, "plan"), await _who(uid))

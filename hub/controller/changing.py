@@ -19,11 +19,13 @@ from hub.config.applied import in_force
 from hub.config.file_changes import FileChange, file_changes
 from hub.config.problems import Severity
 from hub.config.provenance import Confirmation, GoneBack, Provenance
+from hub.control.lines import Message
 from hub.controller.kept import Kept, Staged
 from hub.controller.leaving import Leaving
 from hub.controller.loop import Loop
 from hub.controller.neighbors import Neighbors
 from hub.controller.record import Record
+from hub.controller.tunnel_changes import NOBODYS, NotMadeError, TunnelChanges
 from hub.scripts.check import with_script_problems
 from policies.forwarding import carrying
 from policies.model.intent import Intent
@@ -90,10 +92,12 @@ class Changing:
         record: Record,
         unfinished: Transition | None = None,
         daily: Callable[[Intent], Mapping[str, float]] = lambda _: {},
+        tunnels: TunnelChanges = NOBODYS,
     ) -> None:
         """`read` reads a directory, or a copy of it beside its origin; `unfinished` is what was on its way before.
 
-        `daily` are the bytes a day of the branches of which they are known.
+        `daily` are the bytes a day of the branches of which they are known. `tunnels` has the tunnels themselves made
+        and removed.
         """
         self._directory = directory
         self._state = state
@@ -105,7 +109,8 @@ class Changing:
         self._daily = daily
         self._asked = asyncio.Event()
         self._turn = asyncio.Lock()
-        self._leaving = Leaving(loop, neighbors, record, self.kept)
+        self.tunnels = tunnels
+        self._leaving = Leaving(loop, neighbors, record, self.kept, tunnels.shrink)
         self._unfinished = unfinished
         self._goal = unfinished.final if unfinished is not None else None
 
@@ -149,8 +154,7 @@ class Changing:
         Raises:
             NotAppliedError: they have errors.
         """
-        where = directory or self._directory
-        return await self._planned(_intent_of(await asyncio.to_thread(self._looked_at, where, where)))
+        return await self._planned(await self.files_intent(directory))
 
     async def plan_back(self) -> Plan:
         """What going back to the configuration before would change.
@@ -287,7 +291,32 @@ class Changing:
         """In a thread, of values that nobody changes: no failover waits for it."""
         loop, present = self._loop, self._present
         memories, sizes, daily = loop.health.memories, loop.signs.sizes, self._daily(present)
-        return await asyncio.to_thread(plan, present, intent, loop.view, loop.now(), memories, daily, sizes)
+        planned = await asyncio.to_thread(plan, present, intent, loop.view, loop.now(), memories, daily, sizes)
+        self.tunnels.note(planned.id, intent)
+        return planned
+
+    async def files_intent(self, directory: Path | None = None) -> Intent:
+        """What the files of the directory say.
+
+        Raises:
+            NotAppliedError: they have errors.
+        """
+        where = directory or self._directory
+        return _intent_of(await asyncio.to_thread(self._looked_at, where, where))
+
+    async def apply_tunnels(self, wanted: str | None, by: str) -> Message:
+        """Make the files' tunnels and nothing else, if that is what the plan of this number showed.
+
+        Raises:
+            NotAppliedError: the files have errors, no provisioner runs, or it refuses.
+        """
+        async with self._turn:
+            intent = await self.files_intent()
+            self._record.say(f"making tunnels alone{f', asked by {by}' if by else ''}")
+            try:
+                return await self.tunnels.made(intent, wanted)
+            except NotMadeError as error:
+                raise NotAppliedError(str(error)) from error
 
     def _not_written(self, error: OSError) -> NotAppliedError:
         where = error.filename or self._state
@@ -308,6 +337,7 @@ class Changing:
         except OSError as error:
             self._leaving.begin(unfinished)
             raise self._not_written(error) from error
+        not_made = await self.tunnels.grow(change.interim)
         outcome = await self._neighbors.take(change.interim, keep)
         if not outcome.taken:
             self._leaving.begin(unfinished)
@@ -316,7 +346,9 @@ class Changing:
         self._goal = intent
         self._record.say(f"configuration {self.kept.provenance.plan or planned.id} is in force")
         finishing = self._leaving.begin(change) if change.leaving else None
-        return _Taken(planned, change, (*outcome.problems, *not_kept), finishing)
+        if finishing is None:
+            await self.tunnels.shrink(intent)
+        return _Taken(planned, change, (*not_made, *outcome.problems, *not_kept), finishing)
 
     async def _ended(self, taken: _Taken) -> Applied:
         """How it ended, for whoever asked. Others have their turn meanwhile: to confirm it, or to go back."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 
 from hub.controller.kept import Kept
 from hub.controller.loop import Loop
 from hub.controller.neighbors import Neighbors
 from hub.controller.record import Record
 from policies.model.clock import Instant
+from policies.model.intent import Intent
 from policies.transition import Transition, still_carrying, untold
 from speaker.bgp.configuration import HOLD_TIME
 
@@ -20,10 +22,23 @@ LOOK_EVERY = 0.1
 AGAIN_SECONDS = 5.0
 
 
+async def _nothing_to_remove(_final: Intent) -> None:
+    return
+
+
 class Leaving:
     """A Leaving finishes one change at a time, beside whatever else is done."""
 
-    def __init__(self, loop: Loop, neighbors: Neighbors, record: Record, kept: Kept) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        neighbors: Neighbors,
+        record: Record,
+        kept: Kept,
+        shrink: Callable[[Intent], Awaitable[None]] = _nothing_to_remove,
+    ) -> None:
+        """`shrink` removes what this intent has no use for, once its sessions are closed."""
+        self._shrink = shrink
         self._loop = loop
         self._neighbors = neighbors
         self._record = record
@@ -54,6 +69,7 @@ class Leaving:
         while not (outcome := await self._neighbors.take(change.final)).taken:
             self._record.say(f"not removed yet: {'; '.join(outcome.problems)}")
             await asyncio.sleep(AGAIN_SECONDS)
+        await self._shrink(change.final)
         self._unfinished = None
         self._record.say(f"removed: {', '.join(sorted(map(str, change.leaving)))}")
         if (problem := await asyncio.to_thread(self._kept.forget_leaving)) is not None:

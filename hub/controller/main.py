@@ -35,6 +35,8 @@ from hub.controller.neighbors import Neighbors
 from hub.controller.record import Record
 from hub.controller.server import ControlServer
 from hub.controller.traffic import Traffic
+from hub.controller.tunnel_changes import TunnelChanges
+from hub.controller.tunnels import Tunnels
 from hub.controller.usual_asks import UsualAsks
 from hub.lab_overrides import LabOverrides, add_arguments, from_options, overridden
 from hub.observe.observer import Observer
@@ -189,6 +191,7 @@ async def _serve(places: Places, change: Transition, overrides: LabOverrides) ->
                                        +--> Loop --+
     exabgp-1.sock  <-> Speakers -------+           +-- Record -> standard error
     exabgp-2.sock ...  <-+     +-- OverridesKeeper <-> controller.db
+    provisioner.sock <-> Tunnels (what is to be made; what verification finds)
     targets <--------> Observer (only events)
     """
     record, intent = Record(), change.interim
@@ -201,7 +204,9 @@ async def _serve(places: Places, change: Transition, overrides: LabOverrides) ->
     read_copy = read_of(places, overrides)
     traffic = Traffic(loop)
     parts = loop, neighbors, record
-    changing = Changing(places.config, places.state, read_copy, *parts, change, traffic.daily)
+    tunnels = Tunnels(places.provisioner_socket, loop, record.say)
+    made = TunnelChanges(tunnels, record.say)
+    changing = Changing(places.config, places.state, read_copy, *parts, change, traffic.daily, made)
     kept = changing.kept
     observer = Observer(intent, places.config, loop.take, copy=lambda: kept.copy)
     code = places.state / "scripts.json"
@@ -213,11 +218,7 @@ async def _serve(places: Places, change: Transition, overrides: LabOverrides) ->
     asks, usual = ChangeAsks(changing, confirming), UsualAsks(loop, health_file, record.say)
     gc.collect()
     gc.freeze()
-    stopping = asyncio.Event()
-    running = asyncio.get_running_loop()
-    running.add_signal_handler(signal.SIGTERM, stopping.set)
-    running.add_signal_handler(signal.SIGINT, stopping.set)
-    running.add_signal_handler(signal.SIGHUP, changing.ask)
+    stopping = _stop_signals(changing)
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(part.run(), name=type(part).__name__)
@@ -233,6 +234,7 @@ async def _serve(places: Places, change: Transition, overrides: LabOverrides) ->
                 health_file,
                 loop.troubles,
                 traffic,
+                tunnels,
                 confirming,
                 loop,
             )
@@ -240,3 +242,12 @@ async def _serve(places: Places, change: Transition, overrides: LabOverrides) ->
         await stopping.wait()
         for task in tasks:
             task.cancel()
+
+
+def _stop_signals(changing: Changing) -> asyncio.Event:
+    """What is set when a signal asks to stop; SIGHUP has the files applied."""
+    stopping, running = asyncio.Event(), asyncio.get_running_loop()
+    running.add_signal_handler(signal.SIGTERM, stopping.set)
+    running.add_signal_handler(signal.SIGINT, stopping.set)
+    running.add_signal_handler(signal.SIGHUP, changing.ask)
+    return stopping

@@ -251,22 +251,22 @@ def places_with(directory: Path, *processes: int) -> Places:
 
 def test_there_is_an_exabgp_for_each_configuration_and_always_the_first(tmp_path: Path) -> None:
     names = [program.name for program in programs(places_with(tmp_path, 2, 10), [])]
-    assert names == ["forwarder", "exabgp-1", "exabgp-2", "exabgp-10", "controller"]
+    assert names == ["provisioner", "forwarder", "exabgp-1", "exabgp-2", "exabgp-10", "controller"]
 
 
 def test_the_controller_stops_first_and_the_forwarder_last(tmp_path: Path) -> None:
     stage = {program.name: program.stage for program in programs(places_with(tmp_path, 2), [])}
-    assert stage["controller"] > stage["exabgp-1"] == stage["exabgp-2"] > stage["forwarder"]
+    assert stage["provisioner"] > stage["controller"] > stage["exabgp-1"] == stage["exabgp-2"] > stage["forwarder"]
 
 
 def test_each_process_may_do_only_what_it_needs(tmp_path: Path) -> None:
-    may = {program.name: program.capabilities for program in programs(places_with(tmp_path), [])}
+    may = {each.name: each.capabilities for each in programs(places_with(tmp_path), []) if each.narrowed}
     assert may == {"forwarder": ("net_admin", "net_raw"), "exabgp-1": ("net_bind_service",), "controller": ()}
 
 
 def test_what_lies_between_a_death_and_its_announcement_does_not_wait_for_its_turn(tmp_path: Path) -> None:
     priority = {program.name: program.priority for program in programs(places_with(tmp_path), [])}
-    assert priority["forwarder"] > priority["exabgp-1"] > priority["controller"] > 0
+    assert priority["forwarder"] > priority["exabgp-1"] > priority["controller"] > priority["provisioner"] == 0
 
 
 def test_a_program_runs_with_its_own_capabilities_only() -> None:

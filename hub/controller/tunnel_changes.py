@@ -1,0 +1,81 @@
+"""What a change of the configuration does to the tunnels themselves: more before it, less when nothing uses them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hub.control.client import NotRunningError, RefusedError
+from hub.control.lines import Message
+from hub.controller.tunnels import Tunnels
+from policies.model.intent import Intent
+
+NO_PROVISIONER = "no provisioner is running here: systemctl start pointsman-provisioner"
+
+
+class NotMadeError(Exception):
+    """Nothing was done to tunnels; the text says why."""
+
+
+class TunnelChanges:
+    """A TunnelChanges has tunnels made and removed; without `tunnels` they are somebody else's."""
+
+    def __init__(self, tunnels: Tunnels | None, say: Callable[[str], None]) -> None:
+        self._tunnels = tunnels
+        self._say = say
+        self._last: tuple[str, Intent] | None = None
+
+    async def grow(self, intent: Intent) -> tuple[str, ...]:
+        """Have everything made that this intent wants, and nothing removed; what went wrong."""
+        return () if self._tunnels is None else await self._tunnels.take(intent, grow_only=True)
+
+    async def shrink(self, intent: Intent) -> None:
+        """Have removed what this intent has no use for."""
+        for problem in () if self._tunnels is None else await self._tunnels.take(intent, grow_only=False):
+            self._say(problem)
+
+    def note(self, plan: str, intent: Intent) -> None:
+        """This plan was made for that intent; of the last one it can be said what it does to tunnels."""
+        self._last = plan, intent
+
+    async def of_plan(self, plan: str) -> Message | None:
+        """What a plan would do to tunnels; None where nobody can say."""
+        if self._tunnels is None or self._last is None or self._last[0] != plan:
+            return None
+        try:
+            return await self._tunnels.planned(self._last[1])
+        except (NotRunningError, RefusedError):
+            return None
+
+    async def planned(self, intent: Intent) -> Message:
+        """What would be done to tunnels.
+
+        Raises:
+            NotMadeError: nobody can say.
+        """
+        if self._tunnels is None:
+            raise NotMadeError(NO_PROVISIONER)
+        try:
+            return await self._tunnels.planned(intent)
+        except NotRunningError as error:
+            raise NotMadeError(f"{NO_PROVISIONER} ({error})") from error
+        except RefusedError as error:
+            raise NotMadeError(str(error)) from error
+
+    async def made(self, intent: Intent, number: str | None) -> Message:
+        """Have them made, if that is what the plan of this number showed; none is removed.
+
+        Raises:
+            NotMadeError: it is not, or nobody answers.
+        """
+        if self._tunnels is None:
+            raise NotMadeError(NO_PROVISIONER)
+        try:
+            return await self._tunnels.apply(intent, number, grow_only=True)
+        except NotRunningError as error:
+            raise NotMadeError(f"{NO_PROVISIONER} ({error})") from error
+        except RefusedError as error:
+            raise NotMadeError(str(error)) from error
+
+
+NOBODYS = TunnelChanges(None, lambda _: None)
+"""For where tunnels are somebody else's."""

@@ -1,0 +1,120 @@
+"""The tunnels themselves, as far as the controller has to do with them: the provisioner makes what it says is wanted.
+
+A tunnel is there before its session is, and goes when nothing uses it any more. Where no provisioner runs, tunnels are
+somebody else's, and nothing is said about it but when asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from hub.control.client import BusyError, NotRunningError, RefusedError, ask_controller
+from hub.control.lines import Message
+from hub.control.plain import to_plain
+from hub.controller.loop import Loop
+from hub.provisioner.from_intent import wanted_of
+from policies.model.intent import Intent
+
+LOOK_SECONDS = 5.0
+"""How often the provisioner is asked how things are."""
+TAKEN_SECONDS = 120.0
+"""How long it may take to make what is wanted: 200 tunnels take half a minute where the kernel has no WireGuard."""
+PLANNED_SECONDS = 20.0
+_PROBLEM = "tunnels"
+
+
+class Tunnels:
+    """A Tunnels has the provisioner follow the intent."""
+
+    def __init__(self, socket: Path, loop: Loop, say: Callable[[str], None]) -> None:
+        self._socket = socket
+        self._loop = loop
+        self._say = say
+        self._untold: Intent | None = loop.intent
+        self.facts: Mapping[str, Mapping[str, Any]] = {}
+        """What the provisioner knows of each tunnel and uplink, by its name."""
+
+    async def take(self, intent: Intent, *, grow_only: bool) -> tuple[str, ...]:
+        """Have the tunnels of this intent made, and with `grow_only` none removed; what went wrong."""
+        self._untold = intent
+        try:
+            answer = await self.apply(intent, None, grow_only=grow_only)
+        except BusyError as error:
+            return (f"tunnels: the provisioner {error}: tried again",)
+        except NotRunningError:
+            return ()
+        except RefusedError as error:
+            return (f"tunnels: {error}",)
+        self._untold = None
+        return (*map(_failed, answer["failed"]), *map(_refused, answer["refused"]), *answer["problems"])
+
+    async def apply(self, intent: Intent, number: str | None, *, grow_only: bool) -> Message:
+        """Have it made; the provisioner's own answer.
+
+        Raises:
+            NotRunningError: no provisioner answers.
+            RefusedError: it refuses, as when that is not what the plan of this number showed.
+        """
+        wanted = to_plain(wanted_of(intent))
+        question = {"ask": "apply", "wanted": wanted, "plan": number, "grow_only": grow_only}
+        return await self._ask(question, TAKEN_SECONDS)
+
+    async def planned(self, intent: Intent) -> Message:
+        """What would be done to tunnels, uplinks and filters.
+
+        Raises:
+            NotRunningError: no provisioner answers.
+            RefusedError: it cannot look.
+        """
+        return await self._ask({"ask": "plan", "wanted": to_plain(wanted_of(intent))}, PLANNED_SECONDS)
+
+    async def run(self) -> None:
+        """Say what is wanted until it was taken, and ask how things are, for ever."""
+        while True:
+            if self._untold is not None:
+                for problem in await self.take(self._untold, grow_only=True):
+                    self._say(problem)
+            await self._look()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _look(self) -> None:
+        try:
+            answer = await self._ask({"ask": "status"}, PLANNED_SECONDS)
+        except (NotRunningError, RefusedError):
+            self._tell({})
+            self.facts = {}
+            return
+        self.facts = answer["targets"]
+        self._tell(_problems(answer))
+
+    def _tell(self, found: Mapping[str, tuple[str, str]]) -> None:
+        problems = self._loop.problems
+        for key in [key for key in problems if key.startswith(f"{_PROBLEM}:") and key not in found]:
+            del problems[key]
+        problems.update(found)
+
+    async def _ask(self, question: Message, patience: float) -> Message:
+        if not self._socket.is_socket():
+            raise NotRunningError(f"nobody listens at {self._socket}")
+        return await asyncio.to_thread(ask_controller, self._socket, question, patience)
+
+
+def _problems(answer: Message) -> dict[str, tuple[str, str]]:
+    """What stands in `status`: what is refused, what failed, and what verification finds and could not put right."""
+    found = {}
+    for each in (*answer["refused"], *(f for f in answer["findings"] if not f["repaired"])):
+        found[f"{_PROBLEM}:{each['slice']}:{each['target']}"] = (f"{each['target']}: {each['text']}", each["mend"])
+    for each in answer["failed"]:
+        found[f"{_PROBLEM}:{each['slice']}:{each['target']}"] = (_failed(each), each["mend"])
+    return found
+
+
+def _failed(each: Mapping[str, Any]) -> str:
+    return f"{each['target']}: {each['text']}: {each['error']}"
+
+
+def _refused(each: Mapping[str, Any]) -> str:
+    return f"{each['target']}: {each['text']}: {each['mend']}"

@@ -1,0 +1,143 @@
+"""What is asked of the provisioner: plan, apply, status. Requests are typed, and nothing in an answer is secret."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hub.control.lines import Message
+from hub.control.lock import AlreadyRunningError
+from hub.control.plain import NotPlainError, from_plain
+from hub.provisioner.changes import Change, Finding, Planned, ProvisionError, Refusal
+from hub.provisioner.provisioner import Outcome, Provisioner, plan_number
+from hub.provisioner.remembered import Remembered
+from hub.provisioner.wanted import Wanted
+
+Ask = Callable[[Message], Message]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A Standing is what verification saw last, and when by the wall clock; what was refused at the last apply."""
+
+    at: float | None = None
+    findings: tuple[Finding, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+    failed: tuple[Mapping[str, str], ...] = ()
+
+
+class Asks:
+    """An Asks answers one request after the other; `more` are the asks of slices."""
+
+    def __init__(
+        self,
+        provisioner: Provisioner,
+        remembered: Remembered,
+        say: Callable[[str], None],
+        more: Mapping[str, Ask] | None = None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._provisioner = provisioner
+        self._remembered = remembered
+        self._say = say
+        self._wall = wall
+        self._standing = Standing()
+        self._asks: dict[str, Ask] = {
+            "plan": self._plan,
+            "apply": self._apply,
+            "status": self._status,
+            **(more or {}),
+        }
+
+    def answer(self, message: Message) -> Message:
+        """The answer, or the error that says that nothing was changed."""
+        asked = str(message.get("ask"))[:60]
+        ask = self._asks.get(asked)
+        if ask is None:
+            return {"error": f'"{asked}" is no question: ask one of {", ".join(self._asks)}'}
+        try:
+            return {"answer": ask(message)}
+        except NotPlainError as error:
+            return {"error": f"what is wanted cannot be read: {error}: are both of one version?"}
+        except ProvisionError as error:
+            return {"error": f"{error}: {error.mend}" if error.mend else str(error)}
+        except AlreadyRunningError as error:
+            return {"error": str(error)}
+
+    def make_again(self) -> None:
+        """After a start: what was wanted last is made, as far as it is missing. Nothing is removed."""
+        wanted = self._remembered.wanted
+        if wanted is not None:
+            self._took(self._provisioner.apply(wanted, grow_only=True, said=self._say))
+
+    def verify(self) -> None:
+        """Look again at what is to be so continuously; say what is new."""
+        wanted = self._remembered.wanted
+        if wanted is None:
+            return
+        try:
+            findings = self._provisioner.verify(wanted)
+        except AlreadyRunningError:
+            return
+        known = {finding.text for finding in self._standing.findings}
+        for finding in findings:
+            if finding.text not in known or finding.repaired:
+                self._say(f"{finding.target}: {finding.text}{' (put right)' if finding.repaired else ''}")
+        self._standing = Standing(self._wall(), findings, self._standing.refused, self._standing.failed)
+
+    def _plan(self, message: Message) -> Message:
+        planned = self._provisioner.plan(_wanted(message))
+        return plan_report(planned)
+
+    def _apply(self, message: Message) -> Message:
+        wanted, number = _wanted(message), message.get("plan")
+        if number is not None and (now := plan_number(self._provisioner.plan(wanted))) != number:
+            text = f"this is no longer what {str(number)[:20]} showed; it is {now} now"
+            raise ProvisionError(text, "look at it again: pointsman plan --only tunnels")
+        outcome = self._provisioner.apply(wanted, grow_only=message.get("grow_only") is True, said=self._say)
+        problem = self._remembered.keep(wanted)
+        self._took(outcome)
+        return {**outcome_report(outcome), "problems": [problem] if problem else []}
+
+    def _took(self, outcome: Outcome) -> None:
+        failed = outcome_report(outcome)["failed"]
+        self._standing = Standing(self._standing.at, self._standing.findings, outcome.refused, tuple(failed))
+
+    def _status(self, _message: Message) -> Message:
+        wanted, standing = self._remembered.wanted, self._standing
+        return {
+            "network": None if wanted is None else wanted.network,
+            "verified_at": standing.at,
+            "findings": [asdict(finding) for finding in standing.findings],
+            "refused": [asdict(refusal) for refusal in standing.refused],
+            "failed": list(standing.failed),
+            "targets": {} if wanted is None else self._provisioner.report(wanted),
+        }
+
+
+def plan_report(planned: Planned) -> dict[str, Any]:
+    """A plan as plain data."""
+    return {
+        "id": plan_number(planned),
+        "changes": [_change(change) for change in planned.changes],
+        "refused": [asdict(refusal) for refusal in planned.refusals],
+    }
+
+
+def outcome_report(outcome: Outcome) -> dict[str, Any]:
+    """How an apply ended, as plain data."""
+    return {
+        "done": [_change(change) for change in outcome.done],
+        "failed": [{**_change(each.change), "error": each.text, "mend": each.mend} for each in outcome.failed],
+        "refused": [asdict(refusal) for refusal in outcome.refused],
+    }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {"slice": change.slice, "target": change.target, "text": change.text, "removes": change.removes}
+
+
+def _wanted(message: Message) -> Wanted:
+    return from_plain(Wanted, message.get("wanted"))

@@ -1,0 +1,70 @@
+"""The provisioner as a process: `python -m hub.provisioner --run-dir DIR --state-dir DIR`.
+
+What it was told last is made first, as far as it is missing: after a boot tunnels are there before anybody asks. Then
+it serves requests. When it ends everything stays as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from argparse import ArgumentParser
+from pathlib import Path
+
+from hub.control.lock import AlreadyRunningError, hold
+from hub.control.log import Log, say_at_once
+from hub.control.places import SYSTEM_RUN, SYSTEM_STATE, Places
+from hub.provisioner.asks import Asks
+from hub.provisioner.remembered import Remembered
+from hub.provisioner.server import Server
+from hub.provisioner.slices import provisioner_of
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run until a signal; 0 when asked to stop, 1 when it cannot begin."""
+    parser = ArgumentParser(prog="python -m hub.provisioner", description="The provisioner, alone.")
+    parser.add_argument("--run-dir", type=Path, default=SYSTEM_RUN, help="the directory of the sockets")
+    parser.add_argument("--state-dir", type=Path, default=SYSTEM_STATE, help="the directory of the state")
+    options = parser.parse_args(arguments)
+    try:
+        _serve(Places(run=options.run_dir, state=options.state_dir))
+    except (OSError, AlreadyRunningError) as error:
+        say_at_once(f"pointsman: provisioner: {error}")
+        return 1
+    return 0
+
+
+def _serve(places: Places) -> None:
+    os.umask(0o027)
+    hold(places.run / "provisioner.run.lock", "a provisioner")
+    log, remembered = Log("provisioner: "), Remembered(places.provisioner_state)
+    if (problem := remembered.read()) is not None:
+        log(problem)
+    asks = Asks(provisioner_of(places), remembered, log)
+    stopping = _stop_signals()
+    try:
+        asks.make_again()
+    except AlreadyRunningError as error:
+        log(str(error))
+    server = Server(places.provisioner_socket, asks, log, lambda: None)
+    server.run(lambda: stopping.asked, stopping.wakeup)
+    log.close()
+
+
+class _Stopping:
+    """A _Stopping becomes true by a signal, and wakes whoever waits."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.wakeup, self.told = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def ask(self, _number: int, _frame: object) -> None:
+        self.asked = True
+
+
+def _stop_signals() -> _Stopping:
+    stopping = _Stopping()
+    signal.set_wakeup_fd(stopping.told)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stopping.ask)
+    return stopping
