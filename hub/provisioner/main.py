@@ -48,6 +48,7 @@ def _serve(places: Places) -> None:
         log(str(error))
     server = Server(places.provisioner_socket, asks, log, lambda: None)
     server.run(lambda: stopping.asked, stopping.wakeup)
+    server.close()
     log.close()
 
 

@@ -50,6 +50,11 @@ class Server:
                 due = time.monotonic() + VERIFY_SECONDS
             self._alive()
 
+    def close(self) -> None:
+        """Listen no more."""
+        if self._listener is not None:
+            self._listener.socket.close()
+
     def _listening(self) -> Listener | None:
         if self._listener is not None and self._listener.is_in_place:
             return self._listener

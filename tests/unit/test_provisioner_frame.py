@@ -1,0 +1,264 @@
+"""The provisioner's frame: plans of all slices together, applied in order, one at a time, and told over a socket."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_network import HUB, a_branch
+
+from hub.control.client import RefusedError, ask_controller
+from hub.control.lock import AlreadyRunningError, hold
+from hub.control.plain import NotPlainError, from_plain, to_plain
+from hub.provisioner.asks import Asks
+from hub.provisioner.changes import Change, Finding, Planned, ProvisionError, Refusal
+from hub.provisioner.from_intent import wanted_of
+from hub.provisioner.provisioner import Provisioner, plan_number
+from hub.provisioner.remembered import Remembered
+from hub.provisioner.server import Server
+from hub.provisioner.wanted import NOTHING, Wanted
+from policies.model.intent import Intent
+
+WANTED = replace(NOTHING, network="kencana")
+
+
+@dataclass
+class Pile:
+    """A Pile is a slice whose machine is a set of names: `wanted` ones are put there, others taken away."""
+
+    name: str
+    wanted: tuple[str, ...] = ()
+    there: set[str] = field(default_factory=set)
+    breaks: frozenset[str] = frozenset()
+    foreign: tuple[str, ...] = ()
+    log: list[str] = field(default_factory=list)
+    blind: bool = False
+    findings: tuple[Finding, ...] = ()
+
+    def plan(self, wanted: Wanted) -> Planned:
+        if self.blind:
+            raise ProvisionError(f"{self.name} cannot be looked at", "mend it")
+        put = [each for each in self.wanted if each not in self.there and each not in self.foreign]
+        changes = [Change(self.name, each, f"put {each}", how=("put", each)) for each in put]
+        gone = sorted(self.there - set(self.wanted))
+        changes += [Change(self.name, each, f"take {each}", removes=True, how=("take", each)) for each in gone]
+        refused = [Refusal(self.name, each, "somebody else's", "rename it") for each in self.foreign]
+        return Planned(tuple(changes), tuple(refused))
+
+    def do(self, change: Change) -> None:
+        verb, what = change.how
+        if what in self.breaks:
+            raise ProvisionError(f"{what} breaks", "glue it")
+        self.log.append(f"{self.name} {verb} {what}")
+        (self.there.add if verb == "put" else self.there.discard)(what)
+
+    def verify(self, wanted: Wanted) -> tuple[Finding, ...]:
+        return self.findings
+
+    def report(self, wanted: Wanted) -> dict[str, dict[str, Any]]:
+        return {each: {self.name: "there"} for each in sorted(self.there)}
+
+
+@pytest.fixture
+def lock(tmp_path: Path) -> Path:
+    return tmp_path / "lock"
+
+
+def test_slices_are_applied_in_their_order_and_removals_come_last_in_the_opposite_one(lock: Path) -> None:
+    log: list[str] = []
+    first, second = Pile("first", ("a",), {"x"}, log=log), Pile("second", ("b",), {"y"}, log=log)
+    Provisioner([first, second], lock).apply(WANTED)
+    assert log == ["first put a", "second put b", "second take y", "first take x"]
+
+
+def test_the_second_run_finds_nothing_to_do(lock: Path) -> None:
+    provisioner = Provisioner([Pile("first", ("a", "b"), {"x"})], lock)
+    provisioner.apply(WANTED)
+    assert provisioner.plan(WANTED) == Planned()
+
+
+def test_growing_removes_nothing(lock: Path) -> None:
+    pile = Pile("first", ("a",), {"x"})
+    Provisioner([pile], lock).apply(WANTED, grow_only=True)
+    assert pile.there == {"a", "x"}
+
+
+def test_a_failure_of_one_target_stops_only_what_builds_on_it(lock: Path) -> None:
+    below = Pile("below", ("a", "b"), breaks=frozenset({"a"}))
+    above = Pile("above", ("a", "b"))
+    outcome = Provisioner([below, above], lock).apply(WANTED)
+    assert (below.there, above.there) == ({"b"}, {"b"})
+    assert [(each.change.target, each.text, each.mend) for each in outcome.failed] == [("a", "a breaks", "glue it")]
+
+
+def test_a_slice_that_cannot_look_hides_nothing_of_the_others(lock: Path) -> None:
+    planned = Provisioner([Pile("first", blind=True), Pile("second", ("b",))], lock).plan(WANTED)
+    assert [change.target for change in planned.changes] == ["b"]
+    assert planned.refusals == (Refusal("first", "all", "first cannot be looked at", "mend it"),)
+
+
+def test_what_is_somebody_elses_is_refused_and_left_alone(lock: Path) -> None:
+    pile = Pile("first", ("a", "b"), foreign=("a",))
+    outcome = Provisioner([pile], lock).apply(WANTED)
+    assert pile.there == {"b"}
+    assert [each.target for each in outcome.refused] == ["a"]
+
+
+def test_two_changes_of_one_machine_exclude_each_other(lock: Path) -> None:
+    hold(lock, "a test")
+    with pytest.raises(AlreadyRunningError):
+        Provisioner([Pile("first", ("a",))], lock).apply(WANTED)
+
+
+def test_a_plan_has_the_number_of_its_changes(lock: Path) -> None:
+    one, same, other = (Provisioner([Pile("first", names)], lock).plan(WANTED) for names in ("ab", "ab", "a"))
+    assert plan_number(one) == plan_number(same) != plan_number(other)
+
+
+@pytest.fixture
+def pile() -> Pile:
+    return Pile("first", ("a",))
+
+
+@pytest.fixture
+def asks(pile: Pile, tmp_path: Path, lock: Path) -> Asks:
+    return Asks(Provisioner([pile], lock), Remembered(tmp_path / "provisioner.json"), lambda _: None, wall=lambda: 7.0)
+
+
+def wanted_as(ask: str, **more: Any) -> dict[str, Any]:
+    return {"ask": ask, "wanted": to_plain(WANTED), **more}
+
+
+def test_apply_does_what_plan_showed(asks: Asks, pile: Pile) -> None:
+    planned = asks.answer(wanted_as("plan"))["answer"]
+    applied = asks.answer(wanted_as("apply", plan=planned["id"]))["answer"]
+    assert applied["done"] == planned["changes"] and pile.there == {"a"}
+
+
+def test_apply_refuses_what_is_no_longer_what_plan_showed(asks: Asks, pile: Pile) -> None:
+    planned = asks.answer(wanted_as("plan"))["answer"]
+    pile.wanted = ("a", "b")
+    assert "no longer what" in asks.answer(wanted_as("apply", plan=planned["id"]))["error"]
+    assert not pile.there
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ({"ask": "rm -rf"}, '"rm -rf" is no question: ask one of plan, apply, status'),
+        ({"ask": "plan"}, "what is wanted cannot be read: Wanted: no object: are both of one version?"),
+        ({"ask": "plan", "wanted": {**to_plain(WANTED), "more": 1}}, "more is missing or unknown"),
+        ({"ask": "plan", "wanted": {**to_plain(WANTED), "ipv6": 1}}, "Wanted.ipv6: 1 where bool is wanted"),
+        ({"ask": "plan", "wanted": {**to_plain(WANTED), "management": "10.0.0.0/8"}}, "Wanted.management: no list"),
+    ],
+)
+def test_a_request_that_is_none_changes_nothing(asks: Asks, pile: Pile, message: dict[str, Any], text: str) -> None:
+    assert text in asks.answer(message)["error"]
+    assert not pile.there
+
+
+def test_after_a_start_what_was_wanted_last_is_made_again(pile: Pile, tmp_path: Path, lock: Path, asks: Asks) -> None:
+    asks.answer(wanted_as("apply"))
+    pile.there.clear()
+    remembered = Remembered(tmp_path / "provisioner.json")
+    assert remembered.read() is None
+    Asks(Provisioner([pile], lock), remembered, lambda _: None).make_again()
+    assert pile.there == {"a"}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"network": 3}'])
+def test_a_damaged_memory_is_said_and_harms_nothing(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "provisioner.json"
+    file.write_text(text)
+    remembered = Remembered(file)
+    assert str(file) in (remembered.read() or "")
+    assert remembered.wanted is None
+
+
+def test_a_memory_that_cannot_be_written_is_said_and_the_tunnels_are_made(
+    pile: Pile, tmp_path: Path, lock: Path
+) -> None:
+    asks = Asks(Provisioner([pile], lock), Remembered(tmp_path / "absent" / "p.json"), lambda _: None)
+    answer = asks.answer(wanted_as("apply"))["answer"]
+    assert pile.there == {"a"} and "make room there" in answer["problems"][0]
+
+
+def test_what_verification_finds_is_told_with_its_time(asks: Asks, pile: Pile) -> None:
+    asks.answer(wanted_as("apply"))
+    pile.findings = (Finding("first", "a", "a leans", "push it"),)
+    asks.verify()
+    status = asks.answer({"ask": "status"})["answer"]
+    assert status["verified_at"] == 7.0
+    assert [each["text"] for each in status["findings"]] == ["a leans"]
+    assert status["targets"] == {"a": {"first": "there"}}
+
+
+@pytest.fixture
+def served(asks: Asks, tmp_path: Path) -> Iterator[Path]:
+    path, stop, wakeup = tmp_path / "p.sock", threading.Event(), _Pipe()
+    server = Server(path, asks, lambda _: None, lambda: None)
+    thread = threading.Thread(target=server.run, args=(stop.is_set, wakeup.end))
+    thread.start()
+    wakeup.until(path.is_socket)
+    yield path
+    stop.set()
+    wakeup.wake()
+    thread.join()
+    server.close()
+    wakeup.close()
+
+
+class _Pipe:
+    """What wakes the server."""
+
+    def __init__(self) -> None:
+        self.end, self._told = os.pipe()
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 10
+        while not condition() and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def wake(self) -> None:
+        os.write(self._told, b"x")
+
+    def close(self) -> None:
+        os.close(self.end)
+        os.close(self._told)
+
+
+def test_requests_come_over_a_socket_and_are_answered(served: Path, pile: Pile) -> None:
+    answer = ask_controller(served, wanted_as("apply"), 10)
+    assert [each["target"] for each in answer["done"]] == ["a"] and pile.there == {"a"}
+
+
+def test_a_refused_request_is_answered_with_why(served: Path) -> None:
+    with pytest.raises(RefusedError, match="is no question"):
+        ask_controller(served, {"ask": "x"}, 10)
+
+
+def test_what_a_branch_may_send_is_its_prefixes_and_all_its_links() -> None:
+    branch = a_branch("bandung", ("fiber", "wireless"))
+    wanted = wanted_of(Intent("kencana", "Asia/Jakarta", HUB, {"bandung": branch}))
+    links = [f"{tunnel.link.branch}/32" for tunnel in branch.tunnels]
+    assert {each.allowed for each in wanted.wireguard} == {("10.1.0.0/24", *links)}
+
+
+def test_what_is_wanted_survives_the_way_over_a_socket() -> None:
+    branch = a_branch("bandung", ("fiber", "wireless"))
+    wanted = wanted_of(Intent("kencana", "Asia/Jakarta", HUB, {"bandung": branch}))
+    assert from_plain(Wanted, json.loads(json.dumps(to_plain(wanted)))) == wanted
+
+
+def test_what_lacks_a_field_is_not_what_was_sent() -> None:
+    plain = to_plain(WANTED)
+    del plain["uplinks"]
+    with pytest.raises(NotPlainError, match="uplinks is missing or unknown"):
+        from_plain(Wanted, plain)
