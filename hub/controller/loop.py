@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from hub.controller.explanation import explanation
@@ -91,6 +91,8 @@ class Loop:
         self.signs = TunnelSigns()
         self.health = HealthWatch(intent, self.take, self._burst, self.signs.failing, self.signs.hints)
         self.problems: dict[str, tuple[str, str]] = {}
+        self.made: Mapping[str, Mapping[str, Any]] = {}
+        """What the provisioner knows of each tunnel and uplink, by its name."""
         self.overrides = NO_OVERRIDES
         self._speaker: Speakers | None = None
         self._forwarder: ForwarderLink | None = None
@@ -381,6 +383,7 @@ class Loop:
             drained=drained_by(self.overrides, self._intent, wall),
             carried=self.troubles.carried,
             blamed=tunnel_blames(self._intent, self._view, now),
+            made=self.made,
         )
 
     def _tell(self, event: Event) -> None:

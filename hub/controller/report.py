@@ -45,6 +45,8 @@ class Surroundings:
     """What metered tunnels carried since a better one was well."""
     blamed: Mapping[TunnelId, Blame] = field(default_factory=dict)
     """Whose trouble it is, of every tunnel that is in trouble."""
+    made: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What the provisioner knows of each tunnel and uplink, by its name."""
 
 
 def network_report(
@@ -168,6 +170,7 @@ def _tunnel_report(tunnel: Tunnel, view: View, verdict: Verdict | None, around: 
         "rtt_ms": measured.get("rtt_ms") if liveness.state is LivenessState.UP else None,
         "wg": _peer(measured.get("wg"), now),
         "mtu": measured.get("mtu"),
+        "made": dict(around.made.get(str(tunnel.id), {})),
         "session": session.state.value,
         "session_since": moment(session.since, now) if session.since != NEVER else None,
         "session_reason": session.reason,

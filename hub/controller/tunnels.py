@@ -34,8 +34,6 @@ class Tunnels:
         self._loop = loop
         self._say = say
         self._untold: Intent | None = loop.intent
-        self.facts: Mapping[str, Mapping[str, Any]] = {}
-        """What the provisioner knows of each tunnel and uplink, by its name."""
 
     async def take(self, intent: Intent, *, grow_only: bool) -> tuple[str, ...]:
         """Have the tunnels of this intent made, and with `grow_only` none removed; what went wrong."""
@@ -85,9 +83,9 @@ class Tunnels:
             answer = await self._ask({"ask": "status"}, PLANNED_SECONDS)
         except (NotRunningError, RefusedError):
             self._tell({})
-            self.facts = {}
+            self._loop.made = {}
             return
-        self.facts = answer["targets"]
+        self._loop.made = answer["targets"]
         self._tell(_problems(answer))
 
     def _tell(self, found: Mapping[str, tuple[str, str]]) -> None:
