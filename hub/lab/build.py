@@ -6,8 +6,9 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from hub.lab import record, requirements, scripts
@@ -17,9 +18,12 @@ from hub.lab.hub_processes import hub_command
 from hub.lab.names import LabError, LabPlace
 from hub.lab.namespaces import existing, processes, remove, run, run_inside
 from hub.lab.network import BIRD, FRR, HUB, Branch, Network
+from hub.lab.plan import hub_uplinks
 from hub.lab.record import Lab
 from hub.lab.wireguard import KeyPair, branch_config, hub_config
 from hub.lab_overrides import LabOverrides
+from hub.provisioner.changes import ProvisionError
+from hub.provisioner.keys.store import KeyStore
 
 AT_ONCE = 8
 """Scripts that run at the same time; more only makes two cores slower."""
@@ -79,9 +83,9 @@ def _build(lab: Lab, overrides: LabOverrides, *, with_hub: bool) -> None:
     _write_files(lab)
     batch = scripts.namespaces_batch(network, place)
     run(["ip", "-batch", "-"], what="making namespaces", text=batch)
-    _run_all(place, scripts.node_scripts(network, place, kernel_wireguard=lab.kernel_wireguard))
+    _run_all(place, scripts.node_scripts(network, place, kernel_wireguard=lab.kernel_wireguard, hub_ends=not with_hub))
     if with_hub:
-        command = hub_command(place, lab.configuration, overrides)
+        command = hub_command(place, lab.configuration, replace(overrides, uplinks=hub_uplinks(network)))
         run_inside(place, HUB, f"cd / && {scripts.start(command, str(place.logs / 'hub.log'))}\n")
     _run_all(place, {branch.name: scripts.router_script(branch, place) for branch in network.branches})
     sockets = [place.bird_socket(branch.name) for branch in network.branches if branch.router == BIRD]
@@ -119,11 +123,25 @@ def _write_files(lab: Lab) -> None:
     passwords = _make_passwords(place, lab.network)
     for branch in lab.network.branches:
         _write_router(lab, branch, passwords.get(branch.password_file or ""))
-    keys = iter(_keys(2 * sum(1 for _ in lab.network.tunnels())))
-    for branch, tunnel in lab.network.tunnels():
-        hub, far = next(keys), next(keys)
-        _write(place.tunnel_file(HUB, tunnel.hub_interface), hub_config(branch, tunnel, hub, far.public))
-        _write(place.tunnel_file(branch.name, tunnel.branch_interface), branch_config(tunnel, far, hub.public))
+    _write_tunnels(lab)
+
+
+def _write_tunnels(lab: Lab) -> None:
+    """Both ends' configurations, with the keys of the hub's own store: it makes its ends by the same ones."""
+    place, tunnels = lab.place, tuple(lab.network.tunnels())
+    store = KeyStore(place.state / "keys")
+    try:
+        store.make([tunnel.name for _, tunnel in tunnels])
+        for branch, tunnel in tunnels:
+            keys = store.of(tunnel.name)
+            if keys is None or keys.branch is None:
+                raise LabError(f"no keys were made for {tunnel.name}")
+            hub = KeyPair(keys.hub.reveal(), keys.hub_public)
+            far = KeyPair(keys.branch.reveal(), keys.branch_public)
+            _write(place.tunnel_file(HUB, tunnel.hub_interface), hub_config(branch, tunnel, hub, far.public))
+            _write(place.tunnel_file(branch.name, tunnel.branch_interface), branch_config(tunnel, far, hub.public))
+    except ProvisionError as error:
+        raise LabError(f"{error}: {error.mend}") from error
 
 
 def _write_router(lab: Lab, branch: Branch, password: str | None) -> None:
@@ -152,12 +170,6 @@ def _make_passwords(place: LabPlace, network: Network) -> dict[str, str]:
                 f"the password file {path}: {error.strerror}: write only its name, and the lab makes one"
             ) from error
     return made
-
-
-def _keys(number: int) -> Iterable[KeyPair]:
-    script = f'for i in $(seq {number}); do key=$(wg genkey); echo "$key $(echo "$key" | wg pubkey)"; done'
-    lines = run(["sh", "-e", "-c", script], what="making WireGuard keys").splitlines()
-    return [KeyPair(*line.split()) for line in lines]
 
 
 def _write(path: Path, text: str) -> None:

@@ -162,6 +162,7 @@ class Isp:
 class Network:
     """A Network is the whole lab: a hub, branches, ISPs, and the exchange (`ix`) that joins the ISPs."""
 
+    name: str
     hub: Hub
     isps: tuple[Isp, ...]
     branches: tuple[Branch, ...]

@@ -24,13 +24,14 @@ from hub.lab.network import (
     Tunnel,
     Uplink,
 )
+from hub.lab_overrides import LabUplink
 from policies.announced import announced_to
 from policies.model import intent as model
 from policies.model.ids import Address, Prefix
 from policies.ranking import place_in
 
 FIRST_MARK = 7101
-"""The firewall mark, and the routing table, of a site's first uplink."""
+"""The firewall mark, and the routing table, of a branch's first uplink."""
 
 _LONGEST_INTERFACE = 15
 
@@ -51,7 +52,7 @@ def plan(intent: model.Intent) -> Network:
     hub = _hub(intent.hub, customers)
     endpoints = {uplink.name: uplink for uplink in hub.uplinks}
     branches = tuple(_branch(intent.hub, branch, endpoints, customers) for branch in intent.branches.values())
-    network = Network(hub, tuple(_isp(index, name) for index, name in enumerate(isps)), branches)
+    network = Network(intent.network, hub, tuple(_isp(index, name) for index, name in enumerate(isps)), branches)
     _check_nodes(network)
     return network
 
@@ -72,13 +73,13 @@ class _Customers:
         self._isps = {name: index for index, name in enumerate(isps)}
         self._used: Counter[str] = Counter()
 
-    def connect(self, name: str, isp: str, interface: str, position: int) -> Uplink:
+    def connect(self, name: str, isp: str, interface: str, mark: int) -> Uplink:
         number = self._used[isp]
         self._used[isp] += 1
         if number >= underlay.MOST_CUSTOMERS:
             raise LabError(f"ISP {isp} has more than {underlay.MOST_CUSTOMERS} uplinks: use a smaller configuration")
         gateway, address = underlay.customer_addresses(self._isps[isp], number)
-        return Uplink(name, isp, interface, f"c{number}", str(address), str(gateway), FIRST_MARK + position)
+        return Uplink(name, isp, interface, f"c{number}", str(address), str(gateway), mark)
 
 
 def _isp(index: int, name: str) -> Isp:
@@ -89,8 +90,8 @@ def _isp(index: int, name: str) -> Isp:
 def _hub(hub: model.Hub, customers: _Customers) -> Hub:
     taken = {LAN_INTERFACE}
     uplinks = tuple(
-        customers.connect(uplink.name, uplink.isp, _interface(uplink.interface or uplink.name, taken), position)
-        for position, uplink in enumerate(hub.uplinks.values())
+        customers.connect(uplink.name, uplink.isp, _interface(uplink.interface or uplink.name, taken), uplink.mark)
+        for uplink in hub.uplinks.values()
     )
     lan = _lan(HUB, HQ_HOST, hub.prefixes, hub.router_id)
     return Hub(hub.name, hub.asn, str(hub.router_id), tuple(map(str, hub.prefixes)), lan, uplinks)
@@ -103,7 +104,7 @@ def _branch(hub: model.Hub, branch: model.Branch, hub_uplinks: Mapping[str, Upli
         uplink = tunnel.uplink
         if uplink.name not in uplinks:
             interface = _interface(uplink.interface or f"up-{uplink.name}", taken)
-            uplinks[uplink.name] = customers.connect(uplink.name, uplink.isp, interface, len(uplinks))
+            uplinks[uplink.name] = customers.connect(uplink.name, uplink.isp, interface, FIRST_MARK + len(uplinks))
     tunnels = tuple(
         _tunnel(tunnel, uplinks[tunnel.uplink.name], hub_uplinks[tunnel.hub_uplink.name], taken)
         for tunnel in by_preference(branch)
@@ -143,6 +144,14 @@ def _tunnel(tunnel: model.Tunnel, uplink: Uplink, hub_uplink: Uplink, taken: set
         multiplier=timers.multiplier,
         hub_link6=None if tunnel.link.hub6 is None else str(tunnel.link.hub6),
         branch_link6=None if tunnel.link.branch6 is None else str(tunnel.link.branch6),
+    )
+
+
+def hub_uplinks(network: Network) -> tuple[LabUplink, ...]:
+    """What the hub's uplinks are in this lab, for the hub to know."""
+    return tuple(
+        LabUplink(uplink.name, uplink.interface, uplink.gateway, uplink.address, uplink.mark)
+        for uplink in network.hub.uplinks
     )
 
 

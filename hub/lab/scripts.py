@@ -52,22 +52,31 @@ def namespaces_batch(network: Network, place: LabPlace) -> str:
     return "".join(line + "\n" for line in lines)
 
 
-def node_scripts(network: Network, place: LabPlace, *, kernel_wireguard: bool) -> dict[str, str]:
-    """A shell script a namespace: addresses, routes, rules, and its ends of the tunnels, up and configured."""
+def node_scripts(network: Network, place: LabPlace, *, kernel_wireguard: bool, hub_ends: bool = True) -> dict[str, str]:
+    """A shell script a namespace: addresses, routes, rules, and its ends of the tunnels, up and configured.
+
+    Without `hub_ends` the hub pins its uplinks and makes its ends itself.
+    """
     lans = [network.hub.lan, *(branch.lan for branch in network.branches)]
     with_ipv6 = {lan.router: _ROUTE_IPV6 + _with_ipv6(LAN_INTERFACE) for lan in lans if 6 in lan.versions}
     with_ipv6 |= {lan.host: _with_ipv6(LAN_INTERFACE) for lan in lans if 6 in lan.versions}
-    batches = {HUB: _hub(network), EXCHANGE: _exchange(network)}
+    batches = {HUB: _hub(network, pins=hub_ends), EXCHANGE: _exchange(network)}
     batches |= {isp.node: _isp(network, isp) for isp in network.isps}
     batches |= {branch.name: _branch(branch) for branch in network.branches}
     batches |= {lan.host: _host(lan) for lan in lans}
     scripts = {node: _SYSCTLS + with_ipv6.get(node, "") + _batch(batch) for node, batch in batches.items()}
     ends: dict[str, list[End]] = {}
     for branch, tunnel in network.tunnels():
-        ends.setdefault(HUB, []).append((tunnel.hub_interface, tunnel.hub_link, tunnel.hub_link6))
+        if hub_ends:
+            ends.setdefault(HUB, []).append((tunnel.hub_interface, tunnel.hub_link, tunnel.hub_link6))
         ends.setdefault(branch.name, []).append((tunnel.branch_interface, tunnel.branch_link, tunnel.branch_link6))
     for node, tunnels in ends.items():
         scripts[node] += _tunnels(place, node, tunnels, kernel_wireguard=kernel_wireguard)
+    if hub_ends:  # the same marks as the hub's own, so that one that is started later takes them for its work
+        scripts[HUB] += "".join(
+            f"ip link set {tunnel.hub_interface} alias {shlex.quote(f'pointsman {network.name} {tunnel.name}')}\n"
+            for _, tunnel in network.tunnels()
+        )
     return scripts
 
 
@@ -141,9 +150,11 @@ def _up(interface: str, *addresses: str) -> Iterator[str]:
         yield f"address add {address} dev {interface}{' nodad' * (version_of(address) == 6)}"
 
 
-def _uplinks(uplinks: Sequence[Uplink], metric: int) -> Iterator[str]:
+def _uplinks(uplinks: Sequence[Uplink], metric: int, *, pins: bool = True) -> Iterator[str]:
     for position, uplink in enumerate(uplinks):
         yield from _up(uplink.interface, f"{uplink.address}/30")
+        if not pins:
+            continue
         yield f"route add default via {uplink.gateway} table {uplink.mark}"
         yield f"rule add fwmark {uplink.mark} lookup {uplink.mark} priority {FIRST_RULE + position}"
         yield f"rule add from {uplink.address} lookup {uplink.mark} priority {FIRST_RULE + 500 + position}"
@@ -151,13 +162,13 @@ def _uplinks(uplinks: Sequence[Uplink], metric: int) -> Iterator[str]:
         yield f"route add default via {uplinks[0].gateway} metric {metric}"
 
 
-def _hub(network: Network) -> Iterator[str]:
+def _hub(network: Network, *, pins: bool) -> Iterator[str]:
     hub = network.hub
     yield from _up("lo")
     if hub.router_id not in [address.partition("/")[0] for address in hub.lan.router_addresses]:
         yield f"address add {hub.router_id}/32 dev lo"
     yield from _up(LAN_INTERFACE, *hub.lan.router_addresses)
-    yield from _uplinks(hub.uplinks, 0)
+    yield from _uplinks(hub.uplinks, 0, pins=pins)
 
 
 def _branch(branch: Branch) -> Iterator[str]:
