@@ -6,8 +6,9 @@ refusal of that one tunnel, and nothing of it is touched.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_interface
 
 from hub.provisioner.changes import Change, Planned, Refusal
 from hub.provisioner.keys.folder import TunnelKeys
@@ -90,6 +91,11 @@ def end_of(wanted: WantedWireGuard, keys: TunnelKeys) -> HubEnd:
     )
 
 
+def written_alike(addresses: Iterable[str]) -> frozenset[str]:
+    """Addresses with their lengths, each as the kernel shows it."""
+    return frozenset(str(ip_interface(address)) for address in addresses)
+
+
 def plan(wanted: Wanted, seen: Seen, keys: Mapping[str, KnownKeys]) -> Planned:
     """The changes that make what is there what is wanted, and what stands in the way of which tunnel."""
     changes: list[Change] = []
@@ -136,7 +142,7 @@ def _refusals(network: str, each: WantedWireGuard, seen: Seen, known: KnownKeys)
         text = f"{each.interface} has a key and runs, but the keys of {each.tunnel} are gone from the store"
         mend = f"put them back from a backup; for new keys at both ends: ip link delete {each.interface}"
         yield Refusal(SLICE, each.tunnel, text, mend)
-    for address in each.addresses:
+    for address in sorted(written_alike(each.addresses)):
         others = [found.name for found in seen.interfaces.values() if _has_address(found, each, address)]
         if others:
             text = f"{address.partition('/')[0]} is an address of {others[0]}"
@@ -209,7 +215,7 @@ def _link_differences(alias: Alias, each: WantedWireGuard, interface: Interface)
         yield f"is of {alias.tunnel} now, and not of {interface.alias.rpartition(' ')[2]}"
     if interface.mtu != each.mtu:
         yield f"MTU {interface.mtu} -> {each.mtu}"
-    if changed := differences(interface.addresses, frozenset(each.addresses)):
+    if changed := differences(interface.addresses, written_alike(each.addresses)):
         yield f"address {changed}"
     if not interface.up:
         yield "up"

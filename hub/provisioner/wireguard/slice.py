@@ -15,7 +15,17 @@ from hub.provisioner.wireguard import plan as planning
 from hub.provisioner.wireguard.alias import Alias
 from hub.provisioner.wireguard.backend import Backend
 from hub.provisioner.wireguard.interfaces import Seen
-from hub.provisioner.wireguard.plan import Configure, How, KnownKeys, Make, MakeKeys, Remove, SetLink, end_of
+from hub.provisioner.wireguard.plan import (
+    Configure,
+    How,
+    KnownKeys,
+    Make,
+    MakeKeys,
+    Remove,
+    SetLink,
+    end_of,
+    written_alike,
+)
 from hub.provisioner.wireguard.seen import Machine
 from hub.provisioner.wireguard.telling import facts_of
 
@@ -130,7 +140,7 @@ class WireGuardSlice:
         return keys
 
     def _set_link(self, wanted: WantedWireGuard, alias: Alias, present: frozenset[str]) -> None:
-        self._backend.set_link(wanted.interface, alias, wanted.mtu, frozenset(wanted.addresses), present)
+        self._backend.set_link(wanted.interface, alias, wanted.mtu, written_alike(wanted.addresses), present)
 
 
 def wireguard_slice(state: Path) -> WireGuardSlice:
