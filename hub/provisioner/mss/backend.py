@@ -1,0 +1,76 @@
+"""The slice of the MSS: one table of nftables, compared with what it was when it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hub.provisioner.changes import Change, Finding, Planned, ProvisionError, Refusal
+from hub.provisioner.mss.plan import SLICE, TABLE, table_body
+from hub.provisioner.own_table import OwnTable
+from hub.provisioner.program import Program, mend_of, run_program
+from hub.provisioner.wanted import Wanted
+
+TARGET = "all tunnels"
+
+
+class Mss:
+    """An Mss keeps the table; `state` is the directory of the state."""
+
+    name = SLICE
+
+    def __init__(self, state: Path, run: Program = run_program) -> None:
+        self._table = OwnTable(TABLE, state, run=run)
+
+    def plan(self, wanted: Wanted) -> Planned:
+        """Look at the table, and say what differs.
+
+        Raises:
+            ProvisionError: `nft` does not say.
+        """
+        body = table_body(wanted)
+        if not self._table.possible:
+            text = "nft is not installed: TCP through a tunnel may hang with its first full packet"
+            return Planned(refusals=(Refusal(SLICE, TARGET, text, mend_of("nft")),) if body else ())
+        if not body:
+            there = self._table.shown() is not None
+            text = "clamp the MSS no longer"
+            return Planned((Change(SLICE, TARGET, text, removes=True, how=""),) if there else ())
+        differs = self._table.differs(body)
+        count = len(wanted.tunnels())
+        text = f"clamp the MSS to the MTU of {count} tunnel{'s' * (count != 1)}: table inet {TABLE} {differs}"
+        return Planned((Change(SLICE, TARGET, text, how=body),) if differs else ())
+
+    def do(self, change: Change) -> None:
+        """Make the table anew, or remove it.
+
+        Raises:
+            ProvisionError: `nft` refuses it.
+        """
+        if change.how:
+            self._table.load(str(change.how))
+        else:
+            self._table.remove()
+
+    def verify(self, wanted: Wanted) -> Sequence[Finding]:
+        """Make the table anew where somebody changed it.
+
+        Raises:
+            ProvisionError: `nft` does not say.
+        """
+        planned = self.plan(wanted)
+        found = [Finding(SLICE, refusal.target, refusal.text, refusal.mend) for refusal in planned.refusals]
+        return found + [self._put_right(change) for change in planned.changes if not change.removes]
+
+    def report(self, wanted: Wanted) -> dict[str, dict[str, Any]]:
+        """Nothing: what is not as it should be is a change or a finding."""
+        del wanted
+        return {}
+
+    def _put_right(self, change: Change) -> Finding:
+        try:
+            self.do(change)
+        except ProvisionError as error:
+            return Finding(SLICE, change.target, str(error), error.mend)
+        return Finding(SLICE, change.target, change.text, repaired=True)

@@ -1,0 +1,121 @@
+"""The slice of sysctls: written below /proc/sys, and remembered in the state directory what they were."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hub.provisioner.changes import Change, Finding, Planned, ProvisionError
+from hub.provisioner.sysctls.plan import SLICE, Work, changes, dotted
+from hub.provisioner.wanted import Wanted
+
+_NOT_THERE = (FileNotFoundError, NotADirectoryError)
+
+
+class Sysctls:
+    """A Sysctls sets what is needed; `state` is the directory of the state, `root` that of the settings."""
+
+    name = SLICE
+
+    def __init__(self, state: Path, root: Path = Path("/proc/sys")) -> None:
+        self._memory, self._root = state / "sysctls.json", root
+
+    def plan(self, wanted: Wanted) -> Planned:
+        """Read the settings, and say what differs.
+
+        Raises:
+            ProvisionError: what they were before cannot be read.
+        """
+        return Planned(tuple(changes(wanted, self._read, self._remembered())))
+
+    def do(self, change: Change) -> None:
+        """Write one setting; that of an interface which is not there is nobody's.
+
+        Raises:
+            ProvisionError: it cannot be written, or what it was cannot be remembered.
+        """
+        if not isinstance(change.how, Work):
+            raise ProvisionError(f"{change.target}: this is no change of sysctls")
+        self._work(change.how)
+
+    def verify(self, wanted: Wanted) -> Sequence[Finding]:
+        """Set again what somebody has changed.
+
+        Raises:
+            ProvisionError: what they were before cannot be read.
+        """
+        return [self._put_right(change) for change in self.plan(wanted).changes if not change.removes]
+
+    def report(self, wanted: Wanted) -> dict[str, dict[str, Any]]:
+        """Nothing: what is not as it should be is a change or a finding."""
+        del wanted
+        return {}
+
+    def put_back(self) -> tuple[str, ...]:
+        """Everything to what it was before, for uninstalling: what was put back. What others changed since stays.
+
+        Raises:
+            ProvisionError: one cannot be written.
+        """
+        remembered = self._remembered()
+        mine = [(name, before) for name, (before, made) in sorted(remembered.items()) if self._read(name) == made]
+        for name, before in mine:
+            self._work(Work(name, before, forget=True))
+        self._remember({})
+        return tuple(f"{dotted(name)}={before}" for name, before in mine)
+
+    def _put_right(self, change: Change) -> Finding:
+        try:
+            self.do(change)
+        except ProvisionError as error:
+            return Finding(SLICE, change.target, str(error), error.mend)
+        return Finding(SLICE, change.target, change.text, repaired=True)
+
+    def _work(self, work: Work) -> None:
+        known = self._remembered()
+        was = self._read(work.name)
+        if was is None:
+            return
+        if work.remember:  # before it is written: what is remembered and was never done harms nothing
+            before = known[work.name][0] if work.name in known else was
+            self._remember({**known, work.name: (before, work.value)})
+        try:
+            (self._root / work.name).write_text(f"{work.value}\n", encoding="ascii")
+        except _NOT_THERE:
+            return
+        except OSError as error:
+            mend = f"as root: sysctl -w {dotted(work.name)}={work.value}"
+            raise ProvisionError(f"{dotted(work.name)} cannot be set: {error.strerror}", mend) from error
+        if work.forget:
+            self._remember({name: values for name, values in known.items() if name != work.name})
+
+    def _read(self, name: str) -> str | None:
+        try:
+            return (self._root / name).read_text(encoding="ascii", errors="replace").strip()
+        except OSError:
+            return None  # there is no such setting: no IPv6, no such interface
+
+    def _remembered(self) -> dict[str, tuple[str, str]]:
+        try:
+            found = json.loads(self._memory.read_text(encoding="utf-8"))
+            return {str(name): _pair(values) for name, values in found.items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            mend = f"delete {self._memory}: uninstalling will then leave the settings as they are"
+            raise ProvisionError(f"{self._memory}: what the settings were cannot be read: {error}", mend) from error
+
+    def _remember(self, known: dict[str, tuple[str, str]]) -> None:
+        fresh = self._memory.with_suffix(".new")
+        try:
+            fresh.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+            fresh.replace(self._memory)
+        except OSError as error:
+            raise ProvisionError(f"{self._memory}: {error.strerror}", "make room there, and apply again") from error
+
+
+def _pair(values: Iterable[Any]) -> tuple[str, str]:
+    before, made = values
+    return str(before), str(made)

@@ -1,0 +1,143 @@
+"""A table of ours in nftables: when it is made anew, and what is not a change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.provisioner.changes import ProvisionError
+from hub.provisioner.mss.backend import Mss
+from hub.provisioner.mss.plan import table_body
+from hub.provisioner.own_table import OwnTable
+from hub.provisioner.program import run_program
+from hub.provisioner.wanted import NOTHING, Wanted, WantedWireGuard
+
+RULE: dict[str, Any] = {"rule": {"table": "ours", "chain": "c", "handle": 4, "expr": [{"drop": None}]}}
+SET: dict[str, Any] = {"set": {"name": "ports", "table": "ours", "handle": 2, "elem": [2, 1]}}
+AWAY: dict[str, Any] = {"set": {"name": "away", "table": "ours", "handle": 3}}
+COUNTED: dict[str, Any] = {"set": {"name": "away", "table": "ours", "handle": 3, "elem": [{"elem": {"val": 1}}]}}
+
+
+class Nft:
+    """Shows what it is told to show once something was loaded."""
+
+    def __init__(self) -> None:
+        self.shows: list[dict[str, Any]] = [SET, AWAY, RULE]
+        self.loaded: list[str] = []
+        self.there = False
+
+    def __call__(self, *command: str, given: str = "") -> str:
+        if command[1] == "-f":
+            self.loaded.append(given)
+            self.there = "{" in given
+            return ""
+        tables = [{"table": {"family": "inet", "name": "ours"}}] if self.there else []
+        shown = self.shows if command[3] == "table" else []
+        return json.dumps({"nftables": [{"metainfo": {"version": "1.0.6"}}, *tables, *shown]})
+
+
+@pytest.fixture
+def nft() -> Nft:
+    return Nft()
+
+
+@pytest.fixture
+def table(nft: Nft, tmp_path: Path) -> OwnTable:
+    return OwnTable("ours", tmp_path, ["away"], nft, lambda _: "/usr/sbin/nft")
+
+
+def test_it_is_made_in_one_transaction_with_the_removal_of_the_old_one(table: OwnTable, nft: Nft) -> None:
+    assert table.differs("body\n") == "is not there"
+    table.load("body\n")
+    assert nft.loaded == ["table inet ours\ndelete table inet ours\ntable inet ours {\nbody\n}\n"]
+    assert table.differs("body\n") == ""
+
+
+def test_another_body_is_another_table(table: OwnTable) -> None:
+    table.load("body\n")
+    assert table.differs("other\n") == "is another"
+
+
+SHOWN: dict[str, tuple[Callable[[Nft], object], str]] = {
+    "a rule is gone": (lambda nft: setattr(nft, "shows", [SET, AWAY]), "was changed by somebody"),
+    "a port is gone": (
+        lambda nft: setattr(nft, "shows", [{"set": {**SET["set"], "elem": [1]}}, AWAY, RULE]),
+        "was changed by somebody",
+    ),
+    "elements in another order": (
+        lambda nft: setattr(nft, "shows", [{"set": {**SET["set"], "elem": [1, 2]}}, AWAY, RULE]),
+        "",
+    ),
+    "other handles": (lambda nft: setattr(nft, "shows", [SET, AWAY, {"rule": {**RULE["rule"], "handle": 9}}]), ""),
+    "packets were counted": (lambda nft: setattr(nft, "shows", [SET, COUNTED, RULE]), ""),
+    "the table is gone": (lambda nft: setattr(nft, "there", False), "is not there"),
+}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_what_is_a_change_and_what_is_none(table: OwnTable, nft: Nft, name: str) -> None:
+    table.load("body\n")
+    change, differs = SHOWN[name]
+    change(nft)
+    assert table.differs("body\n") == differs
+
+
+def test_what_it_looked_like_outlives_the_process(table: OwnTable, nft: Nft, tmp_path: Path) -> None:
+    table.load("body\n")
+    assert OwnTable("ours", tmp_path, ["away"], nft).differs("body\n") == ""
+
+
+def test_a_memory_that_was_damaged_has_it_made_anew(table: OwnTable, tmp_path: Path) -> None:
+    table.load("body\n")
+    (tmp_path / "nftables-ours.json").write_text("{")
+    assert table.differs("body\n") == "is another"
+
+
+def test_what_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ProvisionError, match="cannot be read"):
+        OwnTable("ours", tmp_path, run=lambda *_, **__: "no JSON").differs("body\n")
+
+
+def test_a_program_that_is_not_there_says_which_package_has_it() -> None:
+    with pytest.raises(ProvisionError, match="pointsman-no-such-program is not installed"):
+        run_program("pointsman-no-such-program")
+
+
+def test_what_a_failing_program_says_is_told_in_one_line() -> None:
+    with pytest.raises(ProvisionError) as found:
+        run_program("sh", "-c", "echo one >&2; echo two >&2; exit 1")
+    assert str(found.value).endswith("one two")
+
+
+WANTED = Wanted(
+    "kencana",
+    (),
+    tuple(
+        WantedWireGuard(f"bandung/{name}", f"wg-{name}", (), 1420, "telkom", 9, 51001, (), None, 0, preshared=False)
+        for name in ("wireless", "fiber")
+    ),
+    (),
+    (),
+    (),
+    ipv6=False,
+)
+
+
+def test_the_mss_is_clamped_in_both_directions_and_on_our_tunnels_only() -> None:
+    assert table_body(WANTED) == (
+        '  set tunnels { type ifname; elements = { "wg-fiber", "wg-wireless" } }\n'
+        "  chain forward {\n"
+        "    type filter hook forward priority -150; policy accept;\n"
+        "    iifname @tunnels tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu\n"
+        "    oifname @tunnels tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu\n"
+        "  }\n"
+    )
+
+
+def test_without_tunnels_there_is_no_table(tmp_path: Path, nft: Nft) -> None:
+    assert table_body(NOTHING) == ""
+    assert Mss(tmp_path, nft).plan(NOTHING).changes == ()
