@@ -39,7 +39,7 @@ def plan_tunnels(options: argparse.Namespace, directory: Path | None) -> int:
     report = _asked(options, directory, {"ask": "plan"})
     if isinstance(report, int):
         return report
-    _show(options, report, tunnel_plan_view(report, alone=True))
+    _show(options, report, tunnel_plan_view(report, alone=True, proposal=directory is not None))
     return REFUSED if report["refused"] and not report["changes"] else DONE
 
 

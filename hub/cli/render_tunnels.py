@@ -18,14 +18,15 @@ MOST_LINES = 40
 """Changes that are named one by one; a new hub has hundreds, and they are alike."""
 
 
-def tunnel_plan_view(report: Report, *, alone: bool) -> RenderableType:
-    """What would be done; `alone`: nothing else is planned beside it."""
+def tunnel_plan_view(report: Report, *, alone: bool, proposal: bool = False) -> RenderableType:
+    """What would be done; `alone`: nothing else is planned beside it. A `proposal` is not the hub's own files."""
     lines = list(_change_lines(report["changes"]))
     lines += [_refused(each) for each in report["refused"]]
     if not report["changes"] and alone:
         lines.append(Text("nothing would change: tunnels, uplinks and filters are as they should be"))
     if report["changes"] and alone:
         lines.append(Text(f"plan {report['id']}: {_count(report['changes'])}", style="bold"))
+    if report["changes"] and alone and not proposal:
         lines.append(Text(f"do it:  pointsman apply {report['id']} --only tunnels"))
     return Group(*lines)
 
@@ -64,10 +65,10 @@ def tunnels_view(report: Report) -> RenderableType:
 
 
 def _cells(facts: Report) -> tuple[str, ...]:
-    alive = facts.get("handshake_ago")
+    alive = facts.get("handshake_age")
     return (
         facts["interface"],
-        facts.get("made_of", ""),
+        facts.get("made_by", ""),
         facts.get("uplink", ""),
         facts.get("endpoint") or "not seen yet",
         facts.get("state") or ("no handshake yet" if alive is None else f"handshake {spoken(alive)} ago"),

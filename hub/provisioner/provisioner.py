@@ -95,8 +95,8 @@ class Provisioner:
             return tuple(finding for each in self._slices for finding in _verified(each, wanted))
 
     def report(self, wanted: Wanted) -> dict[str, dict[str, Any]]:
-        """What all slices know of each target."""
-        found: dict[str, dict[str, Any]] = {}
+        """What all slices know of each target, and by which uplink each tunnel goes."""
+        found: dict[str, dict[str, Any]] = {each.tunnel: {"uplink": each.uplink} for each in wanted.tunnels()}
         for each in self._slices:
             try:
                 told = each.report(wanted)

@@ -120,7 +120,8 @@ class Backend:
         One thread of Go's is enough for a tunnel and, on a machine with many tunnels and two cores, a fifth cheaper.
         """
         log = self._file(name, ".log")
-        environment = {**os.environ, "LOG_LEVEL": "error", "GOMAXPROCS": "1"}
+        # Foreground is said in the environment, too: only then it leaves out its word about kernels, which looks like a fault.
+        environment = {**os.environ, "LOG_LEVEL": "error", "GOMAXPROCS": "1", "WG_PROCESS_FOREGROUND": "1"}
         command = ["setsid", "--fork", "wireguard-go", "-f", name]
         try:
             descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
