@@ -120,7 +120,7 @@ class Backend:
         One thread of Go's is enough for a tunnel and, on a machine with many tunnels and two cores, a fifth cheaper.
         """
         log = self._file(name, ".log")
-        # Foreground is said in the environment, too: only then it leaves out its word about kernels, which looks like a fault.
+        # Foreground is said in the environment too: only then it leaves out a warning that looks like a fault.
         environment = {**os.environ, "LOG_LEVEL": "error", "GOMAXPROCS": "1", "WG_PROCESS_FOREGROUND": "1"}
         command = ["setsid", "--fork", "wireguard-go", "-f", name]
         try:
