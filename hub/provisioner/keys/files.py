@@ -58,9 +58,11 @@ def read_text(path: Path, *, private: bool) -> str | None:
     except OSError as error:
         mend = f"see what it is: ls -l {path.parent}"
         raise ProvisionError(f"{path} cannot be read: {error.strerror}", mend) from None
-    with os.fdopen(descriptor, "rb") as file:
-        _check(path, os.fstat(file.fileno()), private=private)
-        return file.read(LARGEST).decode("ascii", "replace").strip()
+    try:
+        _check(path, os.fstat(descriptor), private=private)
+        return os.read(descriptor, LARGEST).decode("ascii", "replace").strip()
+    finally:
+        os.close(descriptor)
 
 
 def _check(path: Path, found: os.stat_result, *, private: bool) -> None:

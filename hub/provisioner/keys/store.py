@@ -148,12 +148,12 @@ class KeyStore:
             sync_directory(place)
         return self.staged(tunnel) or _gone(place / _NEXT)
 
-    def mark_switched(self, tunnel: str) -> None:
-        """The hub's end uses the new keys from now on."""
-        write_whole(self._place(tunnel) / _NEXT / _SWITCHED, f"{self._clock():.6f}\n")
+    def mark_switched(self, tunnel: str, handshake_at: float) -> None:
+        """The hub's end is about to use the new keys, and the last handshake with that peer was then (0: none)."""
+        write_whole(self._place(tunnel) / _NEXT / _SWITCHED, f"{handshake_at:.9f}\n")
 
-    def switched_at(self, tunnel: str) -> float | None:
-        """Since when the hub's end uses the new keys, in seconds of the wall clock; None while it does not."""
+    def switched(self, tunnel: str) -> float | None:
+        """What `mark_switched` was told last; None while the hub's end uses the keys in force."""
         text = read_text(self._place(tunnel) / _NEXT / _SWITCHED, private=False)
         try:
             return float(text) if text else None
