@@ -31,6 +31,8 @@ def why_view(report: Report) -> Tree:
     _add_ranking(tree, report)
     for off in report.get("off_preferred", ()):
         _add_off_preferred(tree, off)
+    for shared in report.get("shared_fate", ()):
+        tree.add(_line("shared", shared["text"])).add(_text(f"mend: {shared['mend']}"))
     heads = {"told": _told, "uses": _uses, "hears": _hears, "refuses": _refuses, "kernel": _kernel, "next": _next}
     for head, lines in heads.items():
         for line in lines(report):

@@ -18,6 +18,7 @@ from hub.config.claims import claims, contradictions, missing_pool, taken_twice
 from hub.config.drafts import BranchDraft, TunnelDraft, draft_branch
 from hub.config.guards import guards_of
 from hub.config.identity import identity_problems, misspelt_isps, timezone_problem
+from hub.config.keepalives import keepalive_warnings
 from hub.config.load import ALLOCATIONS, Sources
 from hub.config.names import write_instead
 from hub.config.overlap import overlaps
@@ -86,6 +87,7 @@ def resolve(looked: Survey) -> tuple[Intent | None, tuple[Problem, ...]]:
         ends = {tunnel: mine.to for tunnel, mine in has.items() if mine.to}
         for branch in looked.branches:
             problems += redundancy_warnings(branch, ends, len(looked.hub.raw.uplinks))
+            problems += keepalive_warnings(branch)
         problems += _hub_warnings(looked.hub)
         problems += too_many_packets(looked.branches, looked.hub.document.key_place(*looked.hub.at))
         problems += _no_branches(looked)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from hub.controller.explanation import explanation
+from hub.controller.fates import endpoints_in
 from hub.controller.health import HealthWatch, what_is_heard
 from hub.controller.news import changes_nothing, verdict_lines, word
 from hub.controller.record import Record
@@ -349,7 +350,8 @@ class Loop:
 
     def _believed(self) -> Believed:
         now = self.now()
-        return Believed(self._intent, self._view, self.overrides.at(now.wall), now)
+        endpoints = endpoints_in(self._forwarder.measured) if self._forwarder is not None else {}
+        return Believed(self._intent, self._view, self.overrides.at(now.wall), now, endpoints)
 
     def _around(self) -> Surroundings:
         link, speaker = self._forwarder, self._speaker

@@ -27,6 +27,7 @@ from hub.control.places import Places
 from hub.controller.change_asks import ChangeAsks
 from hub.controller.changing import Changing
 from hub.controller.confirming import Confirming
+from hub.controller.fates import FateWatch
 from hub.controller.forwarded import Forwarded
 from hub.controller.forwarder import ForwarderLink
 from hub.controller.health_file import HealthFile
@@ -200,6 +201,7 @@ async def _serve(places: Places, change: Transition, overrides: LabOverrides) ->
     forwarder = ForwarderLink(places.forwarder_socket, intent, loop.take, time.monotonic)
     health_file = HealthFile(places.state / "health.json", loop.health, record.say)
     health_file.read()
+    loop.troubles.fates = FateWatch(places.state / "fates.json", record.say)
     neighbors = Neighbors(speakers, Site(places), loop, intent, record.say)
     read_copy = read_of(places, overrides)
     traffic = Traffic(loop)

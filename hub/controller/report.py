@@ -117,8 +117,15 @@ def branch_report(branch: Branch, view: View, verdict: Verdict | None, around: S
         "off_preferred": off_preferred_report(
             branch, view, around.overrides, around.drained, around.carried, around.problems, now
         ),
+        "shared_fate": _shared_fate(branch, around.problems),
         "next": _next(verdict, now),
     }
+
+
+def _shared_fate(branch: Branch, problems: Mapping[str, tuple[str, str]]) -> list[Report]:
+    """Why its tunnels are not as independent as they look."""
+    mine = {key: told for key, told in problems.items() if key.startswith(f"shared-fate:{branch.name}:")}
+    return [{"text": text, "mend": mend} for _, (text, mend) in sorted(mine.items())]
 
 
 def _decided(verdict: Verdict | None) -> Report:

@@ -1,15 +1,17 @@
 """What is wrong that takes long to be sure of: told once when it begins and once when it is over.
 
-It is what targets, checks and uplinks of the hub say, and branches that stay on a lesser tunnel.
+It is what targets, checks and uplinks of the hub say, branches that stay on a lesser tunnel, and tunnels that share
+their fate.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from hub.controller.fates import FateWatch
 from hub.controller.meter import Meter
 from hub.interface_counters import interface_bytes
 from policies.blame import check_faults
@@ -29,17 +31,26 @@ STAYS_SECONDS = 120.0
 When a switch, a rule or a freeze ends, it was on it for long, and goes back: that takes seconds, and twice as long as
 the retry of a move at most.
 """
-_JUDGED = {"targets": "targets and checks", "off-preferred": "who stays on a lesser tunnel"}
+_JUDGED = {
+    "targets": "targets and checks",
+    "off-preferred": "who stays on a lesser tunnel",
+    "shared-fate": "which tunnels share their fate",
+}
+_WITH_MEND = ("off-preferred:", "shared-fate:")
 
 
 @dataclass(frozen=True, slots=True)
 class Believed:
-    """A Believed is what is looked at, all of one moment; `overrides` are those in force at it."""
+    """A Believed is what is looked at, all of one moment; `overrides` are those in force at it.
+
+    `endpoints` are the outer ones of the tunnels' far ends, `ADDRESS:PORT`, where they are known.
+    """
 
     intent: Intent
     view: View
     overrides: Overrides
     now: Now
+    endpoints: Mapping[TunnelId, str] = field(default_factory=dict)
 
 
 class Trouble(Protocol):
@@ -71,6 +82,7 @@ class Troubles:
         self._believed = believed
         self._say = say
         self._count = count
+        self.fates = FateWatch(None, say)
         self._meter = Meter()
         self._staying: dict[tuple[str, TunnelId], Instant] = {}
         self._troubles: dict[str, Trouble] = {}
@@ -89,7 +101,8 @@ class Troubles:
         Should one of the judgements fail, that is a problem, the other is made, and what was found before stands.
         """
         own: dict[str, tuple[str, str]] = {}
-        for what, judged in (("targets", self._targets), ("off-preferred", self._off_preferred)):
+        judges = (self._targets, self._off_preferred, self._shared_fate)
+        for what, judged in zip(_JUDGED, judges, strict=True):
             try:
                 self._found[what] = tuple(judged(believed))
             except Exception as error:  # noqa: BLE001 - whatever it is, it must not end what it is judged beside
@@ -110,6 +123,9 @@ class Troubles:
         stays = self._stays(off, now.monotonic)
         return [fault_of(f, intent.branches[f.branch], view, self.carried.get(f.on), now) for f in stays]
 
+    def _shared_fate(self, believed: Believed) -> Iterable[Trouble]:
+        return self.fates.judge(believed.intent, believed.view, believed.endpoints, believed.now)
+
     def _stays(self, off: Iterable[OffPreferred], now: Instant) -> list[OffPreferred]:
         """Those that are faults, and not about to end."""
         stuck = [found for found in off if not found.kept.meant]
@@ -125,7 +141,7 @@ class Troubles:
         before, self._troubles = self._troubles, {trouble.key: trouble for trouble in found}
         for key, trouble in self._troubles.items():
             if key not in before:
-                self._say(trouble.text + (f" (mend: {trouble.mend})" if key.startswith("off-preferred:") else ""))
+                self._say(trouble.text + (f" (mend: {trouble.mend})" if key.startswith(_WITH_MEND) else ""))
         for key, trouble in before.items():
             if key not in self._troubles:
                 self._say(f"over: {trouble.text}")

@@ -152,3 +152,15 @@ def test_an_interface_that_is_not_there_has_no_count() -> None:
     meter = Meter()
     meter.read({_WIRELESS.id: "wg1"}, {}, Instant(10.0))
     assert meter.carried == {}
+
+
+def test_tunnels_that_share_their_fate_are_told_with_their_mend() -> None:
+    said: list[str] = []
+    troubles = Troubles(lambda: believed(0), said.append, dict)
+    endpoints = {_FIBER.id: "203.0.113.7:51820", _WIRELESS.id: "203.0.113.7:51821"}
+    for seconds in (10.0, 80.0):
+        troubles.take(troubles.look(replace(believed(seconds, on=_FIBER.id), endpoints=endpoints)))
+    (told,) = said
+    assert told.startswith("fiber and wireless of bandung both arrive from 203.0.113.7")
+    assert "(mend: " in told
+    assert "shared-fate:bandung:from 203.0.113.7" in troubles.problems
