@@ -101,6 +101,14 @@ class LabPlace:
         """What FRR's daemons see as /etc/group: they ask for groups that an ordinary user's lab cannot change to."""
         return self.directory / "frr" / "group"
 
+    def strongswan(self, node: str) -> Path:
+        """The configuration, the log and the sockets of the node's charon; only there where it has IPsec."""
+        return self.directory / "strongswan" / node
+
+    def vici_socket(self, node: str) -> Path:
+        """Where the node's charon is configured; what `swanctl --uri unix://…` is given."""
+        return self.strongswan(node) / "charon.vici"
+
     def password_file(self, name: str) -> Path:
         """The file of a session's password: in the hub's state directory, or anywhere if an absolute path is given."""
         return self.state / "secrets" / name

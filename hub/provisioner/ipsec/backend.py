@@ -1,0 +1,239 @@
+"""What the plan says, done: each step alone, and doing it twice is doing it once."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, assert_never
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from hub.provisioner.changes import ProvisionError
+from hub.provisioner.ipsec import steps
+from hub.provisioner.ipsec.charon import connected
+from hub.provisioner.ipsec.inner import Shape, shape_of
+from hub.provisioner.ipsec.memory import Memory, recall, remember
+from hub.provisioner.ipsec.names import GUARD_METRIC, INNER_KINDS, LOOPBACK_LABEL, PROTOCOL, VXLAN_PORT
+from hub.provisioner.ipsec.secret_files import read_secret
+from hub.provisioner.wanted import WantedIpsec
+
+_LOOPBACK_INDEX = 1
+_NO_DUPLICATE_DETECTION = 0x02
+"""IFA_F_NODAD: nobody else is on a tunnel, and it would keep the address unusable for a second."""
+_TTL = 64
+_UNFINISHED = "pointsman-new"
+_MODULES = {"gre": "ip_gre", "vxlan": "vxlan", "xfrm": "xfrm_interface"}
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A Backend carries out steps: on charon at its socket, and on the kernel of the present network namespace."""
+
+    vici: Path
+    state: Path
+    secrets: Path
+
+    def do(self, step: steps.Step) -> None:
+        """Carry out one step.
+
+        Raises:
+            ProvisionError: it failed; nothing else was touched.
+        """
+        match step:
+            case steps.LoadSecret() | steps.DropSecret() | steps.LoadConnection() | steps.DropConnection():
+                self._in_charon(step)
+            case _:
+                _in_kernel(step)
+
+    def _in_charon(
+        self, step: steps.LoadSecret | steps.DropSecret | steps.LoadConnection | steps.DropConnection
+    ) -> None:
+        match step:
+            case steps.LoadSecret(name, wanted):
+                self._load_secret(name, wanted)
+            case steps.DropSecret(name):
+                self._drop_secret(name)
+            case steps.LoadConnection(name, connection, anew, begin):
+                with connected(self.vici) as charon:
+                    charon.load_connection(name, connection)
+                    if anew:
+                        charon.terminate(name)
+                    if begin:
+                        charon.initiate(name)
+                self._keep(lambda memory: memory.with_connection(name, connection))
+            case steps.DropConnection(name):
+                with connected(self.vici) as charon:
+                    charon.unload_connection(name)
+                    charon.terminate(name)
+                self._keep(lambda memory: memory.with_connection(name, None))
+            case _:
+                assert_never(step)
+
+    def _load_secret(self, name: str, wanted: WantedIpsec) -> None:
+        owners = (wanted.hub_identity, wanted.branch_identity)
+        file = wanted.secret_file or wanted.key_file or ""
+        secret = read_secret(self.secrets, file).reveal()
+        with connected(self.vici) as charon:
+            if wanted.secret_file is not None:
+                charon.load_secret(name, secret, owners)
+                named = "\0".join(owners).encode()
+                self._keep(lambda memory: memory.with_secret(name, memory.digest(secret, named)))
+            else:
+                key = charon.load_key(name, secret)
+                self._keep(lambda memory: memory.with_key(name, (key, memory.digest(secret))))
+
+    def _drop_secret(self, name: str) -> None:
+        memory = recall(self.state)
+        with connected(self.vici) as charon:
+            charon.unload_secret(name)
+            key = memory.keys.get(name)
+            shared = [other for other, (used, _) in memory.keys.items() if key and used == key[0] and other != name]
+            if key is not None and not shared:
+                charon.unload_key(key[0])
+        self._keep(lambda memory: memory.with_secret(name, None).with_key(name, None))
+
+    def _keep(self, change: Callable[[Memory], Memory]) -> None:
+        remember(self.state, change(recall(self.state)))
+
+
+_InKernel = (
+    steps.PutLoopback
+    | steps.DropLoopback
+    | steps.PutGuard
+    | steps.DropGuard
+    | steps.MakeLink
+    | steps.AdjustLink
+    | steps.DropLink
+)
+
+
+def _in_kernel(step: _InKernel) -> None:
+    try:
+        with IPRoute() as netlink:
+            _carry_out(netlink, step)
+    except (NetlinkError, OSError) as error:
+        raise _refused(step, error) from error
+
+
+def _carry_out(netlink: Any, step: _InKernel) -> None:
+    match step:
+        case steps.PutLoopback(address):
+            ours = {"address": address, "prefixlen": 32, "label": LOOPBACK_LABEL}
+            _quietly(errno.EEXIST, lambda: netlink.addr("add", index=_LOOPBACK_INDEX, **ours))
+        case steps.DropLoopback(address):
+            gone = lambda: netlink.addr("del", index=_LOOPBACK_INDEX, address=address, prefixlen=32)  # noqa: E731
+            _quietly(errno.EADDRNOTAVAIL, gone)
+        case steps.PutGuard(address):
+            _quietly(errno.EEXIST, lambda: netlink.route("add", **_guard(address)))
+        case steps.DropGuard(address):
+            _quietly(errno.ESRCH, lambda: netlink.route("del", **_guard(address)))
+        case steps.MakeLink(wanted, alias):
+            _make(netlink, wanted, alias)
+        case steps.AdjustLink(wanted, alias):
+            index = _ours(netlink, wanted.interface, alias)
+            if index is None:
+                raise ProvisionError(f"interface {wanted.interface} is gone or not ours any more", "apply again")
+            _adjust(netlink, index, wanted)
+        case steps.DropLink(name, alias):
+            index = _ours(netlink, name, alias)
+            if index is not None:
+                _quietly(errno.ENODEV, lambda: netlink.link("del", index=index))
+        case _:
+            assert_never(step)
+
+
+def _guard(address: str) -> dict[str, Any]:
+    return {"dst": f"{address}/32", "type": "unreachable", "proto": PROTOCOL, "priority": GUARD_METRIC}
+
+
+def _make(netlink: Any, wanted: WantedIpsec, alias: str) -> None:
+    """Made under a name of ours, and given its own together with the alias: an interruption leaves nothing foreign."""
+    ours = " ".join(alias.split(" ")[:2]) + " "
+    for found in netlink.link_lookup(ifname=wanted.interface):
+        if not (netlink.get_links(found)[0].get_attr("IFLA_IFALIAS") or "").startswith(ours):
+            raise ProvisionError(f"there is an interface {wanted.interface}, and it is not ours", "rename or remove it")
+        netlink.link("del", index=found)
+    for found in netlink.link_lookup(ifname=_UNFINISHED):
+        netlink.link("del", index=found)
+    netlink.link("add", ifname=_UNFINISHED, mtu=wanted.mtu, **_attributes(shape_of(wanted)))
+    index = netlink.link_lookup(ifname=_UNFINISHED)[0]
+    try:
+        netlink.link("set", index=index, ifname=wanted.interface, ifalias=alias)
+        _adjust(netlink, index, wanted)
+    except (NetlinkError, OSError):
+        netlink.link("del", index=index)
+        raise
+
+
+def _attributes(shape: Shape) -> dict[str, Any]:
+    match shape.kind:
+        case "xfrm":
+            return {"kind": "xfrm", "xfrm_if_id": shape.number}
+        case "vxlan":
+            ends = {"vxlan_local": shape.local, "vxlan_group": shape.remote, "vxlan_learning": 0}
+            return {"kind": "vxlan", "vxlan_id": shape.number, "vxlan_port": VXLAN_PORT, "vxlan_ttl": _TTL, **ends}
+        case _:
+            ends = {"gre_local": shape.local, "gre_remote": shape.remote}
+            return {"kind": "gre", "gre_ttl": _TTL, "gre_pmtudisc": 1, **ends}
+
+
+def _adjust(netlink: Any, index: int, wanted: WantedIpsec) -> None:
+    netlink.link("set", index=index, mtu=wanted.mtu, state="up")
+    there = {}
+    for each in netlink.get_addr(index=index):
+        address = each.get_attr("IFA_LOCAL") or each.get_attr("IFA_ADDRESS")
+        if each["scope"] == 0:
+            there[f"{address}/{each['prefixlen']}"] = each["family"]
+    for address in wanted.addresses:
+        if address not in there:
+            plain, length = address.split("/")
+            flags = {"flags": _NO_DUPLICATE_DETECTION} if ":" in plain else {}
+            netlink.addr("add", index=index, address=plain, prefixlen=int(length), **flags)
+    for address in there.keys() - {*wanted.addresses}:
+        plain, length = address.split("/")
+        netlink.addr("del", index=index, address=plain, prefixlen=int(length))
+
+
+def _ours(netlink: Any, name: str, alias: str) -> int | None:
+    for index in netlink.link_lookup(ifname=name):
+        message = netlink.get_links(index)[0]
+        info = message.get_attr("IFLA_LINKINFO")
+        kind = info.get_attr("IFLA_INFO_KIND") if info else None
+        if message.get_attr("IFLA_IFALIAS") == alias and kind in INNER_KINDS:
+            return int(index)
+    return None
+
+
+def _quietly(code: int, do: Callable[[], Any]) -> None:
+    try:
+        do()
+    except NetlinkError as error:
+        if error.code != code:
+            raise
+
+
+def _refused(step: _InKernel, error: Exception) -> ProvisionError:
+    code = error.code if isinstance(error, NetlinkError) else getattr(error, "errno", 0)
+    said = str(error.args[-1]) if error.args else type(error).__name__
+    match step:
+        case steps.MakeLink(wanted, _) if code in (errno.EOPNOTSUPP, errno.ENODEV):
+            module = _MODULES[wanted.inner]
+            text = f"this kernel makes no {wanted.inner} interfaces"
+            return ProvisionError(text, f"modprobe {module}, or write another inner: gre, xfrm or vxlan")
+        case steps.MakeLink(wanted, _) | steps.AdjustLink(wanted, _):
+            return ProvisionError(f"interface {wanted.interface}: the kernel refuses: {said}", _interface_mend(code))
+        case steps.DropLink(name, _):
+            return ProvisionError(f"interface {name} cannot be removed: {said}", "ip link del it by hand")
+        case _:
+            return ProvisionError(f"address {step.address}: the kernel refuses: {said}", _interface_mend(code))
+
+
+def _interface_mend(code: int) -> str:
+    if code in (errno.EPERM, errno.EACCES):
+        return "run as root, with CAP_NET_ADMIN"
+    if code == errno.EEXIST:
+        return "something else has the same addresses or number: look at ip -d link"
+    return "look at ip -d link and dmesg"

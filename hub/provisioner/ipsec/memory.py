@@ -1,0 +1,90 @@
+"""What was loaded into charon: it tells the names of what it has, but neither proposals nor secrets.
+
+The file is read at each plan, so that the process that applies need not be the one that verifies. Without it all is
+loaded once more, which disturbs nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from hub.provisioner.changes import ProvisionError
+
+FILE = "ipsec.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A Memory is what was loaded last, by its name in charon: connections as they were, of secrets a digest.
+
+    `keys` are private keys by the name of the connection: what charon calls the key, and a digest. `salt` keys the
+    digests, so that a digest is worth nothing without this file, which is as well kept as the secrets.
+    """
+
+    salt: str = field(repr=False)
+    connections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    keys: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
+
+    def digest(self, *parts: bytes) -> str:
+        """A name of a secret that changes with it."""
+        keyed = hashlib.blake2b(key=bytes.fromhex(self.salt), digest_size=16)
+        for part in parts:
+            keyed.update(len(part).to_bytes(4) + part)
+        return keyed.hexdigest()
+
+    def with_connection(self, name: str, connection: Mapping[str, Any] | None) -> Memory:
+        """With this connection as the one that is loaded; None: there is none."""
+        return replace(self, connections=_with(self.connections, name, connection))
+
+    def with_secret(self, name: str, digest: str | None) -> Memory:
+        """With this digest of a secret; None: there is none."""
+        return replace(self, secrets=_with(self.secrets, name, digest))
+
+    def with_key(self, name: str, key: tuple[str, str] | None) -> Memory:
+        """With this private key, as charon calls it, and its digest; None: there is none."""
+        return replace(self, keys=_with(self.keys, name, key))
+
+
+def _with(before: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
+    rest = {key: each for key, each in before.items() if key != name}
+    return rest if value is None else {**rest, name: value}
+
+
+def recall(state: Path) -> Memory:
+    """What was remembered; nothing where there is no such file, or none that can be read."""
+    try:
+        read = json.loads((state / FILE).read_bytes())
+        keys = {str(name): (str(key), str(digest)) for name, (key, digest) in read["keys"].items()}
+        memory = Memory(str(read["salt"]), dict(read["connections"]), dict(read["secrets"]), keys)
+        memory.digest(b"")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return Memory(secrets.token_hex(32))
+    return memory
+
+
+def remember(state: Path, memory: Memory) -> None:
+    """Keep it, by one rename.
+
+    Raises:
+        ProvisionError: the disk is full, or the directory cannot be written.
+    """
+    path, fresh = state / FILE, state / f"{FILE}.new"
+    text = {"salt": memory.salt, "connections": memory.connections, "secrets": memory.secrets, "keys": memory.keys}
+    try:
+        state.mkdir(mode=0o750, parents=True, exist_ok=True)
+        fresh.unlink(missing_ok=True)
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(text, file)
+        fresh.replace(path)
+    except OSError as error:
+        said = f"what was loaded cannot be written to {path}: {error.strerror}"
+        raise ProvisionError(said, "make room or put the directory right; the next apply loads it once more") from error

@@ -1,0 +1,38 @@
+"""By what our things are known on the machine: connections in charon, interfaces, loopback addresses, routes."""
+
+from __future__ import annotations
+
+SLICE = "ipsec"
+PROTOCOL = 199
+"""Of our routes (rtnetlink(7)): not the forwarder's, nor any that iproute2 has a name for."""
+LOOPBACK_LABEL = "lo:pointsman"
+"""Of our addresses on `lo`: an address cannot have an alias, and before Linux 5.18 no protocol either."""
+GUARD_METRIC = 4_294_967_294
+"""Of the routes that keep cleartext in: worse than anybody else's."""
+INNER_KINDS = frozenset({"gre", "vxlan", "xfrm"})
+VXLAN_PORT = 4789
+"""IANA's (RFC 7348)."""
+_PREFIX = "pointsman-"
+
+
+def connection_name(network: str, tunnel: str) -> str:
+    """The connection, and its child, of a tunnel like `bandung/fiber`: `pointsman-kencana.bandung.fiber`."""
+    return f"{_PREFIX}{network}.{tunnel.replace('/', '.')}"
+
+
+def tunnel_of(network: str, connection: str) -> str | None:
+    """The tunnel of a connection of ours; None where the connection is not ours, or another network's."""
+    before, branch, tunnel = (*connection.split(".", 2), "", "")[:3]
+    if not network or before != f"{_PREFIX}{network}" or not branch or not tunnel:
+        return None
+    return f"{branch}/{tunnel}"
+
+
+def alias_of(network: str, tunnel: str) -> str:
+    """The alias of a tunnel's interface, by which it is known to be ours."""
+    return f"pointsman {network} {tunnel}"
+
+
+def is_ours(network: str, alias: str | None) -> bool:
+    """Whether an interface with this alias is this network's."""
+    return bool(network) and (alias or "").startswith(f"pointsman {network} ")

@@ -1,0 +1,170 @@
+"""What is wanted of IPsec and what is there: what to change. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hub.provisioner.changes import Change, Planned, Refusal
+from hub.provisioner.ipsec import steps
+from hub.provisioner.ipsec.connection import ANY, connection_of, differences, must_be_made_anew
+from hub.provisioner.ipsec.inner import SeenLink, adjustments, shape_of
+from hub.provisioner.ipsec.names import (
+    INNER_KINDS,
+    LOOPBACK_LABEL,
+    SLICE,
+    alias_of,
+    connection_name,
+    is_ours,
+    tunnel_of,
+)
+from hub.provisioner.ipsec.seen import InKernel, Seen
+from hub.provisioner.wanted import Wanted, WantedIpsec
+
+
+def plan(wanted: Wanted, seen: Seen) -> Planned:
+    """The changes that make what is seen what is wanted: each tunnel's from the outside in, removals last."""
+    refusals = tuple(refusal for each in wanted.ipsec for refusal in _refused(wanted.network, each, seen))
+    hindered = {refusal.target for refusal in refusals}
+    made = [
+        change for each in wanted.ipsec if each.tunnel not in hindered for change in _made(wanted.network, each, seen)
+    ]
+    return Planned((*made, *_removed(wanted, seen)), refusals)
+
+
+def _refused(network: str, wanted: WantedIpsec, seen: Seen) -> Iterator[Refusal]:
+    link = seen.kernel.links.get(wanted.interface)
+    if link is not None and not is_ours(network, link.alias):
+        text = f"there is an interface {wanted.interface} already, and it is not ours"
+        mend = f'rename or remove it, or say "existing: {wanted.interface}" to have it as it is'
+        yield Refusal(SLICE, wanted.tunnel, text, mend)
+    material = seen.materials[wanted.tunnel]
+    if material.problem:
+        yield Refusal(SLICE, wanted.tunnel, material.problem, material.mend)
+
+
+def _made(network: str, wanted: WantedIpsec, seen: Seen) -> Iterator[Change]:
+    name, tunnel = connection_name(network, wanted.tunnel), wanted.tunnel
+    for text, step in (
+        *_protected(wanted, seen.kernel),
+        *_interface(network, wanted, seen.kernel.links.get(wanted.interface)),
+        *_secret(name, wanted, seen),
+        *_connection(name, wanted, seen),
+    ):
+        yield Change(SLICE, tunnel, text, how=step)
+
+
+Worded = tuple[str, steps.Step]
+
+
+def _protected(wanted: WantedIpsec, kernel: InKernel) -> Iterator[Worded]:
+    """The addresses that IPsec protects: ours is here, and what is for the branch's leaves only protected."""
+    if wanted.loopback is not None and wanted.loopback not in kernel.addresses:
+        yield f"address {wanted.loopback} on lo", steps.PutLoopback(wanted.loopback)
+    if wanted.branch_loopback is not None and wanted.branch_loopback not in kernel.guards:
+        text = f"what is for {wanted.branch_loopback} leaves only encrypted (unreachable without an SA)"
+        yield text, steps.PutGuard(wanted.branch_loopback)
+
+
+def _interface(network: str, wanted: WantedIpsec, link: SeenLink | None) -> Iterator[Worded]:
+    alias, name = alias_of(network, wanted.tunnel), wanted.interface
+    if link is None:
+        yield f"interface {name} made: {_described(wanted)}", steps.MakeLink(wanted, alias)
+    elif link.shape != shape_of(wanted) or link.alias != alias:
+        was = f"{link.shape.kind or 'another kind'}, {link.alias}"
+        yield f"interface {name} made anew: {_described(wanted)} (it was {was})", steps.MakeLink(wanted, alias)
+    elif changed := adjustments(wanted, link):
+        yield f"interface {name}: {', '.join(changed)}", steps.AdjustLink(wanted, alias)
+
+
+def _described(wanted: WantedIpsec) -> str:
+    shape = shape_of(wanted)
+    ends = f" {shape.local} to {shape.remote}" if shape.local else ""
+    number = f" number {shape.number}" if shape.number is not None else ""
+    return f"{shape.kind}{ends}{number}, mtu {wanted.mtu}, {', '.join(wanted.addresses)}"
+
+
+def _secret(name: str, wanted: WantedIpsec, seen: Seen) -> Iterator[Worded]:
+    digest = seen.materials[wanted.tunnel].digest
+    if wanted.secret_file is not None:
+        is_there, kept = name in seen.charon.secrets, seen.memory.secrets.get(name)
+    else:
+        key, kept = seen.memory.keys.get(name, ("", None))
+        is_there = key in seen.charon.keys
+    if is_there and kept == digest:
+        return
+    what = wanted.secret_file or wanted.key_file
+    yield f"{what} {'loaded again' if is_there else 'loaded'}", steps.LoadSecret(name, wanted)
+
+
+def _connection(name: str, wanted: WantedIpsec, seen: Seen) -> Iterator[Worded]:
+    material = seen.materials[wanted.tunnel]
+    connection = connection_of(wanted, name, material.certificate, material.authority)
+    before = seen.memory.connections.get(name)
+    if name not in seen.charon.connections:
+        # Only what was there before is begun by the hub: a branch that is new begins itself.
+        begin = before is not None and connection["remote_addrs"] != [ANY]
+        text = f"connection {name} loaded: IKEv{wanted.version} with {wanted.branch_identity}"
+        if before is not None:
+            text = f"connection {name} loaded again: charon had lost it (running since {seen.charon.started})"
+        yield text, steps.LoadConnection(name, connection, begin=begin)
+    elif before is None:
+        yield f"connection {name} loaded again: not known how it was", steps.LoadConnection(name, connection)
+    elif changed := differences(before, connection):
+        anew = must_be_made_anew(changed)
+        said = "; ".join(f"{key} {_short(was)} -> {_short(is_now)}" for key, (was, is_now) in changed.items())
+        up = anew and name in seen.charon.established
+        out = "; its SA is made anew, so that this tunnel is out for a moment" if up else ""
+        yield f"connection {name}: {said}{out}", steps.LoadConnection(name, connection, anew=anew)
+
+
+def _short(text: str) -> str:
+    return "another" if "-----BEGIN" in text else text
+
+
+def _removed(wanted: Wanted, seen: Seen) -> Iterator[Change]:
+    """What is ours and no longer wanted; of another network nothing, and nothing that another still needs."""
+    tunnels = {each.tunnel for each in wanted.ipsec}
+    for name in sorted(seen.charon.connections | seen.memory.connections.keys()):
+        tunnel = tunnel_of(wanted.network, name)
+        if tunnel is not None and tunnel not in tunnels:
+            yield _removal(tunnel, f"connection {name} removed, its SA ended", steps.DropConnection(name))
+    held = seen.charon.secrets | seen.memory.secrets.keys() | seen.memory.keys.keys()
+    secret = {connection_name(wanted.network, e.tunnel) for e in wanted.ipsec}
+    for name in sorted(held - secret):
+        tunnel = tunnel_of(wanted.network, name)
+        if tunnel is not None:
+            yield _removal(tunnel, f"secret of {name} taken from charon", steps.DropSecret(name))
+    gone = [link for _, link in sorted(seen.kernel.links.items()) if _is_left_over(wanted, link)]
+    for link in gone:
+        tunnel = (link.alias or "").split(" ", 2)[2]
+        yield _removal(tunnel, f"interface {link.name} removed", steps.DropLink(link.name, link.alias or ""))
+    yield from _unprotected(wanted, seen.kernel, gone)
+
+
+def _is_left_over(wanted: Wanted, link: SeenLink) -> bool:
+    ours = is_ours(wanted.network, link.alias) and link.shape.kind in INNER_KINDS
+    return ours and link.name not in {each.interface for each in wanted.tunnels()}
+
+
+def _unprotected(wanted: Wanted, kernel: InKernel, gone: list[SeenLink]) -> Iterator[Change]:
+    """Addresses on `lo` and routes have no alias: they go when no interface, of whatever network, is left on them."""
+    going = {link.name for link in gone} | {each.interface for each in wanted.ipsec}
+    left = [link.shape for link in kernel.links.values() if link.name not in going]
+    local = {each.loopback for each in wanted.ipsec} | {shape.local for shape in left}
+    remote = {each.branch_loopback for each in wanted.ipsec} | {shape.remote for shape in left}
+    whose = {link.shape.local: link for link in gone} | {link.shape.remote: link for link in gone}
+    for address in sorted(kernel.guards - remote):
+        target = _target(whose.get(address), address)
+        yield _removal(target, f"route that guarded {address} removed", steps.DropGuard(address))
+    for address, label in sorted(kernel.addresses.items()):
+        if label == LOOPBACK_LABEL and address not in local:
+            target = _target(whose.get(address), address)
+            yield _removal(target, f"address {address} removed from lo", steps.DropLoopback(address))
+
+
+def _target(link: SeenLink | None, address: str) -> str:
+    return address if link is None else (link.alias or "").split(" ", 2)[2]
+
+
+def _removal(target: str, text: str, step: steps.Step) -> Change:
+    return Change(SLICE, target, text, removes=True, how=step)

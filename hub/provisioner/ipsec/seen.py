@@ -1,0 +1,187 @@
+"""What of IPsec is on this machine now: in charon, among interfaces, addresses and routes, and in files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from hub.provisioner.changes import ProvisionError
+from hub.provisioner.ipsec.charon import connected
+from hub.provisioner.ipsec.inner import SeenLink, Shape
+from hub.provisioner.ipsec.memory import Memory, recall
+from hub.provisioner.ipsec.names import GUARD_METRIC, INNER_KINDS, PROTOCOL
+from hub.provisioner.ipsec.secret_files import read_public, read_secret
+from hub.provisioner.wanted import Wanted, WantedIpsec
+
+_UNREACHABLE = 7
+"""RTN_UNREACHABLE (rtnetlink(7))."""
+_UP = 1
+_LINK_LOCAL = 253
+_IPV4 = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """A Material is what a tunnel's ends know each other by: digests of what is secret, and the certificates.
+
+    `problem` and `mend` say why there is none.
+    """
+
+    digest: str = ""
+    certificate: str = ""
+    authority: str = ""
+    problem: str = ""
+    mend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InCharon:
+    """An InCharon is what charon has; `established` are connections with an IKE SA that is up."""
+
+    connections: frozenset[str] = frozenset()
+    secrets: frozenset[str] = frozenset()
+    keys: frozenset[str] = frozenset()
+    established: frozenset[str] = frozenset()
+    installed: frozenset[str] = frozenset()
+    started: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InKernel:
+    """An InKernel is interfaces by name, addresses of the machine with their labels, and routes to one address.
+
+    `guards` are ours that lead nowhere; `routed` are those that lead somewhere, in whatever table.
+    """
+
+    links: Mapping[str, SeenLink] = field(default_factory=dict)
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    guards: frozenset[str] = frozenset()
+    routed: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A Seen is all that is looked at for a plan."""
+
+    charon: InCharon
+    kernel: InKernel
+    memory: Memory
+    materials: Mapping[str, Material]
+
+
+def look(wanted: Wanted, vici: Path, state: Path, secrets: Path) -> Seen:
+    """What there is now. charon is asked only where it has, or had, something of ours.
+
+    Raises:
+        ProvisionError: charon or the kernel do not answer.
+    """
+    memory = recall(state)
+    materials = {each.tunnel: material_of(each, memory, secrets) for each in wanted.ipsec}
+    asked = bool(wanted.ipsec or memory.connections or memory.secrets)
+    return Seen(look_into_charon(vici) if asked else InCharon(), look_into_kernel(), memory, materials)
+
+
+def look_into_charon(vici: Path) -> InCharon:
+    """What charon has now.
+
+    Raises:
+        ProvisionError: it does not answer.
+    """
+    with connected(vici) as charon:
+        sas = charon.sas()
+        return InCharon(
+            connections=charon.connections(),
+            secrets=charon.shared(),
+            keys=charon.keys(),
+            established=frozenset(name for name, sa in sas if sa.get("state") == b"ESTABLISHED"),
+            installed=frozenset(name for name, sa in sas if _has_installed(sa)),
+            started=charon.started(),
+        )
+
+
+def _has_installed(sa: Mapping[str, Any]) -> bool:
+    return any(child.get("state") == b"INSTALLED" for child in sa.get("child-sas", {}).values())
+
+
+def material_of(wanted: WantedIpsec, memory: Memory, secrets: Path) -> Material:
+    """What is in the files by which the ends of this tunnel know each other, or why that is not to be had."""
+    owners = f"{wanted.hub_identity}\0{wanted.branch_identity}".encode()
+    try:
+        if wanted.secret_file is not None:
+            return Material(memory.digest(read_secret(secrets, wanted.secret_file).reveal(), owners))
+        key = read_secret(secrets, wanted.key_file or "").reveal()
+        certificate = read_public(secrets, wanted.certificate_file or "")
+        return Material(memory.digest(key), certificate, read_public(secrets, wanted.authority_file or ""))
+    except ProvisionError as error:
+        return Material(problem=str(error), mend=error.mend)
+
+
+def look_into_kernel() -> InKernel:
+    """Interfaces, addresses and routes of the present network namespace.
+
+    Raises:
+        ProvisionError: the kernel does not answer.
+    """
+    try:
+        with IPRoute() as netlink:
+            links, addresses = list(netlink.get_links()), list(netlink.get_addr())
+            routes = list(netlink.get_routes(family=_IPV4))
+    except (OSError, NetlinkError) as error:
+        raise ProvisionError(f"the kernel does not say what interfaces it has: {error}") from error
+    by_link: dict[int, set[str]] = {}
+    for each in addresses:
+        if each["scope"] != _LINK_LOCAL:
+            by_link.setdefault(each["index"], set()).add(f"{_address(each)}/{each['prefixlen']}")
+    seen = (_link(each, frozenset(by_link.get(each["index"], ()))) for each in links)
+    return InKernel(
+        links={link.name: link for link in seen},
+        addresses={str(_address(each)): str(each.get_attr("IFA_LABEL") or "") for each in addresses},
+        guards=_hosts(routes, _is_guard),
+        routed=_hosts(routes, lambda route: route["type"] == 1),
+    )
+
+
+def _address(message: Any) -> str:
+    return str(message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS"))
+
+
+def _is_guard(route: Any) -> bool:
+    ours = route["type"] == _UNREACHABLE and route["proto"] == PROTOCOL
+    return bool(ours and route.get_attr("RTA_PRIORITY") == GUARD_METRIC)
+
+
+def _hosts(routes: Iterable[Any], chosen: Callable[[Any], bool]) -> frozenset[str]:
+    return frozenset(str(each.get_attr("RTA_DST")) for each in routes if each["dst_len"] == 32 and chosen(each))
+
+
+def _link(message: Any, addresses: frozenset[str]) -> SeenLink:
+    info = message.get_attr("IFLA_LINKINFO")
+    kind = str((info.get_attr("IFLA_INFO_KIND") if info else "") or "")
+    data = info.get_attr("IFLA_INFO_DATA") if info and kind in INNER_KINDS else None
+    return SeenLink(
+        index=message["index"],
+        name=str(message.get_attr("IFLA_IFNAME")),
+        shape=_shape(kind, data),
+        alias=message.get_attr("IFLA_IFALIAS"),
+        mtu=int(message.get_attr("IFLA_MTU") or 0),
+        up=bool(message["flags"] & _UP),
+        addresses=addresses,
+    )
+
+
+def _shape(kind: str, data: Any) -> Shape:
+    if data is None:
+        return Shape(kind)
+    match kind:
+        case "vxlan":
+            ends = data.get_attr("IFLA_VXLAN_LOCAL"), data.get_attr("IFLA_VXLAN_GROUP")
+            return Shape(kind, *ends, data.get_attr("IFLA_VXLAN_ID"))
+        case "xfrm":
+            return Shape(kind, number=data.get_attr("IFLA_XFRM_IF_ID"))
+        case _:
+            return Shape(kind, data.get_attr("IFLA_GRE_LOCAL"), data.get_attr("IFLA_GRE_REMOTE"))

@@ -1,0 +1,108 @@
+"""What a change of IPsec does to the machine, as the plan says it to the backend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hub.provisioner.wanted import WantedIpsec
+
+
+@dataclass(frozen=True, slots=True)
+class PutLoopback:
+    """A PutLoopback puts the hub's loopback address on `lo`."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class DropLoopback:
+    """A DropLoopback removes it."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutGuard:
+    """A PutGuard makes what is for an address unreachable, as long as no SA leads there."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class DropGuard:
+    """A DropGuard removes that."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class MakeLink:
+    """A MakeLink makes the inner interface; one of ours that is of another shape goes before."""
+
+    wanted: WantedIpsec
+    alias: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustLink:
+    """An AdjustLink gives an interface its MTU and its addresses, and sets it up."""
+
+    wanted: WantedIpsec
+    alias: str
+
+
+@dataclass(frozen=True, slots=True)
+class DropLink:
+    """A DropLink removes an inner interface, if it still has this alias."""
+
+    name: str
+    alias: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSecret:
+    """A LoadSecret hands the secret or the private key of a tunnel to charon."""
+
+    name: str
+    wanted: WantedIpsec
+
+
+@dataclass(frozen=True, slots=True)
+class DropSecret:
+    """A DropSecret takes it away."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoadConnection:
+    """A LoadConnection loads a connection; with `anew` its SA is ended, with `begin` the hub makes one."""
+
+    name: str
+    connection: Mapping[str, Any]
+    anew: bool = False
+    begin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DropConnection:
+    """A DropConnection removes a connection and ends its SA."""
+
+    name: str
+
+
+Step = (
+    PutLoopback
+    | DropLoopback
+    | PutGuard
+    | DropGuard
+    | MakeLink
+    | AdjustLink
+    | DropLink
+    | LoadSecret
+    | DropSecret
+    | LoadConnection
+    | DropConnection
+)

@@ -1,0 +1,239 @@
+"""What is changed of IPsec, by what is wanted and what is there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from ipsec_values import NETWORK, link_of, seen_with, tunnel, wanting
+
+from hub.provisioner.ipsec import steps
+from hub.provisioner.ipsec.connection import connection_of
+from hub.provisioner.ipsec.inner import Shape
+from hub.provisioner.ipsec.names import alias_of, connection_name, tunnel_of
+from hub.provisioner.ipsec.plan import plan
+from hub.provisioner.ipsec.seen import InCharon, Material, Seen
+from hub.provisioner.wanted import Wanted, WantedIpsec
+
+FIBER = tunnel()
+NAME = "pointsman-kencana.bandung.fiber"
+OTHER = tunnel("solo/fiber", 51822)
+
+
+def steps_of(wanted: Wanted, seen: Seen) -> list[str]:
+    """The kinds of the steps, in their order."""
+    return [type(change.how).__name__ for change in plan(wanted, seen).changes]
+
+
+def texts(wanted: Wanted, seen: Seen) -> list[str]:
+    """What the plan says."""
+    return [change.text for change in plan(wanted, seen).changes]
+
+
+def test_what_is_as_it_should_be_is_left_alone() -> None:
+    assert plan(wanting(FIBER, OTHER), seen_with(FIBER, OTHER)).changes == ()
+
+
+def test_a_new_tunnel_is_made_from_the_outside_in_so_that_nothing_leaves_in_clear() -> None:
+    made = steps_of(wanting(FIBER), seen_with(materials=(FIBER,)))
+    assert made == ["PutLoopback", "PutGuard", "MakeLink", "LoadSecret", "LoadConnection"]
+
+
+def test_a_new_tunnel_beside_others_touches_only_itself() -> None:
+    changes = plan(wanting(FIBER, OTHER), seen_with(OTHER, materials=(FIBER,))).changes
+    assert {change.target for change in changes} == {"bandung/fiber"}
+
+
+def test_a_tunnel_that_is_not_wanted_any_more_goes_and_charon_lets_go_first() -> None:
+    changes = plan(wanting(OTHER), seen_with(FIBER, OTHER)).changes
+    removed = ["DropConnection", "DropSecret", "DropLink", "DropGuard", "DropLoopback"]
+    assert [type(change.how).__name__ for change in changes] == removed
+    assert {(change.target, change.removes) for change in changes} == {("bandung/fiber", True)}
+
+
+def test_xfrm_needs_neither_loopbacks_nor_a_guard() -> None:
+    xfrm = tunnel(inner="xfrm", loopback=None, branch_loopback=None)
+    assert steps_of(wanting(xfrm), seen_with(materials=(xfrm,))) == ["MakeLink", "LoadSecret", "LoadConnection"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said", "anew"),
+    [
+        ({"esp": ("aes256gcm16-ecp384",)}, "esp_proposals aes256gcm16-ecp256, aes256-sha256-ecp256 ->", True),
+        ({"ike": ("aes256-sha384-ecp384",)}, "proposals aes256-sha256-ecp256 -> aes256-sha384-ecp384", True),
+        ({"local": "203.0.113.31"}, "local_addrs 203.0.113.30 -> 203.0.113.31", True),
+        ({"branch_identity": "b"}, "the branch's identity bandung-fiber -> b", True),
+        ({"rekey_ike": 7200}, "rekey_time 14400s -> 7200s", False),
+        ({"rekey_child": 1800}, "rekey_time of the child 3000s -> 1800s", False),
+    ],
+)
+def test_a_changed_connection_is_loaded_and_its_sa_made_anew_only_where_it_does_not_fit(
+    changes: dict[str, Any], said: str, anew: bool
+) -> None:
+    (change,) = plan(wanting(replace(FIBER, **changes), OTHER), seen_with(FIBER, OTHER)).changes
+    assert change.target == "bandung/fiber"
+    assert said in change.text
+    assert change.how.anew is anew
+    assert ("out for a moment" in change.text) is anew
+
+
+def test_prefixes_are_selectors_only_with_xfrm() -> None:
+    more: dict[str, Any] = {"allowed": ("192.168.1.0/24", "192.168.2.0/24")}
+    assert steps_of(wanting(replace(FIBER, **more)), seen_with(FIBER)) == []
+    xfrm = tunnel(inner="xfrm", loopback=None, branch_loopback=None)
+    assert steps_of(wanting(replace(xfrm, **more)), seen_with(xfrm)) == ["LoadConnection"]
+
+
+def test_a_restarted_charon_is_given_what_it_lost_and_told_apart_from_a_new_tunnel() -> None:
+    seen = replace(seen_with(FIBER), charon=InCharon(started="Nov 22 2026"))
+    assert steps_of(wanting(FIBER), seen) == ["LoadSecret", "LoadConnection"]
+    assert "charon had lost it (running since Nov 22 2026)" in texts(wanting(FIBER), seen)[1]
+
+
+@pytest.mark.parametrize(("remote", "begins"), [(None, False), ("198.51.100.7", True)])
+def test_after_a_restart_the_hub_begins_itself_where_it_knows_whom_to_call(remote: str | None, begins: bool) -> None:
+    wanted = replace(FIBER, remote=remote)
+    seen = replace(seen_with(wanted), charon=InCharon())
+    assert plan(wanting(wanted), seen).changes[-1].how.begin is begins
+
+
+def test_a_new_tunnel_is_begun_by_the_branch_alone() -> None:
+    wanted = replace(FIBER, remote="198.51.100.7")
+    assert plan(wanting(wanted), seen_with(materials=(wanted,))).changes[-1].how.begin is False
+
+
+def test_without_its_memory_it_loads_once_more_and_ends_nothing() -> None:
+    seen = seen_with(FIBER)
+    changes = plan(wanting(FIBER), replace(seen, memory=replace(seen.memory, connections={}, secrets={}))).changes
+    assert [type(change.how).__name__ for change in changes] == ["LoadSecret", "LoadConnection"]
+    assert changes[1].how.anew is False
+
+
+def test_another_secret_is_loaded_and_nobody_is_thrown_out() -> None:
+    seen = replace(seen_with(FIBER), materials={"bandung/fiber": Material("digest of another")})
+    assert steps_of(wanting(FIBER), seen) == ["LoadSecret"]
+
+
+def test_a_missing_secret_refuses_its_tunnel_and_leaves_what_runs() -> None:
+    missing = {"bandung/fiber": Material(problem="bandung-fiber.psk is not there", mend="write it")}
+    seen = seen_with(FIBER, OTHER)
+    planned = plan(wanting(replace(FIBER, mtu=1300), OTHER), replace(seen, materials={**seen.materials, **missing}))
+    assert planned.changes == ()
+    assert [(each.target, each.mend) for each in planned.refusals] == [("bandung/fiber", "write it")]
+
+
+@pytest.mark.parametrize("alias", [None, "", "uplink of the office", "pointsman another bandung/fiber"])
+def test_an_interface_that_is_not_ours_is_refused_and_never_touched(alias: str | None) -> None:
+    seen = seen_with(FIBER)
+    foreign = replace(seen.kernel, links={FIBER.interface: link_of(FIBER, alias=alias)})
+    planned = plan(wanting(FIBER), replace(seen, kernel=foreign))
+    assert planned.changes == ()
+    assert "not ours" in planned.refusals[0].text
+    assert "DropLink" not in steps_of(wanting(), replace(seen_with(), kernel=foreign))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"mtu": 1500}, "mtu 1500 -> 1390"),
+        ({"up": False}, "set up"),
+        ({"addresses": frozenset()}, "address 172.31.0.42/31 added"),
+        ({"addresses": frozenset({"172.31.0.42/31", "10.9.9.9/24"})}, "address 10.9.9.9/24 removed"),
+    ],
+)
+def test_an_interface_of_ours_that_somebody_changed_is_put_right(changes: dict[str, Any], said: str) -> None:
+    seen = seen_with(FIBER)
+    kernel = replace(seen.kernel, links={FIBER.interface: link_of(FIBER, **changes)})
+    assert texts(wanting(FIBER), replace(seen, kernel=kernel)) == [f"interface pm-bandung-fibe: {said}"]
+
+
+def test_an_interface_of_ours_of_another_shape_is_made_anew() -> None:
+    seen = seen_with(FIBER)
+    kernel = replace(
+        seen.kernel, links={FIBER.interface: link_of(FIBER, shape=Shape("vxlan", "10.0.0.1", "10.0.0.2", 1))}
+    )
+    assert steps_of(wanting(FIBER), replace(seen, kernel=kernel)) == ["MakeLink"]
+
+
+def test_loopbacks_that_move_leave_nothing_behind() -> None:
+    moved = replace(FIBER, loopback="10.254.9.0", branch_loopback="10.254.9.1")
+    assert steps_of(wanting(moved), seen_with(FIBER)) == [
+        "PutLoopback", "PutGuard", "MakeLink", "LoadConnection", "DropGuard", "DropLoopback",
+    ]  # fmt: skip
+
+
+def test_what_another_network_on_this_machine_has_is_left_alone() -> None:
+    theirs = tunnel("bogor/fiber", 51899)
+    seen = seen_with(theirs)
+    alias = alias_of("another", theirs.tunnel)
+    link = link_of(theirs, alias=alias)
+    name = connection_name("another", theirs.tunnel)
+    charon = InCharon(frozenset({name, "office"}), frozenset({name, "office-secret"}))
+    memory = replace(seen.memory, connections={}, secrets={})
+    seen = Seen(charon, replace(seen.kernel, links={link.name: link}), memory, {})
+    assert plan(wanting(), seen).changes == ()
+
+
+def test_what_is_wanted_of_no_network_removes_nothing() -> None:
+    assert plan(replace(wanting(), network=""), seen_with(FIBER)).changes == ()
+
+
+def test_after_what_the_plan_says_there_is_nothing_left_to_say() -> None:
+    before, after = (FIBER, OTHER), (replace(OTHER, mtu=1200, esp=("aes256gcm16-ecp384",)), tunnel("tegal/lte", 51830))
+    machine = carried_out(wanting(*after), seen_with(*before, materials=after))
+    assert plan(wanting(*after), machine).changes == ()
+
+
+def carried_out(wanted: Wanted, seen: Seen) -> Seen:
+    """A machine on which every step of the plan has been done."""
+    for change in plan(wanted, seen).changes:
+        seen = done(change.how, seen, {connection_name(NETWORK, each.tunnel): each for each in wanted.ipsec})
+    return seen
+
+
+def done(step: steps.Step, seen: Seen, by_name: dict[str, WantedIpsec]) -> Seen:
+    """A machine after one step."""
+    charon, kernel, memory = seen.charon, seen.kernel, seen.memory
+    match step:
+        case steps.PutLoopback(address):
+            kernel = replace(kernel, addresses={**kernel.addresses, address: "lo:pointsman"})
+        case steps.DropLoopback(address):
+            kernel = replace(kernel, addresses={k: v for k, v in kernel.addresses.items() if k != address})
+        case steps.PutGuard(address):
+            kernel = replace(kernel, guards=kernel.guards | {address})
+        case steps.DropGuard(address):
+            kernel = replace(kernel, guards=kernel.guards - {address})
+        case steps.MakeLink(wanted, _) | steps.AdjustLink(wanted, _):
+            kernel = replace(kernel, links={**kernel.links, wanted.interface: link_of(wanted)})
+        case steps.DropLink(name, _):
+            kernel = replace(kernel, links={k: v for k, v in kernel.links.items() if k != name})
+        case steps.LoadSecret(name, wanted):
+            charon = replace(charon, secrets=charon.secrets | {name})
+            memory = memory.with_secret(name, seen.materials[wanted.tunnel].digest)
+        case steps.DropSecret(name):
+            charon, memory = replace(charon, secrets=charon.secrets - {name}), memory.with_secret(name, None)
+        case steps.LoadConnection(name, connection, _, _):
+            assert connection == connection_of(by_name[name], name)
+            charon = replace(charon, connections=charon.connections | {name})
+            memory = memory.with_connection(name, connection)
+        case steps.DropConnection(name):
+            charon, memory = (
+                replace(charon, connections=charon.connections - {name}),
+                memory.with_connection(name, None),
+            )
+    return replace(seen, charon=charon, kernel=kernel, memory=memory)
+
+
+@pytest.mark.parametrize(
+    ("connection", "found"),
+    [
+        (NAME, "bandung/fiber"),
+        ("pointsman-another.bandung.fiber", None),
+        ("pointsman-kencana", None),
+        ("pointsman-kencana.bandung", None),
+        ("office", None),
+    ],
+)
+def test_a_connection_says_by_its_name_whose_it_is(connection: str, found: str | None) -> None:
+    assert tunnel_of(NETWORK, connection) == found
