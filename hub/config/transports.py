@@ -22,8 +22,9 @@ from policies.model.transport import (
 )
 
 USUAL_KEY_AGE = timedelta(days=365)
-USUAL_MTU = {"wireguard": 1420, "ipsec": 1400}
-"""Bytes that pass an underlay of 1500 whole, by WireGuard over IPv4 and IPv6, and by GRE in ESP in UDP."""
+USUAL_MTU = {"wireguard": 1420, "gre": 1390, "vxlan": 1350, "xfrm": 1400}
+"""Bytes that pass an underlay of 1492 (PPPoE) whole, by WireGuard over IPv4, and in ESP in UDP by the costlier of the
+usual ciphers: AES-CBC with SHA-256 pads to 16 bytes and adds 68; GRE adds 24, VXLAN 50."""
 FIRST_MARK, MARKS = 0x7000, 0x0FFF
 """Marks, and numbers of routing tables, that uplinks get by their names."""
 _IPSEC_KEYS: tuple[str, ...] = ("auth", "inner", "loopbacks", "ike", "esp")
@@ -65,7 +66,8 @@ def transport_of(draft: TunnelDraft, has: Allocation, hub: str) -> Transport:
 
 def mtu_of(draft: TunnelDraft) -> int:
     """The MTU of a tunnel, in bytes."""
-    return draft.written.mtu or USUAL_MTU[draft.written.transport]
+    written = draft.written
+    return written.mtu or USUAL_MTU["wireguard" if written.transport == "wireguard" else written.inner or "gre"]
 
 
 def transport_problems(branch: BranchDraft) -> Iterator[Problem]:

@@ -48,10 +48,10 @@ class WantedWireGuard:
 class WantedIpsec:
     """A WantedIpsec is the hub's end of an IPsec tunnel: an IKE peer, its child SA, and the interface made of it.
 
-    `number` is unique among tunnels: XFRM interface id, GRE key or VXLAN network identifier. `local` and `remote` are
-    the outer addresses, None for whichever the machine has and for any. `secret_file`, or `certificate_file`,
-    `key_file` and `authority_file`, are names in `secrets`. `inner` is `gre`, `xfrm` or `vxlan`; `loopback` and
-    `branch_loopback` are None with `xfrm`, whose selectors are `allowed`.
+    `number` is unique among tunnels: XFRM interface id or VXLAN network identifier (RouterOS knows no GRE keys).
+    `local` and `remote` are the outer addresses, None for whichever the machine has and for any. `secret_file`, or
+    `certificate_file`, `key_file` and `authority_file`, are names in `secrets`. `inner` is `gre`, `xfrm` or `vxlan`;
+    `loopback` and `branch_loopback` are None with `xfrm`, whose selectors are `allowed`.
     """
 
     tunnel: str
