@@ -42,7 +42,7 @@ def test_a_secret_that_cannot_be_used_is_refused_with_its_mend(
     tmp_path: Path, text: bytes | None, mode: int, said: str
 ) -> None:
     name = "solo.psk" if text is None else written(tmp_path, text, mode)
-    with pytest.raises(ProvisionError, match="solo.psk") as caught:
+    with pytest.raises(ProvisionError, match=r"solo\.psk") as caught:
         read_secret(tmp_path, name)
     assert said in str(caught.value)
     assert caught.value.mend

@@ -13,7 +13,7 @@ from hub.provisioner.ipsec.connection import connection_of
 from hub.provisioner.ipsec.inner import Shape
 from hub.provisioner.ipsec.names import alias_of, connection_name, tunnel_of
 from hub.provisioner.ipsec.plan import plan
-from hub.provisioner.ipsec.seen import InCharon, Material, Seen
+from hub.provisioner.ipsec.seen import InCharon, InKernel, Material, Seen
 from hub.provisioner.wanted import Wanted, WantedIpsec
 
 FIBER = tunnel()
@@ -194,20 +194,36 @@ def carried_out(wanted: Wanted, seen: Seen) -> Seen:
 
 def done(step: steps.Step, seen: Seen, by_name: dict[str, WantedIpsec]) -> Seen:
     """A machine after one step."""
-    charon, kernel, memory = seen.charon, seen.kernel, seen.memory
+    match step:
+        case steps.LoadSecret() | steps.DropSecret() | steps.LoadConnection() | steps.DropConnection():
+            return done_in_charon(step, seen, by_name)
+        case _:
+            return replace(seen, kernel=done_in_kernel(step, seen.kernel))
+
+
+def done_in_kernel(step: steps.Step, kernel: InKernel) -> InKernel:
+    """Addresses, routes and interfaces after one step."""
     match step:
         case steps.PutLoopback(address):
-            kernel = replace(kernel, addresses={**kernel.addresses, address: "lo:pointsman"})
+            return replace(kernel, addresses={**kernel.addresses, address: "lo:pointsman"})
         case steps.DropLoopback(address):
-            kernel = replace(kernel, addresses={k: v for k, v in kernel.addresses.items() if k != address})
+            return replace(kernel, addresses={k: v for k, v in kernel.addresses.items() if k != address})
         case steps.PutGuard(address):
-            kernel = replace(kernel, guards=kernel.guards | {address})
+            return replace(kernel, guards=kernel.guards | {address})
         case steps.DropGuard(address):
-            kernel = replace(kernel, guards=kernel.guards - {address})
+            return replace(kernel, guards=kernel.guards - {address})
         case steps.MakeLink(wanted, _) | steps.AdjustLink(wanted, _):
-            kernel = replace(kernel, links={**kernel.links, wanted.interface: link_of(wanted)})
+            return replace(kernel, links={**kernel.links, wanted.interface: link_of(wanted)})
         case steps.DropLink(name, _):
-            kernel = replace(kernel, links={k: v for k, v in kernel.links.items() if k != name})
+            return replace(kernel, links={k: v for k, v in kernel.links.items() if k != name})
+        case _:
+            raise AssertionError(step)
+
+
+def done_in_charon(step: steps.Step, seen: Seen, by_name: dict[str, WantedIpsec]) -> Seen:
+    """charon and what is remembered of it after one step."""
+    charon, memory = seen.charon, seen.memory
+    match step:
         case steps.LoadSecret(name, wanted):
             charon = replace(charon, secrets=charon.secrets | {name})
             memory = memory.with_secret(name, seen.materials[wanted.tunnel].digest)
@@ -222,7 +238,7 @@ def done(step: steps.Step, seen: Seen, by_name: dict[str, WantedIpsec]) -> Seen:
                 replace(charon, connections=charon.connections - {name}),
                 memory.with_connection(name, None),
             )
-    return replace(seen, charon=charon, kernel=kernel, memory=memory)
+    return replace(seen, charon=charon, memory=memory)
 
 
 @pytest.mark.parametrize(
