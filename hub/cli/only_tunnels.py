@@ -98,7 +98,7 @@ def _here(
     from hub.control.plain import to_plain
     from hub.provisioner.asks import Asks
     from hub.provisioner.remembered import Remembered
-    from hub.provisioner.slices import provisioner_of
+    from hub.provisioner.slices import parts_of
 
     if os.geteuid() != 0:
         print("pointsman: no provisioner runs here, and tunnels are made by root", file=sys.stderr)
@@ -107,7 +107,8 @@ def _here(
     if options.state_dir is not None:
         places = replace(places, state=options.state_dir)
     places.state.mkdir(mode=0o750, parents=True, exist_ok=True)
-    asks = Asks(provisioner_of(places), Remembered(places.provisioner_state), lambda text: print(text, file=sys.stderr))
+    parts = parts_of(places)
+    asks = Asks(parts.provisioner, Remembered(places.provisioner_state), lambda text: print(text, file=sys.stderr))
     answer = asks.answer({**question, "wanted": to_plain(wanted)})
     if "error" in answer:
         raise RefusedError(str(answer["error"]))

@@ -65,17 +65,31 @@ def tunnels_view(report: Report) -> RenderableType:
 
 
 def _cells(facts: Report) -> tuple[str, ...]:
+    sa = facts.get("ipsec")
+    if sa is not None:
+        return (facts["interface"], "IPsec", facts.get("uplink", ""), *_sa_cells(sa), "")
     alive = facts.get("handshake_age")
     return (
         facts["interface"],
         facts.get("made_by", ""),
         facts.get("uplink", ""),
         facts.get("endpoint") or "not seen yet",
-        facts.get("state") or ("no handshake yet" if alive is None else f"handshake {spoken(alive)} ago"),
+        "no handshake yet" if alive is None else f"handshake {spoken(alive)} ago",
         _size(facts.get("received")),
         _size(facts.get("sent")),
         _days(facts.get("key_age")),
     )
+
+
+def _sa_cells(sa: Report) -> tuple[str, ...]:
+    """The far end, what there is of SAs or why there is none, and the bytes of both ways."""
+    child, failure = sa["child"], sa.get("failure")
+    why = f": {failure['reason']}" if failure is not None else ""
+    if sa["state"] == "down":
+        return ("not seen yet", f"no SA{why}", "", "")
+    if child is None:
+        return (sa["remote"], f"IKE {sa['state']}, no child SA{why}", "", "")
+    return (sa["remote"], f"SA {child['state']}", _size(child["bytes_in"]), _size(child["bytes_out"]))
 
 
 def _size(octets: float | None) -> str:

@@ -11,6 +11,7 @@ from rich.tree import Tree
 
 from hub.cli.durations import day_and_time, round_trip
 from hub.cli.render_overrides import override_words
+from hub.cli.render_sa import sa_words
 from hub.cli.screen import Parts
 from policies.lengths import spoken
 from policies.model.announcement import HIGHEST_MED
@@ -95,7 +96,8 @@ def _add_tunnel(tree: Tree, tunnel: Report) -> None:
         f"{tunnel['kind']} of {tunnel['isp']}{metered} to {tunnel['hub_uplink']}",
     ]
     node.add(Parts(_text(fact) for fact in facts if fact))
-    for fact in (_health(tunnel), _hints(tunnel), _handshake(tunnel.get("wg")), _path_mtu(tunnel.get("mtu"))):
+    peer = (_handshake(tunnel.get("wg")), sa_words((tunnel.get("made") or {}).get("ipsec")))
+    for fact in (_health(tunnel), _hints(tunnel), *peer, _path_mtu(tunnel.get("mtu"))):
         if fact:
             node.add(_text(fact))
 

@@ -45,6 +45,11 @@ class Places:
         return self.state / "provisioner.lock"
 
     @property
+    def charon_socket(self) -> Path:
+        """Where strongSwan's daemon listens, if it is this hub's own; else the system's does."""
+        return self.run / "charon.vici"
+
+    @property
     def keys(self) -> Path:
         """Where WireGuard's keys are: readable by root alone."""
         return self.state / "keys"

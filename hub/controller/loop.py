@@ -168,7 +168,7 @@ class Loop:
         """What time alone, targets, checks and the forwarder's slow looks say of the tunnels."""
         now = Now(self._stalls.now(), datetime.now(self._zone))
         measured = self._forwarder.measured if self._forwarder is not None else {}
-        self.signs.look(self._intent, self._view, measured, now)
+        self.signs.look(self._intent, self._view, measured, now, self.made)
         self.health.look(now.monotonic)
 
     def adjust(self) -> None:

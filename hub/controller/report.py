@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from hub.controller.made_report import made_report
 from hub.controller.moments import at_second, moment
 from hub.controller.off_preferred_report import off_preferred_report
 from hub.controller.target_report import targets_report, trouble_of, uplinks_report
@@ -177,7 +178,7 @@ def _tunnel_report(tunnel: Tunnel, view: View, verdict: Verdict | None, around: 
         "rtt_ms": measured.get("rtt_ms") if liveness.state is LivenessState.UP else None,
         "wg": _peer(measured.get("wg"), now),
         "mtu": measured.get("mtu"),
-        "made": dict(around.made.get(str(tunnel.id), {})),
+        "made": made_report(around.made.get(str(tunnel.id), {}), now),
         "session": session.state.value,
         "session_since": moment(session.since, now) if session.since != NEVER else None,
         "session_reason": session.reason,

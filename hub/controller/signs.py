@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from policies.health.against import Sizes, against
+from policies.health.ike import sa_facts, sa_hint
 from policies.health.signs import hints
 from policies.model.clock import Instant, Now
 from policies.model.health import Hint
@@ -17,6 +19,8 @@ from policies.model.view import View
 Measured = Mapping[str, Mapping[str, Any]]
 """`Told.measured`: what the forwarder measured, by the tunnel's name."""
 
+NOTHING_MADE: Measured = MappingProxyType({})
+
 
 class TunnelSigns:
     """A TunnelSigns remembers what was found at the last look."""
@@ -27,8 +31,15 @@ class TunnelSigns:
         self.sizes: Sizes = {}
         """What was found of the size of packets that pass."""
 
-    def look(self, intent: Intent, view: View, measured: Measured, now: Now) -> None:
-        """Find out what is so now."""
+    def look(
+        self,
+        intent: Intent,
+        view: View,
+        measured: Measured,
+        now: Now,
+        made: Measured = NOTHING_MADE,
+    ) -> None:
+        """Find out what is so now; `made` is what the provisioner knows of tunnels."""
         failing: dict[TunnelId, tuple[str, ...]] = {}
         found: dict[TunnelId, tuple[Hint, ...]] = {}
         told = {tunnel: measured.get(str(tunnel), {}) for tunnel in intent.tunnels()}
@@ -38,7 +49,8 @@ class TunnelSigns:
             for tunnel in branch.tunnels:
                 handshake = _handshake(told[tunnel.id].get("wg"), now) if view.forwarder else None
                 liveness, session = view.liveness_of(tunnel.id), view.session_of(tunnel.id)
-                if known := hints(liveness, session, handshake, now.monotonic, self.hints(tunnel.id)):
+                sa = _sa(made.get(str(tunnel.id), {}).get("ipsec"), now)
+                if known := hints(liveness, session, handshake, now.monotonic, self.hints(tunnel.id), sa):
                     found[tunnel.id] = known
         self._failing, self._hints, self.sizes = failing, found, sizes
 
@@ -59,3 +71,8 @@ def _handshake(told: Mapping[str, Any] | None, now: Now) -> Instant | None:
     """When hands were shaken last, on the monotonic clock."""
     at = told["handshake_at"] if told is not None else None
     return None if at is None else Instant(now.monotonic - (now.wall.timestamp() - at))
+
+
+def _sa(told: Mapping[str, Any] | None, now: Now) -> Hint | None:
+    """What the SA of an IPsec tunnel explains; None of another tunnel, and where all is well."""
+    return None if told is None else sa_hint(sa_facts(told, now.wall.timestamp(), now.monotonic), now.monotonic)

@@ -17,7 +17,7 @@ from hub.control.places import SYSTEM_RUN, SYSTEM_STATE, Places
 from hub.provisioner.asks import Asks
 from hub.provisioner.remembered import Remembered
 from hub.provisioner.server import Server
-from hub.provisioner.slices import provisioner_of
+from hub.provisioner.slices import parts_of
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,7 +40,9 @@ def _serve(places: Places) -> None:
     log, remembered = Log("provisioner: "), Remembered(places.provisioner_state)
     if (problem := remembered.read()) is not None:
         log(problem)
-    asks = Asks(provisioner_of(places), remembered, log)
+    parts = parts_of(places)
+    parts.ipsec.listen()
+    asks = Asks(parts.provisioner, remembered, log, parts.asks)
     stopping = _stop_signals()
     try:
         asks.make_again()
@@ -49,6 +51,7 @@ def _serve(places: Places) -> None:
     server = Server(places.provisioner_socket, asks, log, lambda: None)
     server.run(lambda: stopping.asked, stopping.wakeup)
     server.close()
+    parts.ipsec.close()
     log.close()
 
 

@@ -96,7 +96,9 @@ class Provisioner:
 
     def report(self, wanted: Wanted) -> dict[str, dict[str, Any]]:
         """What all slices know of each target, and by which uplink each tunnel goes."""
-        found: dict[str, dict[str, Any]] = {each.tunnel: {"uplink": each.uplink} for each in wanted.tunnels()}
+        found: dict[str, dict[str, Any]] = {
+            each.tunnel: {"interface": each.interface, "uplink": each.uplink} for each in wanted.tunnels()
+        }
         for each in self._slices:
             try:
                 told = each.report(wanted)

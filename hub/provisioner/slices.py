@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from hub.control.places import Places
-from hub.provisioner.changes import Slice
+from hub.provisioner.asks import Ask
+from hub.provisioner.ipsec.charon import SYSTEM_SOCKET
+from hub.provisioner.ipsec.slice import IpsecSlice
+from hub.provisioner.keys.store import KeyStore
 from hub.provisioner.mss.backend import Mss
 from hub.provisioner.provisioner import Provisioner
 from hub.provisioner.sysctls.backend import Sysctls
 from hub.provisioner.uplinks.backend import Uplinks
-from hub.provisioner.wireguard.slice import wireguard_slice
+from hub.provisioner.wireguard import rotate
+from hub.provisioner.wireguard.backend import Backend
+from hub.provisioner.wireguard.seen import Machine
+from hub.provisioner.wireguard.slice import WireGuardSlice
 
 
-def slices_of(places: Places) -> tuple[Slice, ...]:
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A Parts is what plans and applies for a hub, what else may be asked, and what listens while a process runs."""
+
+    provisioner: Provisioner
+    asks: Mapping[str, Ask]
+    ipsec: IpsecSlice
+
+
+def parts_of(places: Places) -> Parts:
     """All slices of a hub whose files are at these places: pins first, so that no packet leaves by another uplink."""
     state = places.state
-    return (Uplinks(state), wireguard_slice(state), Sysctls(state), Mss(state))
-
-
-def provisioner_of(places: Places) -> Provisioner:
-    """What plans and applies for this hub."""
-    return Provisioner(slices_of(places), places.provisioner_lock)
+    keys, backend, machine = KeyStore(places.keys), Backend(state / "wireguard"), Machine(state / "wireguard")
+    charon = places.charon_socket if places.charon_socket.exists() else SYSTEM_SOCKET
+    ipsec = IpsecSlice(state, places.secrets, charon)
+    slices = (Uplinks(state), WireGuardSlice(keys, backend, machine), ipsec, Sysctls(state), Mss(state))
+    return Parts(Provisioner(slices, places.provisioner_lock), rotate.asks(keys, backend, machine), ipsec)

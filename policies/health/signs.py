@@ -29,14 +29,20 @@ def too_large(mtu: PathMtu | None) -> tuple[str, ...]:
 
 
 def hints(
-    liveness: LivenessView, session: SessionView, handshake: Instant | None, now: Instant, before: Sequence[Hint] = ()
+    liveness: LivenessView,
+    session: SessionView,
+    handshake: Instant | None,
+    now: Instant,
+    before: Sequence[Hint] = (),
+    sa: Hint | None = None,
 ) -> tuple[Hint, ...]:
     """What may explain the state of a tunnel; `handshake` is when WireGuard shook hands last, None: not known.
 
     Liveness asks all the time, so that WireGuard always has something to send and shakes hands every two minutes.
+    `sa` is what speaks against its SA (policies.health.ike).
     `before` are the hints of the last look: what goes on keeps its instant.
     """
-    found = []
+    found = [] if sa is None else [sa]
     if handshake is not None and now - handshake > REJECT_AFTER_TIME.total_seconds():
         found.append(Hint("no WireGuard handshake", handshake))
     if liveness.state is LivenessState.UP and session.state is SessionState.DOWN:
