@@ -1,0 +1,317 @@
+"""The hub's ends of IPsec tunnels, against a charon that is a branch's router."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ipsec_network import (
+    CONNECTION,
+    OTHER_CONNECTION,
+    SECRET,
+    Network,
+    Ping,
+    branch_connection,
+    branch_secret,
+    run,
+    tunnel,
+    wait_for,
+    why_not,
+)
+
+from hub.provisioner.wanted import WantedIpsec
+
+pytestmark = pytest.mark.integration
+FIBER, WIRELESS = tunnel("fiber"), tunnel("wireless")
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Iterator[Network]:
+    with Network(tmp_path) as built:
+        yield built
+
+
+@pytest.mark.parametrize("inner", ["vxlan", "gre", "xfrm"])
+def test_two_tunnels_come_up_are_reported_and_leave_nothing_behind(tmp_path: Path, inner: str) -> None:
+    if reason := why_not(inner):
+        pytest.skip(reason)
+    both = tunnel("fiber", inner), tunnel("wireless", inner)
+    with Network(tmp_path) as network:
+        before = network.belongings()
+        network.begin(*both)
+        assert network.ask("plan", *both) == {"changes": [], "refusals": []}
+        assert network.ask("verify", *both) == []
+        told = network.ask("report", *both)["bandung/fiber"]["ipsec"]
+        assert told["state"] == "established"
+        assert told["remote"] == "10.9.1.2:4500"
+        assert told["ike"] == "AES_CBC-256/HMAC_SHA2_256_128/PRF_HMAC_SHA2_256/ECP_256"
+        assert told["child"]["esp"].startswith("AES_GCM_16-256")
+        assert told["child"]["encapsulated"] is True
+        assert told["child"]["rekey_at"] > told["since"]
+        assert "failure" not in told
+        assert len(network.apply()) == (6 if inner == "xfrm" else 10)
+        assert network.sas() == {}
+        assert "pointsman" not in network.hub_charon.swanctl("--list-conns")
+        assert network.belongings() == before
+
+
+def test_what_is_up_stays_up_while_another_tunnel_comes_changes_and_goes(network: Network) -> None:
+    network.begin(FIBER)
+    number = network.sas()[CONNECTION]
+    ping = Ping(network, FIBER)
+    network.apply(FIBER, WIRELESS)
+    network.apply(FIBER, tunnel("wireless", esp=("aes256-sha256-ecp256",), mtu=1200))
+    network.restart_provisioner()
+    assert {target for target, _ in network.apply(FIBER)} == {"bandung/wireless"}
+    assert network.sas()[CONNECTION] == number
+    sent, lost = ping.lost()
+    assert (sent > 20, lost) == (True, 0)
+
+
+def test_rekeying_of_both_sas_loses_nothing(network: Network) -> None:
+    network.begin(FIBER)
+    number = network.sas()[CONNECTION]
+    ping = Ping(network, FIBER)
+    network.hub_charon.swanctl("--rekey", "--child", CONNECTION)
+    wait_for(lambda: "{2}" in network.hub_charon.log(), "another child SA")
+    network.hub_charon.swanctl("--rekey", "--ike", CONNECTION)
+    wait_for(lambda: network.sas().get(CONNECTION, number) != number, "another IKE SA")
+    network.branch_charon.swanctl("--rekey", "--child", "up1")
+    wait_for(lambda: "{3}" in network.hub_charon.log(), "a third child SA")
+    sent, lost = ping.lost()
+    assert (sent > 20, lost) == (True, 0)
+    assert network.ask("plan", FIBER)["changes"] == []
+
+
+def test_another_proposal_makes_that_tunnels_sa_anew_and_no_others(network: Network) -> None:
+    network.begin(FIBER, WIRELESS)
+    before = network.sas()
+    ping = Ping(network, WIRELESS)
+    changed = tunnel("fiber", esp=("aes256gcm16-ecp256", "aes256-sha256-ecp256"))
+    (done,) = network.apply(changed, WIRELESS)
+    assert "its SA is made anew" in done[1]
+    wait_for(lambda: network.sas().get(CONNECTION, before[CONNECTION]) != before[CONNECTION], "another SA")
+    network.wait_up(changed)
+    assert network.sas()[OTHER_CONNECTION] == before[OTHER_CONNECTION]
+    assert ping.lost()[1] == 0
+
+
+def test_how_long_keys_are_used_changes_under_the_sa(network: Network) -> None:
+    network.begin(FIBER)
+    before = network.sas()
+    ping = Ping(network, FIBER)
+    assert len(network.apply(tunnel("fiber", rekey_ike=7200, rekey_child=1800))) == 1
+    assert network.sas() == before
+    assert ping.lost()[1] == 0
+
+
+def refused(network: Network, *, secret: str = SECRET, **changes: str) -> None:
+    """A hub as it should be, and a branch that differs in this."""
+    network.apply(FIBER)
+    wait_for(lambda: network.ask("verify", FIBER) == [], "a tunnel as it should be")
+    network.make_branch_ends(FIBER)
+    network.load_branch([branch_connection(FIBER, **changes)], [branch_secret(FIBER, secret)])
+
+
+@pytest.mark.parametrize(
+    ("changes", "part", "sure"),
+    [
+        ({"secret": "another secret of some length"}, "the branch has another secret", True),
+        ({"id": "somebody"}, "another identity", True),
+        ({"proposals": "aes128-sha256-ecp256"}, "no IKE proposal", False),
+        ({"esp_proposals": "aes128-sha256"}, "no ESP proposal", True),
+        ({"remote_ts": "10.77.0.0/24"}, "other networks", True),
+    ],
+)
+def test_why_a_peer_is_not_up_is_said(network: Network, changes: dict[str, str], part: str, sure: bool) -> None:
+    refused(network, **changes)
+    failure = network.failure(FIBER, part)
+    assert failure["sure"] is sure
+    assert failure["mend"]
+    assert abs(failure["at"] - time.time()) < 60
+
+
+def test_a_branch_that_comes_from_an_unexpected_address_is_said(network: Network) -> None:
+    wanted = tunnel("fiber", remote="10.9.1.77")
+    network.apply(wanted)
+    network.load_branch([branch_connection(wanted)], [branch_secret(wanted)])
+    assert "10.9.1.2" in network.failure(wanted, "no tunnel is expected there")["reason"]
+
+
+def test_a_peer_that_falls_silent_is_said_and_comes_back_by_itself(network: Network) -> None:
+    quick = tunnel("fiber")
+    network.begin(quick)
+    network.in_hub("nft", "add table inet cut; add chain inet cut in { type filter hook input priority 0; }")
+    network.in_hub("nft", "add rule inet cut in iifname up1 drop")
+    network.hub_charon.swanctl("--rekey", "--ike", CONNECTION, check=False)
+    network.failure(quick, "no answer")
+    network.in_hub("nft", "delete table inet cut")
+    network.wait_up(quick)
+
+
+@pytest.mark.parametrize("how", ["kill", "stop"])
+def test_after_a_restart_of_charon_all_is_loaded_again_and_said(network: Network, how: str) -> None:
+    network.begin(FIBER)
+    getattr(network.hub_charon, how)()
+    plan = network.ask("plan", FIBER)
+    assert plan["changes"] == []
+    assert "charon is not there" in plan["refusals"][0]["text"]
+    assert "systemctl start strongswan" in plan["refusals"][0]["mend"]
+    assert network.ask("verify", FIBER)[0]["repaired"] is False
+    network.hub_charon.start()
+    findings = network.ask("verify", FIBER)
+    assert [finding["repaired"] for finding in findings] == [True, True]
+    assert "charon had lost it" in findings[1]["text"]
+    network.wait_up(FIBER)
+    assert network.ask("verify", FIBER) == []
+
+
+def test_after_its_restart_the_hub_calls_a_branch_whose_address_it_knows(network: Network) -> None:
+    wanted = tunnel("fiber", remote="10.9.1.2")
+    network.begin(wanted)
+    network.hub_charon.kill()
+    network.branch_charon.stop()
+    network.hub_charon.start()
+    network.branch_charon.start()
+    network.load_branch([branch_connection(wanted, start="none")], [branch_secret(wanted)])
+    network.ask("verify", wanted)
+    network.wait_up(wanted)
+
+
+def test_what_others_have_in_charon_is_untouched(network: Network) -> None:
+    foreign = "connections { office { remote_addrs = 10.9.1.99\n children { office { remote_ts = 10.88.0.0/16 } } } }"
+    network.hub_charon.configure(f'{foreign}\nsecrets {{ ike-office {{ id = a\n secret = "whatever" }} }}\n')
+    network.begin(FIBER)
+    network.apply()
+    said = network.hub_charon.swanctl("--list-conns")
+    assert "office" in said
+    assert "pointsman" not in said
+
+
+def test_a_reload_of_swanctl_throws_ours_out_and_the_next_look_puts_them_back(network: Network) -> None:
+    network.begin(FIBER)
+    before = network.sas()
+    ping = Ping(network, FIBER)
+    network.hub_charon.configure("")
+    assert [finding["repaired"] for finding in network.ask("verify", FIBER)] == [True, True]
+    assert network.sas() == before
+    assert ping.lost()[1] == 0
+
+
+def test_without_an_sa_nothing_leaves_in_clear(network: Network) -> None:
+    network.in_hub("ip", "route", "add", "default", "via", "10.9.1.2")
+    network.apply(FIBER)
+    dumped = network.in_hub("ip", "route", "get", "10.254.0.1", check=False)
+    assert "10.9.1.2" not in dumped
+    network.in_hub("ip", "route", "del", "default")
+
+
+def test_a_secret_that_others_may_read_is_refused_and_the_tunnel_stays_up(network: Network) -> None:
+    network.begin(FIBER)
+    network.write_secret("bandung-fiber.psk", SECRET, mode=0o644)
+    outcome = network.ask("apply", tunnel("fiber", mtu=1200))
+    assert outcome["done"] == []
+    assert "may be read by others" in outcome["refused"][0]["text"]
+    assert network.pings(FIBER)
+
+
+def test_an_interface_that_is_not_ours_is_refused_and_left(network: Network) -> None:
+    network.in_hub("ip", "link", "add", "name", "pm-fiber", "type", "bridge")
+    outcome = network.ask("apply", FIBER, WIRELESS)
+    assert {target for target, _ in outcome["done"]} == {"bandung/wireless"}
+    assert "not ours" in outcome["refused"][0]["text"]
+    assert "bridge" in network.in_hub("ip", "-d", "link", "show", "pm-fiber")
+
+
+def test_what_was_begun_and_interrupted_is_finished(network: Network) -> None:
+    network.in_hub("ip", "link", "add", "name", "pointsman-new", "type", "bridge")
+    network.in_hub("ip", "addr", "add", "10.254.0.0/32", "dev", "lo", "label", "lo:pointsman")
+    network.begin(FIBER)
+    assert "pointsman-new" not in network.in_hub("ip", "link")
+
+
+def test_what_somebody_changed_by_hand_is_put_right_and_said(network: Network) -> None:
+    network.begin(FIBER)
+    network.in_hub("ip", "link", "set", "pm-fiber", "mtu", "1111")
+    network.in_hub("ip", "addr", "del", "172.31.0.0/31", "dev", "pm-fiber")
+    network.in_hub("ip", "route", "del", "unreachable", "10.254.0.1", "metric", "4294967294")
+    findings = network.ask("verify", FIBER)
+    assert [finding["repaired"] for finding in findings] == [True, True]
+    assert network.ask("verify", FIBER) == []
+    assert network.pings(FIBER)
+
+
+def certificates(directory: Path, *, days: str = "30") -> None:
+    """An authority, and a certificate of each end signed by it, with the ends' identities as alternative names."""
+
+    def openssl(*arguments: Any) -> None:
+        run("openssl", *map(str, arguments))
+
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    authority = directory / "authority.pem", directory / "authority.key"
+    openssl(
+        "req", "-x509", *curve, "-days", "30", "-subj", "/CN=Kencana", "-keyout", authority[1], "-out", authority[0]
+    )
+    for name, identity in (("hub", FIBER.hub_identity), ("branch", FIBER.branch_identity)):
+        request, extension = directory / f"{name}.csr", directory / f"{name}.ext"
+        extension.write_text(f"subjectAltName=DNS:{identity}\n")
+        openssl("req", *curve, "-subj", f"/CN={identity}", "-keyout", directory / f"{name}.key", "-out", request)
+        signed = (
+            "-CA",
+            authority[0],
+            "-CAkey",
+            authority[1],
+            "-CAcreateserial",
+            "-days",
+            days if name == "branch" else 30,
+        )
+        openssl("x509", "-req", "-in", request, *signed, "-extfile", extension, "-out", directory / f"{name}.pem")
+    for path in directory.glob("*.key"):
+        path.chmod(0o600)
+
+
+def with_certificates(network: Network, directory: Path) -> WantedIpsec:
+    """The tunnel with certificates in place of the secret; the branch's files where its charon looks for them."""
+    secrets, stores = network.state / "secrets", network.branch_charon.directory / "swanctl"
+    for name in ("hub.pem", "hub.key", "authority.pem"):
+        shutil.copy(directory / name, secrets / name)
+    shutil.copy(directory / "branch.pem", stores / "x509")
+    shutil.copy(directory / "branch.key", stores / "private")
+    shutil.copy(directory / "authority.pem", stores / "x509ca")
+    files = {"certificate_file": "hub.pem", "key_file": "hub.key", "authority_file": "authority.pem"}
+    return tunnel("fiber", secret_file=None, **files)
+
+
+def branch_with_certificate(wanted: WantedIpsec) -> str:
+    """The branch's end of that tunnel."""
+    text = branch_connection(wanted).replace("auth = psk", "auth = pubkey\n certs = branch.pem", 1)
+    return text.replace("auth = psk", "auth = pubkey", 1)
+
+
+def test_certificates_do_as_well_and_come_back_after_a_restart(network: Network, tmp_path: Path) -> None:
+    certificates(tmp_path)
+    wanted = with_certificates(network, tmp_path)
+    network.apply(wanted)
+    network.make_branch_ends(wanted)
+    network.load_branch([branch_with_certificate(wanted)], [])
+    network.wait_up(wanted)
+    assert network.ask("plan", wanted)["changes"] == []
+    network.hub_charon.stop()
+    network.hub_charon.start()
+    assert [finding["repaired"] for finding in network.ask("verify", wanted)] == [True, True]
+    network.wait_up(wanted)
+    network.apply()
+    assert network.hub_charon.swanctl("--list-certs", "--type", "x509").count("altNames") == 0
+
+
+def test_a_certificate_that_has_run_out_is_said(network: Network, tmp_path: Path) -> None:
+    certificates(tmp_path, days="-1")
+    wanted = with_certificates(network, tmp_path)
+    network.apply(wanted)
+    network.load_branch([branch_with_certificate(wanted)], [])
+    failure = network.failure(wanted, "not valid now")
+    assert (failure["kind"], failure["sure"]) == ("certificate", True)
