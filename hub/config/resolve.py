@@ -33,7 +33,15 @@ from hub.config.reachability import aggregate_problems, unreachable_prefixes
 from hub.config.redundancy import redundancy_warnings
 from hub.config.sessions import resolve_session
 from hub.config.survey import HubDraft, Survey
-from hub.config.transports import USUAL_KEY_AGE, mark_problems, mtu_of, transport_of, transport_problems, usual_mark
+from hub.config.transports import (
+    USUAL_KEY_AGE,
+    hub_address_warnings,
+    mark_problems,
+    mtu_of,
+    transport_of,
+    transport_problems,
+    usual_mark,
+)
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Hub, HubUplink, Intent, Link, Mode, RouterKind, Security, Tunnel
 from policies.model.policy import Policy
@@ -88,6 +96,7 @@ def resolve(looked: Survey) -> tuple[Intent | None, tuple[Problem, ...]]:
         for branch in looked.branches:
             problems += redundancy_warnings(branch, ends, len(looked.hub.raw.uplinks))
             problems += keepalive_warnings(branch)
+            problems += hub_address_warnings(branch, ends)
         problems += _hub_warnings(looked.hub)
         problems += too_many_packets(looked.branches, looked.hub.document.key_place(*looked.hub.at))
         problems += _no_branches(looked)

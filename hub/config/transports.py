@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from hub.config.allocate import Allocation
 from hub.config.drafts import BranchDraft, TunnelDraft
-from hub.config.problems import Problem, error
+from hub.config.problems import Problem, error, warning
 from hub.config.survey import HubDraft
+from policies.model.ids import TunnelId
 from policies.model.transport import (
     Certificate,
     Existing,
@@ -91,6 +92,21 @@ def transport_problems(branch: BranchDraft) -> Iterator[Problem]:
             yield error(place, "auth: psk-file and a certificate at once", "leave one of the two")
         elif any(parts) and not all(parts):
             yield error(place, "auth: certificate, key-file and authority belong together", "write all three")
+
+
+def hub_address_warnings(branch: BranchDraft, to: Mapping[TunnelId, str]) -> Iterator[Problem]:
+    """Tunnels by IPsec that share a hub address, where the router may not tell such peers apart (RouterOS)."""
+    if branch.raw.router is not None and branch.raw.router.kind in ("frr", "bird"):
+        return
+    by_end: dict[str, list[TunnelDraft]] = {}
+    for tunnel in branch.tunnels:
+        if tunnel.written.transport == "ipsec" and tunnel.written.existing is None and tunnel.id in to:
+            by_end.setdefault(to[tunnel.id], []).append(tunnel)
+    for end, tunnels in by_end.items():
+        if len(tunnels) > 1:
+            names = " and ".join(tunnel.id.name for tunnel in tunnels)
+            text = f"{names} are IPsec to one hub address, that of {end}: RouterOS may take one peer for the other"
+            yield warning(max(tunnel.place for tunnel in tunnels), text, "write to: UPLINK in one of them")
 
 
 def mark_problems(hub: HubDraft) -> Iterator[Problem]:
