@@ -11,16 +11,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from hub.branch_router.bird import bird_config
+from hub.branch_router.frr import frr_config
+from hub.branch_router.secrets import Secrets
 from hub.lab import record, requirements, scripts
-from hub.lab.bird import bird_config
-from hub.lab.frr import frr_config
+from hub.lab.branch_router import end_of, tunnel_text
 from hub.lab.hub_processes import hub_command
 from hub.lab.names import LabError, LabPlace
 from hub.lab.namespaces import existing, processes, remove, run, run_inside
 from hub.lab.network import BIRD, FRR, HUB, Branch, Network
 from hub.lab.plan import hub_uplinks
 from hub.lab.record import Lab
-from hub.lab.wireguard import KeyPair, branch_config, hub_config
+from hub.lab.wireguard import KeyPair, hub_config
 from hub.lab_overrides import LabOverrides
 from hub.provisioner.changes import ProvisionError
 from hub.provisioner.keys.store import KeyStore
@@ -139,19 +141,20 @@ def _write_tunnels(lab: Lab) -> None:
             hub = KeyPair(keys.hub.reveal(), keys.hub_public)
             far = KeyPair(keys.branch.reveal(), keys.branch_public)
             _write(place.tunnel_file(HUB, tunnel.hub_interface), hub_config(branch, tunnel, hub, far.public))
-            _write(place.tunnel_file(branch.name, tunnel.branch_interface), branch_config(tunnel, far, hub.public))
+            text = tunnel_text(end_of(lab.network, branch), tunnel.name, far, hub.public)
+            _write(place.tunnel_file(branch.name, tunnel.branch_interface), text)
     except ProvisionError as error:
         raise LabError(f"{error}: {error.mend}") from error
 
 
 def _write_router(lab: Lab, branch: Branch, password: str | None) -> None:
-    place = lab.place
+    place, end, secrets = lab.place, end_of(lab.network, branch), Secrets(password)
     if branch.router != FRR:
-        _write(place.bird_config(branch.name), bird_config(lab.network, branch, password))
+        _write(place.bird_config(branch.name), bird_config(end, secrets))
         return
     Path("/run/frr").mkdir(mode=0o755, exist_ok=True)
     place.frr(branch.name).mkdir(parents=True)
-    _write(place.frr_config(branch.name), frr_config(lab.network, branch, password))
+    _write(place.frr_config(branch.name), frr_config(end, secrets))
     if not place.frr_groups.exists():
         _write(place.frr_groups, "root:x:0:\nfrr:x:0:\nfrrvty:x:0:\n")
 

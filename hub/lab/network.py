@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from hub.branch_router.end import of_version, version_of
 from hub.control.plain import NotPlainError, from_plain, to_plain
 
 HUB = "hub"
@@ -17,16 +18,6 @@ EXCHANGE = "ix"
 LAN_INTERFACE = "lan"
 BIRD, FRR = "bird", "frr"
 """The programs that may route at a branch."""
-
-
-def version_of(address: str) -> int:
-    """The IP version, 4 or 6, of an address or prefix that is written as text."""
-    return 6 if ":" in address else 4
-
-
-def of_version(version: int, addresses: Iterable[str]) -> tuple[str, ...]:
-    """Those of the addresses or prefixes that are of this IP version."""
-    return tuple(address for address in addresses if version_of(address) == version)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 from itertools import islice
 
+from hub.branch_router.from_intent import by_preference, free_interface, interval_us
 from hub.lab import underlay
 from hub.lab.names import LabError
 from hub.lab.network import (
@@ -28,12 +29,9 @@ from hub.lab_overrides import LabUplink
 from policies.announced import announced_to
 from policies.model import intent as model
 from policies.model.ids import Address, Prefix
-from policies.ranking import place_in
 
 FIRST_MARK = 7101
 """The firewall mark, and the routing table, of a branch's first uplink."""
-
-_LONGEST_INTERFACE = 15
 
 
 def plan(intent: model.Intent) -> Network:
@@ -90,7 +88,7 @@ def _isp(index: int, name: str) -> Isp:
 def _hub(hub: model.Hub, customers: _Customers) -> Hub:
     taken = {LAN_INTERFACE}
     uplinks = tuple(
-        customers.connect(uplink.name, uplink.isp, _interface(uplink.interface or uplink.name, taken), uplink.mark)
+        customers.connect(uplink.name, uplink.isp, free_interface(uplink.interface or uplink.name, taken), uplink.mark)
         for uplink in hub.uplinks.values()
     )
     lan = _lan(HUB, HQ_HOST, hub.prefixes, hub.router_id)
@@ -103,7 +101,7 @@ def _branch(hub: model.Hub, branch: model.Branch, hub_uplinks: Mapping[str, Upli
     for tunnel in branch.tunnels:
         uplink = tunnel.uplink
         if uplink.name not in uplinks:
-            interface = _interface(uplink.interface or f"up-{uplink.name}", taken)
+            interface = free_interface(uplink.interface or f"up-{uplink.name}", taken)
             uplinks[uplink.name] = customers.connect(uplink.name, uplink.isp, interface, FIRST_MARK + len(uplinks))
     tunnels = tuple(
         _tunnel(tunnel, uplinks[tunnel.uplink.name], hub_uplinks[tunnel.hub_uplink.name], taken)
@@ -132,7 +130,7 @@ def _tunnel(tunnel: model.Tunnel, uplink: Uplink, hub_uplink: Uplink, taken: set
         name=str(tunnel.id),
         uplink=uplink.name,
         hub_interface=tunnel.interface,
-        branch_interface=_interface(tunnel.id.name, taken),
+        branch_interface=free_interface(tunnel.id.name, taken),
         hub_link=str(tunnel.link.hub),
         branch_link=str(tunnel.link.branch),
         endpoint=hub_uplink.address,
@@ -140,7 +138,7 @@ def _tunnel(tunnel: model.Tunnel, uplink: Uplink, hub_uplink: Uplink, taken: set
         hub_mark=hub_uplink.mark,
         branch_mark=uplink.mark,
         bfd=timers.method is model.LivenessMethod.BFD,
-        interval_us=round(timers.interval.total_seconds() * 1_000_000),
+        interval_us=interval_us(tunnel),
         multiplier=timers.multiplier,
         hub_link6=None if tunnel.link.hub6 is None else str(tunnel.link.hub6),
         branch_link6=None if tunnel.link.branch6 is None else str(tunnel.link.branch6),
@@ -153,12 +151,6 @@ def hub_uplinks(network: Network) -> tuple[LabUplink, ...]:
         LabUplink(uplink.name, uplink.interface, uplink.gateway, uplink.address, uplink.mark)
         for uplink in network.hub.uplinks
     )
-
-
-def by_preference(branch: model.Branch) -> tuple[model.Tunnel, ...]:
-    """The order in which the branch's own static floor tries its tunnels: metered last, then `prefer`, then by name."""
-    prefer = branch.policy.prefer
-    return tuple(sorted(branch.tunnels, key=lambda tunnel: (tunnel.uplink.metered, place_in(tunnel, prefer))))
 
 
 def _lan(router: str, host: str, prefixes: Sequence[Prefix], wanted: IPv4Address) -> Lan:
@@ -177,12 +169,3 @@ def _router_and_host(prefix: Prefix, wanted: IPv4Address) -> tuple[Address, Addr
     usable: list[Address] = list(islice(prefix.hosts(), 2))
     router = wanted if wanted in prefix else usable[0]
     return router, next((address for address in usable if address != router), None)
-
-
-def _interface(wanted: str, taken: set[str]) -> str:
-    """A free interface name like the wanted one; IFNAMSIZ leaves 15 characters."""
-    name, number = wanted[:_LONGEST_INTERFACE], 2
-    while name in taken:
-        name, number = f"{wanted[: _LONGEST_INTERFACE - len(str(number))]}{number}", number + 1
-    taken.add(name)
-    return name

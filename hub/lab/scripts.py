@@ -8,8 +8,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
+from hub.branch_router.end import version_of
 from hub.lab.names import LabPlace
-from hub.lab.network import EXCHANGE, FRR, HUB, LAN_INTERFACE, Branch, Isp, Lan, Network, Uplink, version_of
+from hub.lab.network import EXCHANGE, FRR, HUB, LAN_INTERFACE, Branch, Isp, Lan, Network, Uplink
 from hub.lab.wireguard import MTU
 
 FIRST_RULE = 1000
@@ -209,7 +210,8 @@ def _tunnels(place: LabPlace, node: str, ends: Sequence[End], *, kernel_wireguar
     for name in names:
         if not kernel_wireguard:
             lines.append(_wait_for(name, _wireguard_log(place, node, name)))
-        lines.append(f"wg setconf {name} {shlex.quote(str(place.tunnel_file(node, name)))}")
+        # A branch's file is one for wg-quick, whose own words wg does not know.
+        lines.append(f"wg-quick strip {shlex.quote(str(place.tunnel_file(node, name)))} | wg setconf {name} /dev/stdin")
     lines += [_with_ipv6(name).rstrip() for name, _, link6 in ends if link6]
     batch = [f"address add {link}/31 dev {name}\nlink set {name} mtu {MTU} up" for name, link, _ in ends]
     batch += [f"address add {link6}/127 dev {name} nodad" for name, _, link6 in ends if link6]

@@ -1,4 +1,4 @@
-"""WireGuard's configuration files for both ends of a lab tunnel, written with the wgconfig library."""
+"""WireGuard's configuration files for the hub's end of a lab tunnel, written with the wgconfig library."""
 
 from __future__ import annotations
 
@@ -35,13 +35,6 @@ def hub_config(branch: Branch, tunnel: Tunnel, own: KeyPair, peer: str) -> str:
         {},
         [*branch.prefixes, *links],
     )
-
-
-def branch_config(tunnel: Tunnel, own: KeyPair, peer: str) -> str:
-    """The branch's end: it takes everything, because its routes decide; it is the one that connects."""
-    endpoint = {"Endpoint": f"{tunnel.endpoint}:{tunnel.port}"}
-    everything = ["0.0.0.0/0"] if tunnel.branch_link6 is None else ["0.0.0.0/0", "::/0"]
-    return _config(own, {"FwMark": str(tunnel.branch_mark)}, peer, endpoint, everything)
 
 
 def _config(

@@ -22,9 +22,10 @@ from pathlib import Path
 
 from scale_network import batch, command, inside
 
+from hub.branch_router.bird import bird_config
 from hub.config import read
 from hub.lab import namespaces
-from hub.lab.bird import bird_config
+from hub.lab.branch_router import end_of
 from hub.lab.network import Branch, Network, Tunnel
 from hub.lab.plan import plan
 
@@ -257,7 +258,7 @@ class SoakNetwork:
 
     def _of_branch(self, branch: Branch) -> str:
         if not self.wanted.plain_bird:
-            return bird_config(self._planned, branch)
+            return bird_config(end_of(self._planned, branch))
         return self._bfd_only(branch.router_id, [(t.branch_interface, t.hub_link) for t in branch.tunnels])
 
     def _of_hub(self) -> str:

@@ -32,11 +32,12 @@ from chaos_watch import Watch
 from lab_world import output, unique_place
 from running_hub import HOLD, RunningHub, all_well
 
+from hub.branch_router.end import of_version
 from hub.config import read
 from hub.control.client import NotRunningError, RefusedError
 from hub.lab import build, disturb
 from hub.lab.namespaces import inside, processes
-from hub.lab.network import HUB, Branch, of_version
+from hub.lab.network import HUB, Branch
 from hub.lab.plan import plan
 from hub.lab.probe import Probe, ProbeReport
 from hub.lab.processors import put_ahead

@@ -9,9 +9,10 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 from lab_intent import BANDUNG, HUB, HUB_OF_BOTH, TEGAL, both_versions, intent, renamed, tunnel
 
+from hub.branch_router.from_intent import by_preference
 from hub.lab.names import LabError
 from hub.lab.network import from_json, to_json
-from hub.lab.plan import by_preference, plan
+from hub.lab.plan import plan
 from policies.model.intent import RouterKind, Session, SessionKind, Uplink
 
 
