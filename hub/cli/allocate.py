@@ -107,6 +107,8 @@ def _json(allocation: Allocation) -> dict[str, object]:
     }
     if allocation.link_ipv6:
         made["link-ipv6"] = str(allocation.link_ipv6)
+    if allocation.loopbacks:
+        made["loopbacks"] = str(allocation.loopbacks)
     if allocation.process:
         made["process"] = allocation.process
     return made

@@ -61,7 +61,14 @@ def _exhausted(looked: Survey, problem: ExhaustedError) -> Problem:
 def _value(line: Allocation) -> dict[str, str | int]:
     """What YAML makes of a line."""
     link, link_ipv6 = str(line.link) if line.link else None, str(line.link_ipv6) if line.link_ipv6 else None
-    keys = {"to": line.to, "link": link, "link-ipv6": link_ipv6, "port": line.port, "process": line.process}
+    keys = {
+        "to": line.to,
+        "link": link,
+        "link-ipv6": link_ipv6,
+        "port": line.port,
+        "loopbacks": str(line.loopbacks) if line.loopbacks else None,
+        "process": line.process,
+    }
     return {key: value for key, value in keys.items() if value}
 
 

@@ -169,6 +169,14 @@ def test_what_was_planned_is_what_check_then_finds(tmp_path: Path) -> None:
     assert sorted(path.name for path in directory.iterdir()) == ["allocations.yaml", "branches", "network.yaml"]
 
 
+def test_what_ipsec_protects_gets_its_loopbacks_beside_its_link(tmp_path: Path) -> None:
+    directory = written(tmp_path, {"branches/bandung.yaml": f"{BANDUNG}tunnels: {{fiber: {{transport: ipsec}}}}\n"})
+    plan = plan_allocations(directory)
+    assert plan.text == ALLOCATIONS.replace("51000}", "51000, loopbacks: 10.255.0.4/31}")
+    write(directory / "allocations.yaml", plan.text)
+    assert read(directory).intent is not None
+
+
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
