@@ -10,7 +10,9 @@ from hub.config.load import load
 from hub.config.problems import Problem, has_errors, in_order
 from hub.config.programs import programs_of
 from hub.config.resolve import resolve, survey
-from hub.config.sessions import misplaced_passwords, unsafe_passwords
+from hub.config.secret_files import misplaced, unsafe
+from hub.config.sessions import password_files
+from hub.config.transports import ipsec_files
 from policies.model.intent import Intent
 
 
@@ -30,16 +32,17 @@ class Configuration:
 def read(directory: Path, *, secrets: Path | None = None, origin: Path | None = None) -> Configuration:
     """Read a configuration directory. Never raises: whatever is wrong, a missing directory included, is a problem.
 
-    `secrets` is where the files of passwords are, for warnings about those that can be seen; None looks at none.
-    `origin` is the directory that this one is a copy of: no password may lie there either.
+    `secrets` is where the files of secrets are, for warnings about those that can be seen; None looks at none.
+    `origin` is the directory that this one is a copy of: no secret may lie there either.
     """
     sources = load(directory)
     looked = survey(sources)
     intent, found = resolve(looked)
     if intent is not None:
         intent = replace(intent, programs=programs_of(directory, intent))
-    passwords = list(misplaced_passwords(looked, origin or directory))
-    passwords += unsafe_passwords(looked, secrets) if secrets else []
-    beside = [*passwords, *missing_programs(looked, directory, origin or directory)]
+    files = [*password_files(looked), *ipsec_files(looked)]
+    of_secrets = list(misplaced(files, origin or directory))
+    of_secrets += unsafe(files, secrets) if secrets else []
+    beside = [*of_secrets, *missing_programs(looked, directory, origin or directory)]
     problems = in_order([*found, *beside]) if beside else found
-    return Configuration(directory, None if has_errors(passwords) else intent, problems, sources.files)
+    return Configuration(directory, None if has_errors(of_secrets) else intent, problems, sources.files)

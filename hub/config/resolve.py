@@ -11,10 +11,12 @@ from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 
+from hub.config.access import access_problems
 from hub.config.allocate import Allocation, settled
 from hub.config.capacity import too_many_packets
 from hub.config.checks import branch_targets, target_problems, uplink_problems, uplink_targets
 from hub.config.claims import claims, contradictions, missing_pool, taken_twice
+from hub.config.crypto import crypto_problems
 from hub.config.drafts import BranchDraft, TunnelDraft, draft_branch
 from hub.config.guards import guards_of
 from hub.config.identity import identity_problems, misspelt_isps, timezone_problem
@@ -63,6 +65,7 @@ def survey(sources: Sources) -> Survey:
         problems += wrong
         problems += target_problems(draft)
         problems += transport_problems(draft)
+        problems += crypto_problems(draft)
         branches.append(draft)
     policies = Policies(sources.policies, sources.policy_names)
     chosen = policies_of(branches, sources.network, policies)
@@ -71,6 +74,7 @@ def survey(sources: Sources) -> Survey:
     problems += _timezones(looked)
     problems += overlaps(claims(looked))
     problems += taken_twice(looked)
+    problems += access_problems(looked)
     if hub is not None:
         problems += identity_problems(hub.raw, hub.document, hub.at, branches)
         problems += uplink_problems(hub)

@@ -9,7 +9,8 @@ from datetime import timedelta
 from hub.config.allocate import Allocation
 from hub.config.drafts import BranchDraft, TunnelDraft
 from hub.config.problems import Problem, error, warning
-from hub.config.survey import HubDraft
+from hub.config.secret_files import SecretFile
+from hub.config.survey import HubDraft, Survey
 from policies.model.ids import TunnelId
 from policies.model.transport import (
     Certificate,
@@ -46,7 +47,7 @@ def transport_of(draft: TunnelDraft, has: Allocation, hub: str) -> Transport:
     if written.transport == "wireguard":
         keepalive = WireGuard().keepalive if written.keepalive is None else written.keepalive
         return WireGuard(keepalive, written.preshared is True)
-    usual = Ipsec(PresharedKey(f"{draft.id.branch}-{draft.id.name}.psk"), "", "")
+    usual = Ipsec(PresharedKey(usual_psk_file(draft.id)), "", "")
     auth = written.auth
     authentication: PresharedKey | Certificate = usual.authentication
     if auth is not None and auth.psk_file:
@@ -63,6 +64,39 @@ def transport_of(draft: TunnelDraft, has: Allocation, hub: str) -> Transport:
         esp=written.esp or usual.esp,
         version=written.ike_version,
     )
+
+
+def ipsec_files(looked: Survey) -> Iterator[SecretFile]:
+    """The files by which the ends of IPsec tunnels know each other: each once, where it is named first."""
+    seen: set[tuple[str, str]] = set()
+    for branch in looked.branches:
+        for tunnel in branch.tunnels:
+            if tunnel.written.transport != "ipsec" or tunnel.written.existing is not None:
+                continue
+            for each in _files_of(branch, tunnel):
+                if (each.key, each.file) not in seen:
+                    seen.add((each.key, each.file))
+                    yield each
+
+
+def _files_of(branch: BranchDraft, tunnel: TunnelDraft) -> Iterator[SecretFile]:
+    auth, at = tunnel.written.auth, ("tunnels", tunnel.id.name, "auth")
+    if auth is None or not (auth.certificate or auth.key_file or auth.authority):
+        secret = (auth.psk_file if auth else None) or usual_psk_file(tunnel.id)
+        yield SecretFile("psk-file", "secret", secret, branch.document.place(*at, "psk-file"), shared=True)
+        return
+    for key, holds, file, public in (
+        ("certificate", "certificate", auth.certificate, True),
+        ("key-file", "key", auth.key_file, False),
+        ("authority", "certificate of the authority", auth.authority, True),
+    ):
+        if file:
+            yield SecretFile(key, holds, file, branch.document.place(*at, key), public=public)
+
+
+def usual_psk_file(tunnel: TunnelId) -> str:
+    """The file of a tunnel's secret where none is written."""
+    return f"{tunnel.branch}-{tunnel.name}.psk"
 
 
 def mtu_of(draft: TunnelDraft) -> int:
