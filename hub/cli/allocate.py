@@ -84,7 +84,7 @@ def _say(args: argparse.Namespace, directory: Path, new: dict[TunnelId, Allocati
     if args.json:
         import json
 
-        lines = {str(tunnel): _json(allocation) for tunnel, allocation in new.items()}
+        lines = {str(tunnel): allocation_json(allocation) for tunnel, allocation in new.items()}
         print(json.dumps({"configuration": str(directory), "dry-run": args.dry_run, "allocated": lines}, indent=2))
         return
     print(f"configuration: {directory}")
@@ -99,7 +99,8 @@ def _say(args: argparse.Namespace, directory: Path, new: dict[TunnelId, Allocati
         print(f"{tunnels} allocated in {directory / ALLOCATIONS}: commit it with the rest")
 
 
-def _json(allocation: Allocation) -> dict[str, object]:
+def allocation_json(allocation: Allocation) -> dict[str, object]:
+    """What a tunnel was given, for programs."""
     made: dict[str, object] = {
         "to": allocation.to,
         "link": str(allocation.link) if allocation.link else None,

@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from hub.cli import (
     allocate,
     apply,
+    branch,
     check,
     confirm,
     doctor,
@@ -34,7 +35,7 @@ from hub.cli import (
 from hub.cli.exit_status import DONE, REFUSED
 
 _COMMANDS = (
-    *(lab, check, allocate, doctor, policy, plan, apply, confirm, rollback, run, status, why, tunnels),
+    *(lab, check, branch, allocate, doctor, policy, plan, apply, confirm, rollback, run, status, why, tunnels),
     *(drain, undrain, switch, freeze, overrides, usual, schema),
 )
 

@@ -63,6 +63,18 @@ def with_lines(text: str, new: Allocations) -> str:
     return "\n".join(_merged(lines, missing)) + "\n"
 
 
+def without_lines(text: str, branch: str) -> tuple[str, dict[TunnelId, str]]:
+    """The file's text without the lines of a branch's tunnels, and what these hold; the others stay, byte for byte."""
+    kept, gone = [], {}
+    for line in text.splitlines(keepends=True):
+        tunnel = _tunnel(line)
+        if tunnel is not None and tunnel.branch == branch:
+            gone[tunnel] = line.partition(":")[2].strip()
+        else:
+            kept.append(line)
+    return "".join(kept), gone
+
+
 def write(path: Path, text: str) -> None:
     """Replace the file at once: nobody ever sees half of it.
 

@@ -12,7 +12,7 @@ from hub.config.names import nearest
 from hub.config.problems import Place, Problem, error, warning
 from hub.config.raw import RawHub
 
-_PRIVATE = (range(64512, 65535), range(4200000000, 4294967295))
+PRIVATE_AS = (range(64512, 65535), range(4200000000, 4294967295))
 """RFC 6996, section 5."""
 _RESERVED = {23456: "RFC 6793", 65535: "RFC 7300"}
 
@@ -82,7 +82,7 @@ def misspelt_isps(branches: Iterable[BranchDraft], hub: RawHub) -> Iterator[Prob
 def _asn(asn: int, place: Place) -> Iterator[Problem]:
     if asn in _RESERVED:
         yield error(place, f"as {asn} is reserved ({_RESERVED[asn]})", "write a private one, from 64512 to 65534")
-    elif not any(asn in private for private in _PRIVATE):
+    elif not any(asn in private for private in PRIVATE_AS):
         yield warning(place, f"as {asn} is not private", "write one from 64512 to 65534, unless it is yours")
 
 
