@@ -5,6 +5,7 @@ bandung: fiber (isp-fiber, to biznet), wireless (isp-wireless, to telkom); bogor
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,9 +13,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from small_network import FAST, a_branch, a_network, moment
 
+from hub.cli.problems import problems
+from hub.cli.render_why import why_view
 from hub.controller.fates import FateWatch, endpoints_in
+from hub.controller.report import Surroundings, network_report
 from policies.model.clock import Instant, Now
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Intent, Liveness
@@ -235,3 +240,22 @@ def test_endpoints_are_those_of_peers_that_are_known() -> None:
         "bogor/fiber": {"rtt_ms": 3},
     }
     assert endpoints_in(measured) == {FIBER: "203.0.113.7:1"}
+
+
+TOLD = {"shared-fate:bandung:from 203.0.113.7": ("fiber and wireless both arrive", "see by which line")}
+
+
+def test_status_and_why_tell_it_of_the_branch_it_is_of() -> None:
+    around = Surroundings("", Instant(0.0), problems=TOLD)
+    report = network_report(NETWORK, view_of({}), {}, around, START)
+    assert [branch["shared_fate"] for branch in report["branches"]] == [
+        [{"text": "fiber and wireless both arrive", "mend": "see by which line"}],
+        [],
+    ]
+    assert [(problem.kind, problem.text) for problem in problems(report) if problem.kind == "fault"] == [
+        ("fault", "fiber and wireless both arrive")
+    ]
+    out = io.StringIO()
+    Console(file=out, width=160).print(why_view({**report["branches"][0], "at": "", "preference": [], "outlook": []}))
+    assert "shared     fiber and wireless both arrive" in out.getvalue()
+    assert "mend: see by which line" in out.getvalue()
