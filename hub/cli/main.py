@@ -17,6 +17,7 @@ from hub.cli import (
     confirm,
     doctor,
     drain,
+    firewall,
     freeze,
     lab,
     overrides,
@@ -36,7 +37,7 @@ from hub.cli.exit_status import DONE, REFUSED
 
 _COMMANDS = (
     *(lab, check, branch, allocate, doctor, policy, plan, apply, confirm, rollback, run, status, why, tunnels),
-    *(drain, undrain, switch, freeze, overrides, usual, schema),
+    *(drain, undrain, switch, freeze, overrides, usual, firewall, schema),
 )
 
 _EPILOG = """\

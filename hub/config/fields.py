@@ -171,6 +171,7 @@ Age = Annotated[
     written_like(scalars.DURATION, about="an age in whole days", example="365d"),
 ]
 Mode = Annotated[str, choice("off", "observe", "act"), enum("off", "observe", "act")]
+OnOff = Annotated[str, choice("on", "off"), enum("on", "off")]
 Bgp = Annotated[str, choice("ebgp", "ibgp"), enum("ebgp", "ibgp")]
 Router = Annotated[str, choice("routeros", "frr", "bird", "other"), enum("routeros", "frr", "bird", "other")]
 Manage = Annotated[str, choice("print", not_yet=("push",)), enum("print")]

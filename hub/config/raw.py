@@ -31,6 +31,7 @@ from hub.config.fields import (
     Name,
     Number,
     OneOrMore,
+    OnOff,
     PasswordFile,
     Pool,
     PoolIPv6,
@@ -150,6 +151,7 @@ class RawSecurity(Section):
 
     management: tuple[Prefix, ...] = ()
     key_age: Age | None = None
+    firewall: OnOff | None = None
 
 
 class RawNetwork(Section):

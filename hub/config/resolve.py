@@ -30,7 +30,7 @@ from hub.config.policy.inherit import Policies
 from hub.config.policy.survey import policy_survey
 from hub.config.probing import probe_rate
 from hub.config.problems import Place, Problem, error, has_errors, in_order, warning
-from hub.config.raw import RawHub, RawNetwork
+from hub.config.raw import RawHub, RawNetwork, RawSecurity
 from hub.config.reachability import aggregate_problems, unreachable_prefixes
 from hub.config.redundancy import redundancy_warnings
 from hub.config.sessions import resolve_session
@@ -245,8 +245,14 @@ def _intent(looked: Survey, network: RawNetwork, hub: HubDraft, has: Mapping[Tun
         ),
         branches=MappingProxyType(branches),
         guards=guards_of(network.guards),
-        security=Security(network.security.management, network.security.key_age or USUAL_KEY_AGE),
+        security=_security(network.security),
     )
+
+
+def _security(raw: RawSecurity) -> Security:
+    """Who says from where the hub is managed wants that to count; the firewall is off where nobody asked for it."""
+    firewall = raw.firewall == "on" if raw.firewall is not None else bool(raw.management)
+    return Security(raw.management, raw.key_age or USUAL_KEY_AGE, firewall)
 
 
 def _branch(draft: BranchDraft, built: Built, network: RawNetwork, hub: RawHub, tunnels: tuple[Tunnel, ...]) -> Branch:

@@ -19,7 +19,7 @@ def wanted_of(intent: Intent) -> Wanted:
             case Ipsec() as transport:
                 ipsec.append(_ipsec(branch, tunnel, transport))
             case _:
-                existing.append(WantedExisting(str(tunnel.id), tunnel.interface))
+                existing.append(WantedExisting(str(tunnel.id), tunnel.interface, _addresses(tunnel)))
     return Wanted(
         network=intent.network,
         uplinks=tuple(_uplink(uplink) for _, uplink in sorted(intent.hub.uplinks.items())),
@@ -28,6 +28,7 @@ def wanted_of(intent: Intent) -> Wanted:
         existing=tuple(existing),
         management=tuple(map(str, intent.security.management)),
         ipv6=any(tunnel.link.hub6 is not None for _, tunnel in pairs),
+        firewall=intent.security.firewall,
     )
 
 
@@ -51,6 +52,17 @@ def allowed_of(branch: Branch) -> tuple[str, ...]:
     return (*map(str, branch.prefixes), *links)
 
 
+def known_from(branch: Branch, tunnel: Tunnel) -> tuple[str, ...]:
+    """The only address from which a tunnel's branch sends, none where it may change.
+
+    The only tunnel of a branch may be taken to another ISP at any time, so it is held to no address.
+    """
+    address = tunnel.uplink.address
+    if address is None or tunnel.uplink.behind_nat or len(branch.tunnels) == 1:
+        return ()
+    return (str(address),)
+
+
 def _wireguard(branch: Branch, tunnel: Tunnel, transport: WireGuard) -> WantedWireGuard:
     return WantedWireGuard(
         tunnel=str(tunnel.id),
@@ -64,6 +76,7 @@ def _wireguard(branch: Branch, tunnel: Tunnel, transport: WireGuard) -> WantedWi
         endpoint=None,
         keepalive=0,
         preshared=transport.preshared,
+        known_from=known_from(branch, tunnel),
     )
 
 
@@ -96,4 +109,5 @@ def _ipsec(branch: Branch, tunnel: Tunnel, transport: Ipsec) -> WantedIpsec:
         version=transport.version,
         rekey_ike=round(transport.rekey_ike.total_seconds()),
         rekey_child=round(transport.rekey_child.total_seconds()),
+        known_from=known_from(branch, tunnel),
     )

@@ -28,7 +28,8 @@ class WantedWireGuard:
     """A WantedWireGuard is the hub's end of a WireGuard tunnel: one interface with one peer.
 
     `addresses` are the hub's inside the tunnel, with their lengths. `allowed` is what the peer may send. `endpoint` is
-    where the peer is, None where it says so itself by connecting. `mark` is that of the uplink `uplink`.
+    where the peer is, None where it says so itself by connecting. `mark` is that of the uplink `uplink`. `known_from`
+    are the only addresses from which the peer ever sends; none: it may be any.
     """
 
     tunnel: str
@@ -42,6 +43,7 @@ class WantedWireGuard:
     endpoint: str | None
     keepalive: int
     preshared: bool
+    known_from: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ class WantedIpsec:
     `number` is unique among tunnels: XFRM interface id or VXLAN network identifier (RouterOS knows no GRE keys).
     `local` and `remote` are the outer addresses, None for whichever the machine has and for any. `secret_file`, or
     `certificate_file`, `key_file` and `authority_file`, are names in `secrets`. `inner` is `gre`, `xfrm` or `vxlan`;
-    `loopback` and `branch_loopback` are None with `xfrm`, whose selectors are `allowed`.
+    `loopback` and `branch_loopback` are None with `xfrm`, whose selectors are `allowed`. `known_from` is as
+    with WireGuard.
     """
 
     tunnel: str
@@ -78,21 +81,27 @@ class WantedIpsec:
     version: int
     rekey_ike: int
     rekey_child: int
+    known_from: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class WantedExisting:
-    """A WantedExisting is a tunnel that somebody else made: only looked at."""
+    """A WantedExisting is a tunnel that somebody else made: only looked at.
+
+    `addresses` are the hub's inside it, with their lengths.
+    """
 
     tunnel: str
     interface: str
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """A Wanted is everything that the provisioner makes for one network.
 
-    `management` are the prefixes from which the hub may be managed. `ipv6`: IPv6 is forwarded too.
+    `management` are the prefixes from which the hub may be managed. `ipv6`: IPv6 is forwarded too. `firewall`: what
+    comes in is filtered.
     """
 
     network: str
@@ -102,6 +111,7 @@ class Wanted:
     existing: tuple[WantedExisting, ...]
     management: tuple[str, ...]
     ipv6: bool
+    firewall: bool = False
 
     def tunnels(self) -> tuple[WantedWireGuard | WantedIpsec, ...]:
         """Those that we make, in order of name."""

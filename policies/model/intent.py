@@ -240,11 +240,13 @@ class Hub:
 class Security:
     """A Security is who may reach the hub itself, and how old a key may become before that is a fault.
 
-    `management` are the prefixes from which it is managed; none: nothing is filtered for that.
+    `management` are the prefixes from which it is managed; none: nothing is filtered for that. `firewall`: what comes
+    in is filtered at all.
     """
 
     management: tuple[Prefix, ...] = ()
     key_age: timedelta = timedelta(days=365)
+    firewall: bool = False
 
 
 @dataclass(frozen=True, slots=True)
