@@ -2,19 +2,24 @@
 
 `SCHED_RR` (sched(7)) lets a process go before all ordinary ones. A hub that has hundreds of sessions to take up again
 is busy for seconds, and the routers and tunnels on the same machine must not stand still meanwhile. The kernel tells
-with SIGXCPU when the soft limit of RLIMIT_RTTIME is reached (getrlimit(2)); whoever started the process gives it its
-priority back.
+with SIGXCPU when the soft limit of RLIMIT_RTTIME is reached (getrlimit(2)). Some seconds later it takes its priority
+back, where RLIMIT_RTPRIO allows that (a unit's LimitRTPRIO=); else whoever started it gives it back.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import resource
 import signal
+import time
+from _thread import start_new_thread
 
 BUSY_MICROSECONDS = 300_000
 """Processor time without once waiting, after which a process with real-time priority gives way."""
+ORDINARY_SECONDS = 5.0
+"""How long it then stays an ordinary one."""
 
 
 def give_way_when_busy() -> None:
@@ -36,9 +41,19 @@ def _disarm() -> None:
     resource.setrlimit(resource.RLIMIT_RTTIME, (most, most))
 
 
+def _take_back(thread: int, policy: int, priority: int) -> None:
+    """The main thread, whose number is the process's, has its priority again after a while."""
+    time.sleep(ORDINARY_SECONDS)
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(thread, policy, os.sched_param(priority))
+
+
 def _give_way(_number: int, _frame: object) -> None:
     # Without CAP_SYS_NICE a process may leave its priority, but not take this flag off.
-    flag = os.sched_getscheduler(0) & os.SCHED_RESET_ON_FORK
-    os.sched_setscheduler(0, os.SCHED_OTHER | flag, os.sched_param(0))
+    policy, priority = os.sched_getscheduler(0), os.sched_getparam(0).sched_priority
+    os.sched_setscheduler(0, os.SCHED_OTHER | policy & os.SCHED_RESET_ON_FORK, os.sched_param(0))
+    allowed, _ = resource.getrlimit(resource.RLIMIT_RTPRIO)
+    if priority and (allowed == resource.RLIM_INFINITY or allowed >= priority):
+        start_new_thread(_take_back, (os.getpid(), policy, priority))  # threading's own is not safe in a handler
     # The kernel has raised the soft limit by a second, so that it does not signal at once again.
     _arm()

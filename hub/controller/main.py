@@ -33,6 +33,7 @@ from hub.controller.forwarder import ForwarderLink
 from hub.controller.health_file import HealthFile
 from hub.controller.loop import Loop
 from hub.controller.neighbors import Neighbors
+from hub.controller.notifying import Notifying
 from hub.controller.record import Record
 from hub.controller.server import ControlServer
 from hub.controller.traffic import Traffic
@@ -220,7 +221,7 @@ async def _serve(places: Places, change: Transition, overrides: LabOverrides) ->
     asks, usual = ChangeAsks(changing, confirming), UsualAsks(loop, health_file, record.say)
     gc.collect()
     gc.freeze()
-    stopping = _stop_signals(changing)
+    notifying, stopping = Notifying(places.control_socket), _stop_signals(changing)
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(part.run(), name=type(part).__name__)
@@ -238,10 +239,12 @@ async def _serve(places: Places, change: Transition, overrides: LabOverrides) ->
                 traffic,
                 tunnels,
                 confirming,
+                notifying,
                 loop,
             )
         ]
         await stopping.wait()
+        notifying.stopping()
         for task in tasks:
             task.cancel()
 

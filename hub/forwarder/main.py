@@ -37,6 +37,7 @@ from hub.forwarder.orders import Command
 from hub.forwarder.problems import Problem
 from hub.forwarder.server import Server
 from hub.forwarder.state import SavedState, StateFileError, Writer, after_reboot, read
+from speaker.notify import Systemd
 from speaker.priority import give_way_when_busy
 
 SAVE_AFTER_NS = 100_000_000
@@ -81,6 +82,7 @@ class Process:
         self._boot = (checks.read_file("/proc/sys/kernel/random/boot_id") or "").strip()
         self._checks: Iterator[tuple[str, Iterator[dict[str, Problem] | None]]] = iter(())
         self._stopping = False
+        self._systemd = Systemd()
         self.forwarder = Forwarder(
             self._loop,
             self._kernel,
@@ -137,6 +139,7 @@ class Process:
         self.forwarder.adopt(self._ready)
         self._check()
         self._begin_slow_looks()
+        self._sign_of_life()
         gc.freeze()
         gc.set_threshold(GARBAGE_THRESHOLD, 500, 50)
         gc.enable()
@@ -146,12 +149,19 @@ class Process:
     def _ready(self) -> None:
         self._server.listen()
         self._log(f"{len(self.forwarder.classes)} classes adopted, listening on {self._places.forwarder_socket}")
+        self._systemd.ready(f"{len(self.forwarder.classes)} classes adopted at the start")
+
+    def _sign_of_life(self) -> None:
+        if self._systemd.every is not None:
+            self._systemd.alive()
+            self._loop.call_at(self._loop.now() + round(self._systemd.every * 1e9), self._sign_of_life)
 
     def stop_planned(self) -> None:
         """Slow the branches' timers down, save, and go; the kernel stays as it is."""
         if not self._stopping:
             self._stopping = True
             self._log("stopping: asking the branches for patience")
+            self._systemd.stopping("asks the branches for patience")
             self._engine.slow_down(self._loop.stop)
 
     def _close(self) -> None:

@@ -10,9 +10,12 @@ import errno
 import os
 import pwd
 import re
+import signal
 import socket
 import sys
 import time
+from _thread import start_new_thread
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -26,24 +29,29 @@ from speaker.bgp.mends import (
     mend_outgoing_queue,
     test_outgoing_queue,
 )
+from speaker.notify import Systemd
 from speaker.priority import give_way_when_busy
 
 OLDEST = (5, 0, 15)
 TOO_NEW = (5, 1)
 PATIENCE_SECONDS = 5.0
 """How long to wait for the configuration before saying so."""
+GONE_SECONDS = 2.0
+"""How long the configuration must be gone before ExaBGP ends: a file that somebody removed comes back before that."""
+WHILE_CONFIGURED = "--while-configured"
 
 
 class CannotStartError(Exception):
     """ExaBGP cannot be started as it is; the text says why, and the mend."""
 
 
-def start(configuration: Path, *, mended: bool = True) -> NoReturn:
+def start(configuration: Path, *, mended: bool = True, while_configured: bool = False) -> NoReturn:
     """Become ExaBGP with this configuration, until it ends.
 
     Args:
         configuration: a file that `speaker.bgp.configuration.render` wrote.
         mended: False only to show what the mend is for.
+        while_configured: end when the configuration is gone, which says that this process is wanted no more.
 
     Raises:
         CannotStartError: ExaBGP is missing or not of a known version, a mend does not hold, or a port is taken.
@@ -61,7 +69,11 @@ def start(configuration: Path, *, mended: bool = True) -> NoReturn:
             test_outgoing_queue()
     except MendError as error:
         raise CannotStartError(f'{error}: install a known version with pip install "exabgp==5.0.15"') from error
-    _await_file(configuration)
+    systemd = Systemd()
+    systemd.ready(f"waits for {configuration}, which the controller writes")
+    _await_file(configuration, systemd.alive, systemd.every)
+    if while_configured:
+        start_new_thread(_end_without, (configuration,))
     check_listening(configuration.read_text(encoding="ascii"))
     # Not before the settings are in the environment: ExaBGP reads them when it is imported.
     from exabgp.application.main import main
@@ -71,6 +83,7 @@ def start(configuration: Path, *, mended: bool = True) -> NoReturn:
     # The settings are read now; this only keeps ExaBGP from advising to write a file of them at every start.
     base.ENVFILE = str(configuration)
     sys.argv = ["exabgp", "server", str(configuration.absolute())]
+    systemd.status(f"runs with {configuration}")
     sys.exit(main())
 
 
@@ -141,11 +154,27 @@ def _refused(address: str, port: int, error: OSError) -> str:
     return f"{where}: {error.strerror}"
 
 
-def _await_file(configuration: Path) -> None:
-    """The controller writes the configuration; either may be started first."""
-    begun = time.monotonic()
+def _end_without(configuration: Path) -> None:
+    """End this process, as a service manager would, once its configuration has been gone for a while."""
+    gone_since: float | None = None
+    while gone_since is None or time.monotonic() - gone_since < GONE_SECONDS:
+        time.sleep(GONE_SECONDS / 4)
+        if os.path.lexists(configuration):
+            gone_since = None
+        elif gone_since is None:
+            gone_since = time.monotonic()
+    sys.stderr.write(f"pointsman: {configuration} is gone: this exabgp is wanted no more\n")
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _await_file(configuration: Path, alive: Callable[[], None] = lambda: None, sign_every: float | None = None) -> None:
+    """The controller writes the configuration; either may be started first. Signs of life are given meanwhile."""
+    begun = signed = time.monotonic()
     said = False
     while True:
+        if sign_every is not None and time.monotonic() - signed >= sign_every:
+            signed = time.monotonic()
+            alive()
         try:
             configuration.read_bytes()
         except FileNotFoundError:
@@ -169,11 +198,12 @@ def _release() -> str:
 
 def main(arguments: list[str]) -> None:
     """Run the launcher as a program."""
-    if len(arguments) != 1 or arguments[0].startswith("-"):
-        sys.exit("usage: python -m speaker.bgp.launcher CONFIG")
+    *options, configuration = arguments or [""]
+    if options not in ([], [WHILE_CONFIGURED]) or configuration.startswith("-") or not configuration:
+        sys.exit(f"usage: python -m speaker.bgp.launcher [{WHILE_CONFIGURED}] CONFIG")
     give_way_when_busy()
     try:
-        start(Path(arguments[0]))
+        start(Path(configuration), while_configured=bool(options))
     except CannotStartError as error:
         sys.exit(f"pointsman: {error}")
 

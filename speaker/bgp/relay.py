@@ -25,6 +25,7 @@ from speaker.bgp.commands import NEIGHBORS, Commands, allowed
 from speaker.bgp.connection import Connection
 from speaker.bgp.memory import Memory
 from speaker.bgp.neighbors import shown
+from speaker.bgp.pulse import Pulse
 from speaker.bgp.recovery import Recovery
 from speaker.bgp.started import started
 from speaker.listener import Listener, listen_at
@@ -45,6 +46,7 @@ class Relay:
         self._memory = Memory()
         self._commands = Commands()
         self._recovery = Recovery(self._memory, self._commands.ask, clock(), self._begin_anew)
+        self._pulse = Pulse(self._commands.ask)
         self._selector = selectors.DefaultSelector()
         self._listener: Listener | None = None
         self._accepting = False
@@ -89,6 +91,7 @@ class Relay:
         now = self._clock()
         self._keep_listening(now)
         self._recovery.look(now)
+        self._pulse.look(now)
         self._become_ready()
         self._commands.advance(now)
         self._write_commands()
@@ -120,6 +123,7 @@ class Relay:
         if not data:
             raise EOFError
         now = self._clock()
+        self._pulse.heard()
         self._from_exabgp += data
         *lines, rest = bytes(self._from_exabgp).split(b"\n")
         self._from_exabgp = bytearray(rest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -89,7 +90,7 @@ def test_it_says_how_to_use_it(tmp_path: Path) -> None:
         [sys.executable, "-m", "speaker.bgp.launcher"], capture_output=True, text=True, timeout=60, cwd=tmp_path
     )
     assert done.returncode == 1
-    assert done.stderr == "usage: python -m speaker.bgp.launcher CONFIG\n"
+    assert done.stderr == "usage: python -m speaker.bgp.launcher [--while-configured] CONFIG\n"
 
 
 @pytest.mark.parametrize(
@@ -114,3 +115,22 @@ def test_an_exabgp_that_cannot_be_used_is_one_line_before_its_configuration_is_w
     assert done.returncode == 1
     assert done.stderr.startswith(f"pointsman: {expected}")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_process_that_is_wanted_no_more_ends_with_its_configuration(tmp_path: Path) -> None:
+    configuration = tmp_path / "exabgp-2.conf"
+    configuration.write_text("")
+    waits = (
+        "import sys, time; from pathlib import Path; import speaker.bgp.launcher as launcher; "
+        "launcher.GONE_SECONDS = 0.2; "
+        "launcher.start_new_thread(launcher._end_without, (Path(sys.argv[1]),)); "
+        "print('runs', flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", waits, str(configuration)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "runs\n"
+        configuration.unlink()
+        assert process.wait(30) == -signal.SIGTERM
+        assert process.stderr.read() == f"pointsman: {configuration} is gone: this exabgp is wanted no more\n"

@@ -29,6 +29,18 @@ class Much:
             pass
 much = Much()
 """
+TAKES_IT_BACK = f"""
+import resource, sys, time
+import speaker.priority
+speaker.priority.ORDINARY_SECONDS = 0.1
+limit, of = int(sys.argv[1]), resource.getrlimit
+resource.getrlimit = lambda kind: (limit, limit) if kind == resource.RLIMIT_RTPRIO else of(kind)
+{BUSY}
+until = time.monotonic() + (20 if limit > 1 else 0.5)
+while os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK != os.SCHED_RR and time.monotonic() < until:
+    time.sleep(0.01)
+print(os.sched_getparam(0).sched_priority, bool(os.sched_getscheduler(0) & os.SCHED_RESET_ON_FORK))
+"""
 WITHOUT_CAPABILITIES = ("setpriv", "--bounding-set", "-all", "--inh-caps", "-all")
 
 
@@ -56,6 +68,24 @@ def test_it_needs_no_capability_to_become_an_ordinary_one(flag: int) -> None:
         timeout=30,
     )
     assert done.stdout == "gave way\n", done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize(
+    ("limit", "flag", "after"),
+    [(2, 0, "2 False"), (2, os.SCHED_RESET_ON_FORK, "2 True"), (1, 0, "0 False"), (0, 0, "0 False")],
+)
+def test_where_its_limit_allows_that_it_takes_its_priority_back_after_a_while(
+    limit: int, flag: int, after: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TAKES_IT_BACK, str(limit)],
+        preexec_fn=lambda: in_real_time(flag),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout == f"gave way\n{after}\n", done.stderr
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
