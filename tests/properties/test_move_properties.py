@@ -5,20 +5,16 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 
-from dice import thrown
 from flapping import HOLD, LASTS, Course, Flapping, flapping
-from hypothesis import Phase, given, settings
+from kept import always
 
-EXAMPLES = int(os.environ.get("POINTSMAN_EXAMPLES", "120"))
 MOST = LASTS / HOLD + 1
 """Moves onto one tunnel out of others that could still carry: one for each hold. Sixty-one an hour, with the usual."""
 
 
-@settings(max_examples=EXAMPLES, phases=set(Phase) - {Phase.explain})
-@given(thrown(flapping))
+@always(flapping, cases=120)
 def test_onto_each_tunnel_there_is_at_most_one_move_a_hold(flaps: Flapping) -> None:
     moves = Counter(target for _, target in Course(flaps).run().own)
     assert max(moves.values(), default=0) <= MOST, moves
