@@ -20,8 +20,9 @@ from policies.model.policy import Announce, Failback, FailbackMode
 from policies.model.view import LivenessState, SessionState, View
 from policies.simulation.hub import SimulatedHub, well
 
-HOLD = 60.0
-LASTS = 6 * HOLD
+HOLDS = (60.0, 15.0, 30.0, 15.0, 15.0)
+COURSES = (3, 6, 3)
+"""How many holds are played."""
 STEP = 0.4
 BAD_FOR = 60.0
 """What was once degraded is so for as long as the shortest window of return, but for limits of one's own."""
@@ -37,10 +38,10 @@ class Trouble:
     back: float
     first: float
 
-    def turns(self) -> list[tuple[float, Trouble, bool]]:
-        """When it comes and goes."""
+    def turns(self, lasts: float) -> list[tuple[float, Trouble, bool]]:
+        """When it comes and goes, in so many seconds."""
         found, at, comes = [], self.first, True
-        while at < LASTS:
+        while at < lasts:
             found.append((at, self, comes))
             at += self.gone if comes else self.back
             comes = not comes
@@ -49,17 +50,23 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Flapping:
-    """A Flapping is a network and its troubles."""
+    """A Flapping is a network and its troubles, for so many seconds; `most` is how often one tunnel may be moved onto.
+
+    Once for each hold, and once more: with the usual hold sixty-one times an hour.
+    """
 
     situation: Situation
     troubles: tuple[Trouble, ...]
+    lasts: float
+    most: int
 
 
 def flapping(dice: Dice) -> Flapping:
     """One trouble at most of each kind for each tunnel; no rules by time, no word of an operator."""
     intent = network(dice, (FailbackMode.AUTOMATIC,), leaving=False)
     (branch,) = intent.branches.values()
-    failback = Failback(FailbackMode.AUTOMATIC, timedelta(seconds=HOLD))
+    hold, holds = dice.one(*HOLDS), dice.one(*COURSES)
+    failback = Failback(FailbackMode.AUTOMATIC, timedelta(seconds=hold))
     announce = Announce(1000, 100, 4000, 8000)
     damping = dice.one(None, DAMPING)
     policy = replace(branch.policy, rules=(), failback=failback, damping=damping, announce=announce)
@@ -72,7 +79,7 @@ def flapping(dice: Dice) -> Flapping:
         tunnel = dice.one(*range(len(branch.tunnels)))
         made = Trouble(tunnel, what, gone, dice.one(2.0, 5.0, 11.0, 30.0, 61.0), dice.one(0.5, 3.0, 20.0))
         troubles[tunnel, what] = made
-    return Flapping(Situation(intent, View(), {}, moment(dice)), tuple(troubles.values()))
+    return Flapping(Situation(intent, View(), {}, moment(dice)), tuple(troubles.values()), holds * hold, most=holds + 1)
 
 
 class Course:
@@ -85,14 +92,15 @@ class Course:
         one = flaps.situation
         self.own: list[tuple[float, TunnelId]] = []
         self._wall, self._branch, self._troubles = one.now.wall, one.branch, flaps.troubles
+        self._lasts = flaps.lasts
         self._hub: SimulatedHub = well(one.hub, one.branch, NOW)
         self._penalties: dict[TunnelId, Penalty] = {}
 
     def run(self) -> Course:
         """To its end."""
-        turns = sorted((t for each in self._troubles for t in each.turns()), key=lambda turn: turn[0])
+        turns = sorted((t for each in self._troubles for t in each.turns(self._lasts)), key=lambda turn: turn[0])
         now = 0.0
-        while now < LASTS:
+        while now < self._lasts:
             while turns and turns[0][0] <= now:
                 _, trouble, comes = turns.pop(0)
                 self._turn(self._branch.tunnels[trouble.tunnel], trouble.what, comes, Instant(NOW + now))
@@ -101,13 +109,13 @@ class Course:
             after = self._active()
             if before is not None and after != before and after is not None and self._could_carry(before):
                 self.own.append((now, after))
-            now = max(now + STEP, min(self._next(), turns[0][0] if turns else LASTS))
+            now = max(now + STEP, min(self._next(), turns[0][0] if turns else self._lasts))
         return self
 
     def _next(self) -> float:
         decision = self._hub.decision
         if decision is None or decision.wake_at is None:
-            return LASTS
+            return self._lasts
         return decision.wake_at - NOW
 
     def _active(self) -> TunnelId | None:

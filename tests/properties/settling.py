@@ -21,7 +21,7 @@ from policies.simulation.hub import SimulatedHub
 
 LONG = 12 * 300.0 + 600.0
 """Seconds after which every hold has been met: ten of the longest, and what damping holds back."""
-SOON = 0.3
+SOON = 0.5
 ENOUGH = 300
 """Decisions within which it must be quiet."""
 

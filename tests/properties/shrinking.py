@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
+Fails = Callable[[bytes], bool]
 SIZES = (128, 32, 8, 2, 1)
-"""Of what is left out, and of what is made 0, at a time."""
-ENOUGH = 20_000
-"""Rows that are tried at most."""
+"""How many bytes are left out, or made 0, at a time."""
+SMALL = (1, 2, 3, 4, 8, 16)
 
 
-def shrunk(row: bytes, fails: Callable[[bytes], bool]) -> bytes:
+def shrunk(row: bytes, fails: Fails) -> bytes:
     """A row that fails, as short as can be and of bytes as small as can be; zeros at its end are left out."""
-    best, left = row.rstrip(b"\0"), ENOUGH
-    shrinks = True
-    while shrinks and left > 0:
-        shrinks = False
-        for plainer in _plainer(lambda: best):
-            left -= 1
-            if left <= 0:
-                break
-            if plainer != best and fails(plainer):
-                best, shrinks = plainer.rstrip(b"\0"), True
+    before, best = b"", row.rstrip(b"\0")
+    while best != before:
+        before = best
+        for size in SIZES:
+            best = _with_less(best, size, fails)
+        best = _with_smaller(best, fails)
     return best
 
 
-def _plainer(present: Callable[[], bytes]) -> Iterator[bytes]:
-    """Rows that are a little plainer than the present one, which changes meanwhile."""
-    for size in SIZES:
-        for start in reversed(range(0, len(present()), size)):
-            row = present()
-            yield row[:start] + row[start + size :]
-            row = present()
-            yield row[:start] + bytes(len(row[start : start + size])) + row[start + size :]
-    for place in range(len(present())):
-        for smaller in (1, 2, 3, 4, 8, 16):
-            row = present()
-            if place < len(row) and smaller < row[place]:
-                yield row[:place] + bytes([smaller]) + row[place + 1 :]
+def _with_less(row: bytes, size: int, fails: Fails) -> bytes:
+    for start in reversed(range(0, len(row), size)):
+        head, cut, tail = row[:start], row[start : start + size], row[start + size :]
+        if fails(head + tail):
+            row = head + tail
+        elif any(cut) and fails(head + bytes(len(cut)) + tail):
+            row = head + bytes(len(cut)) + tail
+    return row.rstrip(b"\0")
+
+
+def _with_smaller(row: bytes, fails: Fails) -> bytes:
+    for place, present in enumerate(row):
+        for less in (each for each in SMALL if each < present):
+            plainer = row[:place] + bytes([less]) + row[place + 1 :]
+            if fails(plainer):
+                row = plainer
+                break
+    return row

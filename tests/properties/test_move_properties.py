@@ -7,14 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from flapping import HOLD, LASTS, Course, Flapping, flapping
+from flapping import Course, Flapping, flapping
 from kept import always
-
-MOST = LASTS / HOLD + 1
-"""Moves onto one tunnel out of others that could still carry: one for each hold. Sixty-one an hour, with the usual."""
 
 
 @always(flapping, cases=120)
 def test_onto_each_tunnel_there_is_at_most_one_move_a_hold(flaps: Flapping) -> None:
     moves = Counter(target for _, target in Course(flaps).run().own)
-    assert max(moves.values(), default=0) <= MOST, moves
+    assert max(moves.values(), default=0) <= flaps.most, moves
