@@ -115,11 +115,14 @@ class RunningHub:
 
 
 @contextmanager
-def running_hub(what: str, configuration: Path, timers: str = "fast") -> Iterator[RunningHub]:
-    """A lab that is up and well; taken down afterwards. On a busy machine fast timers end tunnels that are well."""
+def running_hub(what: str, configuration: Path, timers: str | None = "fast") -> Iterator[RunningHub]:
+    """A lab that is up and well; taken down afterwards. On a busy machine fast timers end tunnels that are well.
+
+    Without `timers` they are what the configuration says.
+    """
     intent = read(configuration).intent
     assert intent is not None
-    overrides = LabOverrides(TIMERS[timers], HOLD)
+    overrides = LabOverrides(TIMERS[timers] if timers else None, HOLD)
     place = unique_place(what)
     try:
         built = build.up(plan(overridden(intent, overrides)), place, configuration=configuration, overrides=overrides)
