@@ -83,11 +83,12 @@ def _tunnel(branch: Branch, tunnel: Tunnel, taken: set[str]) -> TunnelEnd:
         hub_link6=None if link.hub6 is None else str(link.hub6),
         own_link6=None if link.branch6 is None else str(link.branch6),
         mtu=tunnel.mtu,
-        carrier=_carrier(branch, tunnel.port, tunnel.transport),
+        carrier=carrier_of(branch, tunnel.port, tunnel.transport),
     )
 
 
-def _carrier(branch: Branch, number: int, transport: Transport) -> WireGuardEnd | IpsecEnd | None:
+def carrier_of(branch: Branch, number: int, transport: Transport) -> WireGuardEnd | IpsecEnd | None:
+    """What carries a tunnel, as the branch has it; None where somebody else made it."""
     match transport:
         case WireGuard():
             return WireGuardEnd(round(transport.keepalive.total_seconds()), transport.preshared)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hub.branch_router.end import BranchEnd, TunnelEnd, UplinkEnd
+from hub.branch_router.end import BranchEnd, TunnelEnd, UplinkEnd, WireGuardEnd
 from hub.branch_router.secrets import Secrets
 from hub.branch_router.wg_quick import wg_quick_config
 from hub.lab.network import Branch, Network, Tunnel, Uplink
-from hub.lab.wireguard import MTU, KeyPair
+from hub.lab.wireguard import KeyPair
 
 
 def end_of(network: Network, branch: Branch) -> BranchEnd:
@@ -54,5 +54,6 @@ def _tunnel(tunnel: Tunnel) -> TunnelEnd:
         multiplier=tunnel.multiplier,
         hub_link6=tunnel.hub_link6,
         own_link6=tunnel.branch_link6,
-        mtu=MTU,
+        mtu=tunnel.mtu,
+        carrier=WireGuardEnd() if tunnel.ipsec is None else tunnel.ipsec,
     )

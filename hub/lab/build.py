@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import time
@@ -15,17 +14,16 @@ from hub.branch_router.bird import bird_config
 from hub.branch_router.frr import frr_config
 from hub.branch_router.secrets import Secrets
 from hub.lab import record, requirements, scripts
-from hub.lab.branch_router import end_of, tunnel_text
+from hub.lab.branch_router import end_of
 from hub.lab.hub_processes import hub_command
 from hub.lab.names import LabError, LabPlace
 from hub.lab.namespaces import existing, processes, remove, run, run_inside
 from hub.lab.network import BIRD, FRR, HUB, Branch, Network
 from hub.lab.plan import hub_uplinks
 from hub.lab.record import Lab
-from hub.lab.wireguard import KeyPair, hub_config
+from hub.lab.strongswan import kernel_has_esp
+from hub.lab.tunnel_files import write_secret, write_tunnels
 from hub.lab_overrides import LabOverrides
-from hub.provisioner.changes import ProvisionError
-from hub.provisioner.keys.store import KeyStore
 
 AT_ONCE = 8
 """Scripts that run at the same time; more only makes two cores slower."""
@@ -51,7 +49,7 @@ def up(
                 "or --name for a second one"
             )
         _remove(place)
-        lab = Lab(place, network, configuration, requirements.check(network))
+        lab = Lab(place, network, configuration, requirements.check(network), userspace_esp=not kernel_has_esp())
         try:
             _build(lab, overrides, with_hub=with_hub)
         except BaseException:
@@ -86,6 +84,8 @@ def _build(lab: Lab, overrides: LabOverrides, *, with_hub: bool) -> None:
     batch = scripts.namespaces_batch(network, place)
     run(["ip", "-batch", "-"], what="making namespaces", text=batch)
     _run_all(place, scripts.node_scripts(network, place, kernel_wireguard=lab.kernel_wireguard, hub_ends=not with_hub))
+    charons = [place.vici_socket(node) for node in network.ipsec_nodes()]
+    _wait(lambda: all(socket.is_socket() for socket in charons), "strongSwan", place.logs)
     if with_hub:
         command = hub_command(place, lab.configuration, replace(overrides, uplinks=hub_uplinks(network)))
         run_inside(place, HUB, f"cd / && {scripts.start(command, str(place.logs / 'hub.log'))}\n")
@@ -125,38 +125,19 @@ def _write_files(lab: Lab) -> None:
     passwords = _make_passwords(place, lab.network)
     for branch in lab.network.branches:
         _write_router(lab, branch, passwords.get(branch.password_file or ""))
-    _write_tunnels(lab)
-
-
-def _write_tunnels(lab: Lab) -> None:
-    """Both ends' configurations, with the keys of the hub's own store: it makes its ends by the same ones."""
-    place, tunnels = lab.place, tuple(lab.network.tunnels())
-    store = KeyStore(place.state / "keys")
-    try:
-        store.make([tunnel.name for _, tunnel in tunnels])
-        for branch, tunnel in tunnels:
-            keys = store.of(tunnel.name)
-            if keys is None or keys.branch is None:
-                raise LabError(f"no keys were made for {tunnel.name}")
-            hub = KeyPair(keys.hub.reveal(), keys.hub_public)
-            far = KeyPair(keys.branch.reveal(), keys.branch_public)
-            _write(place.tunnel_file(HUB, tunnel.hub_interface), hub_config(branch, tunnel, hub, far.public))
-            text = tunnel_text(end_of(lab.network, branch), tunnel.name, far, hub.public)
-            _write(place.tunnel_file(branch.name, tunnel.branch_interface), text)
-    except ProvisionError as error:
-        raise LabError(f"{error}: {error.mend}") from error
+    write_tunnels(lab)
 
 
 def _write_router(lab: Lab, branch: Branch, password: str | None) -> None:
     place, end, secrets = lab.place, end_of(lab.network, branch), Secrets(password)
     if branch.router != FRR:
-        _write(place.bird_config(branch.name), bird_config(end, secrets))
+        write_secret(place.bird_config(branch.name), bird_config(end, secrets))
         return
     Path("/run/frr").mkdir(mode=0o755, exist_ok=True)
     place.frr(branch.name).mkdir(parents=True)
-    _write(place.frr_config(branch.name), frr_config(end, secrets))
+    write_secret(place.frr_config(branch.name), frr_config(end, secrets))
     if not place.frr_groups.exists():
-        _write(place.frr_groups, "root:x:0:\nfrr:x:0:\nfrrvty:x:0:\n")
+        write_secret(place.frr_groups, "root:x:0:\nfrr:x:0:\nfrrvty:x:0:\n")
 
 
 def _make_passwords(place: LabPlace, network: Network) -> dict[str, str]:
@@ -166,17 +147,10 @@ def _make_passwords(place: LabPlace, network: Network) -> dict[str, str]:
         path = place.password_file(name)
         try:
             if not Path(name).is_absolute():
-                _write(path, secrets.token_hex(16) + "\n")
+                write_secret(path, secrets.token_hex(16) + "\n")
             made[name] = path.read_text().strip()
         except OSError as error:
             raise LabError(
                 f"the password file {path}: {error.strerror}: write only its name, and the lab makes one"
             ) from error
     return made
-
-
-def _write(path: Path, text: str) -> None:
-    """A file that only its owner may read: most of these hold a private key."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)

@@ -72,6 +72,11 @@ class LabPlace:
         """The hub's state directory."""
         return self.directory / "state"
 
+    @property
+    def keys(self) -> Path:
+        """The hub's store of WireGuard keys."""
+        return self.state / "keys"
+
     def wireguard(self, node: str) -> Path:
         """What the node sees as /run/wireguard: wireguard-go's sockets, private to the node."""
         return self.directory / "wireguard" / node

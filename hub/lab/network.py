@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from hub.branch_router.end import of_version, version_of
+from hub.branch_router.end import IpsecEnd, of_version, version_of
 from hub.control.plain import NotPlainError, from_plain, to_plain
 
 HUB = "hub"
@@ -69,9 +69,10 @@ class Uplink:
 
 @dataclass(frozen=True, slots=True)
 class Tunnel:
-    """A Tunnel is one WireGuard tunnel and how its liveness is told; the interval is in microseconds.
+    """A Tunnel is one tunnel and how its liveness is told; the interval is in microseconds, the MTU in bytes.
 
-    `hub_link6` and `branch_link6` are the ends of its /127, None where the tunnel carries no IPv6.
+    `hub_link6` and `branch_link6` are the ends of its /127, None where the tunnel carries no IPv6. `ipsec` is the
+    branch's end of an IPsec tunnel, None for WireGuard.
     """
 
     name: str
@@ -89,6 +90,8 @@ class Tunnel:
     multiplier: int
     hub_link6: str | None = None
     branch_link6: str | None = None
+    mtu: int = 1420
+    ipsec: IpsecEnd | None = None
 
     def hub_end(self, version: int) -> str:
         """The hub's address inside the tunnel: the branch's next hop for prefixes of this IP version."""
@@ -133,6 +136,11 @@ class Branch:
         return tuple(sorted({version_of(prefix) for prefix in self.prefixes}))
 
     @property
+    def has_ipsec(self) -> bool:
+        """Whether one of its tunnels is IPsec."""
+        return any(tunnel.ipsec is not None for tunnel in self.tunnels)
+
+    @property
     def link6s(self) -> tuple[str, ...]:
         """Its IPv6 addresses inside its tunnels."""
         return tuple(tunnel.branch_link6 for tunnel in self.tunnels if tunnel.branch_link6 is not None)
@@ -166,6 +174,11 @@ class Network:
     def branch(self, name: str) -> Branch | None:
         """The branch of this name."""
         return next((branch for branch in self.branches if branch.name == name), None)
+
+    def ipsec_nodes(self) -> tuple[str, ...]:
+        """The nodes that run strongSwan: branches with IPsec, and then the hub."""
+        branches = tuple(branch.name for branch in self.branches if branch.has_ipsec)
+        return (HUB, *branches) if branches else ()
 
     def customers(self) -> Iterator[tuple[str, Uplink]]:
         """Every (site, uplink), the hub's first."""

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 from itertools import islice
 
-from hub.branch_router.from_intent import by_preference, free_interface, interval_us
+from hub.branch_router.end import IpsecEnd
+from hub.branch_router.from_intent import by_preference, carrier_of, free_interface, interval_us
 from hub.lab import underlay
 from hub.lab.names import LabError
 from hub.lab.network import (
@@ -104,7 +105,7 @@ def _branch(hub: model.Hub, branch: model.Branch, hub_uplinks: Mapping[str, Upli
             interface = free_interface(uplink.interface or f"up-{uplink.name}", taken)
             uplinks[uplink.name] = customers.connect(uplink.name, uplink.isp, interface, FIRST_MARK + len(uplinks))
     tunnels = tuple(
-        _tunnel(tunnel, uplinks[tunnel.uplink.name], hub_uplinks[tunnel.hub_uplink.name], taken)
+        _tunnel(branch, tunnel, uplinks[tunnel.uplink.name], hub_uplinks[tunnel.hub_uplink.name], taken)
         for tunnel in by_preference(branch)
     )
     if 6 in branch.versions and (without := [one.name for one in tunnels if one.branch_link6 is None]):
@@ -124,7 +125,12 @@ def _branch(hub: model.Hub, branch: model.Branch, hub_uplinks: Mapping[str, Upli
     )
 
 
-def _tunnel(tunnel: model.Tunnel, uplink: Uplink, hub_uplink: Uplink, taken: set[str]) -> Tunnel:
+def _tunnel(branch: model.Branch, tunnel: model.Tunnel, uplink: Uplink, hub_uplink: Uplink, taken: set[str]) -> Tunnel:
+    carrier = carrier_of(branch, tunnel.port, tunnel.transport)
+    if carrier is None:
+        raise LabError(
+            f"{tunnel.id} is an existing tunnel, which no lab has: leave existing out of a copy of the files"
+        )
     timers = tunnel.liveness.active
     return Tunnel(
         name=str(tunnel.id),
@@ -142,6 +148,8 @@ def _tunnel(tunnel: model.Tunnel, uplink: Uplink, hub_uplink: Uplink, taken: set
         multiplier=timers.multiplier,
         hub_link6=None if tunnel.link.hub6 is None else str(tunnel.link.hub6),
         branch_link6=None if tunnel.link.branch6 is None else str(tunnel.link.branch6),
+        mtu=tunnel.mtu,
+        ipsec=carrier if isinstance(carrier, IpsecEnd) else None,
     )
 
 

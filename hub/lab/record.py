@@ -16,12 +16,16 @@ from hub.lab.network import Network, from_json, to_json
 
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """A Lab is a network that has been built: where it is, what it consists of, which configuration its hub runs."""
+    """A Lab is a network that has been built: where it is, what it consists of, which configuration its hub runs.
+
+    `userspace_esp`: strongSwan encrypts by itself, because the kernel cannot.
+    """
 
     place: LabPlace
     network: Network
     configuration: Path
     kernel_wireguard: bool
+    userspace_esp: bool = True
 
 
 def write(lab: Lab) -> None:
@@ -30,6 +34,7 @@ def write(lab: Lab) -> None:
         "network": to_json(lab.network),
         "configuration": str(lab.configuration),
         "kernel_wireguard": lab.kernel_wireguard,
+        "userspace_esp": lab.userspace_esp,
     }
     replace_text(lab.place.record, json.dumps(value, indent=1))
 
@@ -42,7 +47,8 @@ def load(place: LabPlace) -> Lab:
     """
     try:
         value = json.loads(place.record.read_text())
-        return Lab(place, from_json(value["network"]), Path(value["configuration"]), value["kernel_wireguard"] is True)
+        by_kernel, by_charon = value["kernel_wireguard"] is True, value["userspace_esp"] is True
+        return Lab(place, from_json(value["network"]), Path(value["configuration"]), by_kernel, by_charon)
     except FileNotFoundError:
         if (whose := another_users(place)) is not None:
             raise NotUpError(whose) from None

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from hub.lab import strongswan
 from hub.lab.names import LabError
 from hub.lab.network import BIRD, FRR, Network
 from hub.lab.scripts import FRR_DIRECTORIES
@@ -52,12 +53,18 @@ def installed(program: str) -> bool:
 
 
 def missing(
-    *, kernel_wireguard: bool, routers: Iterable[str] = (BIRD,), has: Callable[[str], bool] = installed
+    *,
+    kernel_wireguard: bool,
+    routers: Iterable[str] = (BIRD,),
+    ipsec: bool = False,
+    has: Callable[[str], bool] = installed,
 ) -> list[tuple[str, str]]:
-    """The (program, Debian package) pairs that a lab with such routers needs and that are not here."""
+    """The (program, Debian package) pairs that a lab with such routers, and with IPsec, needs and that are not here."""
     needed = [*PACKAGES.items(), *(pair for router in sorted(set(routers)) for pair in ROUTERS[router].items())]
     if not kernel_wireguard:
         needed.append(USERSPACE_WIREGUARD)
+    if ipsec:
+        needed += strongswan.PACKAGES.items()
     return [(program, package) for program, package in needed if not has(program)]
 
 
@@ -74,7 +81,8 @@ def check(network: Network) -> bool:
         LabError: something is missing; the text names all of it and the mend.
     """
     kernel_wireguard = installed("ip") and installed("unshare") and kernel_has_wireguard()
-    if absent := missing(kernel_wireguard=kernel_wireguard, routers=[branch.router for branch in network.branches]):
+    routers, ipsec = [branch.router for branch in network.branches], bool(network.ipsec_nodes())
+    if absent := missing(kernel_wireguard=kernel_wireguard, routers=routers, ipsec=ipsec):
         raise LabError(complaint(absent))
     if not kernel_wireguard:
         _check_tun()

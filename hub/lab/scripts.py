@@ -9,16 +9,17 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from hub.branch_router.end import version_of
+from hub.branch_router.swanctl import connection_name
 from hub.lab.names import LabPlace
 from hub.lab.network import EXCHANGE, FRR, HUB, LAN_INTERFACE, Branch, Isp, Lan, Network, Uplink
-from hub.lab.wireguard import MTU
+from hub.lab.strongswan import charon_command, swanctl_command
 
 FIRST_RULE = 1000
 FRR_DAEMONS = ("zebra", "staticd", "bgpd", "bfdd")
 FRR_DIRECTORIES = "/usr/lib/frr:/usr/libexec/frr:/usr/sbin"
 """Where packages put the daemons; the PATH does not lead there."""
-End = tuple[str, str, str | None]
-"""An end of a tunnel: its interface, its IPv4 address, its IPv6 address."""
+End = tuple[str, str, str | None, int]
+"""An end of a WireGuard tunnel: its interface, its IPv4 address, its IPv6 address, its MTU."""
 UPLINK_METRIC = 1000
 """Metric of a branch's own default route: below whatever its router puts there."""
 
@@ -67,17 +68,21 @@ def node_scripts(network: Network, place: LabPlace, *, kernel_wireguard: bool, h
     batches |= {lan.host: _host(lan) for lan in lans}
     scripts = {node: _SYSCTLS + with_ipv6.get(node, "") + _batch(batch) for node, batch in batches.items()}
     ends: dict[str, list[End]] = {}
-    for branch, tunnel in network.tunnels():
+    made = [(branch, tunnel) for branch, tunnel in network.tunnels() if tunnel.ipsec is None]
+    for branch, tunnel in made:
         if hub_ends:
-            ends.setdefault(HUB, []).append((tunnel.hub_interface, tunnel.hub_link, tunnel.hub_link6))
-        ends.setdefault(branch.name, []).append((tunnel.branch_interface, tunnel.branch_link, tunnel.branch_link6))
+            ends.setdefault(HUB, []).append((tunnel.hub_interface, tunnel.hub_link, tunnel.hub_link6, tunnel.mtu))
+        far = (tunnel.branch_interface, tunnel.branch_link, tunnel.branch_link6, tunnel.mtu)
+        ends.setdefault(branch.name, []).append(far)
     for node, tunnels in ends.items():
         scripts[node] += _tunnels(place, node, tunnels, kernel_wireguard=kernel_wireguard)
     if hub_ends:  # the same marks as the hub's own, so that one that is started later takes them for its work
         scripts[HUB] += "".join(
             f"ip link set {tunnel.hub_interface} alias {shlex.quote(f'pointsman {network.name} {tunnel.name}')}\n"
-            for _, tunnel in network.tunnels()
+            for _, tunnel in made
         )
+    for node in network.ipsec_nodes():
+        scripts[node] += start(charon_command(place.strongswan(node)), _log(place, node, "charon")) + "\n"
     return scripts
 
 
@@ -90,13 +95,34 @@ def router_script(branch: Branch, place: LabPlace) -> str:
 
     The ping is the tunnel's first packet; a tunnel that does not answer within some seconds fails the script.
     """
-    lines = [f"ping -q -c 1 -w 15 {tunnel.hub_link} >/dev/null & pid{n}=$!" for n, tunnel in enumerate(branch.tunnels)]
+    lines = _load_ipsec(branch, place) if branch.has_ipsec else []
+    lines += [f"ping -q -c 1 -w 15 {tunnel.hub_link} >/dev/null & pid{n}=$!" for n, tunnel in enumerate(branch.tunnels)]
     lines += [
         f"wait $pid{n} || {{ echo tunnel {shlex.quote(tunnel.name)} does not answer >&2; exit 1; }}"
         for n, tunnel in enumerate(branch.tunnels)
     ]
     lines += _frr(branch.name, place) if branch.router == FRR else [_bird(branch.name, place)]
     return "".join(line + "\n" for line in lines)
+
+
+def _load_ipsec(branch: Branch, place: LabPlace) -> list[str]:
+    """Its inner interfaces, and then its connections.
+
+    They begin by themselves, and again when a packet wants to leave. But where strongSwan encrypts by itself no packet
+    wakes it, and the hub, which is only starting, may not know the connection yet: so they are begun until they are up.
+    """
+    directory = place.strongswan(branch.name)
+    lines = [f"sh {shlex.quote(str(directory / 'inner.sh'))}"]
+    lines.append(f"{shlex.join(swanctl_command(directory, '--load-all', '--noprompt'))} >&2")
+    for tunnel in branch.tunnels:
+        if tunnel.ipsec is not None:
+            child = ("--initiate", "--child", connection_name(tunnel.name), "--timeout", "3")
+            lines.append(
+                f"tries=0; until {shlex.join(swanctl_command(directory, *child))} >/dev/null 2>&1; do "
+                f"tries=$((tries+1)); [ $tries -lt 100 ] || {{ echo no IKE of {tunnel.name} >&2; exit 1; }}; "
+                "sleep 0.2; done"
+            )
+    return lines
 
 
 def _bird(branch: str, place: LabPlace) -> str:
@@ -205,16 +231,16 @@ def _exchange(network: Network) -> Iterator[str]:
 
 
 def _tunnels(place: LabPlace, node: str, ends: Sequence[End], *, kernel_wireguard: bool) -> str:
-    names = [name for name, _, _ in ends]
+    names = [name for name, *_ in ends]
     lines = [_create(place, node, name, kernel_wireguard=kernel_wireguard) for name in names]
     for name in names:
         if not kernel_wireguard:
             lines.append(_wait_for(name, _wireguard_log(place, node, name)))
         # A branch's file is one for wg-quick, whose own words wg does not know.
         lines.append(f"wg-quick strip {shlex.quote(str(place.tunnel_file(node, name)))} | wg setconf {name} /dev/stdin")
-    lines += [_with_ipv6(name).rstrip() for name, _, link6 in ends if link6]
-    batch = [f"address add {link}/31 dev {name}\nlink set {name} mtu {MTU} up" for name, link, _ in ends]
-    batch += [f"address add {link6}/127 dev {name} nodad" for name, _, link6 in ends if link6]
+    lines += [_with_ipv6(name).rstrip() for name, _, link6, _ in ends if link6]
+    batch = [f"address add {link}/31 dev {name}\nlink set {name} mtu {mtu} up" for name, link, _, mtu in ends]
+    batch += [f"address add {link6}/127 dev {name} nodad" for name, _, link6, _ in ends if link6]
     return "".join(line + "\n" for line in [*lines, "ip -batch - <<'END'", *batch, "END"])
 
 

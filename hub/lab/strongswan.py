@@ -23,7 +23,7 @@ PACKAGES = {
     "swanctl": "strongswan-swanctl",
 }
 """Program → Debian packages."""
-_STORES = "x509 x509ca x509ocsp x509aa x509ac x509crl pubkey private rsa ecdsa pkcs8 pkcs12 conf.d"
+_STORES = "x509 x509ca x509ocsp x509aa x509ac x509crl pubkey private rsa ecdsa bliss pkcs8 pkcs12 conf.d"
 
 
 def kernel_has_esp() -> bool:

@@ -10,9 +10,6 @@ import wgconfig
 
 from hub.lab.network import Branch, Tunnel
 
-MTU = 1420
-"""Of the tunnel: what wg-quick uses over an underlay of 1500 bytes."""
-
 
 @dataclass(frozen=True, slots=True)
 class KeyPair:

@@ -18,6 +18,7 @@ from hub.provisioner.asks import Asks
 from hub.provisioner.remembered import Remembered
 from hub.provisioner.server import Server
 from hub.provisioner.slices import parts_of
+from speaker.notify import Systemd
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,8 +49,11 @@ def _serve(places: Places) -> None:
         asks.make_again()
     except AlreadyRunningError as error:
         log(str(error))
-    server = Server(places.provisioner_socket, asks, log, lambda: None)
+    systemd = Systemd()
+    server = Server(places.provisioner_socket, asks, log, systemd.alive)
+    systemd.ready()
     server.run(lambda: stopping.asked, stopping.wakeup)
+    systemd.stopping()
     server.close()
     parts.ipsec.close()
     log.close()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hub.control.places import Places
 from hub.provisioner.asks import Ask
+from hub.provisioner.firewall.backend import FirewallSlice
 from hub.provisioner.ipsec.charon import SYSTEM_SOCKET
 from hub.provisioner.ipsec.slice import IpsecSlice
 from hub.provisioner.keys.store import KeyStore
@@ -35,5 +36,6 @@ def parts_of(places: Places) -> Parts:
     keys, backend, machine = KeyStore(places.keys), Backend(state / "wireguard"), Machine(state / "wireguard")
     charon = places.charon_socket if places.charon_socket.exists() else SYSTEM_SOCKET
     ipsec = IpsecSlice(state, places.secrets, charon)
-    slices = (Uplinks(state), WireGuardSlice(keys, backend, machine), ipsec, Sysctls(state), Mss(state))
+    tunnels = (WireGuardSlice(keys, backend, machine), ipsec)
+    slices = (Uplinks(state), *tunnels, Sysctls(state), Mss(state), FirewallSlice())
     return Parts(Provisioner(slices, places.provisioner_lock), rotate.asks(keys, backend, machine), ipsec)
