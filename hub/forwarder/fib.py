@@ -16,7 +16,7 @@ from hub.forwarder import fib_plan, fib_problems, fib_sources
 from hub.forwarder.classes import ForwardingClass
 from hub.forwarder.fib_audit import AUDIT_SOON_NS, RETRY_NS, Audits, Clock, Timer
 from hub.forwarder.fib_numbers import Numbers
-from hub.forwarder.fib_plan import KernelState, Key, Operation, Plan, RouteKey, Wanted
+from hub.forwarder.fib_plan import Gateways, KernelState, Key, Operation, Plan, RouteKey, Wanted, no_gateways
 from hub.forwarder.fib_problems import problem_key, refusal
 from hub.forwarder.fib_reading import Dumps, Reading
 from hub.forwarder.netlink.rules import Rule
@@ -61,6 +61,7 @@ class Fib:
         self._on_settled = on_settled
         self._on_problems = on_problems
         self.have = KernelState()
+        self.gateway_of: Gateways = no_gateways
         self._numbers = Numbers()
         self._classes: Mapping[str, ForwardingClass] = {}
         self._unreachable: tuple[str, ...] = ()
@@ -330,6 +331,7 @@ class Fib:
             yield
 
     def _take_over(self, reading: Reading) -> None:
+        reading.doubt_gateways(self.gateway_of)
         self.have, self._read = reading.ours, reading
         self._refused.clear()
         rules = {replace(rule, protocol=fib_plan.PROTOCOL) for rule in reading.foreign_rules}

@@ -321,7 +321,16 @@ def same_routes(some: dict[RouteKey, int], others: dict[RouteKey, int]) -> Steps
     return True
 
 
-def request(operation: Operation) -> bytes:
+Gateways = Callable[[int, int], bytes]
+"""The far end of an interface (its index) in an address family; empty where it has but one, or none is known."""
+
+
+def no_gateways(_interface: int, _family: int) -> bytes:
+    """Where every tunnel is point to point."""
+    return b""
+
+
+def request(operation: Operation, gateway_of: Gateways = no_gateways) -> bytes:
     """The netlink message of an operation: only what is known to be ours is ever replaced.
 
     Of routes with one destination and metric IPv6 can hold several, and replaces the first, whoever's it is; so a
@@ -334,7 +343,8 @@ def request(operation: Operation) -> bytes:
     if isinstance(key, int):
         if value is None:
             return nexthops.delete(key)
-        return nexthops.put(family_of_id(key), Nexthop(key, value, PROTOCOL), flags)
+        version = family_of_id(key)
+        return nexthops.put(version, Nexthop(key, value, PROTOCOL, gateway_of(value, version)), flags)
     if value is None:
         return routes.delete(family(key[0]), Route(*key[:3], operation.was, PROTOCOL, table_of(key)))
     return routes.put(family(key[0]), Route(*key[:3], value, PROTOCOL, table_of(key)), flags)

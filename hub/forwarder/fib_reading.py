@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from hub.forwarder import fib_plan, fib_sources
-from hub.forwarder.fib_plan import KernelState, RouteKey
+from hub.forwarder.fib_plan import Gateways, KernelState, RouteKey
 from hub.forwarder.netlink import nexthops, routes, rules
+from hub.forwarder.netlink.nexthops import Nexthop
 from hub.forwarder.netlink.routes import MAIN_TABLE, Route
 from hub.forwarder.netlink.rules import Rule
 from hub.forwarder.netlink.sockets import DumpError
@@ -60,6 +61,7 @@ class Reading:
     strangers: dict[int, Strangers] = field(default_factory=dict)
     tables: set[int] = field(default_factory=set)
     _looked_up: set[int] = field(default_factory=set)
+    _gateways: dict[int, bytes] = field(default_factory=dict)
 
     @property
     def foreign_tables(self) -> set[int]:
@@ -114,12 +116,23 @@ class Reading:
             if error.errno not in absent:
                 raise
 
+    def doubt_gateways(self, gateway_of: Gateways) -> None:
+        """A nexthop that is on its interface with another gateway than it should have is taken for one that is not."""
+        for number, interface in self.ours.nexthops.items():
+            if interface and self._gateways.get(number, b"") != gateway_of(interface, fib_plan.family_of_id(number)):
+                self.ours.nexthops[number] = 0
+
     def _nexthop(self, body: bytes) -> None:
         nexthop = nexthops.decode(body)
-        if nexthop is None or not fib_plan.in_range(nexthop.id):
-            return
+        if nexthop is not None and fib_plan.in_range(nexthop.id):
+            self.take_nexthop(nexthop)
+
+    def take_nexthop(self, nexthop: Nexthop) -> None:
+        """One nexthop of our range was found."""
         if nexthop.protocol == fib_plan.PROTOCOL:
             self.ours.nexthops[nexthop.id] = nexthop.interface
+            if nexthop.gateway:
+                self._gateways[nexthop.id] = nexthop.gateway
         else:
             self.foreign_ids.add(nexthop.id)
 

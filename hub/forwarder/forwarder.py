@@ -30,6 +30,7 @@ from hub.forwarder.fib import Fib, Kernel
 from hub.forwarder.fib_audit import Clock
 from hub.forwarder.fib_reading import Dumps
 from hub.forwarder.fields import FieldError
+from hub.forwarder.gateways import gateways
 from hub.forwarder.health.slow_looks import Tunnel
 from hub.forwarder.interfaces import Interfaces, LinkChange
 from hub.forwarder.liveness.model import LivenessReport, SessionMemory, TunnelSpec, Version
@@ -80,6 +81,7 @@ class Forwarder:
         self.liveness = make_liveness(self.on_liveness, self.on_path, self.problems.report)
         self.classes: dict[str, ForwardingClass] = {}
         self._tunnels: dict[str, TunnelSpec] = {}
+        self.fib.gateway_of = gateways(self.interfaces, self._specs)
         self._interface_of: dict[str, str] = {}
         self._reports: dict[str, LivenessReport] = {}
         self._states: dict[str, TunnelState] = {}
@@ -312,6 +314,9 @@ class Forwarder:
 
     def _carrying(self) -> frozenset[str]:
         return frozenset(each.active for each in self.classes.values() if each.active)
+
+    def _specs(self) -> Iterable[TunnelSpec]:
+        return self._tunnels.values()
 
     def interface_index(self, tunnel: str) -> int:
         """The interface of a tunnel, if it can carry routes; else 0."""

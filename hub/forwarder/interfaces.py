@@ -32,6 +32,11 @@ class Interfaces:
         link = self._by_name.get(name)
         return link.index if link and link.up else 0
 
+    def resolves(self, index: int) -> bool:
+        """Whether an interface has to be told to whom it sends."""
+        link = self._by_index.get(index)
+        return link is not None and link.resolves
+
     def name_of(self, index: int) -> str:
         """The name of an interface; empty when there is none."""
         link = self._by_index.get(index)

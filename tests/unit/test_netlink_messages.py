@@ -151,15 +151,23 @@ def test_a_nexthop_that_is_written_is_read_again(number: int, interface: int, pr
 
 
 @pytest.mark.parametrize(
-    ("flags", "up"),
-    [(0x1 | 0x40 | 0x10000, True), (0x1, False), (0x10000, False), (0, False)],
+    ("flags", "up", "resolves"),
+    [
+        (0x1 | 0x40 | 0x10000, True, True),
+        (0x1 | 0x80 | 0x10000, True, False),
+        (0x1 | 0x10 | 0x10000, True, False),
+        (0x1, False, True),
+        (0x10000, False, True),
+        (0, False, True),
+    ],
+    ids=["up", "up without ARP", "up, point to point", "nothing below", "set down", "down"],
 )
-def test_a_link_is_up_when_it_and_what_is_below_it_are_up(flags: int, up: bool) -> None:
+def test_what_a_link_can_do_follows_from_its_flags(flags: int, up: bool, resolves: bool) -> None:
     message = ifinfmsg()
     message.update({"index": 7, "flags": flags, "change": 0})
     message["attrs"] = [("IFLA_IFNAME", "wg-bandung")]
     message.encode()
-    assert links.decode_link(bytes(message.data)[16:]) == links.Link(7, "wg-bandung", up)
+    assert links.decode_link(bytes(message.data)[16:]) == links.Link(7, "wg-bandung", up, resolves)
 
 
 def test_an_address_is_the_local_one_of_a_link() -> None:

@@ -12,7 +12,7 @@ NEW_ADDRESS, DELETE_ADDRESS, GET_ADDRESS = 20, 21, 22
 _NAME, _LOCAL, _ADDRESS, _FLAGS = 3, 2, 1, 8
 _TENTATIVE, _OPTIMISTIC, _FAILED, _DEPRECATED, _PERMANENT = 0x40, 0x04, 0x08, 0x20, 0x80
 """linux/if_addr.h; an address is tentative while its interface asks whether somebody else has it (RFC 4862)."""
-_UP, _LOWER_UP = 0x1, 0x10000
+_UP, _POINT_TO_POINT, _NO_ARP, _LOWER_UP = 0x1, 0x10, 0x80, 0x10000
 _LINK_HEADER = struct.Struct("=BxHiII")
 """Family, type, index, flags, changed."""
 _ADDRESS_HEADER = struct.Struct("=BBBBI")
@@ -21,11 +21,15 @@ _ADDRESS_HEADER = struct.Struct("=BBBBI")
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A Link is one interface; `up` when it is set up and its lower layer is there, so that it can carry routes."""
+    """A Link is one interface; `up` when it is set up and its lower layer is there, so that it can carry routes.
+
+    `resolves` when it asks for the hardware address of whom it sends to, as Ethernet and VXLAN do.
+    """
 
     index: int
     name: str
     up: bool
+    resolves: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,8 @@ def decode_link(body: bytes) -> Link | None:
     name = wire.read_text(wire.attributes(body, _LINK_HEADER.size).get(_NAME))
     if family != 0 or not name:
         return None
-    return Link(index, name, bool(flags & _UP and flags & _LOWER_UP))
+    resolves = not flags & (_NO_ARP | _POINT_TO_POINT)
+    return Link(index, name, bool(flags & _UP and flags & _LOWER_UP), resolves)
 
 
 def decode_address(body: bytes) -> LocalAddress | None:

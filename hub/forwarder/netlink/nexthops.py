@@ -8,30 +8,36 @@ from dataclasses import dataclass
 from hub.forwarder.netlink import wire
 
 NEW, DELETE, GET = 104, 105, 106
-_ID, _GROUP, _BLACKHOLE, _OUTPUT_INTERFACE = 1, 2, 4, 5
+_ID, _GROUP, _BLACKHOLE, _OUTPUT_INTERFACE, _GATEWAY = 1, 2, 4, 5, 6
 _HEADER = struct.Struct("=BBBBI")
 """Family, scope, protocol, reserved, flags."""
 
 
 @dataclass(frozen=True, slots=True)
 class Nexthop:
-    """A Nexthop is one nexthop object: `interface` is an index, 0 for what is no plain device (blackhole, group)."""
+    """A Nexthop is one nexthop object: `interface` is an index, 0 for what is no plain device (blackhole, group).
+
+    `gateway` is the far end, "" where the interface has but one.
+    """
 
     id: int
     interface: int
     protocol: int
+    gateway: bytes = b""
 
 
 def put(family: int, nexthop: Nexthop, flags: int) -> bytes:
-    """Create (`CREATE | EXCLUSIVE`) or replace (`REPLACE`) a nexthop that is a device alone.
+    """Create (`CREATE | EXCLUSIVE`) or replace (`REPLACE`) a nexthop that is a device, and a gateway where it has one.
 
-    Tunnels are point to point, so no gateway is needed; interface 0 makes a blackhole.
+    Most tunnels are point to point, so none is needed; interface 0 makes a blackhole.
     """
     target = (
         wire.attribute_u32(_OUTPUT_INTERFACE, nexthop.interface)
         if nexthop.interface
         else wire.attribute(_BLACKHOLE, b"")
     )
+    if nexthop.gateway and nexthop.interface:
+        target += wire.attribute(_GATEWAY, nexthop.gateway)
     header = _HEADER.pack(family, 0, nexthop.protocol, 0, 0)
     return wire.message(NEW, flags, header + wire.attribute_u32(_ID, nexthop.id) + target)
 
@@ -55,4 +61,4 @@ def decode(body: bytes) -> Nexthop | None:
         return None
     plain = _GROUP not in found and _BLACKHOLE not in found
     interface = wire.read_u32(found.get(_OUTPUT_INTERFACE)) if plain else 0
-    return Nexthop(wire.read_u32(found[_ID]), interface, body[2])
+    return Nexthop(wire.read_u32(found[_ID]), interface, body[2], found.get(_GATEWAY, b""))
