@@ -265,7 +265,10 @@ class Fib:
 
     def _carry_out(self, operations: Sequence[Operation]) -> None:
         self._changes += 1
-        failures = {each.index: each for each in self._kernel.send([fib_plan.request(each) for each in operations])}
+        failures = {
+            each.index: each
+            for each in self._kernel.send([fib_plan.request(each, self.gateway_of) for each in operations])
+        }
         for index, operation in enumerate(operations):
             if index not in failures:
                 fib_plan.done(operation, self.have)

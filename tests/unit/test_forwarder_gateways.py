@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from forwarder_fakes import a_tunnel
+from forwarder_table import Table, a_class
 
 from hub.forwarder import fib_plan
 from hub.forwarder.fib_plan import Operation
@@ -66,3 +67,13 @@ def test_a_nexthop_that_was_made_without_its_gateway_is_made_right() -> None:
         reading.take_nexthop(Nexthop(number, 7, fib_plan.PROTOCOL, gateway))
     reading.doubt_gateways(lambda _, family: FAR if family == socket.AF_INET else b"")
     assert reading.ours.nexthops == {NUMBER: 0, NUMBER + 1: 7, IPV6_NUMBER: 7}
+
+
+def test_a_switch_to_such_a_tunnel_names_its_gateway() -> None:
+    table = Table()
+    table.adopt()
+    table.want(a_class())
+    table.fib.gateway_of = lambda *_: FAR
+    table.fib.switch([a_class(active="bandung/wireless")])
+    sent = [nexthops.decode(message[16:]) for message in table.kernel.sends[-1]]
+    assert [each.gateway for each in sent if each is not None] == [FAR]
