@@ -19,6 +19,7 @@ from hub.cli import (
     drain,
     firewall,
     freeze,
+    keys,
     lab,
     overrides,
     plan,
@@ -37,7 +38,7 @@ from hub.cli.exit_status import DONE, REFUSED
 
 _COMMANDS = (
     *(lab, check, branch, allocate, doctor, policy, plan, apply, confirm, rollback, run, status, why, tunnels),
-    *(drain, undrain, switch, freeze, overrides, usual, firewall, schema),
+    *(drain, undrain, switch, freeze, overrides, usual, keys, firewall, schema),
 )
 
 _EPILOG = """\

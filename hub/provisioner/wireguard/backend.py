@@ -131,7 +131,7 @@ class Backend:
                 )
         except (OSError, subprocess.SubprocessError) as error:
             raise ProvisionError(f"wireguard-go cannot be started: {error}", "install wireguard-go") from None
-        started = _until(lambda: self._listens(name) or _ended(log), _START_SECONDS)
+        started = _until(lambda: self._listens(name) or _complaint(log) != "", _START_SECONDS)
         if not started or not self._listens(name):
             raise _not_started(name, log)
 
@@ -143,22 +143,24 @@ class Backend:
 
 
 def _not_started(name: str, log: Path) -> ProvisionError:
-    with contextlib.suppress(OSError):
-        text = log.read_text(errors="replace").strip()
-        if "too many open files" in text:
-            mend = "sysctl fs.inotify.max_user_instances=1024 (each wireguard-go needs one)"
-            return ProvisionError(f"wireguard-go cannot make {name}: no more inotify instances", mend)
-        if "executable file not found" in text or "failed to execute" in text:
-            mend = "install wireguard-go, or use a kernel with WireGuard"
-            return ProvisionError("this kernel has no WireGuard, and wireguard-go is not here", mend)
-        if text:
-            return ProvisionError(f"wireguard-go made no {name}: {text.splitlines()[-1][:200]}", f"see {log}")
+    said = _complaint(log)
+    if "too many open files" in said:
+        mend = "sysctl fs.inotify.max_user_instances=1024 (each wireguard-go needs one)"
+        return ProvisionError(f"wireguard-go cannot make {name}: no more inotify instances", mend)
+    if "failed to execute" in said:
+        mend = "install wireguard-go, or use a kernel with WireGuard"
+        return ProvisionError("this kernel has no WireGuard, and wireguard-go is not here", mend)
+    if said:
+        return ProvisionError(f"wireguard-go made no {name}: {said[:200]}", f"see {log}")
     return ProvisionError(f"wireguard-go made no {name} in {_START_SECONDS:g} s", f"see {log}")
 
 
-def _ended(log: Path) -> bool:
-    """Whether something is in its log: with errors only, that is why it ended."""
-    return log.stat().st_size > 0
+def _complaint(log: Path) -> str:
+    """Why wireguard-go ended, empty while it says nothing: beside errors it says that the kernel's own is better."""
+    with contextlib.suppress(OSError):
+        lines = log.read_text(errors="replace").splitlines()
+        return next((line.strip() for line in reversed(lines) if "ERROR" in line or "failed to" in line), "")
+    return ""
 
 
 def _wg(arguments: list[str], name: str, text: str | None = None) -> str:

@@ -53,7 +53,11 @@ class Exchange:
         return self.is_switched and peer is not None and peer.handshake_at > (self.before or 0.0)
 
     def with_keys(self, keys: TunnelKeys) -> HubEnd:
-        """The hub's end as it is, with these keys in place of its own."""
+        """The hub's end as it is, with these keys in place of its own.
+
+        It is told from where the branch sent last: so it can begin to shake hands, too, and after going back nobody
+        waits for the branch to notice, which takes 15 s.
+        """
         peer = peer_of(self.device, self.present) or peer_of(self.device, self.staged)
         if peer is None:
             raise ProvisionError(
@@ -66,6 +70,7 @@ class Exchange:
             peer=keys.branch_public,
             preshared=keys.preshared if peer.preshared is not None else None,
             allowed=tuple(sorted(peer.allowed)),
+            endpoint=peer.endpoint,
             keepalive=peer.keepalive,
         )
 

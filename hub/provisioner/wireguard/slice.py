@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -42,6 +43,7 @@ class WireGuardSlice:
         self._backend = backend
         self._machine = machine
         self._clock = clock
+        self._endpoints: dict[str, str] = {}
 
     def plan(self, wanted: Wanted) -> Planned:
         """What differs. Reads the keys and the machine; changes nothing."""
@@ -55,7 +57,7 @@ class WireGuardSlice:
                 self._make_keys(how)
             case Make(wanted, alias):
                 self._backend.create(wanted.interface, alias)
-                self._configure(wanted)
+                self._configure(replace(wanted, endpoint=wanted.endpoint or self._endpoints.get(wanted.interface)))
                 self._set_link(wanted, alias, frozenset())
             case Configure(wanted, peer_only):
                 self._configure(wanted, peer_only=peer_only)
@@ -105,7 +107,12 @@ class WireGuardSlice:
 
     def _look(self, wanted: Wanted) -> Seen:
         names = [each.interface for each in wanted.wireguard]
-        return self._machine.look(names, {each.port for each in wanted.wireguard})
+        seen = self._machine.look(names, {each.port for each in wanted.wireguard})
+        for name in names:
+            device = seen.interfaces[name].device if name in seen.interfaces else None
+            # One that is made again knows nobody, and else waits for its peer to notice that, which takes 15 s.
+            self._endpoints |= {name: peer.endpoint for peer in (device.peers if device else ()) if peer.endpoint}
+        return seen
 
     def _known(self, each: WantedWireGuard) -> KnownKeys:
         try:
