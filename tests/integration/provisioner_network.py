@@ -140,7 +140,7 @@ class Network:
         )
         # `wg` takes a socket that is only bound for a dead one's, and deletes it: the flag is __SO_ACCEPTCON.
         listening = re.compile(rf" 00010000 .*/{name}\.sock$", re.MULTILINE)
-        wait_for(lambda: listening.search(Path("/proc/net/unix").read_text()), "wireguard-go")
+        wait_for(lambda: listening.search(self.within(namespace, "cat", "/proc/net/unix")), "wireguard-go")
 
     def configure(self, namespace: str, name: str, key: str, *rest: str) -> None:
         self.within(namespace, "wg", "set", name, "private-key", "/dev/stdin", *rest, given=f"{key}\n")

@@ -54,7 +54,7 @@ def _told(network: Network, namespace: str, of: str) -> int:
 
 @pytest.fixture
 def server(network: Network) -> Iterator[None]:
-    network.tunnel()
+    network.tunnel("203.0.113.2")
     command = ["ip", "netns", "exec", network.blan, "python3", "-c", SERVER]
     process = subprocess.Popen(command, text=True, stdout=subprocess.PIPE)
     assert process.stdout is not None
@@ -95,7 +95,7 @@ def values(network: Network, *names: str) -> list[str]:
 
 
 def test_settings_are_made_loose_and_put_back(network: Network, tmp_path: Path) -> None:
-    network.tunnel()
+    network.tunnel("203.0.113.2")
     loose = ("net.ipv4.ip_forward", "net.ipv4.conf.ua.rp_filter", f"net.ipv4.conf.{network.wg}.rp_filter")
     network.within(network.hub, "sysctl", "-qw", "net.ipv4.ip_forward=0", "net.ipv4.conf.all.rp_filter=1")
     with network.slice("sysctls", tmp_path) as sysctls:
