@@ -24,6 +24,7 @@ from hub.config.keepalives import keepalive_warnings
 from hub.config.load import ALLOCATIONS, Sources
 from hub.config.names import write_instead
 from hub.config.overlap import overlaps
+from hub.config.pinning import pinning_warnings
 from hub.config.policy.branches import limits_of, policies_of
 from hub.config.policy.build import Built
 from hub.config.policy.inherit import Policies
@@ -102,6 +103,7 @@ def resolve(looked: Survey) -> tuple[Intent | None, tuple[Problem, ...]]:
             problems += keepalive_warnings(branch)
             problems += hub_address_warnings(branch, ends)
         problems += _hub_warnings(looked.hub)
+        problems += pinning_warnings(looked.hub)
         problems += too_many_packets(looked.branches, looked.hub.document.key_place(*looked.hub.at))
         problems += _no_branches(looked)
     ordered = in_order(problems)

@@ -12,7 +12,7 @@ from hub.provisioner.changes import Change, Finding, Planned, ProvisionError, Re
 from hub.provisioner.mss.backend import Mss
 from hub.provisioner.sysctls.backend import Sysctls
 from hub.provisioner.uplinks.backend import Uplinks
-from hub.provisioner.wanted import NOTHING, Wanted, WantedUplink, WantedWireGuard
+from hub.provisioner.wanted import NOTHING, Wanted, WantedIpsec, WantedUplink, WantedWireGuard
 
 SLICES = {"uplinks": Uplinks, "sysctls": Sysctls, "mss": Mss}
 
@@ -20,7 +20,8 @@ SLICES = {"uplinks": Uplinks, "sysctls": Sysctls, "mss": Mss}
 def wanted_from(plain: dict[str, Any]) -> Wanted:
     uplinks = tuple(WantedUplink(**one) for one in plain["uplinks"])
     wireguard = tuple(WantedWireGuard(**one) for one in plain["wireguard"])
-    return Wanted(NOTHING.network, uplinks, wireguard, (), (), (), ipv6=plain["ipv6"])
+    ipsec = tuple(WantedIpsec(**one) for one in plain["ipsec"])
+    return Wanted(NOTHING.network, uplinks, wireguard, ipsec, (), (), ipv6=plain["ipv6"])
 
 
 def plain(found: Change | Refusal | Finding) -> dict[str, Any]:

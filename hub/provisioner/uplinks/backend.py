@@ -164,7 +164,9 @@ class Uplinks:
 
 
 def _by(counted: Mapping[str, int]) -> str:
-    return " and ".join(f"{interface} ({packets} packets)" for interface, packets in sorted(counted.items()))
+    return " and ".join(
+        f"{interface} ({packets} packet{'s' * (packets != 1)})" for interface, packets in sorted(counted.items())
+    )
 
 
 def _look(wanted: Wanted) -> Seen:

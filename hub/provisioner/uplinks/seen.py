@@ -48,7 +48,7 @@ def look(interfaces: Iterable[str], tables: Iterable[int]) -> Seen:
         ProvisionError: the kernel does not say.
     """
     with _netlink("the routes and rules cannot be looked at") as kernel:
-        names = {link["index"]: str(link.get("ifname")) for link in kernel.get_links()}
+        names = dict(socket.if_nameindex())
         indexes = {name: index for index, name in names.items()}
         addresses = _addresses(kernel, names)
         found = {
@@ -73,7 +73,7 @@ def carry_out(steps: Steps) -> None:
     with _netlink("routes and rules cannot be written") as kernel:
         for route in steps.put:
             with _telling(str(route)):
-                kernel.route("replace", **_route_request(kernel, route))
+                kernel.route("replace", **_route_request(route))
         for rule in steps.add:
             with _telling(str(rule), errno.EEXIST):
                 kernel.rule("add", **_rule_request(rule))
@@ -82,7 +82,7 @@ def carry_out(steps: Steps) -> None:
                 kernel.rule("del", **_rule_request(rule))
         for route in steps.drop:
             with _telling(f"without {route}", errno.ESRCH):
-                kernel.route("del", **_route_request(kernel, route))
+                kernel.route("del", **_route_request(route))
 
 
 @contextmanager
@@ -163,7 +163,7 @@ def _rule(message: Any) -> Rule:
     )
 
 
-def _route_request(kernel: Any, route: Route) -> dict[str, Any]:
+def _route_request(route: Route) -> dict[str, Any]:
     asked: dict[str, Any] = {
         "family": socket.AF_INET,
         "dst": route.destination,
@@ -175,10 +175,7 @@ def _route_request(kernel: Any, route: Route) -> dict[str, Any]:
     if route.gateway is not None:
         asked["gateway"] = route.gateway
     if route.interface is not None:
-        index = next(iter(kernel.link_lookup(ifname=route.interface)), None)
-        if index is None:
-            raise ProvisionError(f"{route}: there is no interface {route.interface}")
-        asked["oif"] = index
+        asked["oif"] = _index(route)
         if route.gateway is None:
             asked["scope"] = "link"
     if route.source is not None:
@@ -186,6 +183,13 @@ def _route_request(kernel: Any, route: Route) -> dict[str, Any]:
     if route.onlink:
         asked["flags"] = ["onlink"]
     return asked
+
+
+def _index(route: Route) -> int:
+    try:
+        return socket.if_nametoindex(route.interface or "")
+    except OSError as error:
+        raise ProvisionError(f"{route}: there is no interface {route.interface}") from error
 
 
 def _rule_request(rule: Rule) -> dict[str, Any]:

@@ -77,16 +77,18 @@ def _pairs(by: Mapping[Any, str]) -> list[str]:
 
 
 def away_in(shown: Iterable[Mapping[str, Any]]) -> Away:
-    """What was counted, in what `nft -j list table` shows (libnftables-json(5))."""
+    """What was counted, in what `nft -j list table` shows (libnftables-json(5)); what has another form is left out."""
     found: dict[tuple[str, str], int] = {}
     for each in shown:
         counted = each.get("set", {})
         if counted.get("name") not in COUNTING:
             continue
         for element in counted.get("elem", ()):
-            inner = element.get("elem", {})
-            key, interface = inner["val"]["concat"]
-            found[str(key), str(interface)] = int(inner["counter"]["packets"])
+            match element:
+                case {"elem": {"val": {"concat": [key, str(interface)]}, "counter": {"packets": int(packets)}}}:
+                    found[str(key), interface] = packets
+                case _:
+                    pass
     return found
 
 

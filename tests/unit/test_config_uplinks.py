@@ -1,11 +1,11 @@
-"""A keepalive that comes too seldom for the NAT before a branch is warned of, with the reason."""
+"""Warned of with the reason: a keepalive too seldom for the NAT before a branch, a gateway that pins nothing."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from config_directories import reading, said
+from config_directories import NETWORK, reading, said
 
 FILE = "as: 65001\nprefixes: [10.1.0.0/24]\nuplinks:\n  fiber: {{isp: telkom}}\n  wireless: {{isp: indosat{uplink}}}\n"
 TUNNELS = "tunnels:\n  wireless: {{{tunnel}}}\n"
@@ -45,3 +45,11 @@ def test_silence_that_nat_does_not_outlive_is_warned_of(tmp_path: Path, uplink: 
 )
 def test_what_suffices_is_not(tmp_path: Path, uplink: str, tunnel: str) -> None:
     assert "keepalive" not in warned(tmp_path, uplink, tunnel)
+
+
+@pytest.mark.parametrize(("interface", "warned"), [("interface: eth0, ", False), ("", True)])
+def test_a_gateway_without_an_interface_pins_nothing(tmp_path: Path, interface: str, warned: bool) -> None:
+    network = NETWORK.replace("interface: eth0, ", f"{interface}gateway: dhcp, ")
+    found = said(reading(tmp_path, {"network.yaml": network}))
+    assert ("uplink telkom has a gateway and no interface" in found) is warned
+    assert not warned or found.startswith("network.yaml:9:")
