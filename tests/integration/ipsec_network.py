@@ -350,12 +350,21 @@ class Ping:
 
     def __init__(self, network: Network, wanted: WantedIpsec) -> None:
         far = f"172.31.0.{2 * (wanted.number - 50000) - 1}"
-        command = ["ip", "netns", "exec", network.hub, "ping", "-q", "-i", "0.02", "-W", "2", far]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        command = ["ip", "netns", "exec", network.hub, "ping", "-n", "-i", "0.02", far]
+        self.said = network.directory / f"ping-{time.monotonic_ns()}"
+        with self.said.open("wb") as out:
+            self.process = subprocess.Popen(command, stdout=out)
+        wait_for(self.answered, "a first answer")
 
-    def lost(self) -> tuple[int, int]:
-        """(sent, lost)."""
+    def answered(self) -> list[int]:
+        """The numbers of those that came back."""
+        return [int(number) for number in re.findall(r"icmp_seq=(\d+) ttl", self.said.read_text())]
+
+    def lost(self) -> int:
+        """How many never came back, after some more have."""
+        before = len(self.answered())
+        wait_for(lambda: len(self.answered()) > before + 50, "answers after what was done")
         self.process.send_signal(signal.SIGINT)
-        said = self.process.communicate(timeout=DEADLINE)[0]
-        sent, received = map(int, re.findall(r"(\d+) packets transmitted, (\d+) received", said)[0])
-        return sent, sent - received
+        self.process.wait(DEADLINE)
+        answered = self.answered()
+        return max(answered) - len(set(answered))

@@ -68,8 +68,7 @@ def test_what_is_up_stays_up_while_another_tunnel_comes_changes_and_goes(network
     network.restart_provisioner()
     assert {target for target, _ in network.apply(FIBER)} == {"bandung/wireless"}
     assert network.sas()[CONNECTION] == number
-    sent, lost = ping.lost()
-    assert (sent > 20, lost) == (True, 0)
+    assert ping.lost() == 0
 
 
 def test_rekeying_of_both_sas_loses_nothing(network: Network) -> None:
@@ -82,8 +81,7 @@ def test_rekeying_of_both_sas_loses_nothing(network: Network) -> None:
     wait_for(lambda: network.sas().get(CONNECTION, number) != number, "another IKE SA")
     network.branch_charon.swanctl("--rekey", "--child", "up1")
     wait_for(lambda: "{3}" in network.hub_charon.log(), "a third child SA")
-    sent, lost = ping.lost()
-    assert (sent > 20, lost) == (True, 0)
+    assert ping.lost() == 0
     assert network.ask("plan", FIBER)["changes"] == []
 
 
@@ -97,7 +95,7 @@ def test_another_proposal_makes_that_tunnels_sa_anew_and_no_others(network: Netw
     wait_for(lambda: network.sas().get(CONNECTION, before[CONNECTION]) != before[CONNECTION], "another SA")
     network.wait_up(changed)
     assert network.sas()[OTHER_CONNECTION] == before[OTHER_CONNECTION]
-    assert ping.lost()[1] == 0
+    assert ping.lost() == 0
 
 
 def test_how_long_keys_are_used_changes_under_the_sa(network: Network) -> None:
@@ -106,7 +104,7 @@ def test_how_long_keys_are_used_changes_under_the_sa(network: Network) -> None:
     ping = Ping(network, FIBER)
     assert len(network.apply(tunnel("fiber", rekey_ike=7200, rekey_child=1800))) == 1
     assert network.sas() == before
-    assert ping.lost()[1] == 0
+    assert ping.lost() == 0
 
 
 def refused(network: Network, *, secret: str = SECRET, **changes: str) -> None:
@@ -199,7 +197,7 @@ def test_a_reload_of_swanctl_throws_ours_out_and_the_next_look_puts_them_back(ne
     network.hub_charon.configure("")
     assert [finding["repaired"] for finding in network.ask("verify", FIBER)] == [True, True]
     assert network.sas() == before
-    assert ping.lost()[1] == 0
+    assert ping.lost() == 0
 
 
 def test_without_an_sa_nothing_leaves_in_clear(network: Network) -> None:
@@ -304,8 +302,9 @@ def test_certificates_do_as_well_and_come_back_after_a_restart(network: Network,
     network.hub_charon.start()
     assert [finding["repaired"] for finding in network.ask("verify", wanted)] == [True, True]
     network.wait_up(wanted)
+    assert "has private key" in network.hub_charon.swanctl("--list-certs")
     network.apply()
-    assert network.hub_charon.swanctl("--list-certs", "--type", "x509").count("altNames") == 0
+    assert "has private key" not in network.hub_charon.swanctl("--list-certs")
 
 
 def test_a_certificate_that_has_run_out_is_said(network: Network, tmp_path: Path) -> None:

@@ -176,8 +176,9 @@ def _attributes(shape: Shape) -> dict[str, Any]:
             ends = {"vxlan_local": shape.local, "vxlan_group": shape.remote, "vxlan_learning": 0}
             return {"kind": "vxlan", "vxlan_id": shape.number, "vxlan_port": VXLAN_PORT, "vxlan_ttl": _TTL, **ends}
         case _:
+            # Rather fragmented than lost where the path is narrower; with a TTL of its own it would forbid fragments.
             ends = {"gre_local": shape.local, "gre_remote": shape.remote}
-            return {"kind": "gre", "gre_ttl": _TTL, "gre_pmtudisc": 1, **ends}
+            return {"kind": "gre", "gre_pmtudisc": 0, **ends}
 
 
 def _adjust(netlink: Any, index: int, wanted: WantedIpsec) -> None:
