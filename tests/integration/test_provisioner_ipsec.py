@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -178,6 +179,28 @@ def test_after_its_restart_the_hub_calls_a_branch_whose_address_it_knows(network
     network.load_branch([branch_connection(wanted, start="none")], [branch_secret(wanted)])
     network.ask("verify", wanted)
     network.wait_up(wanted)
+
+
+def test_a_charon_that_hangs_is_said_and_changes_nothing(network: Network) -> None:
+    network.begin(FIBER)
+    assert network.hub_charon.process
+    network.hub_charon.process.send_signal(signal.SIGSTOP)
+    try:
+        assert "charon does not answer" in network.ask("plan", FIBER)["refusals"][0]["text"]
+    finally:
+        network.hub_charon.process.send_signal(signal.SIGCONT)
+    assert network.ask("plan", FIBER) == {"changes": [], "refusals": []}
+
+
+def test_a_branch_that_crashed_and_begins_again_replaces_its_sa(network: Network) -> None:
+    network.begin(FIBER)
+    before = network.sas()[CONNECTION]
+    network.branch_charon.kill()
+    network.branch_charon.start()
+    network.load_branch([branch_connection(FIBER)], [branch_secret(FIBER)])
+    wait_for(lambda: network.sas().get(CONNECTION, before) != before, "another SA")
+    network.wait_up(FIBER)
+    assert network.hub_charon.swanctl("--list-sas").count("ESTABLISHED") == 1
 
 
 def test_what_others_have_in_charon_is_untouched(network: Network) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, assert_never
@@ -112,7 +112,7 @@ _InKernel = (
 
 def _in_kernel(step: _InKernel) -> None:
     try:
-        with IPRoute() as netlink:
+        with IPRoute(strict_check=True) as netlink:
             _carry_out(netlink, step)
     except (NetlinkError, OSError) as error:
         raise _refused(step, error) from error
@@ -136,7 +136,7 @@ def _carry_out(netlink: Any, step: _InKernel) -> None:
             index = _ours(netlink, wanted.interface, alias)
             if index is None:
                 raise ProvisionError(f"interface {wanted.interface} is gone or not ours any more", "apply again")
-            _adjust(netlink, index, wanted)
+            _set_up(netlink, index, wanted, _addresses(netlink, index))
         case steps.DropLink(name, alias):
             index = _ours(netlink, name, alias)
             if index is not None:
@@ -162,7 +162,7 @@ def _make(netlink: Any, wanted: WantedIpsec, alias: str) -> None:
     index = netlink.link_lookup(ifname=_UNFINISHED)[0]
     try:
         netlink.link("set", index=index, ifname=wanted.interface, ifalias=alias)
-        _adjust(netlink, index, wanted)
+        _set_up(netlink, index, wanted)
     except (NetlinkError, OSError):
         netlink.link("del", index=index)
         raise
@@ -181,21 +181,26 @@ def _attributes(shape: Shape) -> dict[str, Any]:
             return {"kind": "gre", "gre_pmtudisc": 0, **ends}
 
 
-def _adjust(netlink: Any, index: int, wanted: WantedIpsec) -> None:
+def _set_up(netlink: Any, index: int, wanted: WantedIpsec, there: Collection[str] = ()) -> None:
+    """Its MTU and its addresses, of which these are there already; and up."""
     netlink.link("set", index=index, mtu=wanted.mtu, state="up")
-    there = {}
-    for each in netlink.get_addr(index=index):
-        address = each.get_attr("IFA_LOCAL") or each.get_attr("IFA_ADDRESS")
-        if each["scope"] == 0:
-            there[f"{address}/{each['prefixlen']}"] = each["family"]
     for address in wanted.addresses:
         if address not in there:
             plain, length = address.split("/")
             flags = {"flags": _NO_DUPLICATE_DETECTION} if ":" in plain else {}
             netlink.addr("add", index=index, address=plain, prefixlen=int(length), **flags)
-    for address in there.keys() - {*wanted.addresses}:
+    for address in {*there} - {*wanted.addresses}:
         plain, length = address.split("/")
         netlink.addr("del", index=index, address=plain, prefixlen=int(length))
+
+
+def _addresses(netlink: Any, index: int) -> frozenset[str]:
+    """The addresses of an interface, but for those that IPv6 gives it by itself."""
+    return frozenset(
+        f"{each.get_attr('IFA_LOCAL') or each.get_attr('IFA_ADDRESS')}/{each['prefixlen']}"
+        for each in netlink.get_addr(index=index)
+        if each["scope"] == 0
+    )
 
 
 def _ours(netlink: Any, name: str, alias: str) -> int | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import vici
-from vici.exception import CommandException, SessionException
+from vici.exception import CommandException, DeserializationException, EventUnknownException, SessionException
 
 from hub.provisioner.changes import ProvisionError
 
@@ -17,6 +17,9 @@ SYSTEM_SOCKET = Path("/run/charon.vici")
 PATIENCE = 10.0
 """Seconds that charon may take for an answer."""
 _START = "systemctl start strongswan (without Debian's charon-systemd: apt-get install charon-systemd)"
+
+_SPOILT = (SessionException, EventUnknownException, DeserializationException, ValueError, KeyError, IndexError)
+"""What the library raises where an answer is no answer."""
 
 _T = TypeVar("_T")
 Message = Mapping[str, Any]
@@ -98,7 +101,7 @@ class Charon:
         except CommandException as error:
             said = str(error).removeprefix("Command failed: ")
             raise ProvisionError(f"charon refuses {doing}: {said}", _mend(said)) from None
-        except (OSError, SessionException, ValueError, KeyError) as error:
+        except (OSError, *_SPOILT) as error:
             raise ProvisionError(f"charon does not answer, {doing}: {error or type(error).__name__}", _START) from None
 
 

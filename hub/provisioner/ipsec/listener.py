@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import vici
-from vici.exception import EventUnknownException, SessionException
+from vici.exception import DeserializationException, EventUnknownException, SessionException
 
 from hub.provisioner.changes import ProvisionError
 from hub.provisioner.ipsec.charon import plugged
 from hub.provisioner.ipsec.failures import Failure, Failures, Peer
 
 _EVENTS = ["log", "ike-updown"]
+_SPOILT = (SessionException, EventUnknownException, DeserializationException, ValueError, KeyError, IndexError)
+"""What the library raises where an answer is no answer."""
 _PAUSE = 1.0
 """Seconds between attempts to reach charon, and how long stopping may take."""
 
@@ -68,7 +70,7 @@ class Listener:
         while not self._over.is_set():
             try:
                 self._listen()
-            except (ProvisionError, OSError, SessionException, EventUnknownException, ValueError):
+            except (ProvisionError, OSError, *_SPOILT):
                 pass
             finally:
                 self._hears.clear()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,13 @@ from hub.provisioner.changes import ProvisionError
 from hub.provisioner.ipsec.charon import connected
 from hub.provisioner.ipsec.inner import SeenLink, Shape
 from hub.provisioner.ipsec.memory import Memory, recall
-from hub.provisioner.ipsec.names import GUARD_METRIC, INNER_KINDS, PROTOCOL
+from hub.provisioner.ipsec.names import GUARD_METRIC, INNER_KINDS, PROTOCOL, connection_name
 from hub.provisioner.ipsec.secret_files import read_public, read_secret
 from hub.provisioner.wanted import Wanted, WantedIpsec
 
 _UNREACHABLE = 7
 """RTN_UNREACHABLE (rtnetlink(7))."""
+_MAIN = 254
 _UP = 1
 _LINK_LOCAL = 253
 _IPV4 = 2
@@ -55,7 +56,7 @@ class InCharon:
 class InKernel:
     """An InKernel is interfaces by name, addresses of the machine with their labels, and routes to one address.
 
-    `guards` are ours that lead nowhere; `routed` are those that lead somewhere, in whatever table.
+    `guards` are ours that lead nowhere; `routed` are the protected addresses that are reached all the same.
     """
 
     links: Mapping[str, SeenLink] = field(default_factory=dict)
@@ -83,7 +84,17 @@ def look(wanted: Wanted, vici: Path, state: Path, secrets: Path) -> Seen:
     memory = recall(state)
     materials = {each.tunnel: material_of(each, memory, secrets) for each in wanted.ipsec}
     asked = bool(wanted.ipsec or memory.connections or memory.secrets)
-    return Seen(look_into_charon(vici) if asked else InCharon(), look_into_kernel(), memory, materials)
+    charon = look_into_charon(vici) if asked else InCharon()
+    return Seen(charon, look_into_kernel(_protected(wanted, charon)), memory, materials)
+
+
+def _protected(wanted: Wanted, charon: InCharon) -> list[str]:
+    """The far loopbacks of the tunnels that have an SA."""
+    return [
+        each.branch_loopback
+        for each in wanted.ipsec
+        if each.branch_loopback and connection_name(wanted.network, each.tunnel) in charon.installed
+    ]
 
 
 def look_into_charon(vici: Path) -> InCharon:
@@ -121,16 +132,19 @@ def material_of(wanted: WantedIpsec, memory: Memory, secrets: Path) -> Material:
         return Material(problem=str(error), mend=error.mend)
 
 
-def look_into_kernel() -> InKernel:
-    """Interfaces, addresses and routes of the present network namespace.
+def look_into_kernel(protected: Iterable[str] = ()) -> InKernel:
+    """Interfaces, addresses and routes of the present network namespace; `protected` are asked for one by one.
 
     Raises:
         ProvisionError: the kernel does not answer.
     """
     try:
-        with IPRoute() as netlink:
+        with IPRoute(strict_check=True) as netlink:
             links, addresses = list(netlink.get_links()), list(netlink.get_addr())
-            routes = list(netlink.get_routes(family=_IPV4))
+            # Filtered by the kernel (NETLINK_GET_STRICT_CHK): the forwarder's routes may be thousands.
+            ours = {"table": _MAIN, "proto": PROTOCOL, "type": _UNREACHABLE}
+            guards = _hosts(netlink.get_routes(family=_IPV4, **ours))
+            routed = frozenset(each for each in protected if _leads_somewhere(netlink, each))
     except (OSError, NetlinkError) as error:
         raise ProvisionError(f"the kernel does not say what interfaces it has: {error}") from error
     by_link: dict[int, set[str]] = {}
@@ -141,8 +155,8 @@ def look_into_kernel() -> InKernel:
     return InKernel(
         links={link.name: link for link in seen},
         addresses={str(_address(each)): str(each.get_attr("IFA_LABEL") or "") for each in addresses},
-        guards=_hosts(routes, _is_guard),
-        routed=_hosts(routes, lambda route: route["type"] == 1),
+        guards=guards,
+        routed=routed,
     )
 
 
@@ -150,13 +164,24 @@ def _address(message: Any) -> str:
     return str(message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS"))
 
 
-def _is_guard(route: Any) -> bool:
-    ours = route["type"] == _UNREACHABLE and route["proto"] == PROTOCOL
-    return bool(ours and route.get_attr("RTA_PRIORITY") == GUARD_METRIC)
+def _leads_somewhere(netlink: Any, address: str) -> bool:
+    try:
+        netlink.route("get", dst=address)
+    except NetlinkError:
+        return False
+    return True
 
 
-def _hosts(routes: Iterable[Any], chosen: Callable[[Any], bool]) -> frozenset[str]:
-    return frozenset(str(each.get_attr("RTA_DST")) for each in routes if each["dst_len"] == 32 and chosen(each))
+def _hosts(routes: Iterable[Any]) -> frozenset[str]:
+    return frozenset(
+        str(each.get_attr("RTA_DST"))
+        for each in routes
+        if each["dst_len"] == 32 and _is_guard(each["type"], each["proto"], each.get_attr("RTA_PRIORITY"))
+    )
+
+
+def _is_guard(kind: int, protocol: int, metric: int | None) -> bool:
+    return (kind, protocol, metric) == (_UNREACHABLE, PROTOCOL, GUARD_METRIC)
 
 
 def _link(message: Any, addresses: frozenset[str]) -> SeenLink:

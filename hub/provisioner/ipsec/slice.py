@@ -79,7 +79,7 @@ class IpsecSlice:
                 findings.append(Finding(SLICE, change.target, f"{change.text}: {error}", error.mend))
             else:
                 findings.append(Finding(SLICE, change.target, change.text, repaired=True))
-        return (*findings, *_without_route(wanted, seen))
+        return (*findings, *without_route(wanted, seen))
 
     def report(self, wanted: Wanted) -> dict[str, dict[str, Any]]:
         """Of each tunnel under `ipsec`: its SA, its child SA, and why the last attempt failed.
@@ -126,7 +126,7 @@ def _peer(wanted: WantedIpsec, name: str) -> Peer:
     return Peer(name, wanted.hub_identity, wanted.branch_identity, wanted.local, wanted.remote)
 
 
-def _without_route(wanted: Wanted, seen: Seen) -> list[Finding]:
+def without_route(wanted: Wanted, seen: Seen) -> list[Finding]:
     """An SA without the route that charon makes for it carries nothing: the guard is all that is left."""
     return [
         Finding(
