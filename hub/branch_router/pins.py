@@ -1,7 +1,7 @@
 """What pins each tunnel of a branch to its uplink, and what its machine needs beside that, as files for Linux.
 
 What WireGuard sends bears the uplink's mark. IKE and ESP are told by the uplink's own address where that stays the
-same, else by the hub's address. In an uplink's table nothing is below its default route but `unreachable`: a line that
+same, and by the hub's. In an uplink's table nothing is below its default route but `unreachable`: a line that
 is gone takes its tunnel with it, and not the other line's.
 """
 
@@ -73,9 +73,9 @@ def _ipsec(end: BranchEnd, uplink: UplinkEnd) -> Iterator[str]:
 
 
 def _selector(tunnel: TunnelEnd, uplink: UplinkEnd) -> str | None:
-    if uplink.address is not None:
-        return f"from {uplink.address}"
-    return None if tunnel.endpoint_address is None else f"to {tunnel.endpoint_address}"
+    own = [] if uplink.address is None else [f"from {uplink.address}"]
+    hub = [] if tunnel.endpoint_address is None else [f"to {tunnel.endpoint_address}"]
+    return " ".join([*own, *hub]) or None
 
 
 def sysctl_config(end: BranchEnd) -> str:

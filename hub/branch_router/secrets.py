@@ -55,8 +55,8 @@ class Secrets:
     own_public: Mapping[str, str] = field(default_factory=dict)
 
     def password_of(self, branch: str) -> str:
-        """The password of a branch's BGP sessions."""
-        return self.password or f"<password of {branch}>"
+        """The password of a branch's BGP sessions; one word, because FRR takes no more."""
+        return self.password or f"<password-of-{branch}>"
 
     def private_key(self, tunnel: str) -> str:
         """The branch's own key of a tunnel."""

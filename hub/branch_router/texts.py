@@ -51,6 +51,24 @@ def texts(end: BranchEnd, parts: Sequence[str], secrets: Secrets = NO_SECRETS) -
     return tuple(text for part in PARTS if part in parts for text in _of_part(end, part, secrets))
 
 
+def remarks(end: BranchEnd, parts: Sequence[str]) -> tuple[str, ...]:
+    """What the texts of these parts take for granted, or leave out because it is not written."""
+    file = f"branches/{end.name}.yaml"
+    said = [
+        f"{tunnel.name} is made by somebody else: its interface at the branch is taken to be {tunnel.interface}"
+        for tunnel in end.tunnels
+        if tunnel.carrier is None
+    ]
+    if len(end.uplinks) > 1 and "pins" in parts:
+        said += [
+            f"tunnels by {uplink.name} are not pinned to it: write its interface, or its gateway, at "
+            f"uplinks.{uplink.name} in {file}"
+            for uplink in end.uplinks
+            if not uplink.is_pinned
+        ]
+    return tuple(said)
+
+
 def _of_part(end: BranchEnd, part: str, secrets: Secrets) -> Iterator[Text]:
     routing = _SECRET if end.signed else _PLAIN
     match part:
