@@ -57,9 +57,8 @@ class IpsecEnd:
     """An IpsecEnd is the branch's end of an IPsec tunnel: the initiator, and the inner tunnel that makes an interface.
 
     `number` is XFRM's interface id, or VXLAN's network identifier. `inner` is `gre`, `xfrm` or `vxlan`; the loopbacks
-    are None with `xfrm`, whose own selectors are `own_selectors`. `secret_file` is the name of the file of the
-    pre-shared key at the hub, None where certificates speak for both ends. `ike` and `esp` are proposals as strongSwan
-    writes them.
+    are None with `xfrm`. `secret_file` is the name of the file of the pre-shared key at the hub, None where
+    certificates speak for both ends. `ike` and `esp` are proposals as strongSwan writes them.
     """
 
     number: int
@@ -69,7 +68,6 @@ class IpsecEnd:
     inner: str
     hub_loopback: str | None
     own_loopback: str | None
-    own_selectors: tuple[str, ...]
     ike: tuple[str, ...]
     esp: tuple[str, ...]
     version: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from hub.branch_router.end import BranchEnd, IpsecEnd, TunnelEnd, UplinkEnd, WireGuardEnd
-from hub.provisioner.from_intent import allowed_of
 from policies.announced import announced_to
 from policies.model.intent import Branch, Hub, LivenessMethod, SessionKind, Tunnel, Uplink
 from policies.model.transport import Ipsec, PresharedKey, Transport, WireGuard
@@ -28,7 +27,7 @@ def end_of(hub: Hub, branch: Branch) -> BranchEnd:
         hub_asn=hub.asn,
         reaches=tuple(map(str, announced_to(hub, branch))),
         uplinks=uplinks,
-        tunnels=tuple(_tunnel(branch, tunnel, taken) for tunnel in by_preference(branch)),
+        tunnels=tuple(_tunnel(tunnel, taken) for tunnel in by_preference(branch)),
         router=None if branch.router is None else branch.router.value,
         signed=branch.session.password_file is not None,
         ttl_security=branch.session.ttl_security,
@@ -66,7 +65,7 @@ def _uplink(uplink: Uplink, mark: int) -> UplinkEnd:
     return UplinkEnd(uplink.name, uplink.isp, uplink.interface, gateway, address, mark)
 
 
-def _tunnel(branch: Branch, tunnel: Tunnel, taken: set[str]) -> TunnelEnd:
+def _tunnel(tunnel: Tunnel, taken: set[str]) -> TunnelEnd:
     link, timers = tunnel.link, tunnel.liveness.active
     return TunnelEnd(
         name=str(tunnel.id),
@@ -83,22 +82,22 @@ def _tunnel(branch: Branch, tunnel: Tunnel, taken: set[str]) -> TunnelEnd:
         hub_link6=None if link.hub6 is None else str(link.hub6),
         own_link6=None if link.branch6 is None else str(link.branch6),
         mtu=tunnel.mtu,
-        carrier=carrier_of(branch, tunnel.port, tunnel.transport),
+        carrier=carrier_of(tunnel.port, tunnel.transport),
     )
 
 
-def carrier_of(branch: Branch, number: int, transport: Transport) -> WireGuardEnd | IpsecEnd | None:
+def carrier_of(number: int, transport: Transport) -> WireGuardEnd | IpsecEnd | None:
     """What carries a tunnel, as the branch has it; None where somebody else made it."""
     match transport:
         case WireGuard():
             return WireGuardEnd(round(transport.keepalive.total_seconds()), transport.preshared)
         case Ipsec():
-            return _ipsec(branch, number, transport)
+            return _ipsec(number, transport)
         case _:
             return None
 
 
-def _ipsec(branch: Branch, number: int, transport: Ipsec) -> IpsecEnd:
+def _ipsec(number: int, transport: Ipsec) -> IpsecEnd:
     authentication, pair = transport.authentication, transport.loopbacks
     return IpsecEnd(
         number=number,
@@ -108,7 +107,6 @@ def _ipsec(branch: Branch, number: int, transport: Ipsec) -> IpsecEnd:
         inner=transport.inner.value,
         hub_loopback=None if pair is None else str(pair.hub),
         own_loopback=None if pair is None else str(pair.branch),
-        own_selectors=allowed_of(branch),
         ike=transport.ike,
         esp=transport.esp,
         version=transport.version,

@@ -44,4 +44,5 @@ def _kind(carrier: IpsecEnd) -> str:
         case "vxlan":
             return f"vxlan id {carrier.number} {ends} dstport {VXLAN_PORT}"
         case _:
-            return f"gre {ends} ttl 64"
+            # Rather fragmented than lost where the path is narrower; with a TTL of its own it would forbid fragments.
+            return f"gre {ends} nopmtudisc"

@@ -111,10 +111,7 @@ def _ipsec(tunnel: TunnelEnd, carrier: IpsecEnd, secrets: Secrets) -> Iterator[R
 
 def _inner(carrier: IpsecEnd) -> Iterator[Row]:
     if carrier.inner == "xfrm":
-        yield (
-            "protected",
-            f"{', '.join(carrier.own_selectors)} to everywhere; an interface of its own, id {carrier.number}",
-        )
+        yield "protected", f"all that its own interface sends (id {carrier.number}); the hub narrows that down"
         return
     pair = f"own {carrier.own_loopback}, the hub's {carrier.hub_loopback}"
     yield "protected", f"{carrier.own_loopback}/32 to {carrier.hub_loopback}/32"

@@ -15,7 +15,6 @@ from hub.branch_router.secrets import NO_SECRETS, Secrets
 
 DPD_DELAY = 10
 """Seconds of silence after which the hub is asked whether it is there (RFC 7296 section 2.4)."""
-_EVERYTHING = {4: "0.0.0.0/0", 6: "::/0"}
 
 
 def swanctl_config(end: BranchEnd, secrets: Secrets = NO_SECRETS) -> str:
@@ -78,11 +77,14 @@ def _child(tunnel: TunnelEnd, carrier: IpsecEnd) -> dict[str, str]:
 
 
 def _selectors(tunnel: TunnelEnd, carrier: IpsecEnd) -> dict[str, str]:
-    """What is protected: the two loopbacks, or with XFRM what the hub takes from the branch, to anywhere."""
+    """What is protected: the two loopbacks, or with XFRM everything, of which the hub takes what it wants.
+
+    It is the responder that narrows it down (RFC 7296 section 2.9), so that other prefixes need no other text here.
+    """
     if carrier.inner != "xfrm":
         return {"local_ts": f"{carrier.own_loopback}/32", "remote_ts": f"{carrier.hub_loopback}/32"}
-    everything = [_EVERYTHING[4], *([] if tunnel.own_link6 is None else [_EVERYTHING[6]])]
-    return {"local_ts": ", ".join(carrier.own_selectors), "remote_ts": ", ".join(everything)}
+    everything = "0.0.0.0/0" if tunnel.own_link6 is None else "0.0.0.0/0, ::/0"
+    return {"local_ts": everything, "remote_ts": everything}
 
 
 def _secret(tunnel: TunnelEnd, carrier: IpsecEnd, secrets: Secrets) -> str:

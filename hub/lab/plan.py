@@ -126,7 +126,7 @@ def _branch(hub: model.Hub, branch: model.Branch, hub_uplinks: Mapping[str, Upli
 
 
 def _tunnel(branch: model.Branch, tunnel: model.Tunnel, uplink: Uplink, hub_uplink: Uplink, taken: set[str]) -> Tunnel:
-    carrier = carrier_of(branch, tunnel.port, tunnel.transport)
+    carrier = carrier_of(tunnel.port, tunnel.transport)
     if carrier is None:
         raise LabError(
             f"{tunnel.id} is an existing tunnel, which no lab has: leave existing out of a copy of the files"
