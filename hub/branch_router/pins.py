@@ -95,6 +95,7 @@ NETWORKD_CONFIG = """\
 [Network]
 ManageForeignRoutes=no
 ManageForeignRoutingPolicyRules=no
+ManageForeignNextHops=no
 """
 
 
