@@ -50,7 +50,12 @@ def run(args: argparse.Namespace) -> int:
         if nowhere is not None:
             configuration = Configuration(Path.cwd(), None, (nowhere,), 0)
         else:
-            configuration = read(find_directory(args.directory, Path.cwd()), secrets=Places().secrets)
+            places = Places()
+            configuration = read(find_directory(args.directory, Path.cwd()), secrets=places.secrets)
+            if places.state.exists():
+                from hub.cli.check_keys import with_old_keys
+
+                configuration = with_old_keys(configuration, places)
             if _has_scripts(configuration):
                 from hub.scripts.check import with_script_problems
 

@@ -7,6 +7,8 @@ somebody else's, and nothing is said about it but when asked.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ from hub.control.lines import Message
 from hub.control.plain import to_plain
 from hub.controller.loop import Loop
 from hub.provisioner.from_intent import wanted_of
+from hub.provisioner.kept_keys import kept_of
+from policies.key_ages import KeptKey, old_keys
 from policies.model.intent import Intent
 
 LOOK_SECONDS = 5.0
@@ -23,17 +27,24 @@ LOOK_SECONDS = 5.0
 TAKEN_SECONDS = 120.0
 """How long it may take to make what is wanted: 200 tunnels take half a minute where the kernel has no WireGuard."""
 PLANNED_SECONDS = 20.0
+KEYS_SECONDS = 600.0
+"""How often the provisioner is asked how old keys are: that is told in days."""
 _PROBLEM = "tunnels"
 
 
 class Tunnels:
     """A Tunnels has the provisioner follow the intent."""
 
-    def __init__(self, socket: Path, loop: Loop, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, socket: Path, loop: Loop, say: Callable[[str], None], wall: Callable[[], float] = time.time
+    ) -> None:
         self._socket = socket
         self._loop = loop
         self._say = say
         self._untold: Intent | None = loop.intent
+        self._wall = wall
+        self._keys: tuple[KeptKey, ...] = ()
+        self._keys_due = 0.0
 
     async def take(self, intent: Intent, *, grow_only: bool) -> tuple[str, ...]:
         """Have the tunnels of this intent made, and with `grow_only` none removed; what went wrong."""
@@ -86,7 +97,17 @@ class Tunnels:
             self._loop.made = {}
             return
         self._loop.made = answer["targets"]
-        self._tell(_problems(answer))
+        self._tell({**_problems(answer), **await self._old_keys()})
+
+    async def _old_keys(self) -> Mapping[str, tuple[str, str]]:
+        """What is wrong with the age of keys; how old they are is asked seldom, by what limit is as configured now."""
+        now = self._wall()
+        if not self._keys_due - KEYS_SECONDS <= now < self._keys_due:  # due, or the clock was set
+            with contextlib.suppress(NotRunningError, RefusedError):
+                self._keys = kept_of((await self._ask({"ask": "keys"}, PLANNED_SECONDS)).get("keys"))
+                self._keys_due = now + KEYS_SECONDS
+        found = old_keys(self._keys, self._loop.intent.security.key_age, now)
+        return {f"{_PROBLEM}:{each.key}": (each.text, each.mend) for each in found}
 
     def _tell(self, found: Mapping[str, tuple[str, str]]) -> None:
         problems = self._loop.problems

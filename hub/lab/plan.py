@@ -105,7 +105,7 @@ def _branch(hub: model.Hub, branch: model.Branch, hub_uplinks: Mapping[str, Upli
             interface = free_interface(uplink.interface or f"up-{uplink.name}", taken)
             uplinks[uplink.name] = customers.connect(uplink.name, uplink.isp, interface, FIRST_MARK + len(uplinks))
     tunnels = tuple(
-        _tunnel(branch, tunnel, uplinks[tunnel.uplink.name], hub_uplinks[tunnel.hub_uplink.name], taken)
+        _tunnel(tunnel, uplinks[tunnel.uplink.name], hub_uplinks[tunnel.hub_uplink.name], taken)
         for tunnel in by_preference(branch)
     )
     if 6 in branch.versions and (without := [one.name for one in tunnels if one.branch_link6 is None]):
@@ -125,7 +125,7 @@ def _branch(hub: model.Hub, branch: model.Branch, hub_uplinks: Mapping[str, Upli
     )
 
 
-def _tunnel(branch: model.Branch, tunnel: model.Tunnel, uplink: Uplink, hub_uplink: Uplink, taken: set[str]) -> Tunnel:
+def _tunnel(tunnel: model.Tunnel, uplink: Uplink, hub_uplink: Uplink, taken: set[str]) -> Tunnel:
     carrier = carrier_of(tunnel.port, tunnel.transport)
     if carrier is None:
         raise LabError(

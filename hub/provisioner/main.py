@@ -15,6 +15,7 @@ from hub.control.lock import AlreadyRunningError, hold
 from hub.control.log import Log, say_at_once
 from hub.control.places import SYSTEM_RUN, SYSTEM_STATE, Places
 from hub.provisioner.asks import Asks
+from hub.provisioner.kept_keys import keys_ask
 from hub.provisioner.remembered import Remembered
 from hub.provisioner.server import Server
 from hub.provisioner.slices import parts_of
@@ -43,7 +44,7 @@ def _serve(places: Places) -> None:
         log(problem)
     parts = parts_of(places)
     parts.ipsec.listen()
-    asks = Asks(parts.provisioner, remembered, log, parts.asks)
+    asks = Asks(parts.provisioner, remembered, log, {**parts.asks, "keys": keys_ask(parts.kept, remembered)})
     stopping = _stop_signals()
     try:
         asks.make_again()

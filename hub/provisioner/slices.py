@@ -10,6 +10,7 @@ from hub.provisioner.asks import Ask
 from hub.provisioner.firewall.backend import FirewallSlice
 from hub.provisioner.ipsec.charon import SYSTEM_SOCKET
 from hub.provisioner.ipsec.slice import IpsecSlice
+from hub.provisioner.kept_keys import Kept, kept_keys
 from hub.provisioner.keys.store import KeyStore
 from hub.provisioner.mss.backend import Mss
 from hub.provisioner.provisioner import Provisioner
@@ -23,11 +24,15 @@ from hub.provisioner.wireguard.slice import WireGuardSlice
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A Parts is what plans and applies for a hub, what else may be asked, and what listens while a process runs."""
+    """A Parts is what plans and applies for a hub, what else may be asked, and what listens while a process runs.
+
+    `kept` says how old the keys of what is wanted are.
+    """
 
     provisioner: Provisioner
     asks: Mapping[str, Ask]
     ipsec: IpsecSlice
+    kept: Kept
 
 
 def parts_of(places: Places) -> Parts:
@@ -38,4 +43,5 @@ def parts_of(places: Places) -> Parts:
     ipsec = IpsecSlice(state, places.secrets, charon)
     tunnels = (WireGuardSlice(keys, backend, machine), ipsec)
     slices = (Uplinks(state), *tunnels, Sysctls(state), Mss(state), FirewallSlice())
-    return Parts(Provisioner(slices, places.provisioner_lock), rotate.asks(keys, backend, machine), ipsec)
+    provisioner, asks = Provisioner(slices, places.provisioner_lock), rotate.asks(keys, backend, machine)
+    return Parts(provisioner, asks, ipsec, lambda wanted: kept_keys(wanted, keys, places.secrets))

@@ -1,0 +1,233 @@
+"""keys list as a user runs it, the ages that the provisioner tells, and what check and status say of old ones."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from config_directories import ALLOCATIONS, BANDUNG, NETWORK, written
+
+from hub.cli import keys
+from hub.cli.check_keys import with_old_keys
+from hub.config import read
+from hub.control.lines import LineReader, encode
+from hub.control.places import Places
+from hub.controller.tunnels import Tunnels
+from hub.provisioner.from_intent import wanted_of
+from hub.provisioner.kept_keys import kept_keys, kept_of, kept_report, keys_ask, may_look
+from hub.provisioner.keys.store import KeyStore
+from hub.provisioner.remembered import Remembered
+from policies.key_ages import KeptKey
+from policies.model.intent import Intent, Security
+
+DAY = 86_400.0
+IPSEC = {
+    "branches/bandung.yaml": f"{BANDUNG}tunnels: {{fiber: {{transport: ipsec}}}}\n",
+    "allocations.yaml": ALLOCATIONS.replace("51000}", "51000, loopbacks: 10.255.1.0/31}"),
+}
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    """A hub whose fiber has a secret of 400 days, and whose wireless has keys of two."""
+    config = written(tmp_path / "config", IPSEC)
+    made = Places(config=config, run=tmp_path / "run", state=tmp_path / "state")
+    made.secrets.mkdir(parents=True)
+    made.run.mkdir()
+    secret = made.secrets / "bandung-fiber.psk"
+    secret.write_text("wj1XyyCZ1aPwOgVJJqHkS4FvZ0tq9bDk\n")
+    secret.chmod(0o600)
+    os.utime(secret, (time.time() - 400.3 * DAY,) * 2)
+    KeyStore(made.keys, clock=lambda: time.time() - 2.5 * DAY).make(["bandung/wireless"])
+    return made
+
+
+def run(places: Places, *arguments: str) -> int:
+    parser = argparse.ArgumentParser()
+    keys.add(parser.add_subparsers(required=True))
+    options = parser.parse_args(["keys", "list", "--config", str(places.config), *arguments])
+    status: int = options.run(options)
+    return status
+
+
+def intent_of(places: Places) -> Intent:
+    intent = read(places.config).intent
+    assert intent is not None
+    return intent
+
+
+def test_every_key_is_listed_with_its_age(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(places, "--state-dir", str(places.state)) == 0
+    out = capsys.readouterr().out
+    rows = [line.split() for line in out.splitlines() if line.startswith("bandung/")]
+    assert rows == [
+        ["bandung/fiber", "secret", "bandung-fiber.psk", "400d", "too", "old"],
+        ["bandung/wireless", "WireGuard", "2d"],
+    ]
+    assert "the IPsec secrets of bandung/fiber are 400 days old, more than the 365 days of key-age\n    mend: " in out
+
+
+def test_no_key_is_ever_in_what_is_told(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in ((), ("--json",)):
+        assert run(places, "--state-dir", str(places.state), *arguments) == 0
+    out = capsys.readouterr().out
+    secrets = [path.read_text().strip() for path in places.state.rglob("*.key")]
+    secrets += [path.read_text().strip() for path in places.secrets.iterdir()]
+    assert len(secrets) == 3
+    assert not [secret for secret in secrets if secret in out]
+
+
+def test_the_data_is_for_programs(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(places, "--state-dir", str(places.state), "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["key-age-days"] == 365
+    assert [(each["tunnel"], each["kind"], each["old"]) for each in answer["keys"]] == [
+        ("bandung/fiber", "secret", True),
+        ("bandung/wireless", "wireguard", False),
+    ]
+    assert [each["key"] for each in answer["problems"]] == ["key-age:secret"]
+
+
+def test_what_is_missing_or_wrong_is_said_of_its_tunnel(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+    (places.secrets / "bandung-fiber.psk").unlink()
+    (places.keys / "bandung" / "wireless" / "hub.key").chmod(0o644)
+    assert run(places, "--state-dir", str(places.state)) == 0
+    out = capsys.readouterr().out
+    assert f"there is no file {places.secrets}/bandung-fiber.psk" in out
+    assert "hub.key can be read by others (mode 0644)" in out
+
+
+def test_keys_that_are_not_made_yet_are_said_to_be_so(places: Places) -> None:
+    kept = kept_keys(wanted_of(intent_of(places)), KeyStore(places.state / "none"), places.secrets)
+    assert [each.fault for each in kept] == ["", "not made yet: pointsman apply"]
+
+
+def test_a_certificate_that_cannot_be_read_hides_no_other_key(places: Places) -> None:
+    auth = "auth: {certificate: hub.pem, key-file: hub.key, authority: ca.pem}"
+    branch = f"{BANDUNG}tunnels: {{fiber: {{transport: ipsec, {auth}}}}}\n"
+    written(places.config, {**IPSEC, "branches/bandung.yaml": branch})
+    (places.secrets / "hub.pem").write_text("nothing\n")
+    fiber, wireless = kept_keys(wanted_of(intent_of(places)), KeyStore(places.keys), places.secrets)
+    assert fiber.fault == f"{places.secrets}/hub.pem: no PEM of a certificate"
+    assert wireless.made is not None
+
+
+def test_what_is_told_is_what_was_kept(places: Places, tmp_path: Path) -> None:
+    wanted = wanted_of(intent_of(places))
+    remembered = Remembered(tmp_path / "provisioner.json")
+    ask = keys_ask(lambda w: kept_keys(w, KeyStore(places.keys), places.secrets), remembered)
+    assert ask({"ask": "keys"}) == {"keys": []}
+    remembered.wanted = wanted
+    report = json.loads(json.dumps(ask({"ask": "keys"})))
+    assert kept_of(report["keys"]) == kept_keys(wanted, KeyStore(places.keys), places.secrets)
+
+
+@pytest.mark.parametrize("report", [None, 3, [3], [{"tunnel": "bandung/fiber"}]])
+def test_what_another_version_tells_is_nothing(report: object) -> None:
+    assert kept_of(report) == ()
+
+
+@contextmanager
+def provisioner(places: Places, answer: dict[str, Any]) -> Iterator[list[str]]:
+    """Something that answers questions at the provisioner's socket; what it was asked."""
+    asked: list[str] = []
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(places.provisioner_socket))
+    listener.listen(8)
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                (question,) = LineReader().feed(connection.recv(1 << 16))
+                asked.append(str(question["ask"]))
+                connection.sendall(encode({"answer": answer[asked[-1]]}))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield asked
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+
+
+OLD = KeptKey("bandung/fiber", "wireguard", made=0.0)
+
+
+def test_who_may_not_look_asks_the_provisioner(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+    with provisioner(places, {"keys": {"keys": kept_report([OLD])}}) as asked:
+        assert run(places, "--run-dir", str(places.run), "--json") == 0
+    assert asked == ["keys"]
+    assert json.loads(capsys.readouterr().out)["keys"][0]["old"] is True
+
+
+def test_where_nobody_tells_that_is_said(
+    places: Places, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(places, "--run-dir", str(places.run)) == 3
+    monkeypatch.setattr("hub.provisioner.kept_keys.os.access", lambda *_: False)
+    assert not may_look(places.state)
+    assert run(places, "--run-dir", str(places.run), "--state-dir", str(places.state)) == 3
+    error = capsys.readouterr().err
+    assert f"you may not look into {places.state}, and no provisioner is running here" in error
+    assert "mend: systemctl start pointsman-provisioner, or repeat this with sudo" in error
+
+
+def test_without_a_usable_configuration_nobody_knows_which_tunnels(
+    places: Places, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (places.config / "network.yaml").write_text("x: 1\n")
+    assert run(places, "--state-dir", str(places.state)) == 1
+    assert "mend: pointsman check" in capsys.readouterr().err
+
+
+def test_check_warns_of_old_keys_where_key_age_is_written(places: Places) -> None:
+    def warned() -> list[str]:
+        return [str(problem) for problem in with_old_keys(read(places.config), places).problems]
+
+    (found,) = warned()
+    assert found.startswith("network.yaml:1:1: warning: the IPsec secrets of bandung/fiber are 400 days old")
+    (places.config / "network.yaml").write_text(f"{NETWORK}security: {{key-age: 1d}}\n")
+    assert [each.partition(" are ")[0] for each in warned()] == [
+        "network.yaml:12:21: warning: the IPsec secrets of bandung/fiber",
+        "network.yaml:12:21: warning: the WireGuard keys of bandung/wireless",
+    ]
+    (places.config / "network.yaml").write_text(f"{NETWORK}security: {{key-age: 500d}}\n")
+    assert warned() == []
+
+
+def test_check_says_nothing_of_keys_that_this_user_may_not_see(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.provisioner.kept_keys.os.access", lambda *_: False)
+    assert with_old_keys(read(places.config), places).problems == ()
+
+
+def test_old_keys_are_a_fault_of_the_running_hub(places: Places) -> None:
+    intent = SimpleNamespace(security=Security())
+    loop = SimpleNamespace(intent=intent, problems={}, made={})
+    status = {"targets": {}, "refused": [], "findings": [], "failed": []}
+    tunnels = Tunnels(places.provisioner_socket, loop, lambda _: None, lambda: 400 * DAY)  # type: ignore[arg-type]
+    with provisioner(places, {"status": status, "keys": {"keys": kept_report([OLD])}}) as asked:
+        for _ in range(3):
+            asyncio.run(tunnels._look())
+        text, mend = loop.problems["tunnels:key-age:wireguard"]
+        assert "the WireGuard keys of bandung/fiber are 400 days old" in text
+        assert mend == "pointsman keys rotate bandung/fiber"
+        assert asked.count("keys") == 1
+    asyncio.run(tunnels._look())
+    assert loop.problems == {}
