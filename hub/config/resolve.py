@@ -12,6 +12,7 @@ from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 
 from hub.config.access import access_problems
+from hub.config.adopted import adopted_problems
 from hub.config.allocate import Allocation, settled
 from hub.config.capacity import too_many_packets
 from hub.config.checks import branch_targets, target_problems, uplink_problems, uplink_targets
@@ -76,6 +77,7 @@ def survey(sources: Sources) -> Survey:
     problems += overlaps(claims(looked))
     problems += taken_twice(looked)
     problems += access_problems(looked)
+    problems += adopted_problems(branches)
     if hub is not None:
         problems += identity_problems(hub.raw, hub.document, hub.at, branches)
         problems += uplink_problems(hub)

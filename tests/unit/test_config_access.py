@@ -62,3 +62,17 @@ def test_management_from_everywhere_is_warned_of(tmp_path: Path, prefix: str) ->
 def test_a_network_of_management_is_written_once(tmp_path: Path) -> None:
     network = f"{NETWORK}security: {{management: [10.0.5.0/24, 10.0.5.0/24]}}\n"
     assert "12:38: management: 10.0.5.0/24 is here twice" in said(reading(tmp_path, {"network.yaml": network}))
+
+
+def test_an_adopted_tunnel_without_its_addresses_is_warned_of(tmp_path: Path) -> None:
+    configuration = reading(tmp_path, {"branches/bandung.yaml": f"{BANDUNG}tunnels: {{fiber: {{existing: wg7}}}}\n"})
+    (problem,) = configuration.problems
+    assert "6:29: warning: existing: wg7 is there, and its addresses are not written" in str(problem)
+    assert configuration.intent is not None
+
+
+def test_one_interface_is_one_tunnel(tmp_path: Path) -> None:
+    tunnels = "tunnels: {fiber: {existing: wg7, link: 10.254.0.0/31}, wireless: {existing: wg7, link: 10.254.0.2/31}}"
+    configuration = reading(tmp_path, {"branches/bandung.yaml": f"{BANDUNG}{tunnels}\n"})
+    assert "existing: wg7 is also bandung/fiber (branches/bandung.yaml:6)" in said(configuration)
+    assert configuration.intent is None

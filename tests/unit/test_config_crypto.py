@@ -17,6 +17,7 @@ from hub.config.secret_files import LEAST_BITS, guessed_bits
 from policies.model.transport import Ipsec, PresharedKey
 
 PAGE = (EXAMPLE.parents[1] / "docs" / "reference" / "crypto.md").read_text()
+LESS = ALLOCATIONS.replace("link: 10.255.0.0/31, ", "")
 LINES = ALLOCATIONS.replace("51000}", "51000, loopbacks: 10.255.1.0/31}")
 IKE, ESP = True, False
 
@@ -164,7 +165,8 @@ def test_routeros_has_no_interface_of_ipsec_alone(tmp_path: Path) -> None:
 
 
 def test_an_adopted_tunnel_is_not_judged(tmp_path: Path) -> None:
-    files = {"branches/bandung.yaml": f"{BANDUNG}tunnels: {{fiber: {{existing: ipsec0}}}}\n"}
+    tunnel = "{existing: ipsec0, link: 10.254.0.0/31}"
+    files = {"branches/bandung.yaml": f"{BANDUNG}tunnels: {{fiber: {tunnel}}}\n", "allocations.yaml": LESS}
     assert said(reading(tmp_path, files)) == ""
 
 
