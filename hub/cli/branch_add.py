@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from hub.cli.branch_where import add_configuration, configuration_of, named, refused, unwritable
+from hub.cli.branch_where import add_configuration, configuration_of, named, refused, step, unwritable
 from hub.cli.exit_status import DONE
 from hub.cli.saying import line
 
@@ -142,15 +142,11 @@ def _next_steps(directory: Path, addition: Addition) -> Iterator[str]:
     heading = "next"
     if branch.waits:
         yield line(heading, f"write what is marked TODO in {directory / branch.file}, then:")
-        yield _step("", "pointsman allocate", "gives its tunnels what they need")
+        yield step("", "pointsman allocate", "gives its tunnels what they need")
         heading = ""
-    yield _step(heading, "pointsman plan", "what it would do")
-    yield _step("", "pointsman apply", "makes the hub's ends and their keys, opens the sessions")
-    yield _step("", f"pointsman router print {branch.name}", "the branch's end, to put there")
-
-
-def _step(heading: str, command: str, does: str) -> str:
-    return line(heading, f"{command:<33} {does}")
+    yield step(heading, "pointsman plan", "what it would do")
+    yield step("", "pointsman apply", "makes the hub's ends and their keys, opens the sessions")
+    yield step("", f"pointsman router print {branch.name}", "the branch's end, to put there")
 
 
 def _secrets(addition: Addition) -> Iterator[str]:

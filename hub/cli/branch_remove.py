@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hub.cli.branch_where import add_configuration, configuration_of, named, refused, unwritable
+from hub.cli.branch_where import add_configuration, configuration_of, named, refused, step, unwritable
 from hub.cli.exit_status import DONE, REFUSED
 from hub.cli.saying import line
 
@@ -62,10 +62,12 @@ def run(options: argparse.Namespace) -> int:
     try:
         with alone(directory):
             removal = plan_removal(directory, options.name, release=options.release)
-            if not options.json:
-                print("\n".join(what_goes(directory, removal)), flush=True)
-            if not options.yes and not _confirmed(options):
-                return REFUSED
+        if not options.json:
+            print("\n".join(what_goes(directory, removal)), flush=True)
+        if not options.yes and not _confirmed(options):
+            return REFUSED
+        with alone(directory):  # what was shown may be another by now: nobody was kept waiting for the answer
+            removal = plan_removal(directory, options.name, release=options.release)
             take_away(directory, removal)
     except RefusedError as refusal:
         return refused(options, directory, refusal.problems, nothing)
@@ -113,8 +115,10 @@ def what_next(removal: Removal) -> Iterator[str]:
         heading = ""
     if heading == "":
         yield line("", "remove these at the branch, once the hub has let go of it; until then they do no harm")
-    yield line("next", "pointsman plan                    what the hub lets go of")
-    yield line("", "pointsman apply                   the hub's side goes: sessions, routes, tunnels, keys")
+    yield step("next", "pointsman plan", "what the hub lets go of")
+    yield step("", "pointsman apply", "the hub's side goes: sessions, routes, tunnels")
+    if any(tunnel.transport == "wireguard" for tunnel in removal.branch.tunnels):
+        yield step("", f"pointsman keys forget {removal.branch.name}", "their keys, when it is gone for good")
 
 
 def as_json(directory: Path, removal: Removal) -> dict[str, object]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub.cli.exit_status import REFUSED
+from hub.cli.saying import line
 from hub.cli.where import no_configuration, say
 
 if TYPE_CHECKING:
@@ -69,3 +70,8 @@ def named(text: str) -> str:
         return read_name(text)
     except UnreadableError as problem:
         raise argparse.ArgumentTypeError(f"{problem}{f' ({problem.mend})' if problem.mend else ''}") from problem
+
+
+def step(heading: str, command: str, does: str) -> str:
+    """A line of what comes next."""
+    return line(heading, f"{command:<33} {does}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from hub.cli import keys_list, keys_rotate
+from hub.cli import keys_forget, keys_list, keys_rotate
 
 _EPILOG = """\
 examples:
@@ -17,11 +17,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the command, with its parts."""
     parser = commands.add_parser(
         "keys",
-        help="the keys of tunnels: how old they are, and new ones",
-        description="Keys and secrets stay where they are; no command shows one.",
+        help="the keys and secrets of tunnels: how old they are, new ones, forget them",
+        description="The keys of WireGuard, the secrets and certificates of IPsec. They are files below the state "
+        "directory that only root may read; no command shows them.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parts = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     keys_list.add_list(parts)
     keys_rotate.add_rotate(parts)
+    keys_forget.add_forget(parts)

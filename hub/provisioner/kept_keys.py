@@ -19,6 +19,7 @@ from hub.provisioner.wanted import Wanted, WantedIpsec
 from policies.key_ages import CERTIFICATE, SECRET, WIREGUARD, KeptKey
 
 NOT_MADE = "not made yet: pointsman apply"
+OF_NONE = "no tunnel is made with them: pointsman keys forget"
 _LARGEST = 65_536
 """Bytes; nobody has a longer certificate."""
 
@@ -43,13 +44,15 @@ def may_look(*directories: Path) -> bool:
 
 
 def kept_keys(wanted: Wanted, store: Ages, secrets: Path) -> tuple[KeptKey, ...]:
-    """What may be told of the keys of every tunnel that is wanted, in order of name.
+    """What may be told of the keys of every tunnel that is wanted, and which are of none, in order of name.
 
     Raises:
         ProvisionError: the directory of WireGuard's keys may not be believed.
     """
-    ages = store.ages() if wanted.wireguard else {}
-    found = [_wireguard(each.tunnel, ages.get(each.tunnel)) for each in wanted.wireguard]
+    ages = store.ages()
+    theirs = {each.tunnel for each in wanted.wireguard}
+    found = [KeptKey(tunnel, WIREGUARD, fault=f"{OF_NONE} {tunnel}") for tunnel in ages.keys() - theirs]
+    found += [_wireguard(each.tunnel, ages.get(each.tunnel)) for each in wanted.wireguard]
     found += [kept for each in wanted.ipsec for kept in _ipsec(each, secrets)]
     return tuple(sorted(found, key=lambda kept: (kept.tunnel, kept.kind)))
 

@@ -304,6 +304,7 @@ def test_a_branch_is_removed_and_its_lines_stay(example: Path, capsys: pytest.Ca
     assert "fiber: the WireGuard interface to 198.51.100.2:51014, with its address 10.255.0.29/31; " in out
     assert "the BGP session with 10.255.0.28, AS 65000, and its BFD" in out
     assert "pointsman plan" in out
+    assert "pointsman keys forget tegal" in out
 
 
 def test_a_branch_that_is_gone_for_good_frees_what_it_had(example: Path, capsys: pytest.CaptureFixture[str]) -> None:

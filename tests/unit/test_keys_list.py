@@ -32,6 +32,7 @@ from policies.key_ages import KeptKey
 from policies.model.intent import Intent, Security
 
 DAY = 86_400.0
+RADIO = ALLOCATIONS.replace("wireless", "radio")
 IPSEC = {
     "branches/bandung.yaml": f"{BANDUNG}tunnels: {{fiber: {{transport: ipsec}}}}\n",
     "allocations.yaml": ALLOCATIONS.replace("51000}", "51000, loopbacks: 10.255.1.0/31}"),
@@ -231,3 +232,53 @@ def test_old_keys_are_a_fault_of_the_running_hub(places: Places) -> None:
         assert asked.count("keys") == 1
     asyncio.run(tunnels._look())
     assert loop.problems == {}
+
+
+def forget(places: Places, target: str) -> int:
+    parser = argparse.ArgumentParser()
+    keys.add(parser.add_subparsers(required=True))
+    where = ["--config", str(places.config), "--state-dir", str(places.state), "--run-dir", str(places.run)]
+    options = parser.parse_args(["keys", "forget", target, *where])
+    status: int = options.run(options)
+    return status
+
+
+def test_keys_of_a_tunnel_that_is_gone_are_said_and_forgotten(
+    places: Places, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = KeyStore(places.keys)
+    store.make(["malang/fiber", "malang/lte"])
+    assert run(places, "--state-dir", str(places.state)) == 0
+    assert "no tunnel is made with them: pointsman keys forget malang/fiber" in capsys.readouterr().out
+    assert forget(places, "malang/lte") == 0
+    assert store.tunnels() == ("bandung/wireless", "malang/fiber")
+    assert forget(places, "malang") == 0
+    assert store.tunnels() == ("bandung/wireless",)
+    assert forget(places, "malang") == 1
+    assert "has no keys of malang" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("target", ["bandung", "bandung/wireless"])
+def test_keys_of_a_tunnel_of_the_files_are_kept(
+    places: Places, capsys: pytest.CaptureFixture[str], target: str
+) -> None:
+    assert forget(places, target) == 1
+    assert (
+        f"bandung/wireless is in {places.config}\n    mend: pointsman branch remove bandung" in capsys.readouterr().err
+    )
+    assert KeyStore(places.keys).tunnels() == ("bandung/wireless",)
+
+
+def test_keys_of_a_tunnel_that_is_still_made_are_kept(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+    Remembered(places.provisioner_state).keep(wanted_of(intent_of(places)))
+    written(places.config, {"branches/bandung.yaml": BANDUNG.replace("wireless", "radio"), "allocations.yaml": RADIO})
+    assert forget(places, "bandung/wireless") == 1
+    assert "bandung/wireless is still made by the provisioner" in capsys.readouterr().err
+    assert KeyStore(places.keys).tunnels() == ("bandung/wireless",)
+
+
+def test_while_the_files_cannot_tell_keys_are_kept(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+    (places.config / "network.yaml").write_text("x: 1\n")
+    assert forget(places, "bandung/wireless") == 1
+    assert "the configuration cannot be used" in capsys.readouterr().err
+    assert KeyStore(places.keys).tunnels() == ("bandung/wireless",)

@@ -1,0 +1,128 @@
+"""`pointsman keys forget`: the keys of tunnels that are gone for good are removed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hub.cli.exit_status import DONE, REFUSED
+from hub.cli.saying import line
+from hub.cli.where import add_running_hub, running_hub
+
+if TYPE_CHECKING:
+    from hub.control.places import Places
+    from hub.provisioner.keys.store import KeyStore
+
+_EPILOG = """\
+examples:
+  pointsman keys forget malang               of all tunnels of the branch, after it was removed
+  pointsman keys forget malang/wireless
+
+Keys of a tunnel that the files still have, or that is still made, are kept. Should the tunnel come back, it gets
+others. Run it as root.
+
+exit status: 0 done, 1 refused (nothing was removed), 2 usage
+"""
+
+
+class _KeptError(Exception):
+    """The keys stay; the text says why, `mend` what to do."""
+
+    def __init__(self, text: str, mend: str) -> None:
+        super().__init__(text)
+        self.mend = mend
+
+
+def add_forget(parts: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register `forget` below `keys`."""
+    parser = parts.add_parser(
+        "forget",
+        help="remove the keys of tunnels that are gone for good",
+        description="Removes the WireGuard keys of tunnels that are neither in the files nor made any more.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("target", metavar="TARGET", help="malang/fiber, or malang for all of its tunnels")
+    parser.add_argument("--json", action="store_true", help="print the data instead")
+    parser.add_argument(
+        "--config", type=Path, metavar="DIR", help="the configuration (default: here, else /etc/pointsman)"
+    )
+    parser.add_argument("--state-dir", type=Path, metavar="DIR", help="the state (default: /var/lib/pointsman)")
+    add_running_hub(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Forget them."""
+    from hub.control.lock import AlreadyRunningError, hold
+    from hub.provisioner.changes import ProvisionError
+    from hub.provisioner.keys.store import KeyStore
+
+    places = running_hub(options)
+    if options.state_dir is not None:
+        places = replace(places, state=options.state_dir)
+    store = KeyStore(places.keys)
+    try:
+        tunnels = _tunnels(store, options.target, places)
+        descriptor = hold(places.provisioner_lock, "another change of tunnels")
+        try:
+            _unwanted(tunnels, places, options.config)
+            forgotten = [tunnel for tunnel in tunnels if store.forget(tunnel)]
+        finally:
+            os.close(descriptor)
+    except (_KeptError, ProvisionError) as error:
+        print(f"pointsman: {error}\n    mend: {error.mend}", file=sys.stderr)
+        return REFUSED
+    except (AlreadyRunningError, OSError) as error:
+        print(f"pointsman: {error}\n    mend: be root, and say it again", file=sys.stderr)
+        return REFUSED
+    if options.json:
+        print(json.dumps({"forgotten": forgotten}, indent=2))
+    else:
+        for tunnel in forgotten:
+            print(line("forgotten", f"the keys of {tunnel}"))
+    return DONE
+
+
+def _tunnels(store: KeyStore, target: str, places: Places) -> tuple[str, ...]:
+    """Those of this name that have keys."""
+    from hub.provisioner.kept_keys import may_look
+
+    if not may_look(places.state, places.keys):
+        raise _KeptError(f"you may not look into {places.keys}", "repeat this with sudo")
+    found = tuple(tunnel for tunnel in store.tunnels() if target in (tunnel, tunnel.partition("/")[0]))
+    if not found:
+        raise _KeptError(f"{places.keys} has no keys of {target}", "pointsman keys list names all that are there")
+    return found
+
+
+def _unwanted(tunnels: tuple[str, ...], places: Places, config: Path | None) -> None:
+    """That neither the files nor the provisioner have one of these.
+
+    Raises:
+        _KeptError: one is still there, or the files cannot tell.
+    """
+    from hub.config import read
+    from hub.config.directory import find_directory
+    from hub.config.load import load
+    from hub.config.resolve import survey
+    from hub.provisioner.remembered import Remembered
+
+    directory = find_directory(config, Path.cwd())
+    if read(directory).intent is None:
+        text = "the configuration cannot be used, so that nobody knows which tunnels are gone"
+        raise _KeptError(text, f"pointsman check {directory}")
+    remembered = Remembered(places.provisioner_state)
+    remembered.read()
+    made = set() if remembered.wanted is None else {each.tunnel for each in remembered.wanted.tunnels()}
+    written = {str(tunnel.id) for tunnel in survey(load(directory)).tunnels()}  # those of branches that are off too
+    for tunnel in tunnels:
+        if tunnel in written:
+            raise _KeptError(f"{tunnel} is in {directory}", f"pointsman branch remove {tunnel.partition('/')[0]}")
+        if tunnel in made:
+            raise _KeptError(f"{tunnel} is still made by the provisioner", "pointsman apply, which removes it first")
