@@ -37,8 +37,9 @@ VALIDATED_WITHIN = 30.0
 
 TCP_TABLE = Path("/proc/net/tcp")
 
-PUBLIC, SECRET = 0o644, 0o600
-"""The configuration's modes: without and with passwords."""
+PUBLIC, SECRET = 0o644, 0o640
+"""The configuration's modes: without and with passwords. The group's are also the most that an access list gives
+(acl(5)), by which ExaBGP reads it where it has a user of its own."""
 
 Peer = tuple[IPv4Address, IPv4Address, int]
 """The branch's address, the hub's address and the branch's AS: what ExaBGP knows a neighbor by."""
@@ -90,7 +91,7 @@ def _holds(path: Path, text: str, mode: int) -> bool:
         same = path.read_text(encoding="ascii", errors="replace") == text
     except FileNotFoundError:
         return False
-    return same and (mode != SECRET or path.stat().st_mode & 0o077 == 0)
+    return same and (mode != SECRET or path.stat().st_mode & 0o037 == 0)
 
 
 def _write(path: Path, text: str, mode: int) -> None:

@@ -19,6 +19,7 @@ from hub.cli import (
     drain,
     firewall,
     freeze,
+    install,
     keys,
     lab,
     overrides,
@@ -31,6 +32,7 @@ from hub.cli import (
     switch,
     tunnels,
     undrain,
+    uninstall,
     usual,
     why,
 )
@@ -38,7 +40,7 @@ from hub.cli.exit_status import DONE, REFUSED
 
 _COMMANDS = (
     *(lab, check, branch, allocate, doctor, policy, plan, apply, confirm, rollback, run, status, why, tunnels),
-    *(drain, undrain, switch, freeze, overrides, usual, keys, firewall, schema),
+    *(drain, undrain, switch, freeze, overrides, usual, keys, firewall, install, uninstall, schema),
 )
 
 _EPILOG = """\

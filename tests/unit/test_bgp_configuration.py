@@ -78,18 +78,18 @@ def written(path: Path, intent: Intent) -> bool:
     return fresh is not None
 
 
-def test_a_configuration_with_passwords_is_for_its_owner_only(tmp_path: Path) -> None:
+def test_a_configuration_with_passwords_is_for_nobody_but_its_owner_and_its_group(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.touch(0o600)
     secret.write_text("correct,horse\n")
     path = tmp_path / "exabgp.conf"
     intent = network(1, session=Session(password_file="secret"))  # noqa: S106 - the name of a file
     assert written(path, intent)
-    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.stat().st_mode & 0o777 == 0o640
     assert not written(path, intent)
     path.chmod(0o644)
     assert written(path, intent)
-    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.stat().st_mode & 0o777 == 0o640
     secret.write_text("another")
     assert written(path, intent)
 
