@@ -56,7 +56,7 @@ def made() -> Objects:
         {"table": {"family": "inet", "name": TABLE, "handle": 1}},
         {"counter": {"name": "management", "handle": 2, "packets": 0, "bytes": 0}},
         {"set": {"name": "links", "type": "ipv4_addr", "handle": 3, "elem": ["10.255.0.1", "10.255.0.3"]}},
-        {"set": {"name": "handshakes", "type": "ipv4_addr", "flags": ["dynamic", "timeout"], "handle": 4}},
+        {"set": {"name": "handshakes", "type": "ipv4_addr", "flags": ["timeout"], "handle": 4}},
         {"chain": {"name": "input", "handle": 5, "hook": "input", "prio": -10, "policy": "accept"}},
         rule("input", {"accept": None}),
         rule("input", {"drop": None}),

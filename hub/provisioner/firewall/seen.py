@@ -71,8 +71,8 @@ def _object(kind: str, part: Json) -> Any:
     if kind == "counter":
         return {key: value for key, value in kept.items() if key not in ("packets", "bytes")}
     if kind == "set":
-        dynamic = "dynamic" in kept.get("flags", ())
-        kept["elem"] = None if dynamic else sorted(json.dumps(one, sort_keys=True) for one in kept.get("elem", ()))
+        passing = "timeout" in kept.get("flags", ())  # nft 1.0 says nothing of `dynamic` here
+        kept["elem"] = None if passing else sorted(json.dumps(one, sort_keys=True) for one in kept.get("elem", ()))
     return _still(kept)
 
 
