@@ -7,6 +7,7 @@ or nothing announced at all. None of them touches the tunnel that the branch is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from policies.model.announcement import GRACEFUL_SHUTDOWN, Announcement, Announcements, Community
 from policies.model.ids import Prefix, TunnelId
@@ -23,16 +24,25 @@ def announcements(
     announce: Announce,
     view: View,
     apart: frozenset[Prefix] = frozenset(),
+    own: Mapping[TunnelId, Announce] = MappingProxyType({}),
 ) -> Mapping[TunnelId, Announcements]:
     """What each tunnel that has a value announces; `spoken` is the one by which the branch is told where to go.
 
-    `apart` are prefixes that are steered by themselves, and no halves of others.
+    `apart` are prefixes that are steered by themselves, and no halves of others. `own` is by what tunnels are announced
+    that have a word of their own.
     """
     sound = any(s.tunnel == spoken and s.relied_on for s in standings)
     every = {s.tunnel: s for s in standings}
     return {
         tunnel: _set(
-            prefixes, med, every[tunnel], announce, view, chosen=tunnel == spoken, others_sound=sound, apart=apart
+            prefixes,
+            med,
+            every[tunnel],
+            own.get(tunnel, announce),
+            view,
+            chosen=tunnel == spoken,
+            others_sound=sound,
+            apart=apart,
         )
         for tunnel, med in meds.items()
     }

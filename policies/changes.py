@@ -11,7 +11,7 @@ from policies.model.guards import Guards
 from policies.model.intent import Branch, Hub, LivenessTimers, Tunnel
 from policies.model.policy import Policy
 from policies.model.targets import Check, DnsQuery, HttpGet, Ping, Run, TcpConnect, Via
-from policies.policy_words import limit_facts, policy_facts, rule_names
+from policies.policy_words import announce_facts, damping_words, limit_facts, policy_facts, rule_names
 
 _SIGNED_BY = "session password"
 _SORTS = {Ping: "icmp", TcpConnect: "tcp", HttpGet: "http", DnsQuery: "dns", Run: "runs"}
@@ -136,6 +136,10 @@ def _tunnel(tunnel: Tunnel) -> dict[str, str]:
         facts["health probes"] = f"every {_milliseconds(rate.active)}, every {_milliseconds(rate.idle)} when idle"
     if tunnel.limits is not None:
         facts |= {f"health {what}": said for what, said in limit_facts(tunnel.limits).items()}
+    if tunnel.announce is not None:
+        facts |= announce_facts(tunnel.announce)
+    if tunnel.damping is not None:
+        facts["damping"] = damping_words(None if tunnel.damping == "off" else tunnel.damping)
     facts["late packets"] = "confirmed" if tunnel.liveness.confirm else "waited for"
     facts["echo beside BFD"] = "yes" if tunnel.liveness.echo else "no"
     return facts

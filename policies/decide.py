@@ -196,7 +196,14 @@ def _steered(hub: Hub, branch: Branch, steering: Steering, whole: View, move: Mo
         verdict=verdict,
         prefixes=prefixes,
         announcements=announcements(
-            prefixes, meds, standings, spoken, branch.policy.announce, view, named_by_rules(branch)
+            prefixes,
+            meds,
+            standings,
+            spoken,
+            branch.policy.announce,
+            view,
+            apart=named_by_rules(branch),
+            own={t.id: t.announce for t in branch.tunnels if t.announce is not None},
         ),
         urgent=survivor and not planned.moving,
         classes=classes,

@@ -24,12 +24,13 @@ def policy_facts(policy: Policy) -> dict[str, str]:
         "failback": f"{failback.mode.value}, hold {_duration(failback.hold)}",
         "failback windows": _windows(failback.windows) or "none",
         "failback remind-after": _reminder(failback),
-        "announce": f"first {announce.first}, step {announce.step}, "
-        f"add-degraded {announce.add_degraded}, add-drained {announce.add_drained}",
-        "damping": _damping(policy.damping),
+        "announce": f"first {announce.first}, step {announce.step}, {_additions(announce)}",
+        "damping": damping_words(policy.damping),
         "script": policy.script or "none",
     }
     facts |= _marks_facts(announce)
+    if announce.more_specifics:
+        facts["more-specifics"] = "announced"
     for kind, limits in policy.health.items():
         facts |= {f"health {kind} {what}": said for what, said in limit_facts(limits).items()}
     for place, name in enumerate(rule_names(policy)):
@@ -70,7 +71,17 @@ def _duration(duration: timedelta) -> str:
     return in_seconds(duration.total_seconds())
 
 
-def _damping(damping: Damping | None) -> str:
+def _additions(announce: Announce) -> str:
+    return f"add-degraded {announce.add_degraded}, add-drained {announce.add_drained}"
+
+
+def announce_facts(announce: Announce) -> dict[str, str]:
+    """What the state of a tunnel adds to its announcements, where it is not as its policy says."""
+    return {"announce": _additions(announce), **_marks_facts(announce)}
+
+
+def damping_words(damping: Damping | None) -> str:
+    """By what a tunnel that comes and goes is held back; `off`."""
     if damping is None:
         return "off"
     return (
@@ -81,10 +92,7 @@ def _damping(damping: Damping | None) -> str:
 
 def _marks_facts(announce: Announce) -> dict[str, str]:
     marks = {"up": announce.up, "degraded": announce.degraded, "drained": announce.drained}
-    facts = {f"announce when {state}": words for state, mark in marks.items() if (words := _marks(mark))}
-    if announce.more_specifics:
-        facts["more-specifics"] = "announced"
-    return facts
+    return {f"announce when {state}": words for state, mark in marks.items() if (words := _marks(mark))}
 
 
 def _marks(marks: Marks) -> str:

@@ -27,7 +27,7 @@ def _standing(tunnel: Tunnel, place: int, branch: Branch, steering: Steering, vi
     up = session.state is SessionState.UP and tunnel.process in view.speakers
     return Standing(
         tunnel=tunnel.id,
-        med=standing_med(branch.policy.announce, place, degraded=bad, drained=drained),
+        med=standing_med(branch.announce_of(tunnel), place, degraded=bad, drained=drained),
         alive=view.forwarder and liveness.state is LivenessState.UP,
         dead=liveness.state is LivenessState.DOWN,
         session_up=up,

@@ -48,7 +48,18 @@ from hub.config.fields import (
     Truth,
 )
 from hub.config.guards import RawGuards
-from hub.config.policy.written import POLICY_SECTIONS, PolicyKeys, RawHealth, RawLeaving, RawLimits, RawPolicy
+from hub.config.policy.written import (
+    POLICY_SECTIONS,
+    DampingOrOff,
+    PolicyKeys,
+    RawDamping,
+    RawHealth,
+    RawLeaving,
+    RawLimits,
+    RawMarks,
+    RawPolicy,
+    RawTunnelAnnounce,
+)
 from hub.config.policy.written_tests import TEST_SECTIONS, RawFigures, RawPolicyTest
 from hub.config.targets import Host, Quorum, RawCheck, RawDns, RawTarget
 
@@ -198,10 +209,17 @@ class RawAuth(Section):
     hub_id: Identity | None = None
 
 
+_OF_THE_BRANCH = (
+    "the tunnels of a branch are put in order together: a tunnel has no policy of its own",
+    "write it in the branch; of a tunnel are health, damping and announce",
+)
+
+
 class RawTunnel(Section):
     """A tunnel, as far as it is not what one would expect."""
 
     NOT_YET = frozenset({"targets"})
+    NEVER: ClassVar = dict.fromkeys(("policy", "prefer", "failback", "rules", "script"), _OF_THE_BRANCH)
 
     over: Name | None = None
     to: Name | None = None
@@ -221,6 +239,8 @@ class RawTunnel(Section):
     esp: Annotated[tuple[Proposal, ...], OneOrMore()] = ()
     ike_version: IkeVersion = 2
     health: RawHealth | None = None
+    damping: DampingOrOff | None = None
+    announce: RawTunnelAnnounce | None = None
 
 
 def _as_is_wanted_of_ebgp(made: dict[str, Any]) -> None:
@@ -293,6 +313,9 @@ SECTIONS: dict[type[BaseModel], dict[tuple[str, ...], type[Section]]] = {
         ("tunnels", "*", "health"): RawHealth,
         ("tunnels", "*", "health", "degraded-when-any"): RawLeaving,
         ("tunnels", "*", "health", "healthy-when-all"): RawLimits,
+        ("tunnels", "*", "damping"): RawDamping,
+        ("tunnels", "*", "announce"): RawTunnelAnnounce,
+        **{("tunnels", "*", "announce", state): RawMarks for state in ("up", "degraded", "drained")},
         **POLICY_SECTIONS,
     },
     RawPolicy: {(): RawPolicy, **POLICY_SECTIONS},

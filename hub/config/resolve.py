@@ -26,10 +26,11 @@ from hub.config.load import ALLOCATIONS, Sources
 from hub.config.names import write_instead
 from hub.config.overlap import overlaps
 from hub.config.pinning import pinning_warnings
-from hub.config.policy.branches import limits_of, policies_of
+from hub.config.policy.branches import policies_of
 from hub.config.policy.build import Built
 from hub.config.policy.inherit import Policies
 from hub.config.policy.survey import policy_survey
+from hub.config.policy.tunnels import own_policy
 from hub.config.probing import probe_rate
 from hub.config.problems import Place, Problem, error, has_errors, in_order, warning
 from hub.config.raw import RawHub, RawNetwork, RawSecurity
@@ -297,6 +298,7 @@ def _tunnel(
 ) -> Tunnel:
     if has.to is None or has.link is None or has.port is None:
         raise ValueError(f"{draft.id} has no allocation")
+    own = own_policy(branch, draft.id, draft.uplink.kind, built)
     return Tunnel(
         id=draft.id,
         uplink=draft.uplink,
@@ -306,7 +308,9 @@ def _tunnel(
         interface=draft.written.existing or interface_name(draft.id.branch, has.port),
         liveness=replace(draft.liveness, probe=probe_rate(draft.liveness, metered=draft.uplink.metered)),
         process=has.process or 1,
-        limits=limits_of(branch, draft.id, draft.uplink.kind, built),
+        limits=own.limits,
+        announce=own.announce,
+        damping=own.damping,
         transport=transport_of(draft, has, hub),
         mtu=mtu_of(draft),
     )

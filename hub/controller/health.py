@@ -27,7 +27,7 @@ from policies.health.memory import (
 from policies.health.usual import NO_USUAL, Usual
 from policies.model.clock import NEVER, Instant
 from policies.model.events import Event, ForwarderConnected, HealthChanged, LivenessChanged, SamplesTaken
-from policies.model.health import HealthState, HealthView, Hint
+from policies.model.health import Damping, HealthState, HealthView, Hint
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Intent, Tunnel
 from policies.model.view import LivenessState, LivenessView
@@ -139,19 +139,23 @@ class HealthWatch:
         known = self._memories.get(tunnel)
         if known is None:
             stored = self._stored.pop(tunnel, NOTHING_KEPT)
-            penalty = damping.recalled(stored.penalty, self._tunnels[tunnel][1].policy.damping, now)
+            penalty = damping.recalled(stored.penalty, self._damping(tunnel), now)
             known = with_usual(NOTHING_REMEMBERED, stored.usual)
             recovered = now if stored.failed else stored.recovered
             known = recalled(known, stored.degraded, penalty, recovered, is_dead=stored.is_dead)
             self._memories[tunnel] = known
         return known
 
+    def _damping(self, tunnel: TunnelId) -> Damping | None:
+        known, branch = self._tunnels[tunnel]
+        return branch.damping_of(known)
+
     def _lives_or_dies(self, tunnel: TunnelId, liveness: LivenessView, now: Instant) -> None:
         if tunnel not in self._tunnels:
             return
         memory = self._memory(tunnel, now)
         if liveness.state is LivenessState.DOWN:
-            memory = died(memory, self._tunnels[tunnel][1].policy.damping, liveness.since)
+            memory = died(memory, self._damping(tunnel), liveness.since)
         elif liveness.state is LivenessState.UP:
             settled = Instant(liveness.since + SETTLING)
             memory = revived(memory, settled) if memory.is_dead else begun(memory, settled)
@@ -159,7 +163,7 @@ class HealthWatch:
 
     def _judge(self, tunnel: TunnelId, memory: HealthMemory, now: Instant) -> None:
         known, branch = self._tunnels[tunnel]
-        memory, wish = judge(memory, branch.limits_of(known), branch.policy.damping, self._failing(tunnel), now)
+        memory, wish = judge(memory, branch.limits_of(known), branch.damping_of(known), self._failing(tunnel), now)
         counted = memory.penalty != self._memory(tunnel, now).penalty
         self._memories[tunnel] = memory
         if wish is not None and self._asked.get(tunnel) != wish.asked:

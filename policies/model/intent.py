@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
+from typing import Literal
 
 from policies.model.guards import USUAL_GUARDS, Guards
-from policies.model.health import HealthLimits
+from policies.model.health import Damping, HealthLimits
 from policies.model.ids import Prefix, TunnelId
-from policies.model.policy import Policy
+from policies.model.policy import Announce, Policy
 from policies.model.targets import Check
 from policies.model.transport import USUAL_TRANSPORT, Transport
 
@@ -132,8 +133,9 @@ class Tunnel:
     """A Tunnel is one VPN tunnel: which uplinks it joins, its link, its UDP port and how its liveness is told.
 
     `process` is the number of the ExaBGP process that holds its session; it never changes. `limits` are what it is
-    judged healthy by in place of its policy's limits for the kind of its uplink, whole; None: as its policy says.
-    `mtu` is in bytes.
+    judged healthy by in place of its policy's limits for the kind of its uplink, whole; None: as its policy says. So
+    are `announce` and `damping`; what the order of all tunnels is made of is in `announce` as its policy has it. `mtu`
+    is in bytes.
     """
 
     id: TunnelId
@@ -145,6 +147,8 @@ class Tunnel:
     liveness: Liveness
     process: int = 1
     limits: HealthLimits | None = None
+    announce: Announce | None = None
+    damping: Damping | Literal["off"] | None = None
     transport: Transport = USUAL_TRANSPORT
     mtu: int = 1420
 
@@ -214,6 +218,16 @@ class Branch:
     def limits_of(self, tunnel: Tunnel) -> HealthLimits:
         """What this tunnel is judged healthy by: its own limits, else those of its policy for its kind of uplink."""
         return tunnel.limits if tunnel.limits is not None else self.policy.limits_for(tunnel.uplink.kind)
+
+    def announce_of(self, tunnel: Tunnel) -> Announce:
+        """By what this tunnel is announced: its own word, else that of its policy."""
+        return tunnel.announce if tunnel.announce is not None else self.policy.announce
+
+    def damping_of(self, tunnel: Tunnel) -> Damping | None:
+        """By what this tunnel is held back when it comes and goes: its own word, else that of its policy."""
+        if tunnel.damping == "off":
+            return None
+        return tunnel.damping if tunnel.damping is not None else self.policy.damping
 
     @property
     def versions(self) -> tuple[int, ...]:

@@ -56,7 +56,7 @@ def foreseen(branch: Branch, memories: Memories, sizes: Sizes, view: View, now: 
 def _foreseen(
     branch: Branch, tunnel: Tunnel, memory: HealthMemory, failing: tuple[str, ...], view: View, now: Instant
 ) -> Foreseen:
-    limits, damping = branch.limits_of(tunnel), branch.policy.damping
+    limits, damping = branch.limits_of(tunnel), branch.damping_of(tunnel)
     # When it last ceased to be degraded is known to the view alone.
     recovered = view.health_of(tunnel.id).recovered
     judged, _ = judge(memory, limits, damping, failing, now)

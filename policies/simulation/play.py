@@ -196,7 +196,7 @@ class _Play:
 
     def _judge(self, each: _Tunnel) -> None:
         limits = self._branch.limits_of(each.tunnel)
-        each.memory, wish = judge(each.memory, limits, self._branch.policy.damping, (), self._now)
+        each.memory, wish = judge(each.memory, limits, self._branch.damping_of(each.tunnel), (), self._now)
         if wish is not None and wish.asked != each.asked:
             each.asked = wish.asked
             self._in(wish.burst * SPACING, lambda: self._burst(each, wish))
@@ -258,7 +258,7 @@ class _Play:
     def _dies(self, each: _Tunnel) -> None:
         if each.line.up:
             return
-        each.memory = died(each.memory, self._branch.policy.damping, self._now)
+        each.memory = died(each.memory, self._branch.damping_of(each.tunnel), self._now)
         self._hub.dies(each.tunnel, self._now)
         self._touch(each)
         self._note()

@@ -116,24 +116,29 @@ def wish(dice: Dice) -> RuleChange | None:
     )
 
 
+def announce(dice: Dice) -> Announce:
+    """The arithmetic of MED, and marks of what is not well."""
+    withdrawn = Marks(communities=((65000, 2),), withdraw=True)
+    return Announce(
+        first=1000,
+        step=dice.one(100, 1),
+        add_degraded=dice.one(4000, 100),
+        add_drained=dice.one(8000, 4000),
+        degraded=dice.one(Marks(), Marks(), withdrawn),
+        drained=dice.one(Marks(), Marks(), withdrawn),
+        more_specifics=dice.odds(4),
+    )
+
+
 def policy(dice: Dice, modes: tuple[FailbackMode, ...] = MODES) -> Policy:
     """A whole policy; it goes back in these modes."""
-    withdrawn = Marks(communities=((65000, 2),), withdraw=True)
     rules = [Rule(f"rule {n}", condition(dice), change(dice, modes)) for n in range(dice.one(0, 1, 1, 2, 3))]
     return Policy(
         name="drawn",
         prefer=prefer(dice),
         metered=metered(dice),
         failback=failback(dice, modes),
-        announce=Announce(
-            first=1000,
-            step=dice.one(100, 1),
-            add_degraded=dice.one(4000, 100),
-            add_drained=dice.one(8000, 4000),
-            degraded=dice.one(Marks(), Marks(), withdrawn),
-            drained=dice.one(Marks(), Marks(), withdrawn),
-            more_specifics=dice.odds(4),
-        ),
+        announce=announce(dice),
         damping=dice.one(DAMPING, None),
         rules=tuple(rules),
     )

@@ -9,14 +9,13 @@ from hub.config.drafts import BranchDraft
 from hub.config.load import Parsed, Sources
 from hub.config.names import write_instead
 from hub.config.policy.build import Built, build_branch
-from hub.config.policy.checks import policy_problems, script_problem, tunnel_limits
+from hub.config.policy.checks import policy_problems, script_problem
 from hub.config.policy.inherit import Policies
-from hub.config.policy.layers import Layer, Layers
+from hub.config.policy.layers import Layer
+from hub.config.policy.tunnels import announce_place, own_policy, own_problems
 from hub.config.problems import Place, Problem, error
 from hub.config.raw import RawNetwork
 from policies.model.announcement import HIGHEST_MED
-from policies.model.health import HealthLimits
-from policies.model.ids import TunnelId
 
 
 def policies_of(
@@ -62,20 +61,7 @@ def value_problems(
     for branch in branches:
         if branch.name in chosen:
             for tunnel in branch.tunnels:
-                yield from _of_tunnel(branch, tunnel.id, tunnel.uplink.kind, chosen[branch.name])[1]
-
-
-def limits_of(branch: BranchDraft, tunnel: TunnelId, kind: str, built: Built) -> HealthLimits | None:
-    """What a tunnel is judged by, if its branch's file says some of it."""
-    return _of_tunnel(branch, tunnel, kind, built)[0]
-
-
-def _of_tunnel(
-    branch: BranchDraft, tunnel: TunnelId, kind: str, built: Built
-) -> tuple[HealthLimits | None, tuple[Problem, ...]]:
-    raw = branch.raw.tunnels.get(tunnel.name)
-    at = Layers((Layer(branch.document),))
-    return tunnel_limits(built, kind, raw.health if raw else None, at, ("tunnels", tunnel.name, "health"))
+                yield from own_problems(branch, tunnel.id, tunnel.uplink.kind, chosen[branch.name])
 
 
 def too_high(branches: Iterable[BranchDraft], chosen: Mapping[str, Built]) -> Iterator[Problem]:
@@ -85,9 +71,13 @@ def too_high(branches: Iterable[BranchDraft], chosen: Mapping[str, Built]) -> It
         built = chosen.get(branch.name)
         if built is not None:
             announce, tunnels = built.policy.announce, len(branch.tunnels)
-            med = announce.first + announce.step * (tunnels - 1) + announce.add_drained
+            last = announce.first + announce.step * (tunnels - 1)
             place = built.layers.place(("announce",))
-            most[place] = max(most.get(place, (0, 0)), (med, tunnels))
+            most[place] = max(most.get(place, (0, 0)), (last + announce.add_drained, tunnels))
+            for tunnel in branch.tunnels:
+                own = own_policy(branch, tunnel.id, tunnel.uplink.kind, built).announce
+                if own is not None and own.add_drained != announce.add_drained:
+                    most[announce_place(branch, tunnel.id)] = (last + own.add_drained, tunnels)
     for place, (med, tunnels) in most.items():
         if med > HIGHEST_MED:
             text = f"announce: a branch with {tunnels} tunnels would be told up to {med}: at most {HIGHEST_MED}"

@@ -70,9 +70,9 @@ def _built(name: str, layers: Layers, said: dict[str, Any], raw: RawPolicy, rule
         prefer=raw.prefer or (),
         metered=Metered(raw.metered or Metered.WHEN_DEGRADED),
         failback=changed_failback(raw.failback or _NO_FAILBACK, _FAILBACK),
-        announce=_announce(raw.announce or _NO_ANNOUNCE),
+        announce=built_announce(raw.announce or _NO_ANNOUNCE),
         health=MappingProxyType({kind: built_limits(limits) for kind, limits in sorted((raw.health or {}).items())}),
-        damping=_damping(raw.damping) if isinstance(raw.damping, RawDamping) else None,
+        damping=built_damping(raw.damping) if isinstance(raw.damping, RawDamping) else None,
         rules=tuple(written.rule for written in rules),
         script=raw.script,
     )
@@ -92,7 +92,8 @@ def in_order(raw: RawLimits | None) -> tuple[Limit, ...]:
     return (*(raw.loss or ()), *(raw.rtt or ()), *(raw.jitter or ()))
 
 
-def _announce(raw: RawAnnounce) -> Announce:
+def built_announce(raw: RawAnnounce) -> Announce:
+    """How tunnels are announced; what is not written is as `standard` has it."""
     return Announce(
         first=_or(raw.first, 1000),
         step=_or(raw.step, 100),
@@ -113,7 +114,8 @@ def _marks(raw: RawMarks) -> Marks:
     return Marks(raw.communities or (), raw.large_communities or (), bool(raw.withdraw))
 
 
-def _damping(raw: RawDamping) -> Damping:
+def built_damping(raw: RawDamping) -> Damping:
+    """How what comes and goes is held back; what is not written is as `standard` has it."""
     return Damping(
         half_life=raw.half_life if raw.half_life is not None else _HALF_LIFE,
         suppress=raw.suppress if raw.suppress is not None else _SUPPRESS,

@@ -33,7 +33,7 @@ def policy_problems(built: Built, of: str | None = None) -> Iterator[Problem]:
     yield from _failback(policy.failback, lambda key: layers.place(("failback", key), ("failback",)))
     yield from _idle_windows(policy.failback, layers)
     if policy.damping is not None:
-        yield from _damping(policy.damping, lambda key: layers.place(("damping", key), ("damping",)))
+        yield from damping_problems(policy.damping, lambda key: layers.place(("damping", key), ("damping",)))
     for kind in policy.health:
         raw = RawHealth.model_validate(built.said["health"][kind])
         yield from _limits(raw, lambda side, key, kind=kind: layers.place(*_sides("health", kind, side, key)))  # type: ignore[misc]
@@ -53,13 +53,18 @@ def _announce(announce: Announce, layers: Layers) -> Iterator[Problem]:
         yield error(layers.place(("announce", "first")), text, "write 1000")
     if announce.step < 1:
         yield error(layers.place(("announce", "step")), "step: at least 1, or all tunnels are equal")
+    yield from additions_problems(announce, lambda *key: layers.place(("announce", *key)))
+
+
+def additions_problems(announce: Announce, place: Callable[..., Place]) -> Iterator[Problem]:
+    """What is wrong with what the states of a tunnel add, each at the place of its keys below `announce`."""
     if not announce.step <= announce.add_degraded <= announce.add_drained:
         text = "step, add-degraded and add-drained must not fall: "
         text += f"they are {announce.step}, {announce.add_degraded}, {announce.add_drained}"
-        yield error(layers.place(("announce",)), text)
+        yield error(place(), text)
     if announce.up.withdraw:
         text = "withdraw: a tunnel that is up is how the branch is reached"
-        yield error(layers.place(("announce", "up", "withdraw")), text, "write it under degraded or drained")
+        yield error(place("up", "withdraw"), text, "write it under degraded or drained")
 
 
 def _failback(failback: Failback, place: Callable[[str], Place]) -> Iterator[Problem]:
@@ -79,7 +84,8 @@ def _idle_windows(failback: Failback, layers: Layers) -> Iterator[Problem]:
         yield warning(top.key_place("failback", "windows"), text, "write mode: window, or remove them")
 
 
-def _damping(damping: Damping, place: Callable[[str], Place]) -> Iterator[Problem]:
+def damping_problems(damping: Damping, place: Callable[[str], Place]) -> Iterator[Problem]:
+    """What is wrong with a damping, each at the place of its key."""
     if damping.reuse >= damping.suppress:
         text = f"reuse {damping.reuse:g} is not below suppress {damping.suppress:g}: nothing would ever be held back"
         yield error(place("reuse"), text, f"write less than {damping.suppress:g}")

@@ -189,13 +189,19 @@ class RawMarks(Section):
     )
 
 
-class RawAnnounce(Section):
-    """The arithmetic of MED, and what else goes with the announcements."""
+_OF_ALL = (
+    "first and step put all tunnels of a branch in order, and more-specifics is for its router: none is a tunnel's own",
+    "write it under announce of the branch, or of its policy",
+)
 
-    NEVER: ClassVar = dict.fromkeys(("communities", "community", "withdraw"), _BY_STATE)
 
-    first: Med | None = told("MED on the best tunnel, 100 to 1000000; failover announces below it", 1000)
-    step: Med | None = told("added for each tunnel after the best, at least 1", 100)
+class RawTunnelAnnounce(Section):
+    """What the state of a tunnel adds to the announcements over it."""
+
+    NEVER: ClassVar = dict.fromkeys(("communities", "community", "withdraw"), _BY_STATE) | dict.fromkeys(
+        ("first", "step", "more-specifics"), _OF_ALL
+    )
+
     add_degraded: Med | None = told("added on a degraded tunnel, at least `step`", 4000)
     add_drained: Med | None = told(
         "added on a drained tunnel, at least `add-degraded`; the larger addition counts, not the sum", 8000
@@ -205,6 +211,15 @@ class RawAnnounce(Section):
     )
     degraded: RawMarks | None = told("the same while it is degraded", {"communities": ["65000:2"]})
     drained: RawMarks | None = told("the same while it is drained", {"withdraw": True})
+
+
+class RawAnnounce(RawTunnelAnnounce):
+    """The arithmetic of MED, and what else goes with the announcements."""
+
+    NEVER: ClassVar = dict.fromkeys(("communities", "community", "withdraw"), _BY_STATE)
+
+    first: Med | None = told("MED on the best tunnel, 100 to 1000000; failover announces below it", 1000)
+    step: Med | None = told("added for each tunnel after the best, at least 1", 100)
     more_specifics: Truth | None = told(
         "`true`: the preferred tunnel also announces both halves of each prefix, "
         "for branches whose routers cannot compare MED",
