@@ -117,10 +117,8 @@ def test_what_is_wrong_with_it_is_said_at_its_place(tmp_path: Path, own: str, ex
 
 
 def test_what_its_policy_says_wrongly_is_said_of_the_policy_alone(tmp_path: Path) -> None:
-    files = {
-        "policies/mine.yaml": "announce: {add-drained: 999000}\n",
-        "branches/bandung.yaml": f"{BANDUNG}policy: mine\ntunnels: {{wireless: {{announce: {{add-degraded: 5000}}}}}}\n",
-    }
+    own = "policy: mine\ntunnels: {wireless: {announce: {add-degraded: 5000}}}\n"
+    files = {"policies/mine.yaml": "announce: {add-drained: 999000}\n", "branches/bandung.yaml": BANDUNG + own}
     found = said(reading(tmp_path, files))
     assert "policies/mine.yaml" in found
     assert "bandung" not in found
