@@ -9,13 +9,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
+from changing_rig import Scene, without_waiting
 from config_directories import BANDUNG
-from test_changing import Scene
 
 from hub.control.places import Places
-from hub.controller import changing as changing_module
 from hub.controller import confirming as confirming_module
-from hub.controller import leaving as leaving_module
 from hub.controller.change_asks import ChangeAsks
 from hub.controller.confirming import Confirming
 from policies.model.clock import Instant, Now
@@ -76,14 +74,9 @@ Life = Callable[[Waiting], Awaitable[None]]
 
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits longer than a test has time for."""
-    for module, name, value in (
-        (changing_module, "LOOK_EVERY", 0.01),
-        (leaving_module, "LOOK_EVERY", 0.01),
-        (changing_module, "LEAVE_WITHIN", 0.05),
-        (confirming_module, "LOOK_SECONDS", 0.01),
-        (confirming_module, "FILES_SECONDS", 0.0),
-    ):
-        monkeypatch.setattr(module, name, value)
+    without_waiting(monkeypatch)
+    monkeypatch.setattr(confirming_module, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(confirming_module, "FILES_SECONDS", 0.0)
 
 
 def live(places: Places, *lives: Life, clock: Clock | None = None, down: timedelta = timedelta()) -> None:

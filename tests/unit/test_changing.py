@@ -4,146 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
-from ipaddress import ip_network
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from config_directories import ALLOCATIONS, BANDUNG, NETWORK, written
-from small_network import moment
+from changing_rig import (
+    FIBER,
+    ONLY_WIRELESS,
+    TEGAL,
+    WIRELESS,
+    WITH_TEGAL,
+    Scene,
+    leave_fiber,
+    on,
+    places_in,
+    play,
+    without_waiting,
+)
+from config_directories import BANDUNG, written
 
-from hub.bgp.reload import Outcome, nothing_more
+from hub.bgp.reload import Outcome
 from hub.config.applied import in_force
 from hub.control.places import Places
 from hub.controller import changing as changing_module
 from hub.controller import kept as kept_module
 from hub.controller import leaving as leaving_module
-from hub.controller.change_asks import ChangeAsks
-from hub.controller.changing import Changing, NotAppliedError
-from hub.controller.main import first, read_of
-from hub.controller.signs import TunnelSigns
+from hub.controller.changing import NotAppliedError
+from hub.controller.main import first
 from hub.lab_overrides import LabOverrides
-from policies.health.course import Course
-from policies.health.judge import judge
-from policies.health.memory import NOTHING_REMEMBERED, HealthMemory, remember
-from policies.model.announcement import Announcement
-from policies.model.clock import Instant, Now
-from policies.model.health import HealthLimits
-from policies.model.ids import TunnelId
-from policies.model.intent import Intent
-from policies.model.overrides import InForce
-from policies.model.view import ClassView, Heard, LivenessState, LivenessView, SessionState, SessionView, View
-from policies.transition import Transition
-
-FIBER, WIRELESS = TunnelId("bandung", "fiber"), TunnelId("bandung", "wireless")
-ONLY_WIRELESS = BANDUNG.replace("  fiber:    {isp: telkom}\n", "")
-TEGAL = BANDUNG.replace("65001", "65002").replace("10.1.0.0", "10.2.0.0")
-WITH_TEGAL = ALLOCATIONS + (
-    "tegal/fiber: {to: telkom, link: 10.255.0.4/31, port: 51002}\n"
-    "tegal/wireless: {to: biznet, link: 10.255.0.6/31, port: 51003}\n"
-)
-
-
-@dataclass
-class FakeLoop:
-    """The loop's intent and view, as the tests set them."""
-
-    intent: Intent
-    view: View
-    problems: dict[str, tuple[str, str]] = field(default_factory=dict)
-    health: Any = field(default_factory=type("Unmeasured", (), {"memories": {}}))
-    signs: TunnelSigns = field(default_factory=TunnelSigns)
-
-    def now(self) -> Now:
-        return moment(time.monotonic())
-
-
-class FakeNeighbors:
-    """ExaBGP takes whatever it is given."""
-
-    def __init__(self, loop: FakeLoop) -> None:
-        self._loop = loop
-        self.taken: list[Intent] = []
-        self.outcome = Outcome()
-
-    async def take(self, intent: Intent, on_valid: Callable[[], Awaitable[None]] = nothing_more) -> Outcome:
-        if self.outcome.taken:
-            await on_valid()
-            self._loop.intent = intent
-            self.taken.append(intent)
-        return self.outcome
-
-
-class Scene:
-    """A Scene is a controller's Changing, from its start on, in a directory."""
-
-    def __init__(self, places: Places) -> None:
-        started = first(places, LabOverrides())
-        assert started is not None
-        self.started: Transition = started
-        self.places = places
-        self.loop = FakeLoop(started.interim, on(FIBER))
-        self.neighbors = FakeNeighbors(self.loop)
-        self.said: list[str] = []
-        record = cast("Any", type("Said", (), {"say": lambda _, text: self.said.append(text)})())
-        parts = (cast("Any", self.loop), cast("Any", self.neighbors), record)
-        self.changing = Changing(places.config, places.state, read_of(places, LabOverrides()), *parts, started)
-
-    def write(self, **files: str) -> None:
-        for name, text in files.items():
-            (self.places.config / "branches" / f"{name}.yaml").write_text(text)
-
-    async def until(self, holds: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 20
-        while not holds():
-            assert time.monotonic() < deadline, self.said
-            await asyncio.sleep(0.01)
-
-
-def on(tunnel: TunnelId, *, forwarder: bool = True, speakers: frozenset[int] = frozenset({1})) -> View:
-    """Both tunnels of bandung live, and the hub sends over this one."""
-    up = LivenessView(LivenessState.UP, Instant(1.0))
-    carried = ClassView("bandung", "bandung", tunnel, (tunnel,), (), 1, Instant(1.0), "")
-    return View({FIBER: up, WIRELESS: up}, classes={"bandung": carried}, forwarder=forwarder, speakers=speakers)
+from policies.model.view import View
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(changing_module, "LOOK_EVERY", 0.01)
-    monkeypatch.setattr(leaving_module, "LOOK_EVERY", 0.01)
-    monkeypatch.setattr(changing_module, "LEAVE_WITHIN", 0.05)
+    without_waiting(monkeypatch)
 
 
 @pytest.fixture
 def places(tmp_path: Path) -> Places:
-    written(tmp_path / "config", {})
-    return Places(tmp_path / "config", tmp_path / "run", tmp_path / "state")
-
-
-def play(places: Places, *scenes: Callable[[Scene], Awaitable[None]]) -> None:
-    """One life of a controller after the other; each ends without a word, as by SIGKILL."""
-
-    async def life(scene: Callable[[Scene], Awaitable[None]]) -> None:
-        made = Scene(places)
-        task = asyncio.create_task(made.changing.run())
-        await asyncio.wait_for(scene(made), 30)
-        for each in asyncio.all_tasks() - {asyncio.current_task()}:
-            each.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    for scene in scenes:
-        asyncio.run(life(scene))
-
-
-async def leave_fiber(scene: Scene) -> None:
-    """Apply a configuration without bandung/fiber, which still carries the branch."""
-    scene.write(bandung=ONLY_WIRELESS)
-    applied = await scene.changing.apply(None, force=False)
-    assert applied.waiting == ("bandung/fiber",)
+    return places_in(tmp_path)
 
 
 def test_a_tunnel_that_was_being_left_is_still_there_after_a_restart_and_left_to_the_end(places: Places) -> None:
@@ -360,103 +260,5 @@ def test_no_failover_waits_for_what_a_change_takes_long_for(
 
         monkeypatch.setattr(module, slow, held_up)
         await scene.changing.apply(None, force=False)
-
-    play(places, scene)
-
-
-def judged(loss: float) -> HealthMemory:
-    """A tunnel that has lost so much until now, of probes that nobody has made anything of yet."""
-    now, memory = time.monotonic(), NOTHING_REMEMBERED
-    for second in range(120, 0, -1):
-        memory = remember(memory, Course(loss).samples(now - second, now - second + 1))
-    return judge(memory, HealthLimits(), None, (), Instant(now))[0]
-
-
-def up_and_told(on_tunnel: TunnelId) -> View:
-    """As `on`, with the sessions and what the branch announced."""
-    view, lan = on(on_tunnel), ip_network("10.1.0.0/24")
-    told = {FIBER: 1000, WIRELESS: 1100}
-    sessions = {
-        tunnel: SessionView(
-            SessionState.UP,
-            Instant(2.0),
-            complete=True,
-            sent={ip_network("10.0.0.0/16"): Announcement(med)},
-            heard={lan: Heard(Instant(2.0))},
-            end_of_rib=True,
-        )
-        for tunnel, med in told.items()
-    }
-    carried = ClassView("bandung", "bandung", on_tunnel, (FIBER, WIRELESS), (lan,), 1, Instant(1.0), "")
-    return replace(view, sessions=sessions, classes={"bandung": carried})
-
-
-STRICT = "extends: standard\nhealth: {default: {degraded-when-any: {loss: 2% over 5s}}}\n"
-
-
-def test_a_plan_is_refused_when_health_by_its_limits_is_another_by_then(places: Places) -> None:
-    async def scene(scene: Scene) -> None:
-        scene.loop.view = up_and_told(FIBER)
-        scene.loop.health.memories = {FIBER: judged(0.024), WIRELESS: judged(0.0)}
-        scene.write(bandung=f"{BANDUNG}policy: strict\n")
-        (places.config / "policies").mkdir()
-        (places.config / "policies" / "strict.yaml").write_text(STRICT)
-        planned = await scene.changing.plan()
-        ((move,),) = (branch.moves for branch in planned.branches)
-        assert move.to == "wireless"
-        assert move.because.endswith("% loss")
-        scene.loop.health.memories = {FIBER: judged(0.0), WIRELESS: judged(0.0)}
-        with pytest.raises(NotAppliedError, match=f"{planned.id} is not the present plan: files or health"):
-            await scene.changing.apply(planned.id, force=False)
-        assert scene.neighbors.taken == []
-
-    play(places, scene)
-
-
-def test_a_plan_is_refused_when_somebody_drains_what_it_moves_to(places: Places) -> None:
-    async def scene(scene: Scene) -> None:
-        scene.loop.view = up_and_told(FIBER)
-        scene.write(bandung=f"{BANDUNG}prefer: [wireless, fiber]\npolicy: free\n")
-        (places.config / "policies").mkdir()
-        (places.config / "policies" / "free.yaml").write_text("metered: allowed\n")
-        planned = await scene.changing.plan()
-        assert planned.branches[0].to == "wireless"
-        drained = {"bandung": InForce(drained=frozenset({WIRELESS}))}
-        scene.loop.view = replace(scene.loop.view, in_force=drained)
-        with pytest.raises(NotAppliedError, match="is not the present plan"):
-            await scene.changing.apply(planned.id, force=False)
-        assert scene.neighbors.taken == []
-
-    play(places, scene)
-
-
-def test_above_a_limit_that_is_in_force_an_apply_is_refused_unless_it_is_forced(places: Places) -> None:
-    async def scene(scene: Scene) -> None:
-        scene.loop.view = up_and_told(FIBER)
-        scene.write(bandung=ONLY_WIRELESS)
-        (places.config / "network.yaml").write_text(NETWORK)
-        scene.loop.view = replace(up_and_told(FIBER), forwarder=True)
-        refusal = r"1 of 1 branches would be left on one path; max-one-path \(0\) allows 0.* Use --force"
-        with pytest.raises(NotAppliedError, match=refusal):
-            await scene.changing.apply(None, force=False)
-        assert scene.neighbors.taken == []
-        await scene.changing.apply(None, force=True)
-        assert scene.neighbors.taken != []
-
-    written(places.config, {"network.yaml": f"{NETWORK}guards: {{max-one-path: 0}}\n"})
-    play(places, scene)
-
-
-def test_what_differs_in_the_files_is_said_with_the_plan(places: Places) -> None:
-    async def scene(scene: Scene) -> None:
-        assert await scene.changing.files() == ()
-        scene.write(bandung=BANDUNG.replace("65001", "65009"))
-        asks = ChangeAsks(scene.changing, cast("Any", type("Nobody", (), {"report": lambda _: None})()))
-        answer = (await asks.answer({"ask": "plan"}, 0))["answer"]
-        change = {"file": "branches/bandung.yaml", "what": "as", "was": "65001", "now": "65009"}
-        assert answer["files"] == [change]
-        await scene.changing.apply(None, force=False)
-        assert await scene.changing.files() == ()
-        assert [each.now for each in await scene.changing.files(back=True)] == ["65001"]
 
     play(places, scene)

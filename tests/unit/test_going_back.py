@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from changing_rig import FIBER, ONLY_WIRELESS, WIRELESS, on
 from config_directories import BANDUNG, written
 from confirming_rig import FIVE, OTHER, Waiting, applied, hurry, is_back, live, nothing_but_awaited
-from test_changing import FIBER, ONLY_WIRELESS, WIRELESS, on
 
 from hub.bgp.reload import Outcome
 from hub.control.places import Places
