@@ -10,6 +10,7 @@ mount -t tmpfs shm /dev/shm
 mount --bind "$modules" /lib/modules
 echo kernel-machine >/proc/sys/kernel/hostname
 echo 0 >/proc/sys/kernel/printk_ratelimit
+[ -e /dev/net/tun ] || { mkdir -p /dev/net; mknod /dev/net/tun c 10 200; }
 ip link set lo up
 if [ "$shell" = yes ]; then
     setsid -cw sh /run/job/command <>/dev/ttyS0 >&0 2>&1

@@ -54,8 +54,8 @@ def test_a_kernel_without_a_module_that_the_root_needs_is_refused() -> None:
 
 
 def line_of_qemu(*, kvm: bool) -> str:
-    machine = Machine(Path("/cache/vmlinuz"), Path("/cache/initrd"), Path("/cache/modules"))
-    return " ".join(qemu(machine, Path("/tmp/a,b"), kvm=kvm, shell=False))
+    machine = Machine(Path("/cache/vmlinuz"), Path("/cache/initrd"), Path("/cache/modules"), kvm=kvm)
+    return " ".join(qemu(machine, Path("/tmp/a,b"), shell=False))
 
 
 def test_the_hosts_root_cannot_be_written_to() -> None:
@@ -67,7 +67,7 @@ def test_a_comma_in_the_jobs_directory_is_no_option_of_qemu() -> None:
 
 
 @pytest.mark.parametrize("kvm", [False, True])
-def test_virtualisation_is_used_where_it_is_there(kvm: bool) -> None:
+def test_virtualisation_is_used_where_it_is_wanted(kvm: bool) -> None:
     assert ("-accel kvm" in line_of_qemu(kvm=kvm)) is kvm
 
 
