@@ -109,7 +109,7 @@ def _hub_answers(place: LabPlace) -> bool:
     return (place.run / "control.sock").is_socket()
 
 
-def _wait(condition: Callable[[], bool], what: str, logs: Path, patience: float = 20) -> None:
+def _wait(condition: Callable[[], bool], what: str, logs: Path, patience: float = 60) -> None:
     deadline = time.monotonic() + patience
     while not condition():
         if time.monotonic() > deadline:

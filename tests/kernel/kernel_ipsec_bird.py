@@ -19,7 +19,9 @@ class Bird:
         self._part = part
         self._socket = directory / "bird.ctl"
         config = write(directory / "bird.conf", bird_conf(part))
-        command = network.inside(part, "bird", "-f", "-c", str(config), "-s", str(self._socket), "-P", "/dev/null")
+        command = network.inside(
+            part, "bird", "-f", "-c", str(config), "-s", str(self._socket), "-P", str(directory / "bird.pid")
+        )
         self._log = (directory / "bird.log").open("w")
         self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
 

@@ -88,7 +88,9 @@ class Capturing:
 def capturing(network: IpsecNetwork, part: str, interface: str, directory: Path) -> Iterator[Capturing]:
     """Capture IPv4 on an interface meanwhile."""
     file = directory / f"{part}-{interface}.pcap"
-    command = network.inside(part, "tcpdump", "-n", "--immediate-mode", "-U", "-i", interface, "-Z", "root", "-w", str(file), "ip")
+    command = network.inside(
+        part, "tcpdump", "-n", "--immediate-mode", "-U", "-i", interface, "-Z", "root", "-w", str(file), "ip"
+    )
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     result = Capturing()

@@ -49,9 +49,7 @@ def run(machine: Machine, command: Sequence[str], *, out: Path | None = None, sh
     """
     with _job(machine, command, shell=shell) as job:
         try:
-            _emulate(
-                qemu(machine, job, shell=shell), machine.limit, shell=shell
-            )
+            _emulate(qemu(machine, job, shell=shell), machine.limit, shell=shell)
         finally:
             if out is not None:
                 shutil.copytree(job / "out", out, dirs_exist_ok=True)

@@ -23,12 +23,13 @@ BRANCH, PREFERRED, OTHER = "bandung", "fiber", "wireless"
 TARGET = f"{BRANCH}/{PREFERRED}"
 INTERVAL = 0.02
 DELAY = 150.0
+PATIENCE = 180.0
 
 
 @pytest.fixture(scope="module")
 def hub() -> Iterator[RunningHub]:
     """One lab for all tests of this file."""
-    with running_hub("kernel", CONFIGURATION, timers=None) as built:
+    with running_hub("kernel", CONFIGURATION, timers=None, patience=PATIENCE) as built:
         yield built
 
 
@@ -95,7 +96,7 @@ def test_a_tunnel_that_netem_makes_slow_is_left_without_a_loss_and_used_again(hu
         assert degraded_by(hub) == "rtt"
         disturb.heal(hub.lab)
         wait_until(lambda: "netem" not in output(hub.lab, isp_of_the_preferred(hub).node, "tc", "qdisc", "show"))
-        hub.wait_for(is_on_preferred, "the tunnel well again and used", patience=120)
+        hub.wait_for(is_on_preferred, "the tunnel well again and used")
         probe.mark("back")
         seen = probe.report(None, "back")
     assert lost(seen) == 0

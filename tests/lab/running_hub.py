@@ -32,6 +32,8 @@ from hub.lab_overrides import TIMERS, LabOverrides, overridden
 BRANCHES = ("bandung", "tegal")
 HOLD = timedelta(seconds=2)
 INTERVAL = 0.005
+PATIENCE = 40.0
+"""Seconds until what is waited for must have happened, on machines of usual speed."""
 
 Report = Mapping[str, Any]
 
@@ -50,6 +52,7 @@ class RunningHub:
 
     lab: Lab
     overrides: LabOverrides
+    patience: float = PATIENCE
 
     def report(self) -> Report:
         return ask_controller(self.lab.place.run / "control.sock", {"ask": "status"})
@@ -57,8 +60,8 @@ class RunningHub:
     def branch(self, name: str) -> Report:
         return next(b for b in self.report()["branches"] if b["branch"] == name)
 
-    def wait_for(self, condition: Callable[[Report], bool], what: str, patience: float = 40.0) -> None:
-        deadline = time.monotonic() + patience
+    def wait_for(self, condition: Callable[[Report], bool], what: str, patience: float | None = None) -> None:
+        deadline = time.monotonic() + (patience or self.patience)
         while not self._holds(condition):
             assert time.monotonic() < deadline, f"not in time: {what}; {self._lacking()}\n{self.log()[-4000:]}"
             time.sleep(0.05)
@@ -115,7 +118,9 @@ class RunningHub:
 
 
 @contextmanager
-def running_hub(what: str, configuration: Path, timers: str | None = "fast") -> Iterator[RunningHub]:
+def running_hub(
+    what: str, configuration: Path, timers: str | None = "fast", patience: float = PATIENCE
+) -> Iterator[RunningHub]:
     """A lab that is up and well; taken down afterwards. On a busy machine fast timers end tunnels that are well.
 
     Without `timers` they are what the configuration says.
@@ -126,7 +131,7 @@ def running_hub(what: str, configuration: Path, timers: str | None = "fast") -> 
     place = unique_place(what)
     try:
         built = build.up(plan(overridden(intent, overrides)), place, configuration=configuration, overrides=overrides)
-        hub = RunningHub(built, overrides)
+        hub = RunningHub(built, overrides, patience)
         hub.wait_until_well()
         yield hub
     finally:
