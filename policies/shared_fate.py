@@ -191,8 +191,6 @@ def _are_all_known(deaths: Collection[Death], now: Instant) -> bool:
 def _pairs_that_died(intent: Intent, deaths: Collection[Death], lived: Collection[TunnelId]) -> Iterator[Pair]:
     """Those over different ISPs that died at one moment, when what they share at the hub lived on."""
     dead, tunnels = {death.tunnel for death in deaths}, intent.tunnels()
-    if dead >= set(lived):
-        return  # the hub itself, or its uplinks
     for one, other in combinations(sorted(deaths, key=lambda death: death.tunnel), 2):
         this, that = tunnels.get(one.tunnel), tunnels.get(other.tunnel)
         if this is None or that is None or this.id.branch != that.id.branch or this.uplink.isp == that.uplink.isp:

@@ -123,6 +123,7 @@ def test_what_somebody_has_changed_since_is_not_put_back(machine: tuple[Sysctls,
     (root / UPLINKS).write_text("1\n")
     apply(sysctls, WANTED)
     (root / UPLINKS).write_text("0\n")
+    assert sysctls.plan(NOTHING).changes == ()
     assert sysctls.put_back() == ()
     assert (root / UPLINKS).read_text() == "0\n"
 

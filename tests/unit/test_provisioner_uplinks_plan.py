@@ -143,7 +143,7 @@ def test_the_pins_of_an_uplink_that_is_gone_are_removed_at_the_end() -> None:
 
 def test_foreign_rules_and_routes_are_never_touched() -> None:
     rules = (Rule(1000, 77, source="10.0.0.0/8", protocol=4), Rule(MARK_PRIORITY, 78, mark=9, protocol=4))
-    routes = (Route(77, "default", "192.0.2.1", "eth2", protocol=4),)
+    routes = (Route(77, "default", "192.0.2.1", "eth2", protocol=4), Route(254, "default", "192.0.2.1", "eth2"))
     seen = made()
     seen = replace(seen, rules=(*seen.rules, *rules), routes=(*seen.routes, *routes))
     assert plan_pins(replace(WANTED, uplinks=()), seen).changes != ()

@@ -179,19 +179,25 @@ def with_slow_backup(branch: Branch) -> Branch:
     return replace(branch, tunnels=(fiber, replace(wireless, liveness=SLOW)))
 
 
+def with_slow_primary(branch: Branch) -> Branch:
+    fiber, wireless = branch.tunnels
+    return replace(branch, tunnels=(replace(fiber, liveness=SLOW), wireless))
+
+
 @pytest.mark.parametrize(
     ("dead", "network", "number"),
     [
         ({FIBER: 0.0, WIRELESS: 1.0}, NETWORK, 1),
         ({FIBER: 0.0, WIRELESS: 3.5}, NETWORK, 0),
         ({FIBER: 0.0, WIRELESS: 3.5}, a_network(with_slow_backup(BANDUNG), BOGOR), 1),
+        ({WIRELESS: 0.0, FIBER: 3.5}, a_network(with_slow_primary(BANDUNG), BOGOR), 1),
         ({FIBER: 0.0}, NETWORK, 0),
         ({FIBER: 0.0, BOGOR_WIRELESS: 0.0}, NETWORK, 0),
         (dict.fromkeys(ALL, 0.0), NETWORK, 0),
         ({FIBER: 0.0, WIRELESS: 0.0}, a_network(of_one_isp(BANDUNG), BOGOR), 0),
         ({FIBER: 0.0, WIRELESS: 0.0, BOGOR_FIBER: 0.0}, NETWORK, 1),
     ],
-    ids=["at once", "one after the other", "one is watched slowly", "one", "two branches", "the whole hub", "one ISP",
+    ids=["at once", "one after the other", "one is watched slowly", "the other is", "one", "two branches", "the whole hub", "one ISP",
          "an ISP under two branches"],
 )  # fmt: skip
 def test_what_counts_as_going_down_together(dead: dict[TunnelId, float], network: Intent, number: int) -> None:
