@@ -197,8 +197,8 @@ def with_slow_primary(branch: Branch) -> Branch:
         ({FIBER: 0.0, WIRELESS: 0.0}, a_network(of_one_isp(BANDUNG), BOGOR), 0),
         ({FIBER: 0.0, WIRELESS: 0.0, BOGOR_FIBER: 0.0}, NETWORK, 1),
     ],
-    ids=["at once", "one after the other", "one is watched slowly", "the other is", "one", "two branches", "the whole hub", "one ISP",
-         "an ISP under two branches"],
+    ids=["at once", "one after the other", "one is watched slowly", "the other is", "one", "two branches",
+         "the whole hub", "one ISP", "an ISP under two branches"],
 )  # fmt: skip
 def test_what_counts_as_going_down_together(dead: dict[TunnelId, float], network: Intent, number: int) -> None:
     assert len(told(days(3, dead, network), 3 * 86400.0, network)) == number
