@@ -31,7 +31,7 @@ def read_passwords(intent: Intent, secrets: Path) -> Mapping[str, str]:
         PasswordError: a file cannot be read, or what it holds cannot be a password on both ends.
     """
     named = {branch.session.password_file: branch.name for branch in intent.branches.values()}
-    return {file: _read(secrets / file, branch) for file, branch in named.items() if file is not None}
+    return {file: read_password(secrets / file, branch) for file, branch in named.items() if file is not None}
 
 
 def with_passwords(intent: Intent, secrets: Path) -> tuple[Intent, tuple[str, ...]]:
@@ -67,7 +67,12 @@ def _digest(file: Path) -> str | None:
         return None
 
 
-def _read(file: Path, branch: str) -> str:
+def read_password(file: Path, branch: str) -> str:
+    """The password of a branch's sessions, in this file.
+
+    Raises:
+        PasswordError: the file cannot be read, or what it holds cannot be a password on both ends.
+    """
     where = f"{file}: the password of {branch}'s BGP sessions"
     try:
         if file.stat().st_mode & 0o077:

@@ -59,7 +59,8 @@ def remarks(end: BranchEnd, parts: Sequence[str]) -> tuple[str, ...]:
         for tunnel in end.tunnels
         if tunnel.carrier is None
     ]
-    if len(end.uplinks) > 1 and "pins" in parts:
+    # One line needs no pin, unless all traffic goes to the hub: then the tunnel's own would go into the tunnel.
+    if "pins" in parts and (len(end.uplinks) > 1 or "0.0.0.0/0" in end.reaches):
         said += [
             f"tunnels by {uplink.name} are not pinned to it: write its interface, or its gateway, at "
             f"uplinks.{uplink.name} in {file}"

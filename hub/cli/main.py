@@ -26,6 +26,7 @@ from hub.cli import (
     plan,
     policy,
     rollback,
+    router,
     run,
     schema,
     status,
@@ -39,8 +40,8 @@ from hub.cli import (
 from hub.cli.exit_status import DONE, REFUSED
 
 _COMMANDS = (
-    *(lab, check, branch, allocate, doctor, policy, plan, apply, confirm, rollback, run, status, why, tunnels),
-    *(drain, undrain, switch, freeze, overrides, usual, keys, firewall, install, uninstall, schema),
+    *(lab, check, branch, allocate, router, doctor, policy, plan, apply, confirm, rollback, run, status),
+    *(why, tunnels, drain, undrain, switch, freeze, overrides, usual, keys, firewall, install, uninstall, schema),
 )
 
 _EPILOG = """\
