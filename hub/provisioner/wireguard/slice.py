@@ -111,7 +111,9 @@ class WireGuardSlice:
         for name in names:
             device = seen.interfaces[name].device if name in seen.interfaces else None
             # One that is made again knows nobody, and else waits for its peer to notice that, which takes 15 s.
-            self._endpoints |= {name: peer.endpoint for peer in (device.peers if device else ()) if peer.endpoint}
+            for peer in device.peers if device else ():
+                if peer.endpoint:
+                    self._endpoints[name] = peer.endpoint
         return seen
 
     def _known(self, each: WantedWireGuard) -> KnownKeys:
