@@ -27,8 +27,7 @@ _KERNEL_LINE = (
 class Machine:
     """A Machine is what is emulated: `memory` in MB, of which six tenths may be files; processors; the time limit.
 
-    `kvm` is ten times as fast. It is not taken by itself: in a machine that is virtual already it may be there, and
-    hang.
+    `kvm` is ten times as fast. Not by itself: in a machine that is virtual already it may be there, and hang.
     """
 
     image: Path
