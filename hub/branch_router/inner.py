@@ -30,6 +30,8 @@ def _tunnel(tunnel: TunnelEnd, carrier: IpsecEnd) -> Iterator[str]:
         yield f"ip address replace {carrier.own_loopback}/32 dev lo"
         yield f"ip route replace unreachable {carrier.hub_loopback}/32 metric {GUARD_METRIC}"
     yield f"ip link show dev {name} >/dev/null 2>&1 || ip link add name {name} type {_kind(carrier)}"
+    if tunnel.own_link6 is not None:
+        yield f"echo 0 >/proc/sys/net/ipv6/conf/{name}/disable_ipv6"
     yield f"ip link set dev {name} mtu {tunnel.mtu} up"
     for address in tunnel.addresses:
         yield f"ip address replace {address} dev {name}{' nodad' * (version_of(address) == 6)}"

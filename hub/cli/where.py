@@ -81,12 +81,14 @@ def _lab_in_question(options: argparse.Namespace) -> LabPlace | None:
 
 def _start_in(place: LabPlace) -> str:
     """The command that runs a hub in a lab that is up without one."""
+    from hub.lab.plan import hub_uplinks
     from hub.lab.record import load
+    from hub.lab_overrides import LabOverrides
 
-    directories = (
-        f"--config {shlex.quote(str(load(place).configuration))} --run-dir {place.run} --state-dir {place.state}"
-    )
-    return f'"pointsman lab shell{lab_option(place.name)} hub -- pointsman run {directories}"'
+    lab = load(place)
+    directories = ("--config", str(lab.configuration), "--run-dir", str(place.run), "--state-dir", str(place.state))
+    words = shlex.join([*directories, *LabOverrides(uplinks=hub_uplinks(lab.network)).arguments()])
+    return f'"pointsman lab shell{lab_option(place.name)} hub -- pointsman run {words}"'
 
 
 def lab_option(name: str) -> str:

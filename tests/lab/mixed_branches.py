@@ -1,4 +1,4 @@
-"""Configuration directories whose branches differ in router, kind of session, liveness and IP version."""
+"""Configuration directories whose branches differ in router, session, liveness, IP version and what carries tunnels."""
 
 from __future__ import annotations
 
@@ -45,6 +45,8 @@ class Site:
     kind: str = "ebgp"
     bfd: bool = True
     secured: bool = False
+    ipsec: bool = False
+    """Whether its second tunnel is IPsec."""
 
 
 def write(directory: Path, *sites: Site, both: bool) -> Path:
@@ -62,6 +64,8 @@ def write(directory: Path, *sites: Site, both: bool) -> Path:
             place = 2 * (2 * number + order)
             link6 = f', link-ipv6: "fd00:255::1:{place:x}/127"' if both else ""
             link = f"link: 10.255.0.{place}/31{link6}, port: {51000 + 2 * number + order}"
+            if site.ipsec and tunnel == "wireless":
+                link += f", loopbacks: 10.255.1.{2 * number}/31"
             lines.append(f"{site.name}/{tunnel}: {{to: {to}, {link}}}\n")
     (directory / "allocations.yaml").write_text("".join(lines))
     found = read(directory)
@@ -71,7 +75,7 @@ def write(directory: Path, *sites: Site, both: bool) -> Path:
 
 def _branch(site: Site, number: int, *, both: bool) -> str:
     prefixes = [f"10.{number}.0.0/24", *[f"2001:db8:{number}::/64"] * both]
-    return BRANCH.format(
+    made = BRANCH.format(
         kind=site.kind,
         own_as=f"as: {65000 + number}" if site.kind == "ebgp" else "",
         prefixes=", ".join(f'"{prefix}"' for prefix in prefixes),
@@ -79,3 +83,5 @@ def _branch(site: Site, number: int, *, both: bool) -> str:
         session=f"{{password-file: {site.name}, ttl-security: true}}" if site.secured else "{}",
         liveness="{method: bfd}" if site.bfd else "{method: icmp}",
     )
+    # VXLAN, because the kernel that the tests run on need not have GRE.
+    return made + "tunnels:\n  wireless: {transport: ipsec, inner: vxlan}\n" * site.ipsec

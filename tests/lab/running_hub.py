@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from hub.lab.hub_processes import hub_command
 from hub.lab.namespaces import inside
 from hub.lab.network import HUB
 from hub.lab.outages import Direction
-from hub.lab.plan import plan
+from hub.lab.plan import hub_uplinks, plan
 from hub.lab.probe import Probe, ProbeReport
 from hub.lab.readiness import hub_report, missing
 from hub.lab.record import Lab
@@ -131,7 +131,7 @@ def running_hub(
     place = unique_place(what)
     try:
         built = build.up(plan(overridden(intent, overrides)), place, configuration=configuration, overrides=overrides)
-        hub = RunningHub(built, overrides, patience)
+        hub = RunningHub(built, replace(overrides, uplinks=hub_uplinks(built.network)), patience)
         hub.wait_until_well()
         yield hub
     finally:

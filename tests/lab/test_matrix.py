@@ -1,4 +1,5 @@
-"""Every kind of branch with the hub as in production and traffic as the judge: BIRD, FRR, eBGP, iBGP, both versions.
+"""Every kind of branch with the hub as in production and traffic as the judge: BIRD, FRR, eBGP, iBGP, both versions,
+WireGuard alone and beside IPsec.
 
 One ISP is taken from all branches at once and given back; what each of them noticed is then judged by itself.
 """
@@ -29,6 +30,7 @@ SITES = (
     Site("bird-ibgp", "bird", kind="ibgp", secured=True),
     Site("frr-ibgp", "frr", kind="ibgp", secured=True),
     Site("frr-icmp", "frr", bfd=False),
+    Site("mixed", "bird", ipsec=True),
 )
 INTERVAL = 0.01
 every_site = pytest.mark.parametrize("site", SITES, ids=lambda site: site.name)

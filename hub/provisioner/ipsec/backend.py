@@ -18,6 +18,7 @@ from hub.provisioner.ipsec.inner import Shape, shape_of
 from hub.provisioner.ipsec.memory import Memory, recall, remember
 from hub.provisioner.ipsec.names import GUARD_METRIC, INNER_KINDS, LOOPBACK_LABEL, PROTOCOL, VXLAN_PORT
 from hub.provisioner.ipsec.secret_files import read_secret
+from hub.provisioner.ipv6 import enable_ipv6
 from hub.provisioner.wanted import WantedIpsec
 
 _LOOPBACK_INDEX = 1
@@ -183,6 +184,8 @@ def _attributes(shape: Shape) -> dict[str, Any]:
 
 def _set_up(netlink: Any, index: int, wanted: WantedIpsec, there: Collection[str] = ()) -> None:
     """Its MTU and its addresses, of which these are there already; and up."""
+    if any(":" in address for address in wanted.addresses):
+        enable_ipv6(wanted.interface)
     netlink.link("set", index=index, mtu=wanted.mtu, state="up")
     for address in wanted.addresses:
         if address not in there:

@@ -15,6 +15,7 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from hub.provisioner.changes import ProvisionError
+from hub.provisioner.ipv6 import enable_ipv6
 from hub.provisioner.keys.files import make_directory, write_whole
 from hub.provisioner.wireguard.alias import Alias
 from hub.provisioner.wireguard.files import HubEnd, hub_text, peer_text
@@ -75,7 +76,7 @@ class Backend:
     def set_link(self, name: str, alias: Alias, mtu: int, addresses: frozenset[str], present: frozenset[str]) -> None:
         """Give it its alias, MTU and addresses (those `present` and not wanted go), and let it be up."""
         if any(":" in address for address in addresses):
-            _enable_ipv6(name)
+            enable_ipv6(name)
         with _kernel(f"{name} cannot be set") as kernel:
             index = _needed(kernel, name)
             kernel.link("set", index=index, ifalias=str(alias), mtu=mtu)
@@ -177,16 +178,6 @@ def _wg(arguments: list[str], name: str, text: str | None = None) -> str:
         shown = "its configuration is not taken" if "`" in said[0] else said[0][:200]
         raise ProvisionError(f"{name}: wg {arguments[0]} failed: {shown}", f"wg show {name}")
     return done.stdout
-
-
-def _enable_ipv6(name: str) -> None:
-    path = Path("/proc/sys/net/ipv6/conf", name, "disable_ipv6")
-    try:
-        if path.read_text().strip() != "0":
-            path.write_text("0\n")
-    except OSError as error:
-        text = f"{name}: IPv6 cannot be switched on: {error.strerror}"
-        raise ProvisionError(text, "this kernel has no IPv6: begin it with ipv6.disable=0") from None
 
 
 def _add_address(kernel: Any, index: int, address: str) -> None:
