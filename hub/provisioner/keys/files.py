@@ -119,10 +119,14 @@ def check_directory(path: Path) -> bool:
     return True
 
 
-def write_whole(path: Path, text: str, *, sync: bool = True) -> None:
+def write_whole(path: Path, text: str, *, text_lasts: bool = True, name_lasts: bool = True) -> None:
     """Write a file of mode 0600 beside, make sure of it, and put it in place: it is the old one or the new one, whole.
 
-    Without `sync` it is for the caller to make sure that the directory knows it.
+    Args:
+        path: of the file.
+        text: all that is in it.
+        text_lasts: make sure of the text before it is put in place; not needed for what means nothing after a boot.
+        name_lasts: make sure of the directory too; else the caller does, once for many files.
 
     Raises:
         ProvisionError: it cannot be written (a full disk, no such directory); the old one stays.
@@ -135,13 +139,14 @@ def write_whole(path: Path, text: str, *, sync: bool = True) -> None:
                 os.fchmod(file.fileno(), 0o600)
                 file.write(text)
                 file.flush()
-                os.fsync(file.fileno())
+                if text_lasts:
+                    os.fsync(file.fileno())
             beside.replace(path)
         except BaseException:
             with contextlib.suppress(OSError):
                 beside.unlink()
             raise
-        if sync:
+        if name_lasts:
             sync_directory(path.parent)
 
 

@@ -106,7 +106,7 @@ def write(folder: Path, keys: TunnelKeys) -> None:
     }
     for name, text in texts.items():
         if text is not None:
-            write_whole(folder / name, text + "\n", sync=False)
+            write_whole(folder / name, text + "\n", name_lasts=False)
     with writing(folder):
         sync_directory(folder)
 

@@ -49,7 +49,7 @@ class Backend:
         """
         make_directory(self.directory)
         note = self._file(name, MAKING)
-        write_whole(note, f"{alias}\n", sync=False)
+        write_whole(note, f"{alias}\n", text_lasts=False, name_lasts=False)
         with _kernel(f"{name} cannot be made") as kernel:
             if _index(kernel, name) is None and not self._in_kernel(kernel, name):
                 self._start_daemon(name)
@@ -63,7 +63,7 @@ class Backend:
         """
         make_directory(self.directory)
         path = self._file(name, CONFIGURATION)
-        write_whole(path, hub_text(end), sync=False)
+        write_whole(path, hub_text(end), text_lasts=False, name_lasts=False)
         if peer_only:
             _wg(["addconf", name, "/dev/stdin"], name, peer_text(end))
         else:
@@ -73,16 +73,21 @@ class Backend:
         """The public key of the interface as it is now."""
         return _wg(["show", name, "public-key"], name).strip()
 
-    def set_link(self, name: str, alias: Alias, mtu: int, addresses: frozenset[str], present: frozenset[str]) -> None:
-        """Give it its alias, MTU and addresses (those `present` and not wanted go), and let it be up."""
+    def set_link(
+        self, name: str, mtu: int, addresses: frozenset[str], present: frozenset[str], alias: Alias | None = None
+    ) -> None:
+        """Give it its addresses (those `present` and not wanted go), its MTU and its alias, and let it be up.
+
+        In few messages: every wireguard-go on the machine hears of each change of any interface.
+        """
         if any(":" in address for address in addresses):
             enable_ipv6(name)
         with _kernel(f"{name} cannot be set") as kernel:
             index = _needed(kernel, name)
-            kernel.link("set", index=index, ifalias=str(alias), mtu=mtu)
             for address in sorted(addresses - present):
                 _add_address(kernel, index, address)
-            kernel.link("set", index=index, state="up")
+            named = {} if alias is None else {"ifalias": str(alias)}
+            kernel.link("set", index=index, mtu=mtu, state="up", **named)
             for address in sorted(present - addresses):
                 bare, _, length = address.partition("/")
                 with _unless(_NO_ADDRESS):

@@ -58,11 +58,11 @@ class WireGuardSlice:
             case Make(wanted, alias):
                 self._backend.create(wanted.interface, alias)
                 self._configure(replace(wanted, endpoint=wanted.endpoint or self._endpoints.get(wanted.interface)))
-                self._set_link(wanted, alias, frozenset())
+                self._set_link(wanted, frozenset())
             case Configure(wanted, peer_only):
                 self._configure(wanted, peer_only=peer_only)
             case SetLink(wanted, alias, present):
-                self._set_link(wanted, alias, present)
+                self._set_link(wanted, present, alias)
             case Remove(interface):
                 self._backend.remove(interface)
             case _:
@@ -111,8 +111,8 @@ class WireGuardSlice:
         for name in names:
             device = seen.interfaces[name].device if name in seen.interfaces else None
             # One that is made again knows nobody, and else waits for its peer to notice that, which takes 15 s.
-            for peer in device.peers if device else ():
-                if peer.endpoint:
+            for peer in device.peers if device is not None else ():
+                if peer.endpoint is not None:
                     self._endpoints[name] = peer.endpoint
         return seen
 
@@ -148,8 +148,8 @@ class WireGuardSlice:
             raise ProvisionError(f"{wanted.tunnel} has no keys", "apply once more")
         return keys
 
-    def _set_link(self, wanted: WantedWireGuard, alias: Alias, present: frozenset[str]) -> None:
-        self._backend.set_link(wanted.interface, alias, wanted.mtu, written_alike(wanted.addresses), present)
+    def _set_link(self, wanted: WantedWireGuard, present: frozenset[str], alias: Alias | None = None) -> None:
+        self._backend.set_link(wanted.interface, wanted.mtu, written_alike(wanted.addresses), present, alias)
 
 
 def wireguard_slice(state: Path) -> WireGuardSlice:
