@@ -97,7 +97,7 @@ def test_every_tunnel_has_all_it_needs_and_nothing_is_given_twice(
     before: list[TunnelDraft], after: list[TunnelDraft]
 ) -> None:
     lines = allocated(after, allocated(before, {}))
-    assert not any(settled(draft, lines).lacks(ipv6=draft.ipv6) for draft in after)
+    assert not any(settled(draft, lines).lacks(ipv6=draft.ipv6, loopbacks=draft.loopbacks) for draft in after)
     links = [line.link for line in lines.values() if line.link]
     assert len(set(links)) == len(links)
     ipv6 = [line.link_ipv6 for line in lines.values() if line.link_ipv6]
