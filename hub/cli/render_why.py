@@ -13,7 +13,7 @@ from hub.cli.durations import day_and_time, round_trip
 from hub.cli.render_overrides import override_words
 from hub.cli.render_sa import sa_words
 from hub.cli.screen import Parts
-from policies.lengths import spoken
+from policies.lengths import in_seconds, spoken
 from policies.model.announcement import HIGHEST_MED
 
 Report = Mapping[str, Any]
@@ -144,8 +144,13 @@ def _handshake(peer: Report | None) -> str:
     when, endpoint = peer["handshake"], peer["endpoint"]
     shook = "no handshake yet" if when is None else f"handshake {spoken(when['ago'])} ago"
     moved = peer.get("roamed")
-    before = f", for {spoken(moved['since']['ago'])}; before from {moved['from']}" if moved is not None else ""
+    before = f", for {spoken(moved['since']['ago'])}; before from {moved['from']}{_silent(moved)}" if moved else ""
     return f"{shook} from {endpoint}{before}" if endpoint is not None else shook
+
+
+def _silent(moved: Report) -> str:
+    gap = moved.get("gap")
+    return f" ({in_seconds(gap)} without an answer in between)" if gap is not None else ""
 
 
 def _path_mtu(mtu: Report | None) -> str:

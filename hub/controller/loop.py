@@ -385,6 +385,7 @@ class Loop:
             drained=drained_by(self.overrides, self._intent, wall),
             carried=self.troubles.carried,
             blamed=tunnel_blames(self._intent, self._view, now),
+            gaps=self.signs.gaps,
             made=self.made,
         )
 

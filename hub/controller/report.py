@@ -10,6 +10,7 @@ from typing import Any
 from hub.controller.made_report import made_report
 from hub.controller.moments import at_second, moment
 from hub.controller.off_preferred_report import off_preferred_report
+from hub.controller.signs import Gap
 from hub.controller.target_report import targets_report, trouble_of, uplinks_report
 from hub.controller.told_report import told_report
 from hub.overrides.report import branch_overrides, drained_report
@@ -46,6 +47,8 @@ class Surroundings:
     """What metered tunnels carried since a better one was well."""
     blamed: Mapping[TunnelId, Blame] = field(default_factory=dict)
     """Whose trouble it is, of every tunnel that is in trouble."""
+    gaps: Mapping[TunnelId, Gap] = field(default_factory=dict)
+    """The last time that each tunnel did not answer."""
     made: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What the provisioner knows of each tunnel and uplink, by its name."""
 
@@ -176,7 +179,7 @@ def _tunnel_report(tunnel: Tunnel, view: View, verdict: Verdict | None, around: 
         "trouble_of": trouble_of(tunnel, around.blamed.get(tunnel.id)),
         "health": _health_report(view.health_of(tunnel.id), now),
         "rtt_ms": measured.get("rtt_ms") if liveness.state is LivenessState.UP else None,
-        "wg": _peer(measured.get("wg"), now),
+        "wg": _peer(measured.get("wg"), around.gaps.get(tunnel.id), now),
         "mtu": measured.get("mtu"),
         "made": made_report(around.made.get(str(tunnel.id), {}), now),
         "session": session.state.value,
@@ -197,7 +200,17 @@ def _used(path: PathSeen, now: Now) -> Report:
     return {"tunnel": path.tunnel.name, "since": moment(path.since, now), "seen": moment(path.at, now)}
 
 
-def _peer(peer: Mapping[str, Any] | None, now: Now) -> Report | None:
+NEAR = 60.0
+"""Seconds between a gap's end and the moment at which another endpoint was seen, for the one to be of the other: it is
+looked for every few seconds, and a branch's router may take its time."""
+
+
+def _gap(at: float, gap: Gap | None) -> float | None:
+    """How long the tunnel did not answer when its far end moved, in seconds; None where no gap was seen."""
+    return None if gap is None or abs(at - gap.ended) > NEAR else round(gap.ended - gap.began, 3)
+
+
+def _peer(peer: Mapping[str, Any] | None, gap: Gap | None, now: Now) -> Report | None:
     """The WireGuard peer: its last handshake, from where it sends, and since when, and from where before."""
     if peer is None:
         return None
@@ -205,8 +218,10 @@ def _peer(peer: Mapping[str, Any] | None, now: Now) -> Report | None:
     ago = None if at is None else round(now.wall.timestamp() - at, 1)
     when = None if ago is None else now.wall - timedelta(seconds=ago)
     handshake = None if when is None else {"at": when.isoformat(timespec="seconds"), "ago": ago}
-    roamed = peer.get("roamed")
-    moved = None if roamed is None else {"from": roamed["from"], "since": moment(Instant(roamed["at"]), now)}
+    roamed, moved = peer.get("roamed"), None
+    if roamed is not None:
+        at = Instant(roamed["at"])
+        moved = {"from": roamed["from"], "since": moment(at, now), "gap": _gap(at, gap)}
     return {"handshake": handshake, "endpoint": peer["endpoint"], "roamed": moved}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -14,12 +15,20 @@ from policies.model.health import Hint
 from policies.model.ids import TunnelId
 from policies.model.intent import Intent
 from policies.model.path_mtu import PathMtu
-from policies.model.view import View
+from policies.model.view import LivenessState, LivenessView, View
 
 Measured = Mapping[str, Mapping[str, Any]]
 """`Told.measured`: what the forwarder measured, by the tunnel's name."""
 
 NOTHING_MADE: Measured = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A Gap is a time in which a tunnel did not answer, and that is over."""
+
+    began: Instant
+    ended: Instant
 
 
 class TunnelSigns:
@@ -28,6 +37,9 @@ class TunnelSigns:
     def __init__(self) -> None:
         self._failing: Mapping[TunnelId, tuple[str, ...]] = {}
         self._hints: Mapping[TunnelId, tuple[Hint, ...]] = {}
+        self._down: dict[TunnelId, Instant] = {}
+        self.gaps: dict[TunnelId, Gap] = {}
+        """The last time that each tunnel did not answer; shorter ones than a look are not seen."""
         self.sizes: Sizes = {}
         """What was found of the size of packets that pass."""
 
@@ -49,10 +61,17 @@ class TunnelSigns:
             for tunnel in branch.tunnels:
                 handshake = _handshake(told[tunnel.id].get("wg"), now) if view.forwarder else None
                 liveness, session = view.liveness_of(tunnel.id), view.session_of(tunnel.id)
+                self._note_gap(tunnel.id, liveness)
                 sa = _sa(made.get(str(tunnel.id), {}).get("ipsec"), now)
                 if known := hints(liveness, session, handshake, now.monotonic, self.hints(tunnel.id), sa):
                     found[tunnel.id] = known
         self._failing, self._hints, self.sizes = failing, found, sizes
+
+    def _note_gap(self, tunnel: TunnelId, liveness: LivenessView) -> None:
+        if liveness.state is LivenessState.DOWN:
+            self._down[tunnel] = liveness.since
+        elif liveness.state is LivenessState.UP and (began := self._down.pop(tunnel, None)) is not None:
+            self.gaps[tunnel] = Gap(began, liveness.since)
 
     def failing(self, tunnel: TunnelId) -> tuple[str, ...]:
         """The targets, checks and sizes of packets that speak against a tunnel, each in words."""

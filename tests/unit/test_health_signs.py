@@ -11,7 +11,7 @@ from small_network import a_branch, a_network
 
 from hub.controller.health import HealthWatch
 from hub.controller.report import Surroundings, branch_report
-from hub.controller.signs import TunnelSigns
+from hub.controller.signs import Gap, TunnelSigns
 from policies.health.signs import hints, too_large
 from policies.model.clock import Instant, Now
 from policies.model.events import Event
@@ -131,3 +131,11 @@ def test_the_report_has_the_hints_with_since_when() -> None:
     assert [(hint["hint"], hint["since"]["ago"]) for hint in fiber["health"]["hints"]] == [
         ("no WireGuard handshake", 240.0)
     ]
+
+
+def test_a_time_without_an_answer_is_remembered_when_it_is_over() -> None:
+    hub = Hub()
+    for state, since in ((LivenessState.DOWN, 1001.0), (LivenessState.UP, 1003.5)):
+        hub.view = replace(hub.view, liveness={**hub.view.liveness, FIBER: LivenessView(state, Instant(since), "")})
+        hub.look({}, since + 0.5)
+    assert hub.signs.gaps == {FIBER: Gap(Instant(1001.0), Instant(1003.5))}

@@ -20,6 +20,7 @@ from hub.cli.render_status import status_view
 from hub.cli.render_why import why_view
 from hub.cli.screen import show
 from hub.controller.report import Surroundings, branch_report, network_report
+from hub.controller.signs import Gap
 from policies.decide import decide
 from policies.lengths import spoken
 from policies.model.announcement import Announcement
@@ -265,6 +266,21 @@ def test_why_says_what_is_looked_at_now_and_then(measured: dict[str, Any], line:
     report = branch_report(BRANCH, moved(), None, around, NOW)
     assert json.loads(json.dumps(report)) == report
     assert f"{line}\n" in "".join(f"{each.rstrip()}\n" for each in shown(why_view(report)).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("ended", "words"),
+    [(-310.0, " (2.5 s without an answer in between)"), (-400.0, "")],
+    ids=["the gap in which it moved", "another gap"],
+)
+def test_why_says_how_long_a_tunnel_was_silent_whose_far_end_moved(ended: float, words: str) -> None:
+    roamed = {"from": "6.7.8.9:5", "at": NOW.monotonic - 300.0}
+    peer = {"handshake_at": None, "endpoint": "1.2.3.4:5", "roamed": roamed}
+    over = Instant(NOW.monotonic + ended)
+    gaps = {WIRELESS: Gap(Instant(over - 2.5), over)}
+    around = Surroundings("/", Instant(0.0), measured={str(WIRELESS): {"wg": peer}}, gaps=gaps)
+    lines = [line.rstrip() for line in shown(why_view(branch_report(BRANCH, moved(), None, around, NOW))).splitlines()]
+    assert any(line.endswith(f"for 5m; before from 6.7.8.9:5{words}") for line in lines)
 
 
 def test_why_of_a_controller_from_before_that_knows_of_none_of_it_is_shown() -> None:
