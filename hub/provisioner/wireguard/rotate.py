@@ -168,31 +168,13 @@ class Rotation:
 
 
 def asks(keys: KeyStore, backend: Backend, machine: Machine) -> Mapping[str, Ask]:
-    """What the provisioner answers of keys, by the name of the question; each names a `tunnel` but `key-ages`."""
+    """What the provisioner answers of keys, by the name of the question; each names a `tunnel`."""
     rotation = Rotation(keys, backend, machine)
     return {
         "rotate-begin": lambda message: rotation.begin(_tunnel(message)),
         "rotate-status": lambda message: rotation.status(_tunnel(message)),
         "rotate-commit": lambda message: rotation.commit(_tunnel(message)),
         "rotate-rollback": lambda message: rotation.rollback(_tunnel(message)),
-        "key-ages": lambda _message: ages_report(keys),
-    }
-
-
-def ages_report(keys: KeyStore) -> Report:
-    """The ages of all keys, as plain data."""
-    return {
-        "tunnels": {
-            tunnel: {
-                "made": age.made,
-                "hub_public": age.hub_public,
-                "branch_made_its_own": age.branch_made_its_own,
-                "preshared": age.preshared,
-                "exchanging_since": age.exchanging_since,
-                "fault": age.fault,
-            }
-            for tunnel, age in keys.ages().items()
-        }
     }
 
 
