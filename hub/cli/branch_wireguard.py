@@ -1,37 +1,35 @@
-"""The branch's end of a WireGuard tunnel as text, with its keys."""
+"""The branch's end of one WireGuard tunnel as text, with these keys: what `router print` shows of it."""
 
 from __future__ import annotations
 
+from hub.branch_router.end import WireGuardEnd
+from hub.branch_router.from_intent import end_of
+from hub.branch_router.secrets import Secrets
+from hub.branch_router.wg_quick import wg_quick_config
 from hub.provisioner.keys.folder import TunnelKeys
-from hub.provisioner.wireguard.files import BranchEnd, branch_text
 from policies.model.ids import TunnelId
-from policies.model.intent import Branch, Intent, Tunnel
-from policies.model.transport import WireGuard
+from policies.model.intent import Intent
 
-FIRST_MARK = 101
-"""The mark of a branch's first uplink."""
+ONLY_WG_QUICK = ("Address", "MTU", "Table", "PostUp", "PreUp", "PostDown", "PreDown", "DNS", "SaveConfig")
+"""What wg-quick(8) adds to the configuration of wg(8), and `wg-quick strip` takes away."""
 
 
 def branch_wireguard(intent: Intent, tunnel: str, keys: TunnelKeys, *, plain: bool) -> str:
-    """The text for wg-quick, or with `plain` for `wg syncconf`."""
-    found = intent.tunnels()[TunnelId.parse(tunnel)]
-    link, transport = found.link, found.transport
-    ipv6 = [] if link.branch6 is None else [f"{link.branch6}/127"]
-    keepalive = transport.keepalive if isinstance(transport, WireGuard) else WireGuard().keepalive
-    preshared = isinstance(transport, WireGuard) and transport.preshared
-    end = BranchEnd(
-        own=keys.branch,
-        addresses=(f"{link.branch}/31", *ipv6),
-        mtu=found.mtu,
-        mark=_mark(intent.branches[found.id.branch], found),
-        peer=keys.hub_public,
-        preshared=keys.preshared if preshared else None,
-        endpoint=f"{found.hub_uplink.endpoint}:{found.port}",
-        keepalive=round(keepalive.total_seconds()),
+    """The file for wg-quick, or with `plain` only what `wg syncconf` takes.
+
+    Where the branch made its own key, words in angle brackets stand for it.
+    """
+    end = end_of(intent.hub, intent.branches[TunnelId.parse(tunnel).branch])
+    found = next(each for each in end.tunnels if each.name == tunnel)
+    carrier = found.carrier if isinstance(found.carrier, WireGuardEnd) else WireGuardEnd()
+    secrets = Secrets(
+        private={tunnel: keys.branch.reveal()} if keys.branch is not None else {},
+        preshared={tunnel: keys.preshared.reveal()} if keys.preshared is not None else {},
+        hub_public={tunnel: keys.hub_public},
+        own_public={tunnel: keys.branch_public},
     )
-    return branch_text(end, quick=not plain)
-
-
-def _mark(branch: Branch, tunnel: Tunnel) -> int:
-    names = list(dict.fromkeys(each.uplink.name for each in branch.tunnels))
-    return FIRST_MARK + names.index(tunnel.uplink.name)
+    text = wg_quick_config(end, found, carrier, secrets)
+    if not plain:
+        return text
+    lines = text.splitlines(keepends=True)
+    return "".join(line for line in lines if line.partition("=")[0].strip() not in ONLY_WG_QUICK)

@@ -61,7 +61,11 @@ def exchange(hub: Hub, intent: Intent, tunnel: str) -> bool:
         RefusedError: nothing was begun, or it is being taken back by a Ctrl-C and that is refused.
         NotRunningError: the controller or the provisioner is not there.
     """
-    hub.provisioner({"ask": "rotate-status", "tunnel": tunnel})  # whether it can be begun at all
+    report = hub.provisioner({"ask": "rotate-status", "tunnel": tunnel})  # whether it can be begun at all
+    present = KeyStore(Path(str(report["keys"]))).of(tunnel)
+    if hub.wishes.push_with is not None and present is not None and present.branch is None:
+        text = f"{tunnel}: its branch made its own key, which only it has, so no whole text can be brought there"
+        raise RefusedError(f"{text}: leave --push-with out, and write the hub's new public key there yourself")
     begun = time.monotonic()
     question = {"ask": "drain", "target": tunnel, "reason": "its keys are exchanged", "for": _DRAINED_FOR}
     drain = hub.controller({**question, "force": hub.wishes.force})["overrides"][0]

@@ -23,7 +23,6 @@ from typing import Any
 
 from hub.provisioner.keys.folder import TunnelKeys
 from hub.provisioner.keys.store import KeyStore
-from hub.provisioner.wireguard.files import BranchEnd, branch_text
 
 DEADLINE = 20.0
 NETWORK = "test-net"
@@ -177,26 +176,28 @@ class Site:
         """Make the branch's end of a tunnel, or give it these keys."""
         name, last = f"{self.name}b{number}", 2 * number - 1
         keys = keys or self.keys(number)
-        end = BranchEnd(
-            own=keys.branch,
-            addresses=(f"10.255.0.{last}/31", f"fd00:ff::{last:x}/127"),
-            mtu=1420,
-            mark=0,
-            peer=keys.hub_public,
-            preshared=keys.preshared if preshared else None,
-            endpoint=f"{HUB_ADDRESS}:{51000 + number}",
-            keepalive=1,
-        )
+        assert keys.branch is not None
+        both = f"PresharedKey = {keys.preshared.reveal()}" if preshared and keys.preshared else ""
+        text = f"""
+            [Interface]
+            PrivateKey = {keys.branch.reveal()}
+            [Peer]
+            PublicKey = {keys.hub_public}
+            {both}
+            Endpoint = {HUB_ADDRESS}:{51000 + number}
+            AllowedIPs = 0.0.0.0/0, ::/0
+            PersistentKeepalive = 1
+        """
         if name not in self.interfaces(self.branch):
             command = ["ip", "netns", "exec", self.branch, "setsid", "--fork", "wireguard-go", "-f", name]
             subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
             ready = f" 00010000 .*/wireguard/{name}.sock"
             listening = ("ip", "netns", "exec", self.branch, "grep", "-q", ready, "/proc/net/unix")
             wait_for(lambda: subprocess.run(listening, check=False).returncode == 0, name)
-            for address in end.addresses:
+            for address in (f"10.255.0.{last}/31", f"fd00:ff::{last:x}/127"):
                 self.in_branch("ip", "address", "add", address, "dev", name, *(["nodad"] if ":" in address else []))
             self.in_branch("ip", "link", "set", name, "up")
-        self.in_branch("wg", "syncconf", name, "/dev/stdin", text=branch_text(end, quick=False))
+        self.in_branch("wg", "syncconf", name, "/dev/stdin", text=text)
 
     def answers(self, number: int) -> bool:
         """Whether a packet comes through this tunnel and back, of both IP versions."""

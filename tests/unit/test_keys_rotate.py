@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hub.cli import key_exchange, keys_rotate
+from hub.cli.branch_wireguard import ONLY_WG_QUICK, branch_wireguard
 from hub.cli.key_exchange import Hub, Wishes, exchange
 from hub.cli.main import main
 from hub.config import read
@@ -170,6 +171,23 @@ def test_a_step_that_is_refused_is_taken_back_and_traffic_comes_back(
     assert not exchange(rig.hub("cat >/dev/null"), intent, TUNNEL)
     assert rig.asked[-2:] == ["rotate-rollback", "undrain"]
     assert rig.store.staged(TUNNEL) is None
+
+
+def test_a_branch_that_made_its_own_key_is_brought_no_text(rig_of: Callable[[int | None], Rig], intent: Intent) -> None:
+    rig = rig_of(0)
+    rig.store.take_public(TUNNEL, _key(200))
+    with pytest.raises(RefusedError, match="its branch made its own key"):
+        exchange(rig.hub("true"), intent, TUNNEL)
+    assert rig.asked == ["rotate-status"]
+
+
+def test_wg_itself_gets_nothing_that_only_wg_quick_knows(rig_of: Callable[[int | None], Rig], intent: Intent) -> None:
+    keys = rig_of(0).store.of(TUNNEL)
+    assert keys is not None
+    plain = branch_wireguard(intent, TUNNEL, keys, plain=True)
+    assert not [word for word in ONLY_WG_QUICK if word in plain]
+    assert set(plain.splitlines()) < set(branch_wireguard(intent, TUNNEL, keys, plain=False).splitlines())
+    assert f"PublicKey = {keys.hub_public}" in plain
 
 
 def test_tunnels_that_carry_nothing_come_first(intent: Intent) -> None:

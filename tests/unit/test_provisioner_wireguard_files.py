@@ -4,23 +4,11 @@ from __future__ import annotations
 
 import base64
 
-import pytest
-
 from hub.provisioner.keys.secret import Secret
 from hub.provisioner.wireguard.devices import read_answer, read_dump
-from hub.provisioner.wireguard.files import BranchEnd, HubEnd, branch_text, hub_text, peer_text
+from hub.provisioner.wireguard.files import HubEnd, hub_text, peer_text
 
 HUB = HubEnd(Secret("HUB-KEY"), 51000, 28673, "BRANCH-PUBLIC", Secret("BOTH"), ("10.1.0.0/24", "10.255.0.1/32"))
-BRANCH = BranchEnd(
-    own=Secret("BRANCH-KEY"),
-    addresses=("10.255.0.1/31", "fd00:ff::1/127"),
-    mtu=1420,
-    mark=101,
-    peer="HUB-PUBLIC",
-    preshared=Secret("BOTH"),
-    endpoint="198.51.100.2:51000",
-    keepalive=15,
-)
 HUB_TEXT = """\
 [Interface]
 PrivateKey = HUB-KEY
@@ -32,49 +20,18 @@ PublicKey = BRANCH-PUBLIC
 PresharedKey = BOTH
 AllowedIPs = 10.1.0.0/24, 10.255.0.1/32
 """
-BRANCH_TEXT = """\
-[Interface]
-PrivateKey = BRANCH-KEY
-Address = 10.255.0.1/31, fd00:ff::1/127
-MTU = 1420
-Table = off
-FwMark = 101
-
-[Peer]
-PublicKey = HUB-PUBLIC
-PresharedKey = BOTH
-Endpoint = 198.51.100.2:51000
-AllowedIPs = 0.0.0.0/0, ::/0
-PersistentKeepalive = 15
-"""
 
 
 def test_the_hubs_end_waits_and_allows_only_what_is_the_branchs() -> None:
     assert hub_text(HUB).strip() == HUB_TEXT.strip()
 
 
-def test_the_branchs_end_connects_and_allows_everything() -> None:
-    assert branch_text(BRANCH).strip() == BRANCH_TEXT.strip()
-
-
 def test_only_the_peer_is_named_where_only_that_changes() -> None:
     assert peer_text(HUB).strip() == HUB_TEXT.partition("\n\n")[2].strip()
 
 
-def test_wg_itself_gets_nothing_that_only_wg_quick_knows() -> None:
-    text = branch_text(BRANCH, quick=False)
-    assert not [word for word in ("Address", "MTU", "Table") if word in text]
-    assert "PrivateKey = BRANCH-KEY" in text
-
-
-def test_a_branch_that_made_its_own_key_is_told_so_in_place_of_it() -> None:
-    text = branch_text(BranchEnd(None, BRANCH.addresses, 1420, 0, "HUB-PUBLIC", None, "hub:1", 15))
-    assert text.startswith("[Interface]\n# PrivateKey = the branch's own, which only it has\nAddress")
-
-
-@pytest.mark.parametrize("value", [HUB, BRANCH], ids=["hub", "branch"])
-def test_keys_are_not_in_a_representation(value: object) -> None:
-    assert not [word for word in ("HUB-KEY", "BRANCH-KEY", "BOTH") if word in repr(value)]
+def test_keys_are_not_in_a_representation() -> None:
+    assert not [word for word in ("HUB-KEY", "BOTH") if word in repr(HUB)]
 
 
 def _key(byte: int) -> str:

@@ -28,23 +28,6 @@ class HubEnd:
     keepalive: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class BranchEnd:
-    """A BranchEnd is the configuration of the branch's interface, for `wg-quick`. It may send and take everything.
-
-    `own` is None where the branch made its own key. `mark` of 0 is none. `keepalive` is in seconds.
-    """
-
-    own: Secret | None
-    addresses: tuple[str, ...]
-    mtu: int
-    mark: int
-    peer: str
-    preshared: Secret | None
-    endpoint: str
-    keepalive: int
-
-
 def hub_text(end: HubEnd) -> str:
     """The hub's end, for `wg syncconf`."""
     interface = {"PrivateKey": end.own.reveal(), "ListenPort": str(end.port)}
@@ -56,23 +39,6 @@ def hub_text(end: HubEnd) -> str:
 def peer_text(end: HubEnd) -> str:
     """Only its peer, for `wg addconf`: what is not of the peer is not even looked at."""
     return _text(None, end.peer, _peer(end.preshared, end.endpoint, end.allowed, end.keepalive))
-
-
-def branch_text(end: BranchEnd, *, quick: bool = True) -> str:
-    """The branch's end, for `wg-quick`; without `quick` for `wg syncconf`, which knows no addresses.
-
-    Where the branch made its own key, a comment stands for it.
-    """
-    interface = {} if end.own is None else {"PrivateKey": end.own.reveal()}
-    if quick:
-        interface |= {"Address": ", ".join(end.addresses), "MTU": str(end.mtu), "Table": "off"}
-    if end.mark:
-        interface["FwMark"] = str(end.mark)
-    everything = ["0.0.0.0/0", *(["::/0"] if any(":" in each for each in end.addresses) else [])]
-    text = _text(interface, end.peer, _peer(end.preshared, end.endpoint, everything, end.keepalive))
-    if end.own is not None:
-        return text
-    return text.replace("[Interface]\n", "[Interface]\n# PrivateKey = the branch's own, which only it has\n", 1)
 
 
 def _peer(preshared: Secret | None, endpoint: str | None, allowed: Iterable[str], keepalive: int) -> dict[str, str]:
