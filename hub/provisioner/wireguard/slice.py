@@ -123,7 +123,10 @@ class WireGuardSlice:
             return KnownKeys(fault=str(error), mend=error.mend)
 
     def _make_keys(self, how: MakeKeys) -> None:
-        """All at once; where that fails, those of this tunnel alone, so that its own fault is told."""
+        """All at once, by the first; where that fails, those of this tunnel alone, so that its own fault is told."""
+        keys = self._keys.of(how.wanted.tunnel)
+        if keys is not None and (keys.preshared is not None or not how.wanted.preshared):
+            return
         preshared = {each.tunnel for each in how.together if each.preshared}
         try:
             self._keys.make([each.tunnel for each in how.together], preshared=preshared)
