@@ -65,6 +65,7 @@ def add_rotate(parts: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 def run(options: argparse.Namespace) -> int:
     """Exchange the keys."""
     from hub.control.client import NotRunningError, RefusedError
+    from hub.provisioner.changes import ProvisionError
 
     if os.geteuid() != 0:
         print("pointsman: only root can read the keys\n    mend: run it as root", file=sys.stderr)
@@ -76,6 +77,9 @@ def run(options: argparse.Namespace) -> int:
         return NOT_RUNNING
     except RefusedError as error:
         print(f"pointsman: {error}", file=sys.stderr)
+        return REFUSED
+    except ProvisionError as error:
+        print(f"pointsman: {error}\n    mend: {error.mend}", file=sys.stderr)
         return REFUSED
 
 
@@ -112,7 +116,7 @@ def _hub_of(options: argparse.Namespace) -> Hub:
     usual = PUSHED_SECONDS if options.push_with else PASTED_SECONDS
     return Hub(
         controller=lambda question: ask_controller(places.control_socket, question, _PATIENCE),
-        provisioner=lambda question: ask_controller(places.run / "provisioner.sock", question, _PATIENCE),
+        provisioner=lambda question: ask_controller(places.provisioner_socket, question, _PATIENCE),
         idle=idle,
         wishes=Wishes(
             push_with=options.push_with,
