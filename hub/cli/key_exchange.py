@@ -120,18 +120,18 @@ def _take_back(hub: Hub, intent: Intent, tunnel: str, why: str, *, pushed: bool)
         print("    mend: if the branch has the new text already, put its old one back", file=sys.stderr)
         return
     try:
-        _bring(hub.wishes, intent, tunnel, KeyStore(Path(str(report["keys"]))).of(tunnel))
+        _bring(hub.wishes, intent, tunnel, KeyStore(Path(str(report["keys"]))).of(tunnel), old=True)
     except (_NotVerifiedError, ProvisionError) as error:
         print(f"    mend: give the branch its old text ({error}): pointsman router print", file=sys.stderr)
 
 
-def _bring(wishes: Wishes, intent: Intent, tunnel: str, keys: TunnelKeys | None) -> None:
+def _bring(wishes: Wishes, intent: Intent, tunnel: str, keys: TunnelKeys | None, *, old: bool = False) -> None:
     """Give the branch its text: by the operator's command, else by showing it."""
     from hub.cli.branch_wireguard import branch_wireguard
 
     if keys is None:
         raise _NotVerifiedError("somebody else ended the exchange of its keys")
-    text = branch_wireguard(intent, tunnel, keys, plain=wishes.plain)
+    text, which = branch_wireguard(intent, tunnel, keys, plain=wishes.plain), "old" if old else "new"
     if wishes.push_with is None:
         print(line("branch", f"paste this as the configuration of {tunnel} there; it is waited for:"))
         print(f"\n{text}", flush=True)
@@ -151,4 +151,4 @@ def _bring(wishes: Wishes, intent: Intent, tunnel: str, keys: TunnelKeys | None)
         raise _NotVerifiedError(f"the command of --push-with took more than {_PUSH_SECONDS:.0f} s") from None
     if done.returncode:
         raise _NotVerifiedError(f"the command of --push-with failed (exit status {done.returncode})")
-    print(line("branch", f"{tunnel}: the new text is there"), flush=True)
+    print(line("branch", f"{tunnel}: the {which} text is there"), flush=True)
