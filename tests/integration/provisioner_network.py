@@ -143,7 +143,7 @@ class Network:
         wait_for(lambda: listening.search(self.within(namespace, "cat", "/proc/net/unix")), "wireguard-go")
 
     def configure(self, namespace: str, name: str, key: str, *rest: str) -> None:
-        self.within(namespace, "wg", "set", name, "private-key", "/dev/stdin", *rest, given=f"{key}\n")
+        self.within(namespace, "wg", "set", name, "private-key", "/proc/self/fd/0", *rest, given=f"{key}\n")
 
     def answers(self) -> bool:
         done = subprocess.run(
