@@ -156,6 +156,18 @@ def test_an_interface_of_ours_of_another_shape_is_made_anew() -> None:
     assert steps_of(wanting(FIBER), replace(seen, kernel=kernel)) == ["MakeLink"]
 
 
+def test_an_interface_that_was_another_tunnels_is_made_anew() -> None:
+    seen = seen_with(FIBER)
+    kernel = replace(seen.kernel, links={FIBER.interface: link_of(FIBER, alias=alias_of(NETWORK, "bandung/lte"))})
+    assert steps_of(wanting(FIBER), replace(seen, kernel=kernel)) == ["MakeLink"]
+
+
+def test_addresses_on_lo_that_others_put_there_stay() -> None:
+    seen = seen_with(FIBER)
+    kernel = replace(seen.kernel, addresses={**seen.kernel.addresses, "10.0.0.1": "lo", "127.0.0.1": "lo"})
+    assert steps_of(wanting(FIBER), replace(seen, kernel=kernel)) == []
+
+
 def test_loopbacks_that_move_leave_nothing_behind() -> None:
     moved = replace(FIBER, loopback="10.254.9.0", branch_loopback="10.254.9.1")
     assert steps_of(wanting(moved), seen_with(FIBER)) == [

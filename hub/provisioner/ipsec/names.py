@@ -23,7 +23,7 @@ def connection_name(network: str, tunnel: str) -> str:
 def tunnel_of(network: str, connection: str) -> str | None:
     """The tunnel of a connection of ours; None where the connection is not ours, or another network's."""
     before, branch, tunnel = (*connection.split(".", 2), "", "")[:3]
-    if not network or before != f"{_PREFIX}{network}" or not branch or not tunnel:
+    if before != f"{_PREFIX}{network}" or not branch or not tunnel:
         return None
     return f"{branch}/{tunnel}"
 
@@ -35,4 +35,4 @@ def alias_of(network: str, tunnel: str) -> str:
 
 def is_ours(network: str, alias: str | None) -> bool:
     """Whether an interface with this alias is this network's."""
-    return bool(network) and (alias or "").startswith(f"pointsman {network} ")
+    return (alias or "").startswith(f"pointsman {network} ")
