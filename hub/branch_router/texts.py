@@ -13,7 +13,7 @@ from hub.branch_router.inner import inner_script
 from hub.branch_router.pins import NETWORKD_CONFIG, SCRIPT, boot_unit, pins_script, sysctl_config
 from hub.branch_router.secrets import NO_SECRETS, Secrets
 from hub.branch_router.sheet import sheet
-from hub.branch_router.swanctl import swanctl_config
+from hub.branch_router.swanctl import connection_name, swanctl_config
 from hub.branch_router.wg_quick import wg_quick_config
 
 PARTS = ("bird", "frr", "wg-quick", "swanctl", "pins", "firewall", "sheet")
@@ -59,6 +59,8 @@ def remarks(end: BranchEnd, parts: Sequence[str]) -> tuple[str, ...]:
         for tunnel in end.tunnels
         if tunnel.carrier is None
     ]
+    if "swanctl" in parts:
+        said += [_certificates(tunnel.name) for tunnel, carrier in end.ipsec() if carrier.secret_file is None]
     # One line needs no pin, unless all traffic goes to the hub: then the tunnel's own would go into the tunnel.
     if "pins" in parts and (len(end.uplinks) > 1 or "0.0.0.0/0" in end.reaches):
         said += [
@@ -68,6 +70,14 @@ def remarks(end: BranchEnd, parts: Sequence[str]) -> tuple[str, ...]:
             if not uplink.is_pinned
         ]
     return tuple(said)
+
+
+def _certificates(tunnel: str) -> str:
+    name = connection_name(tunnel)
+    return (
+        f"{tunnel} is known by certificates: in /etc/swanctl put the branch's into x509/{name}.pem, its key into "
+        f"private/, and the authority of the hub's into x509ca/{name}-authority.pem"
+    )
 
 
 def _of_part(end: BranchEnd, part: str, secrets: Secrets) -> Iterator[Text]:

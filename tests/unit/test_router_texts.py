@@ -95,6 +95,30 @@ def test_a_line_of_which_nothing_is_written_is_not_pinned_and_that_is_said() -> 
     assert "uplinks.wireless in branches/bandung.yaml" in said
 
 
+def test_where_certificates_belong_is_said_and_where_the_text_looks_for_them() -> None:
+    end = ENDS["ipsec-xfrm"]
+    (said,) = remarks(end, ["swanctl"])
+    assert "x509/pointsman-bandung-wireless.pem" in said
+    assert "x509ca/pointsman-bandung-wireless-authority.pem" in said
+    text = swanctl_config(end)
+    assert "certs = pointsman-bandung-wireless.pem" in text
+    assert "cacerts = pointsman-bandung-wireless-authority.pem" in text
+
+
+def test_a_single_line_needs_no_pin_unless_all_traffic_goes_to_the_hub() -> None:
+    one = branch(WireGuard(), WireGuard())
+    alone = replace(one, tunnels=(replace(one.tunnels[0], uplink=replace(FIBER, interface=None, gateway=None)),))
+    assert remarks(end_of(HUB, alone), ["pins"]) == ()
+    everything = replace(HUB, prefixes=(IPv4Network("0.0.0.0/0"),))
+    assert len(remarks(end_of(everything, alone), ["pins"])) == 1
+
+
+def test_a_tunnel_that_somebody_else_made_is_named() -> None:
+    assert remarks(ENDS["existing"], ["bird"]) == (
+        "bandung/wireless is made by somebody else: its interface at the branch is taken to be wireless",
+    )
+
+
 def test_an_address_behind_another_router_is_not_the_branchs_own() -> None:
     behind = replace(FIBER, behind_nat=True)
     one = branch(ipsec(Inner.GRE), WireGuard())
