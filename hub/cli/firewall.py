@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hub.cli.exit_status import DONE, REFUSED
 from hub.cli.where import no_configuration, say
-from hub.control.places import SYSTEM_RUN
+from hub.control.places import SYSTEM_STATE, Places
 
 if TYPE_CHECKING:
     from hub.provisioner.changes import ProvisionError
@@ -42,7 +42,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     apply = _action(actions, "apply", "put them in force", run_apply)
     apply.add_argument("--force", action="store_true", help="even if your own connection could not be opened again")
     apply.add_argument(
-        "--run-dir", type=Path, default=SYSTEM_RUN, metavar="DIR", help="sockets and locks (default: %(default)s)"
+        "--state-dir", type=Path, default=SYSTEM_STATE, metavar="DIR", help="state (default: %(default)s)"
     )
 
 
@@ -128,14 +128,14 @@ def run_apply(options: argparse.Namespace) -> int:
         print(f"pointsman: {locked}\n    mend: {mend}", file=sys.stderr)
         return REFUSED
     try:
-        options.run_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
-        lock = options.run_dir / "provisioner.lock"
+        options.state_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+        lock = Places(state=options.state_dir).provisioner_lock
         outcome = Provisioner((FirewallSlice(),), lock).apply(wanted, said=print)
     except AlreadyRunningError as error:
         print(f"pointsman: {error}", file=sys.stderr)
         return REFUSED
     except OSError as error:
-        print(f"pointsman: {error.filename}: {error.strerror}: run as root, or name a --run-dir", file=sys.stderr)
+        print(f"pointsman: {error.filename}: {error.strerror}: run as root, or name a --state-dir", file=sys.stderr)
         return REFUSED
     amiss = [(failure.text, failure.mend) for failure in outcome.failed]
     amiss += [(refusal.text, refusal.mend) for refusal in outcome.refused]

@@ -71,9 +71,9 @@ def start(configuration: Path, *, mended: bool = True, while_configured: bool = 
         raise CannotStartError(f'{error}: install a known version with pip install "exabgp==5.0.15"') from error
     systemd = Systemd()
     systemd.ready(f"waits for {configuration}, which the controller writes")
-    _await_file(configuration, systemd.alive, systemd.every)
     if while_configured:
         start_new_thread(_end_without, (configuration,))
+    _await_file(configuration, systemd.alive, systemd.every)
     check_listening(configuration.read_text(encoding="ascii"))
     # Not before the settings are in the environment: ExaBGP reads them when it is imported.
     from exabgp.application.main import main

@@ -44,7 +44,7 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Table:
 
 def run(tmp_path: Path, files: Mapping[str, str], *arguments: str) -> int:
     config = written(tmp_path / "config", files)
-    more = ["--run-dir", str(tmp_path / "run")] if arguments[0] == "apply" else []
+    more = ["--state-dir", str(tmp_path / "state")] if arguments[0] == "apply" else []
     return main(["firewall", *arguments, "--config", str(config), *more])
 
 
