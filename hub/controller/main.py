@@ -204,15 +204,12 @@ async def _serve(places: Places, change: Transition, overrides: LabOverrides) ->
     health_file.read()
     loop.troubles.fates = FateWatch(places.state / "fates.json", record.say)
     neighbors = Neighbors(speakers, Site(places), loop, intent, record.say)
-    read_copy = read_of(places, overrides)
-    traffic = Traffic(loop)
-    parts = loop, neighbors, record
+    read_copy, traffic = read_of(places, overrides), Traffic(loop)
     tunnels = Tunnels(places.provisioner_socket, loop, record.say)
     made = TunnelChanges(tunnels, record.say)
-    changing = Changing(places.config, places.state, read_copy, *parts, change, traffic.daily, made)
-    kept = changing.kept
+    changing = Changing(places.config, places.state, read_copy, loop, neighbors, record, change, traffic.daily, made)
+    kept, code = changing.kept, places.state / "scripts.json"
     observer = Observer(intent, places.config, loop.take, copy=lambda: kept.copy)
-    code = places.state / "scripts.json"
     scripts = Scripts(lambda: kept.copy or places.config, code, record.say, lambda _: loop.adjust())
     loop.attach(speakers, forwarder, observer, scripts)
     keeper = OverridesKeeper(places.controller_state, loop, record.say, Forwarded(forwarder))
