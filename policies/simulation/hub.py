@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from policies.decide import NO_MOVES, BranchDecision, decide_branch
 from policies.model.announcement import Announcement, Announcements
 from policies.model.clock import Instant, Now
+from policies.model.desired import ClassOrder
 from policies.model.events import (
     Adjusted,
     AnnouncementsSent,
@@ -120,8 +121,7 @@ class SimulatedHub:
                 order.order,
                 order.prefixes,
             )
-            dead = order.active is not None and self.view.liveness_of(order.active).state is LivenessState.DOWN
-            if same or dead:
+            if same or self._refuses(order):
                 continue
             since = at if was is None or was.active != order.active else was.since
             epoch = was.epoch if was is not None else 0
@@ -142,6 +142,12 @@ class SimulatedHub:
             )
             changed = True
         return changed
+
+    def _refuses(self, order: ClassOrder) -> bool:
+        """Whether it sends a class into a dead tunnel where another is not; what only has dead ones is obeyed."""
+        states = {tunnel: self.view.liveness_of(tunnel).state for tunnel in order.order}
+        dead = order.active is not None and self.view.liveness_of(order.active).state is LivenessState.DOWN
+        return dead and any(state is not LivenessState.DOWN for state in states.values())
 
     def _answer(self, at: Instant) -> None:
         """The branch answers by the tunnel that it holds the best value of."""
