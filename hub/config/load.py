@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from hub.config.document import Document, parse
+from hub.config.meaning import as_meant
 from hub.config.policy.written import RawPolicy
 from hub.config.problems import Place, Problem, error, warning
 from hub.config.raw import RawAllocation, RawBranch, RawNetwork
@@ -39,6 +40,7 @@ class Parsed(Generic[M]):
 class Sources:
     """A Sources is all files of a directory; one that is wrong in itself is absent and has its problems listed.
 
+    One that is wrong by unknown keys alone is there as it was probably meant, and has its problems too.
     `branch_names` and `policy_names` are also those of the files that are wrong.
     """
 
@@ -63,7 +65,7 @@ def load(directory: Path) -> Sources:
     if (unusable := _unusable(directory)) is not None:
         return Sources(None, {}, {}, frozenset(), frozenset(), {}, (unusable,), 0, directory)
     reader = _Reader(directory)
-    network = reader.read(NETWORK, RawNetwork) if reader.there(NETWORK) else None
+    network = reader.read(NETWORK, RawNetwork, guess=True) if reader.there(NETWORK) else None
     policies = reader.read_all("policies", RawPolicy)
     branches = reader.read_all("branches", RawBranch)
     allocations = reader.allocations()
@@ -137,7 +139,7 @@ class _Reader:
         found = {}
         names = self.list(folder)
         for name in names:
-            parsed = self.read(f"{folder}/{name}.yaml", model)
+            parsed = self.read(f"{folder}/{name}.yaml", model, guess=True)
             if parsed is not None:
                 found[name] = parsed
         self.names[folder] = frozenset(names)
@@ -206,7 +208,8 @@ class _Reader:
             return None
         return text
 
-    def read(self, file: str, model: type[M]) -> Parsed[M] | None:
+    def read(self, file: str, model: type[M], *, guess: bool = False) -> Parsed[M] | None:
+        """The file; where nothing but unknown keys is wrong with it, `guess` has those as they were probably meant."""
         before = len(self.problems)
         document = self.document(file)
         if document is None:
@@ -219,8 +222,18 @@ class _Reader:
             raw = model.model_validate(document.value)
         except ValidationError as found:
             self.note(before, *problems_of(document, model, found))
-            return None
+            return self.guessed(document, model, found) if guess else None
         return Parsed(document, raw)
+
+    def guessed(self, document: Document, model: type[M], found: ValidationError) -> Parsed[M] | None:
+        before, mended = len(self.problems), as_meant(document, model, found)
+        if mended is None:
+            return None
+        try:
+            return Parsed(mended, model.model_validate(mended.value))
+        except ValidationError as further:
+            self.note(before, *problems_of(mended, model, further))
+            return None
 
     def allocations(self) -> dict[TunnelId, tuple[RawAllocation, Place]]:
         """The lines of allocations.yaml; a file that is not there has none."""

@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from hub.config.document import Document, Path
-from hub.config.names import listed, nearest
+from hub.config.meaning import meant
+from hub.config.names import listed
 from hub.config.problems import Problem, error
 from hub.config.raw import known_keys, section_at
 from hub.config.scalars import shown
@@ -91,10 +92,9 @@ def _unknown_key(document: Document, model: type[BaseModel], path: Path, depth: 
         return error(place, f'"{key}" is not supported yet: remove it')
     if key in section.NEVER:
         return error(place, *section.NEVER[key])
-    known = known_keys(section)
-    close = nearest(key, known)
+    close = meant(model, path[depth:])
     if close is None:
-        return error(place, f'unknown key "{key}": known are {listed(known)}', "remove it")
+        return error(place, f'unknown key "{key}": known are {listed(known_keys(section))}', "remove it")
     return error(place, f'unknown key "{key}"', f'write "{close}"')
 
 
