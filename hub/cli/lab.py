@@ -235,6 +235,7 @@ def _status(args: argparse.Namespace, place: LabPlace) -> int:
     from hub.lab.picture import picture
 
     lab = record.load(place)
+    record.check_stands(lab)
     present = disturb.present(place)
     hub = "runs" if (place.run / "control.sock").is_socket() else "does not run"
     if args.json:

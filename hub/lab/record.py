@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hub.lab.names import LabError, LabPlace, NotUpError, another_users
+from hub.lab.namespaces import existing
 from hub.lab.network import Network, from_json, to_json
 
 
@@ -59,6 +60,22 @@ def load(place: LabPlace) -> Lab:
         raise NotUpError(
             f'{place.record} cannot be read ({error}): take the lab down with "pointsman lab down{_name_option(place)}"'
         ) from error
+
+
+def check_stands(lab: Lab) -> None:
+    """Look whether the lab's namespaces are there: its files outlive them where somebody else has removed those.
+
+    Raises:
+        NotUpError: some are gone.
+    """
+    nodes, there = lab.network.nodes(), existing(lab.place)
+    gone = [node for node in nodes if lab.place.namespace(node) not in there]
+    if gone:
+        raise NotUpError(
+            f'of lab "{lab.place.name}" only the files are whole: {len(gone)} of its {len(nodes)} namespaces are gone '
+            f"({', '.join(gone[:3])}{', …' if len(gone) > 3 else ''}): "
+            f'take it down with "pointsman lab down{_name_option(lab.place)}"'
+        )
 
 
 def _name_option(place: LabPlace) -> str:

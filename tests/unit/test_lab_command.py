@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -262,3 +263,13 @@ def test_a_kernel_with_wireguard_needs_no_wireguard_go() -> None:
 def test_load_names_the_other_lab(home: Path) -> None:
     with pytest.raises(LabError, match="--name other"):
         load(LabPlace("other", home))
+
+
+def test_a_lab_whose_namespaces_are_gone_is_not_up(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = LabPlace(NOBODYS, home)
+    place.directory.mkdir()
+    write(Lab(place, plan(intent()), home, kernel_wireguard=True))
+    assert run("status", "--name", NOBODYS) == lab.NOT_RUNNING
+    error = capsys.readouterr().err
+    assert re.match(r'pointsman: of lab "never-built" only the files are whole: (\d+) of its \1 namespaces are', error)
+    assert error.endswith(f'take it down with "pointsman lab down --name {NOBODYS}"\n')
