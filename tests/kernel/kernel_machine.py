@@ -19,7 +19,7 @@ GUEST = Path(__file__).with_name("guest.sh")
 QEMU = "qemu-system-x86_64"
 _KERNEL_LINE = (
     "console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off random.trust_cpu=on nowatchdog audit=0 apparmor=0 "
-    "tsc=reliable"
+    "tsc=reliable no_timer_check"
 )
 
 

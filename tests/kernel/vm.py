@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
             limit=options.limit,
             kvm=options.kvm,
         )
-        if (prepared := time.monotonic() - started) > 1:
+        if (prepared := time.monotonic() - started) > 5:
             _say(f"Linux {booted.release} prepared in {prepared:.0f} s")
         shell = not options.command
         status = run(machine, options.command or ["bash"], out=options.out, shell=shell)
