@@ -11,6 +11,10 @@ mount --bind "$modules" /lib/modules
 echo kernel-machine >/proc/sys/kernel/hostname
 echo 0 >/proc/sys/kernel/printk_ratelimit
 [ -e /dev/net/tun ] || { mkdir -p /dev/net; mknod /dev/net/tun c 10 200; }
+ln -s /proc/self/fd /dev/fd
+ln -s fd/0 /dev/stdin
+ln -s fd/1 /dev/stdout
+ln -s fd/2 /dev/stderr
 ip link set lo up
 if [ "$shell" = yes ]; then
     setsid -cw sh /run/job/command <>/dev/ttyS0 >&0 2>&1
