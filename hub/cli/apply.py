@@ -9,6 +9,7 @@ from typing import Any
 
 from hub.cli.asking import add_question, asked
 from hub.cli.exit_status import DONE, NOT_ALL_YET
+from hub.cli.firewall import connected_from
 from hub.cli.only_tunnels import add_only, apply_tunnels
 from hub.cli.where import running_hub
 from hub.control.places import Places
@@ -79,6 +80,8 @@ def run(options: argparse.Namespace) -> int:
     if options.only is not None:
         return apply_tunnels(options)
     question: dict[str, Any] = {"ask": "apply", "plan": options.plan, "force": options.force}
+    if (source := connected_from()) is not None:
+        question["source"] = source
     if options.confirm_within is not None:
         question["confirm_within"] = options.confirm_within
     whether = '"pointsman plan" says whether it was applied: then nothing would change'

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hub.cli.exit_status import DONE, NOT_RUNNING, REFUSED
+from hub.cli.firewall import connected_from
 from hub.cli.where import no_configuration, running_hub, say
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def apply_tunnels(options: argparse.Namespace) -> int:
     """Do it; refused where a running hub has sessions on tunnels that would go."""
     from hub.cli.render_tunnels import tunnel_outcome_view
 
-    report = _asked(options, None, {"ask": "apply", "plan": options.plan})
+    question = {"ask": "apply", "plan": options.plan, "force": options.force, "source": connected_from()}
+    report = _asked(options, None, question)
     if isinstance(report, int):
         return report
     _show(options, report, tunnel_outcome_view(report))
@@ -76,6 +78,9 @@ def _asked(options: argparse.Namespace, directory: Path | None, question: dict[s
         wanted = _wanted(directory)
         if wanted is None:
             return REFUSED
+        if question["ask"] == "apply" and not question["force"] and (why := _locked(wanted, question)) is not None:
+            print(f"pointsman: {why}. Use --force to do it all the same", file=sys.stderr)
+            return REFUSED
         if places.provisioner_socket.is_socket():
             asked = {**question, "wanted": to_plain(wanted)}
             return ask_controller(places.provisioner_socket, asked, PATIENCE_SECONDS)
@@ -86,6 +91,12 @@ def _asked(options: argparse.Namespace, directory: Path | None, question: dict[s
     except RefusedError as error:
         print(f"pointsman: {error}", file=sys.stderr)
         return REFUSED
+
+
+def _locked(wanted: Wanted, question: dict[str, Any]) -> str | None:
+    from hub.provisioner.firewall.plan import locks_out
+
+    return locks_out(wanted, question["source"])
 
 
 def _here(

@@ -15,7 +15,11 @@ UNKNOWN = 65534
 
 def peer_uid(writer: asyncio.StreamWriter) -> int:
     """The user who connected (SO_PEERCRED, unix(7))."""
-    connection = writer.get_extra_info("socket")
+    return uid_of(writer.get_extra_info("socket"))
+
+
+def uid_of(connection: socket.socket) -> int:
+    """The same of a connected socket."""
     try:
         raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
     except OSError:

@@ -16,6 +16,8 @@ from hub.controller.changing import Changing, NotAppliedError
 from hub.controller.confirming import Confirming
 from hub.controller.plan_report import applied_report, plan_report
 from hub.controller.tunnel_changes import NotMadeError
+from hub.provisioner.firewall.plan import locks_out
+from hub.provisioner.from_intent import wanted_of
 
 LONGEST_PATH, LONGEST_NAME = 4096, 255
 """Bytes that Linux takes (limits.h: PATH_MAX with its closing NUL, NAME_MAX)."""
@@ -61,7 +63,16 @@ class ChangeAsks:
         tunnels = await self._changing.tunnels.of_plan(planned.id)
         return {**plan_report(planned, files), "tunnels": tunnels, "configuration": self.report()}
 
+    async def _refuse_lock_out(self, message: Message) -> None:
+        """Whoever asks from a place from which the hub's firewall would not let him in again must force it."""
+        source = _text(message, "source")
+        if source is None or message.get("force") is True:
+            return
+        if (text := locks_out(wanted_of(await self._changing.files_intent()), source)) is not None:
+            raise NotAppliedError(f"{text}. Use --force to do it all the same")
+
     async def _apply(self, message: Message, uid: int) -> Message:
+        await self._refuse_lock_out(message)
         applied = await self._changing.apply(
             _text(message, "plan"),
             force=message.get("force") is True,
@@ -78,6 +89,7 @@ class ChangeAsks:
             raise NotAppliedError(str(error)) from error
 
     async def _apply_tunnels(self, message: Message, uid: int) -> Message:
+        await self._refuse_lock_out(message)
         return await self._changing.apply_tunnels(_text(message, "plan"), await _who(uid))
 
     async def _confirm(self, message: Message, uid: int) -> Message:

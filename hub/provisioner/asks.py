@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -16,6 +18,10 @@ from hub.provisioner.remembered import Remembered
 from hub.provisioner.wanted import Wanted
 
 Ask = Callable[[Message], Message]
+OPEN = frozenset({"plan", "status", "keys"})
+"""What whoever may connect may ask: it changes nothing."""
+CONTROLLER = "pointsman"
+"""The user as whom the controller runs under systemd (config/sysusers.d)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +57,14 @@ class Asks:
             **(more or {}),
         }
 
-    def answer(self, message: Message) -> Message:
-        """The answer, or the error that says that nothing was changed."""
+    def answer(self, message: Message, uid: int = 0) -> Message:
+        """The answer to this user, or the error that says that nothing was changed."""
         asked = str(message.get("ask"))[:60]
         ask = self._asks.get(asked)
         if ask is None:
             return {"error": f'"{asked}" is no question: ask one of {", ".join(self._asks)}'}
+        if asked not in OPEN and not may_change(uid):
+            return {"error": f"{asked}: only root and the controller may change tunnels: sudo, or pointsman apply"}
         try:
             return {"answer": ask(message)}
         except NotPlainError as error:
@@ -115,6 +123,19 @@ class Asks:
             "failed": list(standing.failed),
             "targets": {} if wanted is None else self._provisioner.report(wanted),
         }
+
+
+def may_change(uid: int) -> bool:
+    """Whether a user may have the provisioner, which is root, change something: root, itself, and the controller.
+
+    Others of the group that may connect ask the controller, which takes only what the files say.
+    """
+    if uid in (0, os.geteuid()):
+        return True
+    try:
+        return pwd.getpwnam(CONTROLLER).pw_uid == uid
+    except KeyError:
+        return False
 
 
 def plan_report(planned: Planned) -> dict[str, Any]:

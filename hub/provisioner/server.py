@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hub.control.lines import BadLineError, LineReader, Message, encode
+from hub.control.peer import uid_of
 from hub.provisioner.asks import Asks
 from speaker.listener import Listener, listen_at
 
@@ -82,7 +83,7 @@ class Server:
                     connection.sendall(encode({"error": str(error)}))
                     return
                 if question is not None:
-                    connection.sendall(encode(self._asks.answer(question)))
+                    connection.sendall(encode(self._asks.answer(question, uid_of(connection))))
 
 
 def _question(connection: socket.socket) -> Message | None:

@@ -164,6 +164,12 @@ def test_a_request_that_is_none_changes_nothing(asks: Asks, pile: Pile, message:
     assert not pile.there
 
 
+@pytest.mark.parametrize(("ask", "allowed"), [("plan", True), ("status", True), ("apply", False)])
+def test_who_is_neither_root_nor_the_controller_may_only_look(asks: Asks, pile: Pile, ask: str, allowed: bool) -> None:
+    assert ("answer" in asks.answer(wanted_as(ask), uid=54321)) is allowed
+    assert not pile.there
+
+
 def test_after_a_start_what_was_wanted_last_is_made_again(pile: Pile, tmp_path: Path, lock: Path, asks: Asks) -> None:
     asks.answer(wanted_as("apply"))
     pile.there.clear()
