@@ -15,9 +15,10 @@ from hub.cli import lab
 from hub.cli.main import main
 from hub.lab import build, disturb, names, namespaces, requirements, rootless
 from hub.lab.names import HOME_VARIABLE, LabError, LabPlace, labs_home
-from hub.lab.plan import plan
+from hub.lab.plan import hub_uplinks, plan
 from hub.lab.record import Lab, load, locked, write
 from hub.lab.requirements import complaint, missing
+from hub.lab_overrides import LabOverrides
 
 NOBODYS = "never-built"
 """The name of a lab that nobody has: namespaces are the machine's, so that taking "lab" down would take a real one."""
@@ -92,7 +93,9 @@ def test_a_hub_in_a_lab_of_root_is_said_to_be_roots(capsys: pytest.CaptureFixtur
 def test_a_lab_without_a_hub_is_not_to_be_built_again(recorded: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--name", "lab"]) == lab.NOT_RUNNING
     place = recorded.place
-    start = f"pointsman run --config /etc/pointsman --run-dir {place.run} --state-dir {place.state}"
+    directories = f"--config /etc/pointsman --run-dir {place.run} --state-dir {place.state}"
+    uplinks = " ".join(LabOverrides(uplinks=hub_uplinks(recorded.network)).arguments())
+    start = f"pointsman run {directories} {uplinks}"
     assert f'mend: start it with "pointsman lab shell hub -- {start}"' in capsys.readouterr().err
 
 
