@@ -25,6 +25,8 @@ _ASK_EVERY = 0.5
 _PUSH_SECONDS = 120.0
 _DRAINED_FOR = "2h"
 """A drain that this command cannot end any more, because it was killed, ends by itself."""
+LIVE_SECONDS = 60.0
+"""How long a tunnel with new keys may take until it answers and has its session again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,21 @@ def exchange(hub: Hub, intent: Intent, tunnel: str) -> bool:
     finally:
         hub.controller({"ask": "undrain", "target": str(drain["number"])})
         print(line("undrained", tunnel), flush=True)
+
+
+def until_live(hub: Hub, tunnel: str) -> None:
+    """Wait until a tunnel answers again and has its session: while it does not, the next one is not to be drained.
+
+    Only so long; the next drain is refused where it would isolate the branch.
+    """
+    branch, _, name = tunnel.partition("/")
+    deadline = time.monotonic() + LIVE_SECONDS
+    while time.monotonic() < deadline:
+        branches = hub.controller({"ask": "status"})["branches"]
+        found = [t for b in branches if b["branch"] == branch for t in b["tunnels"] if t["tunnel"] == name]
+        if all(each["liveness"] == "up" and each["session"] == "up" for each in found):
+            return
+        time.sleep(_ASK_EVERY)
 
 
 def _both_ends(hub: Hub, intent: Intent, tunnel: str) -> bool:

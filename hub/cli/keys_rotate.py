@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from hub.cli.key_exchange import exchange
+    from hub.cli.key_exchange import exchange, until_live
 
     hub = _hub_of(options)
     status = hub.controller({"ask": "status"})
@@ -94,7 +94,9 @@ def _run(options: argparse.Namespace) -> int:
         print(f'pointsman: "{options.target[:80]}" has no WireGuard tunnel here', file=sys.stderr)
         print('    mend: name a branch or a tunnel of "pointsman status", like bandung/fiber', file=sys.stderr)
         return REFUSED
-    for tunnel in tunnels:
+    for number, tunnel in enumerate(tunnels):
+        if number and not options.back:
+            until_live(hub, tunnels[number - 1])
         if options.back:
             was = hub.provisioner({"ask": "rotate-rollback", "tunnel": tunnel})["was"]
             print(line("back", f"{tunnel} has its old keys" if was else f"{tunnel}: nothing was begun"))

@@ -27,7 +27,11 @@ def inside(place: LabPlace, node: str, command: Sequence[str]) -> list[str]:
     return ["ip", "netns", "exec", place.namespace(node), "sh", "-ec", _ENTER, *own, *command]
 
 
-def run_inside(place: LabPlace, node: str, script: str, *, doing: str = "setting up", timeout: float = 60) -> str:
+PATIENCE = 180.0
+"""Seconds that a step may take: on an emulated machine the hub alone needs a minute to start."""
+
+
+def run_inside(place: LabPlace, node: str, script: str, *, doing: str = "setting up", timeout: float = PATIENCE) -> str:
     """Run a shell script in a node, to its end; what it printed. `doing` is what an error says was tried on the node.
 
     Raises:
@@ -36,7 +40,7 @@ def run_inside(place: LabPlace, node: str, script: str, *, doing: str = "setting
     return run(inside(place, node, ["sh", "-e"]), what=f"{doing} {node}", text=script, timeout=timeout)
 
 
-def run(command: Sequence[str], *, what: str, text: str | None = None, timeout: float = 60) -> str:
+def run(command: Sequence[str], *, what: str, text: str | None = None, timeout: float = PATIENCE) -> str:
     """Run a program to its end, `text` on its stdin; what it printed.
 
     Raises:

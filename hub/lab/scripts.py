@@ -96,7 +96,9 @@ def router_script(branch: Branch, place: LabPlace) -> str:
     The ping is the tunnel's first packet; a tunnel that does not answer within some seconds fails the script.
     """
     lines = _load_ipsec(branch, place) if branch.has_ipsec else []
-    lines += [f"ping -q -c 1 -w 45 {tunnel.hub_link} >/dev/null & pid{n}=$!" for n, tunnel in enumerate(branch.tunnels)]
+    lines += [
+        f"ping -q -c 1 -w 150 {tunnel.hub_link} >/dev/null & pid{n}=$!" for n, tunnel in enumerate(branch.tunnels)
+    ]
     lines += [
         f"wait $pid{n} || {{ echo tunnel {shlex.quote(tunnel.name)} does not answer >&2; exit 1; }}"
         for n, tunnel in enumerate(branch.tunnels)

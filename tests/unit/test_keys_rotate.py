@@ -207,3 +207,18 @@ def test_only_root_can(capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> 
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     assert main(["keys", "rotate", "bandung"]) == 1
     assert "only root can read the keys" in capsys.readouterr().err
+
+
+def test_the_next_tunnel_waits_until_the_last_one_answers_and_has_its_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = [("down", "down"), ("up", "down"), ("up", "up")]
+    asked: list[Report] = []
+
+    def status(question: Report) -> Report:
+        liveness, session = told[len(asked)]
+        asked.append(question)
+        tunnel = {"tunnel": "fiber", "liveness": liveness, "session": session}
+        return {"branches": [{"branch": "bandung", "tunnels": [tunnel]}]}
+
+    monkeypatch.setattr(key_exchange.time, "sleep", lambda _: None)
+    key_exchange.until_live(Hub(status, status, lambda *_: True, Wishes(None, True, 1.0, False)), TUNNEL)
+    assert len(asked) == len(told)
