@@ -118,7 +118,8 @@ def _unwanted(tunnels: tuple[str, ...], places: Places, config: Path | None) -> 
         text = "the configuration cannot be used, so that nobody knows which tunnels are gone"
         raise _KeptError(text, f"pointsman check {directory}")
     remembered = Remembered(places.provisioner_state)
-    remembered.read()
+    if (problem := remembered.read()) is not None:
+        raise _KeptError(problem, "once that is mended, whoever is still made is known again")
     made = set() if remembered.wanted is None else {each.tunnel for each in remembered.wanted.tunnels()}
     written = {str(tunnel.id) for tunnel in survey(load(directory)).tunnels()}  # those of branches that are off too
     for tunnel in tunnels:

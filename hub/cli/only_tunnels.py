@@ -45,10 +45,11 @@ def plan_tunnels(options: argparse.Namespace, directory: Path | None) -> int:
 
 
 def apply_tunnels(options: argparse.Namespace) -> int:
-    """Do it; refused where a running hub has sessions on tunnels that would go."""
+    """Do it. Tunnels are removed only with `--force`: a whole apply does that when nothing uses them any more."""
     from hub.cli.render_tunnels import tunnel_outcome_view
 
     question = {"ask": "apply", "plan": options.plan, "force": options.force, "source": connected_from()}
+    question["grow_only"] = not options.force  # whether something still uses a tunnel nobody can say here
     report = _asked(options, None, question)
     if isinstance(report, int):
         return report

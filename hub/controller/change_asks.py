@@ -16,6 +16,7 @@ from hub.controller.changing import Changing, NotAppliedError
 from hub.controller.confirming import Confirming
 from hub.controller.plan_report import applied_report, plan_report
 from hub.controller.tunnel_changes import NotMadeError
+from hub.provisioner.changes import ProvisionError
 from hub.provisioner.firewall.plan import locks_out
 from hub.provisioner.from_intent import wanted_of
 
@@ -68,7 +69,12 @@ class ChangeAsks:
         source = _text(message, "source")
         if source is None or message.get("force") is True:
             return
-        if (text := locks_out(wanted_of(await self._changing.files_intent()), source)) is not None:
+        intent = await self._changing.files_intent()
+        try:
+            text = await asyncio.to_thread(lambda: locks_out(wanted_of(intent), source))
+        except ProvisionError as error:
+            raise NotAppliedError(f"{error}: {error.mend}") from error
+        if text is not None:
             raise NotAppliedError(f"{text}. Use --force to do it all the same")
 
     async def _apply(self, message: Message, uid: int) -> Message:
@@ -82,7 +88,7 @@ class ChangeAsks:
         return {**applied_report(applied), "configuration": self.report()}
 
     async def _plan_tunnels(self, message: Message, _uid: int) -> Message:
-        intent = await self._changing.files_intent(_directory(message))
+        intent = await self._changing.tunnels_alone(_directory(message))
         try:
             return await self._changing.tunnels.planned(intent)
         except NotMadeError as error:

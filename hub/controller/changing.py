@@ -304,6 +304,10 @@ class Changing:
         where = directory or self._directory
         return _intent_of(await asyncio.to_thread(self._looked_at, where, where))
 
+    async def tunnels_alone(self, directory: Path | None = None) -> Intent:
+        """The tunnels of the directory's files beside those in force: what is in use stays (raises like the above)."""
+        return transition(self._loop.intent, await self.files_intent(directory)).interim
+
     async def apply_tunnels(self, wanted: str | None, by: str) -> Message:
         """Make the files' tunnels and nothing else, if that is what the plan of this number showed.
 
@@ -311,7 +315,7 @@ class Changing:
             NotAppliedError: the files have errors, no provisioner runs, or it refuses.
         """
         async with self._turn:
-            intent = await self.files_intent()
+            intent = await self.tunnels_alone()
             self._record.say(f"making tunnels alone{f', asked by {by}' if by else ''}")
             try:
                 return await self.tunnels.made(intent, wanted)
@@ -340,6 +344,7 @@ class Changing:
         not_made = await self.tunnels.grow(change.interim)
         outcome = await self._neighbors.take(change.interim, keep)
         if not outcome.taken:
+            await self.tunnels.grow(self._loop.intent)  # what was made beside it goes with the next change
             self._leaving.begin(unfinished)
             raise NotAppliedError("; ".join(outcome.problems))
         self._loop.problems.pop(_PROBLEM, None)

@@ -41,23 +41,24 @@ class Tunnels:
         self._socket = socket
         self._loop = loop
         self._say = say
-        self._untold: Intent | None = loop.intent
+        self._untold: tuple[Intent, bool] | None = (loop.intent, True)
         self._wall = wall
         self._keys: tuple[KeptKey, ...] = ()
         self._keys_due = 0.0
 
     async def take(self, intent: Intent, *, grow_only: bool) -> tuple[str, ...]:
         """Have the tunnels of this intent made, and with `grow_only` none removed; what went wrong."""
-        self._untold = intent
+        untold = self._untold = (intent, grow_only)
         try:
             answer = await self.apply(intent, None, grow_only=grow_only)
         except BusyError as error:
             return (f"tunnels: the provisioner {error}: tried again",)
-        except NotRunningError:
-            return ()
+        except NotRunningError as error:
+            return (f"tunnels: the provisioner stopped meanwhile: {error}: tried again",) if self._is_there() else ()
         except RefusedError as error:
             return (f"tunnels: {error}",)
-        self._untold = None
+        if self._untold is untold:  # else somebody wants another one meanwhile
+            self._untold = None
         return (*map(_failed, answer["failed"]), *map(_refused, answer["refused"]), *answer["problems"])
 
     async def apply(self, intent: Intent, number: str | None, *, grow_only: bool) -> Message:
@@ -84,7 +85,8 @@ class Tunnels:
         """Say what is wanted until it was taken, and ask how things are, for ever."""
         while True:
             if self._untold is not None:
-                for problem in await self.take(self._untold, grow_only=True):
+                intent, grow_only = self._untold
+                for problem in await self.take(intent, grow_only=grow_only):
                     self._say(problem)
             await self._look()
             await asyncio.sleep(LOOK_SECONDS)
@@ -92,9 +94,16 @@ class Tunnels:
     async def _look(self) -> None:
         try:
             answer = await self._ask({"ask": "status"}, PLANNED_SECONDS)
-        except (NotRunningError, RefusedError):
-            self._tell({})
-            self._loop.made = {}
+        except (NotRunningError, RefusedError, KeyError) as error:
+            if self._is_there():  # what was wrong before is not right because nobody says so
+                silent = (
+                    f"the provisioner does not answer: {error}",
+                    "see its log: journalctl -u pointsman-provisioner",
+                )
+                self._loop.problems[f"{_PROBLEM}:silent"] = silent
+            else:
+                self._tell({})
+                self._loop.made = {}
             return
         self._loop.made = answer["targets"]
         self._tell({**_problems(answer), **await self._old_keys()})
@@ -115,8 +124,11 @@ class Tunnels:
             del problems[key]
         problems.update(found)
 
+    def _is_there(self) -> bool:
+        return self._socket.is_socket()
+
     async def _ask(self, question: Message, patience: float) -> Message:
-        if not self._socket.is_socket():
+        if not self._is_there():
             raise NotRunningError(f"nobody listens at {self._socket}")
         return await asyncio.to_thread(ask_controller, self._socket, question, patience)
 

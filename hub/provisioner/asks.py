@@ -13,12 +13,13 @@ from hub.control.lines import Message
 from hub.control.lock import AlreadyRunningError
 from hub.control.plain import NotPlainError, from_plain
 from hub.provisioner.changes import Change, Finding, Planned, ProvisionError, Refusal
+from hub.provisioner.checked import checked
 from hub.provisioner.provisioner import Outcome, Provisioner, plan_number
 from hub.provisioner.remembered import Remembered
 from hub.provisioner.wanted import Wanted
 
 Ask = Callable[[Message], Message]
-OPEN = frozenset({"plan", "status", "keys"})
+OPEN = frozenset({"status", "keys"})
 """What whoever may connect may ask: it changes nothing."""
 CONTROLLER = "pointsman"
 """The user as whom the controller runs under systemd (config/sysusers.d)."""
@@ -73,6 +74,11 @@ class Asks:
             return {"error": f"{error}: {error.mend}" if error.mend else str(error)}
         except AlreadyRunningError as error:
             return {"error": str(error)}
+        except OSError as error:
+            return {"error": f"{error.filename or asked}: {error.strerror}: make room there, or make it writable"}
+        except Exception as error:  # noqa: BLE001 - one request must not end what makes all tunnels
+            self._say(f"{asked}: a fault of Pointsman: {type(error).__name__}: {error}")
+            return {"error": f"{asked}: a fault of Pointsman itself ({type(error).__name__}): please report it"}
 
     def make_again(self) -> None:
         """After a start: what was wanted last is made, as far as it is missing. Nothing is removed."""
@@ -104,8 +110,8 @@ class Asks:
         if number is not None and (now := plan_number(self._provisioner.plan(wanted))) != number:
             text = f"this is no longer what {str(number)[:20]} showed; it is {now} now"
             raise ProvisionError(text, "look at it again: pointsman plan --only tunnels")
+        problem = self._remembered.keep(wanted)  # first: who dies in between goes on with it
         outcome = self._provisioner.apply(wanted, grow_only=message.get("grow_only") is True, said=self._say)
-        problem = self._remembered.keep(wanted)
         self._took(outcome)
         return {**outcome_report(outcome), "problems": [problem] if problem else []}
 
@@ -161,4 +167,4 @@ def _change(change: Change) -> dict[str, Any]:
 
 
 def _wanted(message: Message) -> Wanted:
-    return from_plain(Wanted, message.get("wanted"))
+    return checked(from_plain(Wanted, message.get("wanted")))

@@ -44,13 +44,18 @@ def _serve(places: Places) -> None:
         log(problem)
     parts = parts_of(places)
     parts.ipsec.listen()
-    asks = Asks(parts.provisioner, remembered, log, {**parts.asks, "keys": keys_ask(parts.kept, remembered)})
+    systemd = Systemd()
+
+    def say(text: str) -> None:
+        log(text)
+        systemd.alive()  # each change is said: a long apply is no hanging
+
+    asks = Asks(parts.provisioner, remembered, say, {**parts.asks, "keys": keys_ask(parts.kept, remembered)})
     stopping = _stop_signals()
     try:
         asks.make_again()
     except AlreadyRunningError as error:
         log(str(error))
-    systemd = Systemd()
     server = Server(places.provisioner_socket, asks, log, systemd.alive)
     systemd.ready()
     server.run(lambda: stopping.asked, stopping.wakeup)

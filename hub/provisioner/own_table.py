@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from hub.provisioner.changes import ProvisionError
+from hub.provisioner.ownership import is_ours
 from hub.provisioner.program import Program, run_program
 
 FAMILY = "inet"
@@ -97,7 +99,7 @@ class OwnTable:
 
     def _remembered(self) -> dict[str, Any]:
         try:
-            found = json.loads(self._memory.read_text(encoding="utf-8"))
+            found = json.loads(self._memory.read_text(encoding="utf-8")) if is_ours(self._memory) else {}
         except (OSError, ValueError):
             return {}  # then the table is made anew, which harms nothing
         return found if isinstance(found, dict) else {}
@@ -105,7 +107,10 @@ class OwnTable:
     def _remember(self, what: dict[str, str]) -> None:
         fresh = self._memory.with_suffix(".new")
         try:
-            fresh.write_text(json.dumps(what) + "\n", encoding="utf-8")
+            fresh.unlink(missing_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+            with os.fdopen(os.open(fresh, flags, 0o600), "w", encoding="utf-8") as file:
+                file.write(json.dumps(what) + "\n")
             fresh.replace(self._memory)
         except OSError as error:
             raise ProvisionError(f"{self._memory}: {error.strerror}", "make room there, and apply again") from error

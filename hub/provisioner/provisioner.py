@@ -73,8 +73,8 @@ class Provisioner:
             for change in planned.changes:
                 if grow_only and change.removes:
                     continue
-                if any(failure.change.target == change.target and not change.removes for failure in failed):
-                    continue  # what builds on it would fail too
+                if any(failure.change.target == change.target for failure in failed):
+                    continue  # what builds on it would fail too, and what guards it must stay
                 try:
                     slices[change.slice].do(change)
                 except ProvisionError as error:

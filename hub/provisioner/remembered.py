@@ -7,6 +7,9 @@ import os
 from pathlib import Path
 
 from hub.control.plain import NotPlainError, from_plain, to_plain
+from hub.provisioner.changes import ProvisionError
+from hub.provisioner.checked import checked
+from hub.provisioner.ownership import is_ours
 from hub.provisioner.wanted import Wanted
 
 
@@ -20,10 +23,12 @@ class Remembered:
     def read(self) -> str | None:
         """Read the file; what is wrong with it, and then nothing is known until somebody says it again."""
         try:
-            self.wanted = from_plain(Wanted, json.loads(self._file.read_text()))
+            if not is_ours(self._file):
+                return f"{self._file} is not ours alone to write: what is there stays; delete it, and apply again"
+            self.wanted = checked(from_plain(Wanted, json.loads(self._file.read_text())))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, NotPlainError) as error:
+        except (OSError, ValueError, NotPlainError, ProvisionError) as error:
             return f"{self._file}: {error}: what is there stays; the controller says anew what is wanted"
         return None
 
@@ -32,7 +37,9 @@ class Remembered:
         self.wanted = wanted
         fresh = self._file.with_suffix(".new")
         try:
-            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640), "w") as file:
+            fresh.unlink(missing_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+            with os.fdopen(os.open(fresh, flags, 0o640), "w") as file:
                 json.dump(to_plain(wanted), file, indent=1)
                 file.flush()
                 os.fsync(file.fileno())

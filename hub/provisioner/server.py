@@ -54,6 +54,8 @@ class Server:
     def close(self) -> None:
         """Listen no more."""
         if self._listener is not None:
+            if self._listener.is_in_place:
+                self._path.unlink(missing_ok=True)
             self._listener.socket.close()
 
     def _listening(self) -> Listener | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from hub.control.places import Places
 from hub.provisioner.asks import Ask
@@ -35,11 +37,21 @@ class Parts:
     kept: Kept
 
 
+def _is_ours_alone(socket: Path) -> bool:
+    """Whether a socket lies where only this user may put one: secrets are handed to whoever listens there."""
+    try:
+        found = socket.resolve(strict=True)
+        directory = found.parent.stat()
+        return found.stat().st_uid == directory.st_uid == os.geteuid() and not directory.st_mode & 0o022
+    except OSError:
+        return False
+
+
 def parts_of(places: Places) -> Parts:
     """All slices of a hub whose files are at these places: pins first, so that no packet leaves by another uplink."""
     state = places.state
     keys, backend, machine = KeyStore(places.keys), Backend(state / "wireguard"), Machine(state / "wireguard")
-    charon = places.charon_socket if places.charon_socket.exists() else SYSTEM_SOCKET
+    charon = places.charon_socket if _is_ours_alone(places.charon_socket) else SYSTEM_SOCKET
     ipsec = IpsecSlice(state, places.secrets, charon)
     tunnels = (WireGuardSlice(keys, backend, machine), ipsec)
     slices = (Uplinks(state), *tunnels, Sysctls(state), Mss(state), FirewallSlice())

@@ -231,6 +231,10 @@ def test_old_keys_are_a_fault_of_the_running_hub(places: Places) -> None:
         assert mend == "pointsman keys rotate bandung/fiber"
         assert asked.count("keys") == 1
     asyncio.run(tunnels._look())
+    assert "tunnels:key-age:wireguard" in loop.problems, "what was wrong is not right because nobody says so"
+    assert "does not answer" in loop.problems["tunnels:silent"][0]
+    places.provisioner_socket.unlink()
+    asyncio.run(tunnels._look())
     assert loop.problems == {}
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ipsec_values import tunnel as ipsec_tunnel
 from small_network import HUB, a_branch
 
 from hub.control.client import RefusedError, ask_controller
@@ -19,6 +20,7 @@ from hub.control.lock import AlreadyRunningError, hold
 from hub.control.plain import NotPlainError, from_plain, to_plain
 from hub.provisioner.asks import Asks
 from hub.provisioner.changes import Change, Finding, Planned, ProvisionError, Refusal
+from hub.provisioner.checked import checked
 from hub.provisioner.from_intent import wanted_of
 from hub.provisioner.provisioner import Provisioner, plan_number
 from hub.provisioner.remembered import Remembered
@@ -164,7 +166,7 @@ def test_a_request_that_is_none_changes_nothing(asks: Asks, pile: Pile, message:
     assert not pile.there
 
 
-@pytest.mark.parametrize(("ask", "allowed"), [("plan", True), ("status", True), ("apply", False)])
+@pytest.mark.parametrize(("ask", "allowed"), [("plan", False), ("status", True), ("apply", False)])
 def test_who_is_neither_root_nor_the_controller_may_only_look(asks: Asks, pile: Pile, ask: str, allowed: bool) -> None:
     assert ("answer" in asks.answer(wanted_as(ask), uid=54321)) is allowed
     assert not pile.there
@@ -268,3 +270,52 @@ def test_what_lacks_a_field_is_not_what_was_sent() -> None:
     del plain["uplinks"]
     with pytest.raises(NotPlainError, match="uplinks is missing or unknown"):
         from_plain(Wanted, plain)
+
+
+def a_wanted() -> Wanted:
+    branch = a_branch("bandung", ("fiber",))
+    return wanted_of(Intent("kencana", "Asia/Jakarta", HUB, {"bandung": branch}))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("interface", '"; }; drop'),
+        ("interface", "../../etc"),
+        ("interface", ""),
+        ("addresses", ("bad",)),
+        ("allowed", ("10.0.0.0/33",)),
+        ("port", 0),
+        ("mtu", 1),
+        ("tunnel", "bandung"),
+        ("tunnel", "../x/fiber"),
+        ("mark", -1),
+    ],
+)
+def test_root_acts_on_nothing_that_could_be_taken_for_something_else(field: str, value: object) -> None:
+    wanted = a_wanted()
+    assert checked(wanted) is wanted
+    wrong = replace(wanted.wireguard[0], **{field: value})
+    with pytest.raises(ProvisionError, match="wrong"):
+        checked(replace(wanted, wireguard=(wrong,)))
+
+
+@pytest.mark.parametrize("name", ["/etc/shadow", "../keys/bandung/fiber/hub.key", ".", "a/b", ""])
+def test_a_file_of_secrets_is_a_name_and_no_path(name: str) -> None:
+    tunnel = ipsec_tunnel("bandung/fiber", secret_file=name)
+    with pytest.raises(ProvisionError, match="wrong file"):
+        checked(replace(NOTHING, network="kencana", ipsec=(tunnel,)))
+
+
+def test_a_memory_that_others_may_have_written_is_not_believed(tmp_path: Path) -> None:
+    file = tmp_path / "provisioner.json"
+    assert Remembered(file).keep(WANTED) is None
+    file.chmod(0o666)
+    remembered = Remembered(file)
+    assert "not ours alone" in (remembered.read() or "")
+    assert remembered.wanted is None
+
+
+def test_a_request_that_hits_a_fault_of_ours_ends_nothing(asks: Asks, pile: Pile) -> None:
+    pile.plan = None  # type: ignore[assignment,method-assign]
+    assert "a fault of Pointsman itself" in asks.answer(wanted_as("plan"))["error"]

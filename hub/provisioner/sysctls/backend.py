@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from hub.provisioner.changes import Change, Finding, Planned, ProvisionError
+from hub.provisioner.ownership import is_ours
 from hub.provisioner.sysctls.plan import SLICE, Work, changes, dotted
 from hub.provisioner.wanted import Wanted
 
 _NOT_THERE = (FileNotFoundError, NotADirectoryError)
+
+
+_OURS = re.compile(r"net/ipv[46]/(ip_forward|conf/[A-Za-z0-9_.@-]{1,15}/(forwarding|rp_filter|accept_ra))")
+_VALUE = re.compile(r"-?[0-9]{1,10}")
 
 
 class Sysctls:
@@ -99,8 +106,8 @@ class Sysctls:
 
     def _remembered(self) -> dict[str, tuple[str, str]]:
         try:
-            found = json.loads(self._memory.read_text(encoding="utf-8"))
-            return {str(name): _pair(values) for name, values in found.items()}
+            found = json.loads(self._memory.read_text(encoding="utf-8") if is_ours(self._memory) else "not ours")
+            return {_setting(name): _pair(values) for name, values in found.items()}
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, TypeError, AttributeError) as error:
@@ -110,12 +117,28 @@ class Sysctls:
     def _remember(self, known: dict[str, tuple[str, str]]) -> None:
         fresh = self._memory.with_suffix(".new")
         try:
-            fresh.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+            fresh.unlink(missing_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+            with os.fdopen(os.open(fresh, flags, 0o600), "w", encoding="utf-8") as file:
+                file.write(json.dumps(known, indent=1, sort_keys=True) + "\n")
             fresh.replace(self._memory)
         except OSError as error:
             raise ProvisionError(f"{self._memory}: {error.strerror}", "make room there, and apply again") from error
 
 
+def _setting(name: object) -> str:
+    """The name of a setting such as we change.
+
+    Raises:
+        ValueError: it is another one.
+    """
+    if not isinstance(name, str) or not _OURS.fullmatch(name):
+        raise ValueError(f"{str(name)[:60]} is no setting of ours")
+    return name
+
+
 def _pair(values: Iterable[Any]) -> tuple[str, str]:
-    before, made = values
-    return str(before), str(made)
+    before, made = (str(value) for value in values)
+    if not (_VALUE.fullmatch(before) and _VALUE.fullmatch(made)):
+        raise ValueError("a value is no number")
+    return before, made

@@ -126,6 +126,8 @@ class Uplinks:
         uplinks = {uplink.name: uplink for uplink in wanted.uplinks}
         self._strays = {each.tunnel: found[str(each.port)] for each in wanted.wireguard if str(each.port) in found}
         for each in wanted.wireguard:
+            if each.uplink not in uplinks:
+                continue  # a tunnel that goes, by an uplink that is gone
             if (by := self._strays.get(each.tunnel)) is not None:
                 yield self._brought_back(each.tunnel, each.interface, uplinks[each.uplink].interface, by)
             elif self._cleared.pop(each.tunnel, 0):

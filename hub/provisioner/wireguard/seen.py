@@ -116,6 +116,8 @@ def _dumped(names: Collection[str]) -> dict[str, Device]:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ProvisionError(f"wg does not answer: {type(error).__name__}", "install wireguard-tools") from None
+    if done.returncode and which == "all":
+        raise ProvisionError(f"wg does not say what there is: {done.stderr.strip()[:200]}", "wg show all dump, as root")
     text = done.stdout
     if which != "all":
         text = "".join(f"{which}\t{line}\n" for line in text.splitlines())
