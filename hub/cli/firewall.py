@@ -119,6 +119,10 @@ def run_apply(options: argparse.Namespace) -> int:
     wanted = _wanted(options)
     if wanted is None:
         return REFUSED
+    if Places().provisioner_socket.is_socket():
+        print("pointsman: the provisioner that runs would put back what was applied last", file=sys.stderr)
+        print("    mend: pointsman apply, which puts the files' firewall in force too", file=sys.stderr)
+        return REFUSED
     try:
         locked = None if options.force else locks_out(wanted, connected_from())
     except ProvisionError as error:

@@ -16,8 +16,6 @@ PLUGINS = (
     "kernel-netlink socket-default vici updown"
 )
 """What charon loads: those of Debian's strongSwan 5.9 that IKEv2 with secrets and certificates needs."""
-USERSPACE_MTU = 1400
-"""Bytes of charon's TUN device; an inner packet with its own headers has to pass it whole."""
 PACKAGES = {
     "charon-systemd": "charon-systemd libcharon-extra-plugins libstrongswan-standard-plugins",
     "swanctl": "strongswan-swanctl",

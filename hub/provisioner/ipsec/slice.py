@@ -16,6 +16,7 @@ from hub.provisioner.ipsec.names import SLICE, connection_name
 from hub.provisioner.ipsec.plan import plan
 from hub.provisioner.ipsec.sas import Message, best, reported
 from hub.provisioner.ipsec.seen import Seen, look
+from hub.provisioner.ipsec.steps import LoadConnection
 from hub.provisioner.wanted import Wanted, WantedIpsec
 
 
@@ -71,6 +72,9 @@ class IpsecSlice:
         failed: set[str] = set()
         for change in planned.changes:
             if change.removes or change.target in failed:
+                continue
+            if isinstance(change.how, LoadConnection) and change.how.anew:
+                findings.append(Finding(SLICE, change.target, f"not as it should be: {change.text}", "pointsman apply"))
                 continue
             try:
                 self._backend.do(change.how)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_network
 
@@ -130,8 +130,3 @@ def _secret(text: str) -> Secret | None:
 
 def _number(text: str) -> int:
     return int(text) if text.isdecimal() else 0
-
-
-def by_port(devices: Mapping[str, Device]) -> dict[int, str]:
-    """Which interface has each port."""
-    return {device.port: name for name, device in devices.items() if device.port}
