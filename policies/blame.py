@@ -68,8 +68,12 @@ def _suspects(intent: Intent, view: View) -> list[Branch]:
 
 
 def _troubled(intent: Intent, view: View, failing: Mapping[TunnelId, object]) -> frozenset[TunnelId]:
-    """Dead, or failing. While the forwarder is not there nobody knows what is dead."""
-    dead = {t for t, known in view.liveness.items() if view.forwarder and known.state is LivenessState.DOWN}
+    """Dead, or failing. While the forwarder is not there nobody knows what is dead; on what is drained people work."""
+    dead = {
+        tunnel
+        for tunnel, known in view.liveness.items()
+        if view.forwarder and known.state is LivenessState.DOWN and tunnel not in view.overridden(tunnel.branch).drained
+    }
     if not dead and not failing:
         return frozenset()
     return frozenset((dead | failing.keys()) & intent.tunnels().keys())

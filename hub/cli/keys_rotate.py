@@ -92,7 +92,8 @@ def _run(options: argparse.Namespace) -> int:
     tunnels = [] if intent is None else _tunnels_of(intent, options.target, status["branches"])
     if intent is None or not tunnels:
         print(f'pointsman: "{options.target[:80]}" has no WireGuard tunnel here', file=sys.stderr)
-        print('    mend: name a branch or a tunnel of "pointsman status", like bandung/fiber', file=sys.stderr)
+        mend = 'name a WireGuard tunnel of "pointsman tunnels"; the secret of an IPsec tunnel is a file in secrets/'
+        print(f"    mend: {mend}: write another one there and at the branch, then pointsman apply", file=sys.stderr)
         return REFUSED
     for number, tunnel in enumerate(tunnels):
         if number and not options.back:

@@ -163,7 +163,7 @@ def _up(args: argparse.Namespace, place: LabPlace) -> int:
     tunnels = sum(1 for _ in network.tunnels())
     print(
         f"building    hub, {_count(len(network.branches), 'branch', 'es')}, {_count(len(network.isps), 'ISP')}, "
-        f"{_count(tunnels, 'WireGuard tunnel')} "
+        f"{_count(tunnels, 'tunnel')} "
         f"from {directory}",
         flush=True,
     )

@@ -22,7 +22,9 @@ def tunnel_plan_view(report: Report, *, alone: bool, proposal: bool = False) -> 
     """What would be done; `alone`: nothing else is planned beside it. A `proposal` is not the hub's own files."""
     lines = list(_change_lines(report["changes"]))
     lines += [_refused(each) for each in report["refused"]]
-    if not report["changes"] and alone:
+    if not report["changes"] and alone and report["refused"]:
+        lines.append(Text("nothing else would change"))
+    elif not report["changes"] and alone:
         lines.append(Text("nothing would change: tunnels, uplinks and filters are as they should be"))
     if report["changes"] and alone:
         lines.append(Text(f"plan {report['id']}: {_count(report['changes'])}", style="bold"))
@@ -40,7 +42,9 @@ def tunnel_outcome_view(report: Report) -> RenderableType:
     ]
     lines += [_refused(each) for each in report["refused"]]
     lines += [Text(problem, style="yellow") for problem in report["problems"]]
-    lines.append(Text(f"done: {_count(report['done'])}" if report["done"] else "nothing had to change"))
+    amiss = report["failed"] or report["refused"]
+    nothing = "nothing else had to change" if amiss else "nothing had to change"
+    lines.append(Text(f"done: {_count(report['done'])}" if report["done"] else nothing))
     return Group(*lines)
 
 

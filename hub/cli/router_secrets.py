@@ -68,7 +68,7 @@ def _add_keys(found: _Found, store: Keys, tunnel: str) -> None:
         found.hidden.append(tunnel)
         return
     if keys is None:
-        text, mend = f"{tunnel} has no keys yet", "pointsman apply makes them, and pointsman branch add"
+        text, mend = f"{tunnel} has no keys yet", "pointsman apply makes them"
         if found.with_keys:
             raise LackingError(text, mend)
         found.notes.append(f"{text}: {mend}")

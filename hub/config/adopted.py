@@ -21,5 +21,7 @@ def adopted_problems(branches: Iterable[BranchDraft]) -> Iterator[Problem]:
             if there != place:
                 yield error(place, f"existing: {interface} is also {other} ({there})", "name its own interface")
             elif tunnel.link is None:
-                text = f"existing: {interface} is there, and its addresses are not written: those allocated count"
+                text = (
+                    f"existing: {interface} is taken as it is, and its addresses are not written: those allocated count"
+                )
                 yield warning(place, text, "write link: with the pair that it has, the hub's even address first")

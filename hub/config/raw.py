@@ -101,6 +101,12 @@ _PASSWORD = (
 )
 
 
+_SECRET = (
+    "a secret is never written here: these files are kept in version control",
+    "put it into a file in secrets/ of the state directory, mode 0600, and write auth: {psk-file: NAME}",
+)
+
+
 class RawSession(Section):
     """How the BGP sessions of a branch are made; what is not said is as the hub's own `session` says for all."""
 
@@ -199,7 +205,7 @@ class RawUplink(Section):
 class RawAuth(Section):
     """How the two ends of an IPsec tunnel know each other. Secrets and keys are files in `secrets`, by name."""
 
-    NEVER: ClassVar = {"psk": _PASSWORD, "secret": _PASSWORD, "password": _PASSWORD}
+    NEVER: ClassVar = {"psk": _SECRET, "secret": _SECRET, "password": _SECRET}
 
     psk_file: PasswordFile | None = None
     certificate: PasswordFile | None = None

@@ -174,11 +174,16 @@ def _unallocated(looked: Survey, has: Mapping[TunnelId, Allocation]) -> Iterator
         ]
         new = [str(each.id) for each in branch.tunnels if has[each.id].lacks(ipv6=False, loopbacks=each.loopbacks)]
         if new:
-            text = f"no link or port is allocated to {' and '.join(new)}"
+            what = "link or port" if any(_lacks_most(has[each]) for each in map(TunnelId.parse, new)) else "loopbacks"
+            text = f"no {what} {'are' if what == 'loopbacks' else 'is'} allocated to {' and '.join(new)}"
             yield error(branch.document.key_place("uplinks"), text, f"run: {looked.sources.allocate_command}")
         elif waiting and pool:
             text = f"no IPv6 link is allocated to {' and '.join(waiting)}"
             yield error(branch.document.key_place("prefixes"), text, f"run: {looked.sources.allocate_command}")
+
+
+def _lacks_most(mine: Allocation) -> bool:
+    return mine.lacks(ipv6=False, loopbacks=False)
 
 
 def _contradictions(looked: Survey) -> Iterator[Problem]:

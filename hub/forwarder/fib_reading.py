@@ -117,9 +117,13 @@ class Reading:
                 raise
 
     def doubt_gateways(self, gateway_of: Gateways) -> None:
-        """A nexthop that is on its interface with another gateway than it should have is taken for one that is not."""
+        """A nexthop that is on its interface with another gateway than it should have is taken for one that is not.
+
+        Where nobody knows the gateway, as after the loss of the state file, what is there is right.
+        """
         for number, interface in self.ours.nexthops.items():
-            if interface and self._gateways.get(number, b"") != gateway_of(interface, fib_plan.family_of_id(number)):
+            known = gateway_of(interface, fib_plan.family_of_id(number)) if interface else b""
+            if known and self._gateways.get(number, b"") != known:
                 self.ours.nexthops[number] = 0
 
     def _nexthop(self, body: bytes) -> None:

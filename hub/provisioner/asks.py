@@ -21,6 +21,8 @@ from hub.provisioner.wanted import Wanted
 Ask = Callable[[Message], Message]
 OPEN = frozenset({"status", "keys"})
 """What whoever may connect may ask: it changes nothing."""
+ENDING = frozenset({"rotate-commit", "rotate-rollback"})
+"""What ends something that verification finds amiss while it lasts."""
 CONTROLLER = "pointsman"
 """The user as whom the controller runs under systemd (config/sysusers.d)."""
 
@@ -67,7 +69,7 @@ class Asks:
         if asked not in OPEN and not may_change(uid):
             return {"error": f"{asked}: only root and the controller may change tunnels: sudo, or pointsman apply"}
         try:
-            return {"answer": ask(message)}
+            return {"answer": self._ended(asked, ask(message))}
         except NotPlainError as error:
             return {"error": f"what is wanted cannot be read: {error}: are both of one version?"}
         except ProvisionError as error:
@@ -79,6 +81,11 @@ class Asks:
         except Exception as error:  # noqa: BLE001 - one request must not end what makes all tunnels
             self._say(f"{asked}: a fault of Pointsman: {type(error).__name__}: {error}")
             return {"error": f"{asked}: a fault of Pointsman itself ({type(error).__name__}): please report it"}
+
+    def _ended(self, asked: str, answer: Message) -> Message:
+        if asked in ENDING:
+            self.verify()  # what was found while it lasted is over
+        return answer
 
     def make_again(self) -> None:
         """After a start: what was wanted last is made, as far as it is missing. Nothing is removed."""

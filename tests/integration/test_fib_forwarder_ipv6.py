@@ -39,7 +39,7 @@ def test_a_class_of_both_ip_versions_is_two_nexthops_in_the_kernel(network: Netw
     words = network.in_hub("ip", "nexthop").split()
     assert [words[place + 1] for place, word in enumerate(words) if word == "id"] == ["1347223552", "1347256320"]
     assert network.routes6("proto", "112") == [
-        f"{PREFIX6} nhid 1347256320 dev t1 metric 100 pref medium",
+        f"{PREFIX6} nhid 1347256320 via fd00:ff::1 dev t1 metric 100 onlink pref medium",
         f"unreachable {PREFIX6} dev lo metric 4294967295 pref medium",
     ]
     assert (network.way_to(), network.way_to(NEAR6)) == ("t1", "t1")

@@ -67,7 +67,7 @@ def test_a_network_of_management_is_written_once(tmp_path: Path) -> None:
 def test_an_adopted_tunnel_without_its_addresses_is_warned_of(tmp_path: Path) -> None:
     configuration = reading(tmp_path, {"branches/bandung.yaml": f"{BANDUNG}tunnels: {{fiber: {{existing: wg7}}}}\n"})
     (problem,) = configuration.problems
-    assert "6:29: warning: existing: wg7 is there, and its addresses are not written" in str(problem)
+    assert "6:29: warning: existing: wg7 is taken as it is, and its addresses are not written" in str(problem)
     assert configuration.intent is not None
 
 

@@ -11,6 +11,8 @@ NEW, DELETE, GET = 104, 105, 106
 _ID, _GROUP, _BLACKHOLE, _OUTPUT_INTERFACE, _GATEWAY = 1, 2, 4, 5, 6
 _HEADER = struct.Struct("=BBBBI")
 """Family, scope, protocol, reserved, flags."""
+_ON_LINK = 0x04
+"""RTNH_F_ONLINK of linux/rtnetlink.h: the gateway is there although the address by which it would be is not yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +38,11 @@ def put(family: int, nexthop: Nexthop, flags: int) -> bytes:
         if nexthop.interface
         else wire.attribute(_BLACKHOLE, b"")
     )
+    flagged = 0
     if nexthop.gateway and nexthop.interface:
         target += wire.attribute(_GATEWAY, nexthop.gateway)
-    header = _HEADER.pack(family, 0, nexthop.protocol, 0, 0)
+        flagged = _ON_LINK
+    header = _HEADER.pack(family, 0, nexthop.protocol, 0, flagged)
     return wire.message(NEW, flags, header + wire.attribute_u32(_ID, nexthop.id) + target)
 
 
