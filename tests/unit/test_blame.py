@@ -14,6 +14,7 @@ from policies.model.clock import Instant
 from policies.model.events import ChecksTaken
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Intent
+from policies.model.overrides import InForce
 from policies.model.targets import (
     Blame,
     Check,
@@ -124,6 +125,13 @@ def test_an_isp_under_most_of_its_branches_is_one_fault() -> None:
     assert (fault.blame, fault.key) == (Blame.ISP, "isp:telkom")
     assert fault.text.startswith("isp: telkom: 2 of the 3 branches with it have trouble on it at once")
     assert set(tunnel_blames(network(), view, NOW).values()) == {Blame.ISP}
+
+
+def test_a_tunnel_on_which_people_work_blames_no_isp() -> None:
+    view = view_of(network(), dead=("bandung/fiber", "bogor/fiber"))
+    drained = {"bandung": InForce(drained=frozenset({TunnelId("bandung", "fiber")}))}
+    blames = tunnel_blames(network(), replace(view, in_force=drained), NOW)
+    assert blames == {TunnelId("bogor", "fiber"): Blame.TUNNEL}
 
 
 def test_half_of_the_branches_are_not_the_isp() -> None:
