@@ -94,3 +94,12 @@ class Slice(Protocol):
         Raises:
             ProvisionError: the machine cannot be looked at.
         """
+
+
+def put_right(each: Slice, change: Change) -> Finding:
+    """Make a change that verification found missing; what was found, and whether it is right now."""
+    try:
+        each.do(change)
+    except ProvisionError as error:
+        return Finding(each.name, change.target, str(error), error.mend)
+    return Finding(each.name, change.target, change.text, repaired=True)

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from hub.provisioner.changes import ProvisionError
-from hub.provisioner.ownership import is_ours
+from hub.provisioner.ownership import is_ours, write_ours
 from hub.provisioner.program import Program, run_program
 
 FAMILY = "inet"
@@ -105,13 +104,8 @@ class OwnTable:
         return found if isinstance(found, dict) else {}
 
     def _remember(self, what: dict[str, str]) -> None:
-        fresh = self._memory.with_suffix(".new")
         try:
-            fresh.unlink(missing_ok=True)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-            with os.fdopen(os.open(fresh, flags, 0o600), "w", encoding="utf-8") as file:
-                file.write(json.dumps(what) + "\n")
-            fresh.replace(self._memory)
+            write_ours(self._memory, json.dumps(what) + "\n")
         except OSError as error:
             raise ProvisionError(f"{self._memory}: {error.strerror}", "make room there, and apply again") from error
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from hub.control.plain import NotPlainError, from_plain, to_plain
 from hub.provisioner.changes import ProvisionError
 from hub.provisioner.checked import checked
-from hub.provisioner.ownership import is_ours
+from hub.provisioner.ownership import is_ours, write_ours
 from hub.provisioner.wanted import Wanted
 
 
@@ -35,15 +34,8 @@ class Remembered:
     def keep(self, wanted: Wanted) -> str | None:
         """Take it, and write it down; why it could not be written, by which only a boot would lose it."""
         self.wanted = wanted
-        fresh = self._file.with_suffix(".new")
         try:
-            fresh.unlink(missing_ok=True)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-            with os.fdopen(os.open(fresh, flags, 0o640), "w") as file:
-                json.dump(to_plain(wanted), file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._file)
+            write_ours(self._file, json.dumps(to_plain(wanted), indent=1), mode=0o640, lasts=True)
         except OSError as error:
             return f"{self._file}: {error.strerror}: make room there, or make it writable; until then a boot forgets"
         return None

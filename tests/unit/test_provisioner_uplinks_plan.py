@@ -12,12 +12,12 @@ from ipaddress import IPv4Network
 
 import pytest
 
+from hub.provisioner.ownership import PROTOCOL
 from hub.provisioner.uplinks.pins import (
     ADDRESS_PRIORITY,
     LAST_PRIORITY,
     MARK_PRIORITY,
     NEAR_PRIORITY,
-    PROTOCOL,
     UNREACHABLE,
     WORST_METRIC,
     Interface,

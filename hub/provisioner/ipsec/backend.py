@@ -16,9 +16,10 @@ from hub.provisioner.ipsec import steps
 from hub.provisioner.ipsec.charon import connected
 from hub.provisioner.ipsec.inner import Shape, shape_of
 from hub.provisioner.ipsec.memory import Memory, recall, remember
-from hub.provisioner.ipsec.names import GUARD_METRIC, INNER_KINDS, LOOPBACK_LABEL, PROTOCOL, VXLAN_PORT
+from hub.provisioner.ipsec.names import GUARD_METRIC, INNER_KINDS, LOOPBACK_LABEL, VXLAN_PORT
 from hub.provisioner.ipsec.secret_files import read_secret
 from hub.provisioner.ipv6 import enable_ipv6
+from hub.provisioner.ownership import PROTOCOL
 from hub.provisioner.wanted import WantedIpsec
 
 _LOOPBACK_INDEX = 1

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hub.provisioner.changes import ProvisionError
+from hub.provisioner.ownership import write_ours
 
 FILE = "ipsec.json"
 
@@ -76,15 +76,11 @@ def remember(state: Path, memory: Memory) -> None:
     Raises:
         ProvisionError: the disk is full, or the directory cannot be written.
     """
-    path, fresh = state / FILE, state / f"{FILE}.new"
+    path = state / FILE
     text = {"salt": memory.salt, "connections": memory.connections, "secrets": memory.secrets, "keys": memory.keys}
     try:
         state.mkdir(mode=0o750, parents=True, exist_ok=True)
-        fresh.unlink(missing_ok=True)
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(text, file)
-        fresh.replace(path)
+        write_ours(path, json.dumps(text))
     except OSError as error:
         said = f"what was loaded cannot be written to {path}: {error.strerror}"
         raise ProvisionError(said, "make room or put the directory right; the next apply loads it once more") from error

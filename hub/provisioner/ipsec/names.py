@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 SLICE = "ipsec"
-PROTOCOL = 199
-"""Of our routes (rtnetlink(7)): not the forwarder's, nor any that iproute2 has a name for."""
 LOOPBACK_LABEL = "lo:pointsman"
 """Of our addresses on `lo`: an address cannot have an alias, and before Linux 5.18 no protocol either."""
 GUARD_METRIC = 4_294_967_294

@@ -14,8 +14,9 @@ from hub.provisioner.changes import ProvisionError
 from hub.provisioner.ipsec.charon import connected
 from hub.provisioner.ipsec.inner import SeenLink, Shape
 from hub.provisioner.ipsec.memory import Memory, recall
-from hub.provisioner.ipsec.names import GUARD_METRIC, INNER_KINDS, PROTOCOL, connection_name
+from hub.provisioner.ipsec.names import GUARD_METRIC, INNER_KINDS, connection_name
 from hub.provisioner.ipsec.secret_files import read_public, read_secret
+from hub.provisioner.ownership import PROTOCOL
 from hub.provisioner.wanted import Wanted, WantedIpsec
 
 _UNREACHABLE = 7

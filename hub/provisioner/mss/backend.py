@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hub.provisioner.changes import Change, Finding, Planned, ProvisionError, Refusal
+from hub.provisioner.changes import Change, Finding, Planned, Refusal, put_right
 from hub.provisioner.mss.plan import SLICE, TABLE, table_body
 from hub.provisioner.own_table import OwnTable
 from hub.provisioner.program import Program, mend_of, run_program
@@ -61,16 +61,9 @@ class Mss:
         """
         planned = self.plan(wanted)
         found = [Finding(SLICE, refusal.target, refusal.text, refusal.mend) for refusal in planned.refusals]
-        return found + [self._put_right(change) for change in planned.changes if not change.removes]
+        return found + [put_right(self, change) for change in planned.changes if not change.removes]
 
     def report(self, wanted: Wanted) -> dict[str, dict[str, Any]]:
         """Nothing: what is not as it should be is a change or a finding."""
         del wanted
         return {}
-
-    def _put_right(self, change: Change) -> Finding:
-        try:
-            self.do(change)
-        except ProvisionError as error:
-            return Finding(SLICE, change.target, str(error), error.mend)
-        return Finding(SLICE, change.target, change.text, repaired=True)

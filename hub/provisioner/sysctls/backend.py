@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hub.provisioner.changes import Change, Finding, Planned, ProvisionError
-from hub.provisioner.ownership import is_ours
+from hub.provisioner.changes import Change, Finding, Planned, ProvisionError, put_right
+from hub.provisioner.ownership import is_ours, write_ours
 from hub.provisioner.sysctls.plan import SLICE, Work, changes, dotted
 from hub.provisioner.wanted import Wanted
 
@@ -53,7 +52,7 @@ class Sysctls:
         Raises:
             ProvisionError: what they were before cannot be read.
         """
-        return [self._put_right(change) for change in self.plan(wanted).changes if not change.removes]
+        return [put_right(self, change) for change in self.plan(wanted).changes if not change.removes]
 
     def report(self, wanted: Wanted) -> dict[str, dict[str, Any]]:
         """Nothing: what is not as it should be is a change or a finding."""
@@ -72,13 +71,6 @@ class Sysctls:
             self._work(Work(name, before, forget=True))
         self._remember({})
         return tuple(f"{dotted(name)}={before}" for name, before in mine)
-
-    def _put_right(self, change: Change) -> Finding:
-        try:
-            self.do(change)
-        except ProvisionError as error:
-            return Finding(SLICE, change.target, str(error), error.mend)
-        return Finding(SLICE, change.target, change.text, repaired=True)
 
     def _work(self, work: Work) -> None:
         known = self._remembered()
@@ -115,13 +107,8 @@ class Sysctls:
             raise ProvisionError(f"{self._memory}: what the settings were cannot be read: {error}", mend) from error
 
     def _remember(self, known: dict[str, tuple[str, str]]) -> None:
-        fresh = self._memory.with_suffix(".new")
         try:
-            fresh.unlink(missing_ok=True)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-            with os.fdopen(os.open(fresh, flags, 0o600), "w", encoding="utf-8") as file:
-                file.write(json.dumps(known, indent=1, sort_keys=True) + "\n")
-            fresh.replace(self._memory)
+            write_ours(self._memory, json.dumps(known, indent=1, sort_keys=True) + "\n")
         except OSError as error:
             raise ProvisionError(f"{self._memory}: {error.strerror}", "make room there, and apply again") from error
 

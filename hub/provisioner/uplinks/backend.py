@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hub.provisioner.changes import Change, Finding, Planned, ProvisionError, Refusal
+from hub.provisioner.changes import Change, Finding, Planned, ProvisionError, Refusal, put_right
 from hub.provisioner.own_table import OwnTable
 from hub.provisioner.program import Program, mend_of, run_program
 from hub.provisioner.uplinks.pins import Seen
@@ -82,9 +82,9 @@ class Uplinks:
         counted = self._counted()
         changes = [change for change in planned.changes if not change.removes]  # those are for the next apply
         pins = [change for change in changes if isinstance(change.how, Steps)]
-        found += [self._put_right(change) for change in pins]
+        found += [put_right(self, change) for change in pins]
         found += self._look_at_strays(wanted, counted)  # now that they can find their way
-        found += [self._put_right(change) for change in changes if change not in pins]
+        found += [put_right(self, change) for change in changes if change not in pins]
         return found
 
     def report(self, wanted: Wanted) -> dict[str, dict[str, Any]]:
@@ -99,13 +99,6 @@ class Uplinks:
         found |= {refusal.target: {"pinned": None, "because": refusal.text} for refusal in refusals}
         found |= {tunnel: {"leaves_by": sorted(by)} for tunnel, by in self._strays.items()}
         return found
-
-    def _put_right(self, change: Change) -> Finding:
-        try:
-            self.do(change)
-        except ProvisionError as error:
-            return Finding(SLICE, change.target, str(error), error.mend)
-        return Finding(SLICE, change.target, change.text, repaired=True)
 
     def _table_changes(self, body: str) -> Iterator[Change]:
         if not body:

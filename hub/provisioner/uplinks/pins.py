@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
-PROTOCOL = 199
-"""Marks our rules (FRA_PROTOCOL) and routes (rtm_protocol). Unassigned in linux/rtnetlink.h and in iproute2's
-rt_protos, and not the forwarder's."""
+from hub.provisioner.ownership import PROTOCOL
+
 MARK_PRIORITY = 11_000
 """Of the rules that look up what is marked: before the forwarder's rules (`hub.source_priorities`) and before main."""
 NEAR_PRIORITY = 11_100

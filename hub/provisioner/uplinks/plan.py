@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from hub.provisioner.changes import Change, Planned, Refusal
+from hub.provisioner.ownership import PROTOCOL
 from hub.provisioner.uplinks.pins import (
     MAIN_TABLE,
-    PROTOCOL,
     SYSTEM_TABLES,
     UNICAST,
     Interface,

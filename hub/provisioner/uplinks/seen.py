@@ -16,9 +16,9 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from hub.provisioner.changes import ProvisionError
+from hub.provisioner.ownership import PROTOCOL
 from hub.provisioner.uplinks.pins import (
     MAIN_TABLE,
-    PROTOCOL,
     SYSTEM_TABLES,
     UNICAST,
     UNREACHABLE,
