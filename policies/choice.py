@@ -111,7 +111,9 @@ def _better_one(
     for candidate in better:
         waits = _waits(candidate, present, steering, view, now, moved)
         if waits is None:
-            return Choice(candidate.tunnel, Reason.MOVING, candidate.tunnel.name)
+            # Where the hub cannot follow it stays like this, so what ends the waiting of a still better one counts.
+            sooner = min((w.wake_at for w in waiting if w.wake_at is not None), default=None)
+            return Choice(candidate.tunnel, Reason.MOVING, candidate.tunnel.name, sooner)
         waiting.append(waits)
     return waiting[0]
 

@@ -314,7 +314,7 @@ def _under_way(choice: Choice, active: TunnelId, target: TunnelId, progress: Pro
     carrier = target if progress.step in (Step.MOVING, Step.BLIND) else active
     detail = f"to {target.name}: {progress.step.value}"
     watching = progress.step in (Step.SEEING, Step.MOVING)
-    told = replace(choice, detail=detail)
+    told = replace(choice, detail=detail, wake_at=None)
     return _Plan(told, target, carrier, progress.move, moving=True, wake_at=progress.wake_at, watching=watching)
 
 
@@ -370,6 +370,8 @@ def _next(choice: Choice) -> str:
             return f"the window opens, and {choice.detail} may carry again"
         case Reason.LEAST_BAD:
             return f"{choice.detail} is gone to if it is still less bad"
+        case Reason.PREFERRED:
+            return "a better tunnel may carry again"
         case Reason.TAKEN_BACK:
             return f"the move to {choice.detail} is tried again"
         case _:

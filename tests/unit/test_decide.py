@@ -290,6 +290,24 @@ def test_where_the_branch_announces_nothing_over_the_chosen_tunnel_nothing_is_mo
     assert decision.classes["bandung:wireless"].active == WIRELESS
 
 
+def test_where_the_hub_cannot_follow_the_end_of_a_hold_is_still_waited_for() -> None:
+    branch = a_branch(tunnels=("fiber", "wireless", "lte"))
+    fiber, wireless, lte = (tunnel.id for tunnel in branch.tunnels)
+    silent = replace(session(1000), heard={})
+    kernel = ClassView("bandung", "bandung", lte, (lte,), (LAN,), 1, Instant(2.0), "")
+    believed = View(
+        liveness={t: LivenessView(UP, Instant(1.0)) for t in (wireless, lte)}
+        | {fiber: LivenessView(UP, Instant(NOW - 10), after_death=True)},
+        sessions={fiber: silent, wireless: silent, lte: session(1200)},
+        classes={"bandung": kernel},
+        forwarder=True,
+        speakers=frozenset({1}),
+    )
+    decision = decide_branch(HUB, branch, believed, {}, moment(NOW))
+    assert (decision.verdict.chosen, decision.classes["bandung:lte"].active) == (wireless, lte)
+    assert (decision.wake_at, decision.verdict.next) == (Instant(NOW + 50), "a better tunnel may carry again")
+
+
 def test_where_one_of_them_says_nothing_over_a_tunnel_what_it_was_sent_stays() -> None:
     kernel = ClassView("erp", "bandung", WIRELESS, (WIRELESS, FIBER), (LAN,), 1, Instant(2.0), "", (ERP,))
     believed = view()
