@@ -166,7 +166,7 @@ def _steered(hub: Hub, branch: Branch, steering: Steering, whole: View, move: Mo
     active = begins.active if begins is not None else None
     choice = choose(ranking, active, steering, view, now, begins.since if begins is not None else NEVER)
     standings = standings_of(branch, steering, standing, view, now.monotonic)
-    if not can_follow(known, choice.tunnel, branch, view, now.monotonic):
+    if not can_follow(begins, choice.tunnel, branch, view, now.monotonic, steering.sources):
         choice = replace(choice, reason=Reason.PREFERRED, detail="over it the branch announces none of its prefixes")
     planned = _plan(branch, choice, active, move, standings, view, now.monotonic) if prefixes else _untold(choice)
     if planned.moving and planned.carrier == active:

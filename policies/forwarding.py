@@ -80,11 +80,9 @@ def class_orders(
 ) -> Mapping[str, ClassOrder]:
     """The classes of this traffic of the branch, each carried by `carrier` where the prefix is heard there."""
     groups: dict[frozenset[TunnelId], list[Prefix]] = {}
-    versions = {source.version for source in steering.sources} or {4, 6}
-    for prefix, tunnels in tunnels_by_prefix(branch, view, now.monotonic).items():
-        if prefix.version not in versions:
-            continue  # no packet has a source of one IP version and a destination of the other
-        groups.setdefault(tunnels, []).append(prefix)
+    heard = tunnels_by_prefix(branch, view, now.monotonic)
+    for prefix in _of_version(heard, steering.sources):
+        groups.setdefault(heard[prefix], []).append(prefix)
     orders = {}
     for tunnels, prefixes in groups.items():
         name = class_name(branch, tunnels, steering.sources)
@@ -151,12 +149,29 @@ def classes_due(
                 yield against[1]
 
 
-def can_follow(known: ClassView | None, tunnel: TunnelId | None, branch: Branch, view: View, now: Instant) -> bool:
-    """Whether any prefix of a class is heard over this tunnel, so that the class can move there; of none, it can."""
-    if known is None or tunnel is None or known.active == tunnel:
+def can_follow(
+    begins: ClassView | None,
+    tunnel: TunnelId | None,
+    branch: Branch,
+    view: View,
+    now: Instant,
+    sources: tuple[Prefix, ...] = EVERYWHERE,
+) -> bool:
+    """Whether any prefix of this traffic is heard over this tunnel, so that it can move there; of no class, it can.
+
+    `begins` is the class that stands for it, or that of all else where it has none yet.
+    """
+    if begins is None or tunnel is None or begins.active == tunnel:
         return True
     heard = tunnels_by_prefix(branch, view, now)
-    return any(tunnel in heard.get(prefix, ()) for prefix in known.prefixes)
+    own = begins.prefixes if begins.sources == sources else _of_version(heard, sources)
+    return any(tunnel in heard.get(prefix, ()) for prefix in own)
+
+
+def _of_version(prefixes: Iterable[Prefix], sources: tuple[Prefix, ...]) -> list[Prefix]:
+    """Those to which a packet from these sources can go: its source and its destination have one IP version."""
+    versions = {source.version for source in sources} or {4, 6}
+    return [prefix for prefix in prefixes if prefix.version in versions]
 
 
 def carrying(branch: Branch, view: View, sources: tuple[Prefix, ...] = EVERYWHERE) -> ClassView | None:

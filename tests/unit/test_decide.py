@@ -233,6 +233,16 @@ def test_a_rule_that_is_new_begins_where_everything_else_is_and_moves_from_there
     assert decision.verdict.others[0].reason is Reason.MOVING
 
 
+def test_a_rule_for_an_ip_version_in_which_the_branch_announces_nothing_moves_nothing() -> None:
+    of_version_6 = ip_network("2001:db8::/48")
+    rule = replace(RULE, when=Condition(hub_prefixes=(of_version_6,)))
+    prefixes = (LAN, ip_network("2001:db8:1::/56"))
+    branch = replace(BRANCH, prefixes=prefixes, policy=replace(BRANCH.policy, rules=(rule,)))
+    decision = decide_branch(replace(HUB, prefixes=(HQ, of_version_6)), branch, view(), {}, moment(NOW))
+    (copies,) = decision.verdict.others
+    assert (copies.chosen, copies.reason, decision.moves) == (WIRELESS, Reason.NOTHING_HEARD, {})
+
+
 def test_both_leave_a_dead_tunnel_and_each_beats_only_its_own_values() -> None:
     dead = view(on="wireless", fiber=DOWN, fiber_since=999.9)
     decision = ruled(replace(dead, sessions=both_sent((1000, 1100), (1100, 1000))))
