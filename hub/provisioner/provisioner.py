@@ -65,7 +65,7 @@ class Provisioner:
         Raises:
             AlreadyRunningError: another one is at it.
         """
-        with self._alone():
+        with self.alone():
             planned = self.plan(wanted)
             done: list[Change] = []
             failed: list[Failure] = []
@@ -91,7 +91,7 @@ class Provisioner:
         Raises:
             AlreadyRunningError: somebody is changing things, so that what is seen means nothing.
         """
-        with self._alone():
+        with self.alone():
             return tuple(finding for each in self._slices for finding in _verified(each, wanted))
 
     def report(self, wanted: Wanted) -> dict[str, dict[str, Any]]:
@@ -109,7 +109,13 @@ class Provisioner:
         return found
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def alone(self) -> Iterator[None]:
+        """Nobody else changes tunnels meanwhile, in this process or another.
+
+        Raises:
+            AlreadyRunningError: somebody is at it.
+            OSError: the lock's file cannot be made.
+        """
         descriptor = hold(self._lock, "another change of tunnels")
         try:
             yield

@@ -55,5 +55,6 @@ def parts_of(places: Places) -> Parts:
     ipsec = IpsecSlice(state, places.secrets, charon)
     tunnels = (WireGuardSlice(keys, backend, machine), ipsec)
     slices = (Uplinks(state), *tunnels, Sysctls(state), Mss(state), FirewallSlice())
-    provisioner, asks = Provisioner(slices, places.provisioner_lock), rotate.asks(keys, backend, machine)
+    provisioner = Provisioner(slices, places.provisioner_lock)
+    asks = rotate.asks(keys, backend, machine, provisioner.alone)
     return Parts(provisioner, asks, ipsec, lambda wanted: kept_keys(wanted, keys, places.secrets))

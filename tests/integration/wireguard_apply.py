@@ -32,10 +32,10 @@ def main(state: Path, what: str, stop: str = "") -> None:
         backend_module._needed = die  # type: ignore[assignment]
     elif stop:
         setattr(backend, stop, die)
+    provisioner = Provisioner([WireGuardSlice(keys, backend, machine)], state / "lock")
     if what.startswith("rotate"):
-        answer = rotated(asks(keys, backend, machine)[what], given)
+        answer = rotated(asks(keys, backend, machine, provisioner.alone)[what], given)
     else:
-        provisioner = Provisioner([WireGuardSlice(keys, backend, machine)], state / "lock")
         answer = {"verify": verified, "report": Provisioner.report, "apply": applied}[what](
             provisioner, wanted_of(given)
         )

@@ -2,16 +2,18 @@
 
     begin       new keys are made beside those in force, and the hub's interface gets them by one `wg syncconf`
     status      whether the branch has shaken hands with the new ones
-    commit      they are those in force; refused without that handshake
+    commit      they are those in force; refused without that handshake, unless they are wanted unverified
     rollback    the hub's interface gets those in force again, and the new ones are gone
 
 Who asks moves traffic away before and back afterwards, and brings the branch its new keys. Every step done twice is
-done once; what is interrupted is gone on with by `begin`, or ended by `rollback`. What these answer holds no secret.
+done once; what is interrupted is gone on with by `begin`, or ended by `rollback`. New keys are never thrown away while
+the interface may have them. What these answer holds no secret.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +29,8 @@ from hub.provisioner.wireguard.seen import Machine
 
 Report = dict[str, Any]
 Ask = Callable[[Report], Report]
+Alone = Callable[[], AbstractContextManager[None]]
+"""Keeps every other change of tunnels away meanwhile; raises AlreadyRunningError while there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class Exchange:
     @property
     def is_switched(self) -> bool:
         """Whether the hub's end has the new keys."""
-        return self.before is not None and self.device.own == self.staged.hub
+        return self.before is not None and has(self.device, self.staged)
 
     @property
     def is_verified(self) -> bool:
@@ -80,6 +84,18 @@ def peer_of(device: Device, keys: TunnelKeys) -> Peer | None:
     return next((peer for peer in device.peers if peer.public == keys.branch_public), None)
 
 
+def has(device: Device, keys: TunnelKeys, allowed: Collection[str] = ()) -> bool:
+    """Whether an interface has all of these keys: its own, the branch's, and the preshared one if it uses one.
+
+    One whose configuration was taken by half has neither all of the old nor all of the new ones, or its peer lacks
+    some of what is `allowed`.
+    """
+    peer = peer_of(device, keys)
+    if peer is None or peer.preshared not in (None, keys.preshared):
+        return False
+    return device.own == keys.hub and peer.allowed.issuperset(allowed)
+
+
 class Rotation:
     """A Rotation exchanges keys on this machine, one step a call. Every method raises ProvisionError."""
 
@@ -96,12 +112,40 @@ class Rotation:
         if not found.is_switched:
             peer = peer_of(found.device, found.staged)
             self._keys.mark_switched(tunnel, peer.handshake_at if peer is not None else 0.0)
-            try:
-                self._backend.configure(interface.name, found.with_keys(found.staged))
-            except ProvisionError:
-                self._keys.abandon_rotation(tunnel)
-                raise
+            self._switch(tunnel, interface.name, found)
         return self.status(tunnel)
+
+    def _switch(self, tunnel: str, name: str, found: Exchange) -> None:
+        """Give the hub's end the new keys. Where that fails, what the interface has then decides."""
+        try:
+            old, new = found.with_keys(found.present), found.with_keys(found.staged)
+        except ProvisionError:
+            if found.device.own != found.staged.hub:
+                self._keys.abandon_rotation(tunnel)
+            raise
+        try:
+            self._backend.configure(name, new)
+        except ProvisionError as error:
+            device = self._device(name)
+            if device is not None and has(device, found.staged, new.allowed):
+                return  # it took them all the same
+            if device is not None and not has(device, found.present, old.allowed):
+                with suppress(ProvisionError):
+                    self._backend.configure(name, old)
+                device = self._device(name)
+            if device is None or not has(device, found.present, old.allowed):
+                text = f"{error}; it is not known which keys {name} has now, so the new ones are kept beside the old"
+                mend = f"pointsman keys rotate {tunnel} goes on with them; with --back it has the old ones again"
+                raise ProvisionError(text, mend) from None
+            self._keys.abandon_rotation(tunnel)
+            raise
+
+    def _device(self, name: str) -> Device | None:
+        """What the interface has now; None where it does not say."""
+        try:
+            return self._machine.device(name)
+        except ProvisionError:
+            return None
 
     def status(self, tunnel: str) -> Report:
         """How far it is."""
@@ -122,11 +166,18 @@ class Rotation:
             "endpoint": peer.endpoint if peer is not None else None,
         }
 
-    def commit(self, tunnel: str) -> Report:
-        """The new keys are those in force, if the branch has shown that it has them."""
+    def commit(self, tunnel: str, *, unverified: bool = False) -> Report:
+        """The new keys are those in force, if the branch has shown that it has them.
+
+        With `unverified` without that: for a branch that cannot show anything before somebody brings it its keys.
+        """
         if self._keys.staged(tunnel) is None:
             raise ProvisionError(f"{tunnel}: no keys are being exchanged", f"pointsman keys rotate {tunnel}")
-        if not self._exchange(tunnel, self._interface(tunnel)).is_verified:
+        found = self._exchange(tunnel, self._interface(tunnel))
+        if not found.is_switched:
+            text = f"{tunnel}: the hub's end has not its new keys"
+            raise ProvisionError(text, f"pointsman keys rotate {tunnel} goes on with it")
+        if not (unverified or found.is_verified):
             text = f"{tunnel}: the branch has not shaken hands with its new keys"
             raise ProvisionError(text, "give them to the branch, or go back: pointsman keys rotate --back " + tunnel)
         self._keys.commit_rotation(tunnel)
@@ -138,9 +189,12 @@ class Rotation:
             self._keys.abandon_rotation(tunnel)
             return {"tunnel": tunnel, "was": False}
         interface = self._find(tunnel)
-        if interface is not None and interface.device is not None:
+        if interface is not None:
+            if interface.device is None:
+                text = f"{tunnel}: {interface.name} does not say which keys it has, so the new ones are kept"
+                raise ProvisionError(text, f"see what {interface.name} does, then say it again")
             found = self._exchange(tunnel, interface)
-            if found.device.own == found.staged.hub:
+            if not has(found.device, found.present):
                 self._backend.configure(interface.name, found.with_keys(found.present))
         self._keys.abandon_rotation(tunnel)
         return {"tunnel": tunnel, "was": True}
@@ -167,14 +221,27 @@ class Rotation:
         return None
 
 
-def asks(keys: KeyStore, backend: Backend, machine: Machine) -> Mapping[str, Ask]:
-    """What the provisioner answers of keys, by the name of the question; each names a `tunnel`."""
+def asks(keys: KeyStore, backend: Backend, machine: Machine, alone: Alone) -> Mapping[str, Ask]:
+    """What the provisioner answers of keys, by the name of the question; each names a `tunnel`.
+
+    What changes something is done `alone`.
+    """
     rotation = Rotation(keys, backend, machine)
+
+    def changing(step: Ask) -> Ask:
+        def answer(message: Report) -> Report:
+            with alone():
+                return step(message)
+
+        return answer
+
     return {
-        "rotate-begin": lambda message: rotation.begin(_tunnel(message)),
+        "rotate-begin": changing(lambda message: rotation.begin(_tunnel(message))),
         "rotate-status": lambda message: rotation.status(_tunnel(message)),
-        "rotate-commit": lambda message: rotation.commit(_tunnel(message)),
-        "rotate-rollback": lambda message: rotation.rollback(_tunnel(message)),
+        "rotate-commit": changing(
+            lambda message: rotation.commit(_tunnel(message), unverified=message.get("unverified") is True)
+        ),
+        "rotate-rollback": changing(lambda message: rotation.rollback(_tunnel(message))),
     }
 
 
