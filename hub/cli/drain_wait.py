@@ -68,7 +68,7 @@ def wait(options: argparse.Namespace, drain: Report, steps: Steps, timeout: floa
     """Wait until the drain is reached; the exit status."""
     report: Report = {}
     try:
-        report = _until_reached(options, drain["number"], steps, timeout)
+        report = until_reached(options, drain["number"], steps, timeout)
     except KeyboardInterrupt:
         steps.clear()
         print(f"pointsman: drain {drain['number']} stays in force: {_undrain(drain)} ends it", file=sys.stderr)
@@ -91,8 +91,13 @@ def wait(options: argparse.Namespace, drain: Report, steps: Steps, timeout: floa
     return NOT_ALL_YET
 
 
-def _until_reached(options: argparse.Namespace, number: int, steps: Steps, timeout: float | None) -> Report:
-    """The last answer: it is reached, or can't be, or the time is over."""
+def until_reached(options: argparse.Namespace, number: int, steps: Steps, timeout: float | None) -> Report:
+    """The last answer: it is reached, or can't be, or the time is over.
+
+    Raises:
+        RefusedError: there is no such drain any more.
+        NotRunningError: the controller did not answer for all of the time.
+    """
     socket = running_hub(options).control_socket
     while True:
         try:
@@ -148,14 +153,20 @@ def _undrain(drain: Report) -> str:
     return f"pointsman undrain {drain['target']}"
 
 
-def _say_not_reached(report: Report, seconds: float) -> None:
-    drain = report["override"]
+def why_not_reached(report: Report, seconds: float) -> str:
+    """Why it is not safe to work after so many seconds, by the last answer."""
     if report["moved"] and not report["counting"]:
-        text = "in force and its traffic has moved, but nobody counts its packets"
-        mend = "see for yourself that it is idle before the work"
+        return "its traffic has moved, but nobody counts its packets"
+    return f"it is not safe to work after {seconds:.0f} s: {_missing(report)}"
+
+
+def _say_not_reached(report: Report, seconds: float) -> None:
+    drain, why = report["override"], why_not_reached(report, seconds)
+    if report["moved"] and not report["counting"]:
+        text, mend = f"in force and {why}", "see for yourself that it is idle before the work"
     else:
         branch = next((one["tunnel"] for one in report["tunnels"] if one["missing"]), "").partition("/")[0]
-        text = f"in force, but it is not safe to work after {seconds:.0f} s: {_missing(report)}"
+        text = f"in force, but {why}"
         mend = f'"pointsman drain {drain["number"]}" waits on; "pointsman why {branch}" says what it does now'
     print(f"pointsman: {named(drain)} is {text}", file=sys.stderr)
     print(f"    mend: {mend}", file=sys.stderr)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hub.cli.exit_status import DONE, NOT_RUNNING, REFUSED
-from hub.cli.saying import duration_seconds, line
+from hub.cli.saying import add_reason, duration_seconds, line
 from hub.cli.where import add_running_hub, running_hub
 
 if TYPE_CHECKING:
@@ -22,13 +24,18 @@ examples:
   pointsman keys rotate bandung/fiber --plain --push-with "ssh bandung wg syncconf fiber /dev/stdin"
   pointsman keys rotate bandung/fiber          prints what to paste at the branch, and waits for it
   pointsman keys rotate bandung/fiber --back   ends what was interrupted: the old keys again
+  pointsman keys rotate bandung --force --reason "router stolen"      although nothing else carries its traffic
 
 --push-with runs its command in a shell, for each tunnel once, with the branch's new text on its standard input and the
 tunnel in $POINTSMAN_TUNNEL (as bandung/fiber). The text holds the branch's private key. "wg syncconf" alone lasts until
 the branch boots: let the command write the file of wg-quick there too, as
     ssh bandung 'cat >/etc/wireguard/fiber.conf; wg-quick strip fiber | wg syncconf fiber /dev/stdin'
 
-exit status: 0 done, 1 not done (what was begun is taken back), 2 usage, 3 no hub is running
+--force goes on where nothing can be drained: the tunnel is out until the branch has its new keys. Where no tunnel of
+the branch lives, no handshake can be waited for either, and without --push-with the new keys are in force at the hub at
+once: "pointsman router print BRANCH --with-keys" has the text that the branch needs then.
+
+exit status: 0 done, 1 not done (what holds is said), 2 usage, 3 no hub is running, 130 interrupted
 """
 _PATIENCE = 30.0
 """Seconds for an answer: the provisioner may be at a long apply."""
@@ -57,16 +64,21 @@ def add_rotate(parts: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         type=duration_seconds,
         help="how long to wait for the handshake (default: 2m; 15m without --push-with)",
     )
-    parser.add_argument("--force", action="store_true", help="although it isolates a branch of one tunnel for a while")
+    add_reason(parser)
+    parser.add_argument(
+        "--force", action="store_true", help="although it isolates a branch, or nothing of it lives; needs --reason"
+    )
     parser.add_argument("--back", action="store_true", help="end an exchange that was interrupted: the old keys again")
-    parser.set_defaults(run=run, json=False)
+    parser.set_defaults(run=lambda options: run(options, parser), json=False)
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     """Exchange the keys."""
     from hub.control.client import NotRunningError, RefusedError
     from hub.provisioner.changes import ProvisionError
 
+    if options.force and not options.reason:
+        parser.error("--force needs --reason: whoever finds a branch cut off must be able to read why")
     if os.geteuid() != 0:
         print("pointsman: only root can read the keys\n    mend: run it as root", file=sys.stderr)
         return REFUSED
@@ -84,11 +96,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from hub.cli.key_exchange import exchange, until_live
+    from hub.cli.key_exchange import exchange
 
     hub = _hub_of(options)
     status = hub.controller({"ask": "status"})
-    intent = _intent_of(Path(str(status["config"])))
+    hub = replace(hub, config=Path(str(status["config"])))
+    intent = _intent_of(hub.config)
     tunnels = [] if intent is None else _tunnels_of(intent, options.target, status["branches"])
     if intent is None or not tunnels:
         print(f'pointsman: "{options.target[:80]}" has no WireGuard tunnel here', file=sys.stderr)
@@ -97,24 +110,42 @@ def _run(options: argparse.Namespace) -> int:
         return REFUSED
     for number, tunnel in enumerate(tunnels):
         if number and not options.back:
-            until_live(hub, tunnels[number - 1])
+            _wait_for(hub, tunnels[number - 1], tunnel)
         if options.back:
             was = hub.provisioner({"ask": "rotate-rollback", "tunnel": tunnel})["was"]
-            print(line("back", f"{tunnel} has its old keys" if was else f"{tunnel}: nothing was begun"))
+            print(
+                line(
+                    "back",
+                    f"{tunnel} has its old keys" if was else f"{tunnel}: no new keys stand beside those in force",
+                )
+            )
         elif not exchange(hub, intent, tunnel):
             return REFUSED
     return DONE
 
 
+def _wait_for(hub: Hub, last: str, following: str) -> None:
+    from hub.cli.key_exchange import until_live
+
+    try:
+        until_live(hub, last)
+    except KeyboardInterrupt:
+        print(f"pointsman: interrupted; {following} was not begun, and keeps its old keys", file=sys.stderr)
+        print(f"    mend: pointsman keys rotate {following}", file=sys.stderr)
+        raise
+
+
 def _hub_of(options: argparse.Namespace) -> Hub:
-    from hub.cli.drain_wait import Steps, wait
-    from hub.cli.key_exchange import Hub, Wishes
+    from hub.cli.drain_wait import Steps, until_reached, why_not_reached
+    from hub.cli.key_bringing import Wishes
+    from hub.cli.key_exchange import Hub
     from hub.control.client import ask_controller
 
     places = running_hub(options)
 
-    def idle(drain: dict[str, object], begun: float) -> bool:
-        return wait(options, drain, Steps([], quiet=True, begun=begun), None) == DONE
+    def idle(drain: dict[str, Any], begun: float) -> str:
+        report = until_reached(options, drain["number"], Steps([], quiet=True, begun=begun), None)
+        return "" if report["safe"] else why_not_reached(report, time.monotonic() - begun)
 
     usual = PUSHED_SECONDS if options.push_with else PASTED_SECONDS
     return Hub(
@@ -126,6 +157,7 @@ def _hub_of(options: argparse.Namespace) -> Hub:
             plain=options.plain,
             seconds=usual if options.timeout is None else options.timeout,
             force=options.force,
+            reason=options.reason or "",
         ),
     )
 
