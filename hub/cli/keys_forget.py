@@ -6,16 +6,13 @@ import argparse
 import json
 import os
 import sys
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub.cli.exit_status import DONE, REFUSED
+from hub.cli.keys_where import KeysWhere, add_where, keys_where
 from hub.cli.saying import line
-from hub.cli.where import add_running_hub, running_hub
 
 if TYPE_CHECKING:
-    from hub.control.places import Places
     from hub.provisioner.keys.store import KeyStore
 
 _EPILOG = """\
@@ -49,11 +46,7 @@ def add_forget(parts: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
     parser.add_argument("target", metavar="TARGET", help="malang/fiber, or malang for all of its tunnels")
     parser.add_argument("--json", action="store_true", help="print the data instead")
-    parser.add_argument(
-        "--config", type=Path, metavar="DIR", help="the configuration (default: here, else /etc/pointsman)"
-    )
-    parser.add_argument("--state-dir", type=Path, metavar="DIR", help="the state (default: /var/lib/pointsman)")
-    add_running_hub(parser)
+    add_where(parser)
     parser.set_defaults(run=run)
 
 
@@ -63,15 +56,13 @@ def run(options: argparse.Namespace) -> int:
     from hub.provisioner.changes import ProvisionError
     from hub.provisioner.keys.store import KeyStore
 
-    places = running_hub(options)
-    if options.state_dir is not None:
-        places = replace(places, state=options.state_dir)
-    store = KeyStore(places.keys)
+    where = keys_where(options)
+    store = KeyStore(where.places.keys)
     try:
-        tunnels = _tunnels(store, options.target, places)
-        descriptor = hold(places.provisioner_lock, "another change of tunnels")
+        tunnels = _tunnels(store, options.target, where)
+        descriptor = hold(where.places.provisioner_lock, "another change of tunnels")
         try:
-            _unwanted(tunnels, places, options.config)
+            _unwanted(tunnels, where)
             forgotten = [tunnel for tunnel in tunnels if store.forget(tunnel)]
         finally:
             os.close(descriptor)
@@ -89,10 +80,13 @@ def run(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _tunnels(store: KeyStore, target: str, places: Places) -> tuple[str, ...]:
+def _tunnels(store: KeyStore, target: str, where: KeysWhere) -> tuple[str, ...]:
     """Those of this name that have keys."""
     from hub.provisioner.kept_keys import may_look
 
+    places = where.places
+    if not where.is_state_known:
+        raise _KeptError(f"{places.run} does not say where the keys of its hub are", "name it: --state-dir DIR")
     if not may_look(places.state, places.keys):
         raise _KeptError(f"you may not look into {places.keys}", "repeat this with sudo")
     found = tuple(tunnel for tunnel in store.tunnels() if target in (tunnel, tunnel.partition("/")[0]))
@@ -101,23 +95,22 @@ def _tunnels(store: KeyStore, target: str, places: Places) -> tuple[str, ...]:
     return found
 
 
-def _unwanted(tunnels: tuple[str, ...], places: Places, config: Path | None) -> None:
+def _unwanted(tunnels: tuple[str, ...], where: KeysWhere) -> None:
     """That neither the files nor the provisioner have one of these.
 
     Raises:
         _KeptError: one is still there, or the files cannot tell.
     """
     from hub.config import read
-    from hub.config.directory import find_directory
     from hub.config.load import load
     from hub.config.resolve import survey
     from hub.provisioner.remembered import Remembered
 
-    directory = find_directory(config, Path.cwd())
+    directory = where.config
     if read(directory).intent is None:
         text = "the configuration cannot be used, so that nobody knows which tunnels are gone"
         raise _KeptError(text, f"pointsman check {directory}")
-    remembered = Remembered(places.provisioner_state)
+    remembered = Remembered(where.places.provisioner_state)
     if (problem := remembered.read()) is not None:
         raise _KeptError(problem, "once that is mended, whoever is still made is known again")
     made = set() if remembered.wanted is None else {each.tunnel for each in remembered.wanted.tunnels()}

@@ -7,13 +7,11 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub.cli.exit_status import DONE, NOT_RUNNING, REFUSED
-from hub.cli.where import add_running_hub, running_hub
+from hub.cli.keys_where import KeysWhere, add_where, keys_where
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,8 +26,9 @@ examples:
   pointsman keys list
   pointsman keys list --json | jq -r '.keys[] | select(.old) | .tunnel'
 
-Root looks at the files of the state directory; anybody else, and everybody with --run-dir or --name, asks the
-provisioner. Of a secret the age is that of its file. How old a key may become says key-age in network.yaml.
+Root looks at the files of the state directory, or of the lab; anybody else, and everybody who names only sockets by
+--run-dir, asks the provisioner. Of a secret the age is that of its file. How old a key may become says key-age in
+network.yaml.
 
 exit status: 0 done, 1 the keys cannot be looked at, 2 usage, 3 no provisioner is running
 """
@@ -46,23 +45,18 @@ def add_list(parts: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--json", action="store_true", help="print the data instead")
-    parser.add_argument(
-        "--config", type=Path, metavar="DIR", help="the configuration (default: here, else /etc/pointsman)"
-    )
-    parser.add_argument("--state-dir", type=Path, metavar="DIR", help="the state (default: /var/lib/pointsman)")
-    add_running_hub(parser)
+    add_where(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """List them."""
+    from hub.config import read
     from policies.key_ages import old_keys
 
-    places = running_hub(options)
-    if options.state_dir is not None:
-        places = replace(places, state=options.state_dir)
-    intent = _intent(options.config)
-    kept = _kept(options, places, intent)
+    where = keys_where(options)
+    intent = read(where.config).intent
+    kept = _kept(where, intent)
     if isinstance(kept, int):
         return kept
     limit, now = _limit(intent), time.time()
@@ -99,21 +93,19 @@ def as_json(kept: Iterable[KeptKey], old: Iterable[OldKeys], limit: timedelta, n
     }
 
 
-def _kept(options: argparse.Namespace, places: Places, intent: Intent | None) -> tuple[KeptKey, ...] | int:
+def _kept(where: KeysWhere, intent: Intent | None) -> tuple[KeptKey, ...] | int:
     """From the files of this machine, or else from the provisioner; or the exit status after saying why not."""
     from hub.provisioner.changes import ProvisionError
     from hub.provisioner.from_intent import wanted_of
     from hub.provisioner.kept_keys import kept_keys, may_look
     from hub.provisioner.keys.store import KeyStore
 
-    asked_elsewhere = options.run_dir is not None or options.name is not None
-    here = options.state_dir is not None or not asked_elsewhere
-    if not here or not may_look(places.state, places.keys, places.secrets):
-        return _asked(places, forbidden=here)
+    places = where.places
+    if not where.is_state_known or not may_look(places.state, places.keys, places.secrets):
+        return _asked(places, forbidden=where.is_state_known)
     if intent is None:
-        where = options.config or "DIR"
         print("pointsman: the configuration cannot be used, so that its tunnels are not known", file=sys.stderr)
-        print(f"    mend: pointsman check {where}; or name another one: --config DIR", file=sys.stderr)
+        print(f"    mend: pointsman check {where.config}; or name another one: --config DIR", file=sys.stderr)
         return REFUSED
     try:
         return kept_keys(wanted_of(intent), KeyStore(places.keys), places.secrets)
@@ -136,13 +128,6 @@ def _asked(places: Places, *, forbidden: bool) -> tuple[KeptKey, ...] | int:
     except RefusedError as error:
         print(f"pointsman: {error}", file=sys.stderr)
         return REFUSED
-
-
-def _intent(directory: Path | None) -> Intent | None:
-    from hub.config import read
-    from hub.config.directory import find_directory
-
-    return read(find_directory(directory, Path.cwd())).intent
 
 
 def _limit(intent: Intent | None) -> timedelta:

@@ -24,6 +24,9 @@ from hub.config import read
 from hub.control.lines import LineReader, encode
 from hub.control.places import Places
 from hub.controller.tunnels import Tunnels
+from hub.lab import record
+from hub.lab.names import HOME_VARIABLE, LabPlace
+from hub.lab.plan import plan
 from hub.provisioner.from_intent import wanted_of
 from hub.provisioner.kept_keys import kept_keys, kept_of, kept_report, keys_ask, may_look
 from hub.provisioner.keys.store import KeyStore
@@ -238,11 +241,11 @@ def test_old_keys_are_a_fault_of_the_running_hub(places: Places) -> None:
     assert loop.problems == {}
 
 
-def forget(places: Places, target: str) -> int:
+def forget(places: Places, target: str, *where: str) -> int:
     parser = argparse.ArgumentParser()
     keys.add(parser.add_subparsers(required=True))
-    where = ["--config", str(places.config), "--state-dir", str(places.state), "--run-dir", str(places.run)]
-    options = parser.parse_args(["keys", "forget", target, *where])
+    usual = ("--config", str(places.config), "--state-dir", str(places.state), "--run-dir", str(places.run))
+    options = parser.parse_args(["keys", "forget", target, *(where or usual)])
     status: int = options.run(options)
     return status
 
@@ -286,3 +289,44 @@ def test_while_the_files_cannot_tell_keys_are_kept(places: Places, capsys: pytes
     assert forget(places, "bandung/wireless") == 1
     assert "the configuration cannot be used" in capsys.readouterr().err
     assert KeyStore(places.keys).tunnels() == ("bandung/wireless",)
+
+
+@pytest.fixture
+def lab(places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KeyStore:
+    """The keys of a lab that is up, of tunnels of its own files and of a branch that is gone."""
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "labs"))
+    place = LabPlace("second", tmp_path / "labs")
+    place.state.mkdir(parents=True)
+    record.write(record.Lab(place, plan(intent_of(places)), places.config, kernel_wireguard=True))
+    store = KeyStore(place.keys, clock=lambda: time.time() - 2.5 * DAY)
+    store.make(["bandung/wireless", "malang/fiber"])
+    return store
+
+
+def test_keys_of_a_lab_are_forgotten_by_its_name_and_by_its_own_files(
+    places: Places, lab: KeyStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert forget(places, "malang", "--name", "second") == 0
+    assert lab.tunnels() == ("bandung/wireless",)
+    assert forget(places, "bandung/wireless", "--name", "second") == 1
+    assert f"bandung/wireless is in {places.config}" in capsys.readouterr().err
+
+
+def test_keys_of_a_lab_are_listed_by_its_name(
+    places: Places, lab: KeyStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = argparse.ArgumentParser()
+    keys.add(parser.add_subparsers(required=True))
+    options = parser.parse_args(["keys", "list", "--name", "second"])
+    assert options.run(options) == 0
+    out = capsys.readouterr().out
+    assert "malang/fiber" in out
+    assert "bandung/wireless" in out
+
+
+def test_where_only_sockets_are_named_no_keys_of_another_hub_are_forgotten(
+    places: Places, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ("--config", str(places.config), "--run-dir", str(places.run))
+    assert forget(places, "malang", *where) == 1
+    assert "does not say where the keys of its hub are\n    mend: name it: --state-dir DIR" in capsys.readouterr().err
