@@ -19,9 +19,12 @@ from typing import Any
 from bench_end import to_its_end
 
 from hub.provisioner.changes import ProvisionError
+from hub.provisioner.keys.store import KeyStore
 from hub.provisioner.provisioner import Provisioner
 from hub.provisioner.wanted import Wanted, WantedWireGuard
-from hub.provisioner.wireguard.slice import wireguard_slice
+from hub.provisioner.wireguard.backend import Backend
+from hub.provisioner.wireguard.seen import Machine
+from hub.provisioner.wireguard.slice import WireGuardSlice
 
 NETWORK = "bench"
 INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances")
@@ -106,7 +109,8 @@ def _daemons(prefix: str) -> tuple[int, int]:
 
 def _apply(directory: Path, prefix: str, tunnels: int) -> dict[str, Any]:
     """In the namespace: plan, then apply."""
-    slice_ = wireguard_slice(directory)
+    state = directory / "wireguard"
+    slice_ = WireGuardSlice(KeyStore(directory / "keys"), Backend(state), Machine(state))
     provisioner = Provisioner([slice_], directory / "lock")
     wanted = _wanted(prefix, tunnels)
     begun = time.monotonic()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from branch_keys import made_its_own
 from wireguard_namespaces import NETWORK, Site, wait_for
 
 from hub.provisioner.keys.store import KeyStore
@@ -259,7 +260,7 @@ class TestExchangingKeys:
 
     def test_a_branch_that_made_its_own_key_is_verified_by_a_new_handshake(self, connected: Site) -> None:
         own = connected.keys(1)
-        KeyStore(connected.state / "keys").take_public("bandung/t1", own.branch_public)
+        made_its_own(KeyStore(connected.state / "keys"), "bandung/t1", own.branch_public)
         begun = connected.ask("rotate-begin", TUNNEL)
         assert (begun["branch_made_its_own"], begun["branch_public"]) == (True, own.branch_public)
         assert connected.ask("rotate-status", TUNNEL)["verified"] is False

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from branch_keys import made_its_own
 
 from hub.cli import key_exchange, keys_rotate
 from hub.cli.branch_wireguard import ONLY_WG_QUICK, branch_wireguard
@@ -213,7 +214,7 @@ def test_a_step_that_is_refused_is_taken_back_and_traffic_comes_back(
 
 def test_a_branch_that_made_its_own_key_is_brought_no_text(rig_of: Callable[[int | None], Rig], intent: Intent) -> None:
     rig = rig_of(0)
-    rig.store.take_public(TUNNEL, _key(200))
+    made_its_own(rig.store, TUNNEL, _key(200))
     with pytest.raises(RefusedError, match="its branch made its own key"):
         exchange(rig.hub("true"), intent, TUNNEL)
     assert rig.asked == ["rotate-status"]

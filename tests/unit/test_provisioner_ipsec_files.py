@@ -19,7 +19,7 @@ def written(directory: Path, text: bytes, mode: int = 0o600) -> str:
 
 
 def test_a_line_break_at_the_end_is_not_part_of_a_secret(tmp_path: Path) -> None:
-    assert read_secret(tmp_path, written(tmp_path, b"correct horse\n")).reveal() == b"correct horse"
+    assert read_secret(tmp_path, written(tmp_path, b"correct horse\n")).reveal_bytes() == b"correct horse"
 
 
 def test_a_secret_does_not_show_itself(tmp_path: Path) -> None:

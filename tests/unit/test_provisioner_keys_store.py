@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from branch_keys import made_its_own
 
 from hub.provisioner.changes import ProvisionError
 from hub.provisioner.keys import completing, making
@@ -212,7 +213,7 @@ def test_a_write_that_fails_half_way_leaves_the_old_file(tmp_path: Path, monkeyp
 class TestABranchThatMadeItsOwnKey:
     def test_only_the_public_half_is_here(self, store: KeyStore) -> None:
         store.make([FIBER])
-        store.take_public(FIBER, key(0x77))
+        made_its_own(store, FIBER, key(0x77))
         found = store.of(FIBER)
         assert found is not None
         assert (found.branch, found.branch_public) == (None, key(0x77))
@@ -220,20 +221,16 @@ class TestABranchThatMadeItsOwnKey:
         assert store.ages()[FIBER].branch_made_its_own
         assert store.make([FIBER]) == ()
 
-    def test_the_hubs_own_are_made_if_there_are_none_yet(self, store: KeyStore) -> None:
-        store.take_public(FIBER, key(0x77))
-        found = store.of(FIBER)
-        assert found is not None
-        assert found.branch_public == key(0x77)
-
     @pytest.mark.parametrize("text", ["", "x", key(1)[:-4], key(0), "A" * 44])
-    def test_what_is_no_key_is_refused(self, store: KeyStore, text: str) -> None:
-        with pytest.raises(ProvisionError, match="no public key"):
-            store.take_public(FIBER, text)
-        assert store.of(FIBER) is None
+    def test_what_is_no_key_is_not_believed(self, store: KeyStore, text: str) -> None:
+        store.make([FIBER])
+        made_its_own(store, FIBER, text)
+        with pytest.raises(ProvisionError, match=r"branch\.pub (is empty|holds no WireGuard key)"):
+            store.of(FIBER)
 
     def test_it_keeps_its_key_when_keys_are_exchanged(self, store: KeyStore) -> None:
-        store.take_public(FIBER, key(0x77))
+        store.make([FIBER])
+        made_its_own(store, FIBER, key(0x77))
         new, old = store.begin_rotation(FIBER), store.of(FIBER)
         assert old is not None
         assert (new.branch, new.branch_public) == (None, key(0x77))
@@ -319,7 +316,8 @@ def test_a_secret_shows_itself_nowhere() -> None:
     assert "hunter2" not in f"{secret} {secret!r} {[secret]}"
     assert secret == Secret("hunter2")
     assert secret != Secret("hunter3")
-    assert secret.reveal() == "hunter2"
+    assert (secret.reveal(), secret.reveal_bytes()) == ("hunter2", b"hunter2")
+    assert Secret(b"\xff").reveal_bytes() == b"\xff"
     with pytest.raises(TypeError):
         pickle.dumps(secret)
 

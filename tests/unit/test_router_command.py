@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from branch_keys import made_its_own
 from config_directories import ALLOCATIONS, BANDUNG, NETWORK, written
 
 from hub.branch_router.texts import PARTS
@@ -96,7 +97,7 @@ def test_a_key_that_only_the_branch_has_stays_a_word(
     store = KeyStore(state / "keys")
     keys = store.of("bandung/wireless")
     assert keys is not None
-    store.take_public("bandung/fiber", keys.branch_public)
+    made_its_own(store, "bandung/fiber", keys.branch_public)
     assert run(configured(tmp_path), state, "--with-keys") == 0
     said = capsys.readouterr()
     assert "PrivateKey = <private key of bandung/fiber>\n" in said.out

@@ -77,7 +77,7 @@ class Backend:
     def _load_secret(self, name: str, wanted: WantedIpsec) -> None:
         owners = (wanted.hub_identity, wanted.branch_identity)
         file = wanted.secret_file or wanted.key_file or ""
-        secret = read_secret(self.secrets, file).reveal()
+        secret = read_secret(self.secrets, file).reveal_bytes()
         with connected(self.vici) as charon:
             if wanted.secret_file is not None:
                 charon.load_secret(name, secret, owners)

@@ -7,25 +7,10 @@ import stat
 from pathlib import Path
 
 from hub.provisioner.changes import ProvisionError
+from hub.provisioner.keys.secret import Secret
 
 LARGEST = 65_536
 """Bytes; nobody has a longer certificate."""
-
-
-class Secret:
-    """A Secret is a text that is not shown: whoever needs it says so."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: bytes) -> None:
-        self._text = text
-
-    def __repr__(self) -> str:
-        return "Secret(…)"
-
-    def reveal(self) -> bytes:
-        """The text itself."""
-        return self._text
 
 
 def read_secret(directory: Path, name: str) -> Secret:

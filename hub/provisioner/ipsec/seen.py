@@ -125,8 +125,8 @@ def material_of(wanted: WantedIpsec, memory: Memory, secrets: Path) -> Material:
     owners = f"{wanted.hub_identity}\0{wanted.branch_identity}".encode()
     try:
         if wanted.secret_file is not None:
-            return Material(memory.digest(read_secret(secrets, wanted.secret_file).reveal(), owners))
-        key = read_secret(secrets, wanted.key_file or "").reveal()
+            return Material(memory.digest(read_secret(secrets, wanted.secret_file).reveal_bytes(), owners))
+        key = read_secret(secrets, wanted.key_file or "").reveal_bytes()
         certificate = read_public(secrets, wanted.certificate_file or "")
         return Material(memory.digest(key), certificate, read_public(secrets, wanted.authority_file or ""))
     except ProvisionError as error:

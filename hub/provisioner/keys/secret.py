@@ -6,16 +6,23 @@ import hmac
 
 
 class Secret:
-    """A Secret is a key: its text is had by `reveal` only, which is easy to search for. It can't be pickled."""
+    """A Secret is a key, or what somebody wrote into a file of one; it can't be pickled.
 
-    __slots__ = ("_text",)
+    What it is is had by `reveal` and `reveal_bytes` only, which are easy to search for.
+    """
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    __slots__ = ("_octets",)
+
+    def __init__(self, text: str | bytes) -> None:
+        self._octets = text if isinstance(text, bytes) else text.encode()
 
     def reveal(self) -> str:
-        """The text, for a file or a program's standard input, and nothing else."""
-        return self._text
+        """The text of a key of WireGuard, for a file or a program's standard input, and nothing else."""
+        return self._octets.decode()
+
+    def reveal_bytes(self) -> bytes:
+        """The octets, whatever they are, for a daemon's socket or a digest, and nothing else."""
+        return self._octets
 
     def __repr__(self) -> str:
         return "Secret(…)"
@@ -23,10 +30,10 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._text.encode(), other._text.encode())
+        return hmac.compare_digest(self._octets, other._octets)
 
     def __hash__(self) -> int:
-        return hash(self._text)
+        return hash(self._octets)
 
     def __reduce__(self) -> str:
         raise TypeError("a secret is not written anywhere")

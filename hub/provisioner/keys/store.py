@@ -15,7 +15,6 @@ from hub.provisioner.keys import folder
 from hub.provisioner.keys.completing import completed
 from hub.provisioner.keys.files import (
     check_directory,
-    is_key,
     make_directory,
     read_text,
     sync_directory,
@@ -95,19 +94,6 @@ class KeyStore:
             make_directory(place)
             folder.write(place, keys)
         return tuple(lacking)
-
-    def take_public(self, tunnel: str, public: str) -> None:
-        """The branch made its own key, and this is the public half; a private one that was here is removed."""
-        if not is_key(public):
-            raise ProvisionError(f"{tunnel}: that is no public key of WireGuard", "give what `wg pubkey` printed there")
-        if self.staged(tunnel) is not None:
-            raise ProvisionError(f"{tunnel}: its keys are being exchanged", "end that first: pointsman keys rotate")
-        self.make([tunnel])
-        place = self._place(tunnel)
-        with writing(place):
-            (place / folder.BRANCH_KEY).unlink(missing_ok=True)
-            sync_directory(place)
-        write_whole(place / folder.BRANCH_PUBLIC, public + "\n")
 
     def forget(self, tunnel: str) -> bool:
         """Remove all keys of a tunnel that is no more; whether there were any."""

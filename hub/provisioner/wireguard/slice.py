@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, assert_never
 
 from hub.provisioner.changes import Change, Finding, Planned, ProvisionError
@@ -153,9 +152,3 @@ class WireGuardSlice:
 
     def _set_link(self, wanted: WantedWireGuard, present: frozenset[str], alias: Alias | None = None) -> None:
         self._backend.set_link(wanted.interface, wanted.mtu, written_alike(wanted.addresses), present, alias)
-
-
-def wireguard_slice(state: Path) -> WireGuardSlice:
-    """The slice of a hub whose state directory this is."""
-    directory = state / "wireguard"
-    return WireGuardSlice(KeyStore(state / "keys"), Backend(directory), Machine(directory))
