@@ -50,7 +50,8 @@ def add_rotate(parts: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         help="new keys at both ends, without losing a packet",
         description="Exchanges the keys of a tunnel, or of all WireGuard tunnels of a branch, those first that carry "
         "nothing. Each is drained, gets its new keys at the hub and at the branch, is seen to shake hands with them, "
-        "and is brought back. If it does not shake hands, the old keys are put back. Run it as root.",
+        "and is brought back. If it does not shake hands, the old keys are put back. A preshared key is exchanged with "
+        "them; the secrets and certificates of IPsec are not: it says what to do with those. Run it as root.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -97,17 +98,21 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from hub.cli.key_exchange import exchange
+    from hub.cli.keys_by_hand import say_not_rotated
 
     hub = _hub_of(options)
     status = hub.controller({"ask": "status"})
     hub = replace(hub, config=Path(str(status["config"])))
     intent = _intent_of(hub.config)
-    tunnels = [] if intent is None else _tunnels_of(intent, options.target, status["branches"])
-    if intent is None or not tunnels:
-        print(f'pointsman: "{options.target[:80]}" has no WireGuard tunnel here', file=sys.stderr)
-        mend = 'name a WireGuard tunnel of "pointsman tunnels"; the secret of an IPsec tunnel is a file in secrets/'
-        print(f"    mend: {mend}: write another one there and at the branch, then pointsman apply", file=sys.stderr)
+    if intent is None:
+        print(f"pointsman: the configuration in {hub.config} cannot be used", file=sys.stderr)
+        print(f"    mend: pointsman check {hub.config}", file=sys.stderr)
         return REFUSED
+    tunnels = _tunnels_of(intent, options.target, status["branches"])
+    if not (options.back and tunnels):
+        say_not_rotated(intent, options.target)
+    if not tunnels:
+        return _nothing_to_rotate(intent, options.target)
     for number, tunnel in enumerate(tunnels):
         if number and not options.back:
             _wait_for(hub, tunnels[number - 1], tunnel)
@@ -122,6 +127,13 @@ def _run(options: argparse.Namespace) -> int:
         elif not exchange(hub, intent, tunnel):
             return REFUSED
     return DONE
+
+
+def _nothing_to_rotate(intent: Intent, target: str) -> int:
+    if target not in intent.branches and target not in map(str, intent.tunnels()):
+        print(f'pointsman: "{target[:80]}" is no branch and no tunnel here', file=sys.stderr)
+        print('    mend: name one of "pointsman tunnels"', file=sys.stderr)
+    return REFUSED
 
 
 def _wait_for(hub: Hub, last: str, following: str) -> None:

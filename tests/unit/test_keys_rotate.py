@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from branch_keys import made_its_own
+from config_directories import ALLOCATIONS, BANDUNG, written
 
 from hub.cli import key_exchange, keys_rotate
 from hub.cli.branch_wireguard import ONLY_WG_QUICK, branch_wireguard
@@ -434,3 +435,76 @@ def test_the_next_tunnel_waits_until_the_last_one_answers_and_has_its_session(mo
     wishes = Wishes(None, plain=True, seconds=1.0, force=False)
     key_exchange.until_live(Hub(status, status, lambda *_: "", wishes), TUNNEL)
     assert len(asked) == len(told)
+
+
+CERTIFICATE = "{certificate: hub.pem, key-file: hub.key, authority: ca.pem}"
+BY_HAND = {
+    "{transport: ipsec}": (
+        "bandung/fiber is IPsec: its secret is the file bandung-fiber.psk, which keys rotate does not exchange",
+        "pointsman drain bandung/fiber; write another one there and at the branch",
+    ),
+    f"{{transport: ipsec, auth: {CERTIFICATE}}}": (
+        "bandung/fiber is IPsec: it has the certificate hub.pem, which keys rotate does not exchange",
+        "write another one of the same authority there, its key into hub.key",
+    ),
+    "{existing: wg-old}": ("bandung/fiber was made by somebody else", "exchange them there"),
+}
+
+
+def running(directory: Path, tunnel: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A hub that runs with bandung/fiber as written; the tunnels whose keys it is asked to exchange."""
+    allocations = (
+        ALLOCATIONS.replace("51000}", "51000, loopbacks: 10.255.1.0/31}") if "ipsec" in tunnel else ALLOCATIONS
+    )
+    files = {"branches/bandung.yaml": f"{BANDUNG}tunnels: {{fiber: {tunnel}}}\n", "allocations.yaml": allocations}
+    config = written(directory / "config", files)
+    exchanged: list[str] = []
+
+    def ask(_path: Path, question: Report, _patience: float) -> Report:
+        return {"status": {"config": str(config), "branches": []}}[question["ask"]]
+
+    def exchange(_hub: Hub, _intent: Intent, tunnel: str) -> bool:
+        exchanged.append(tunnel)
+        return True
+
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("hub.control.client.ask_controller", ask)
+    monkeypatch.setattr(key_exchange, "exchange", exchange)
+    return exchanged
+
+
+@pytest.mark.parametrize("tunnel", BY_HAND)
+def test_what_is_not_of_wireguard_is_refused_with_what_to_do_instead(
+    tunnel: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exchanged = running(tmp_path, tunnel, monkeypatch)
+    assert main(["keys", "rotate", "bandung/fiber", "--run-dir", str(tmp_path)]) == 1
+    said = told(capsys)
+    assert all(part in said for part in BY_HAND[tunnel])
+    assert exchanged == []
+
+
+def test_of_a_branch_the_tunnels_that_are_not_exchanged_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exchanged = running(tmp_path, "{transport: ipsec}", monkeypatch)
+    assert main(["keys", "rotate", "bandung", "--run-dir", str(tmp_path)]) == 0
+    assert exchanged == ["bandung/wireless"]
+    assert "bandung/fiber is IPsec" in told(capsys)
+
+
+def test_what_is_no_tunnel_is_said_to_be_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running(tmp_path, "{transport: ipsec}", monkeypatch)
+    assert main(["keys", "rotate", "malang", "--run-dir", str(tmp_path)]) == 1
+    assert '"malang" is no branch and no tunnel here' in told(capsys)
+
+
+def test_where_the_files_cannot_be_used_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running(tmp_path, "{transport: ipsec}", monkeypatch)
+    (tmp_path / "config" / "network.yaml").write_text("x: 1\n")
+    assert main(["keys", "rotate", "bandung", "--run-dir", str(tmp_path)]) == 1
+    assert "cannot be used\n    mend: pointsman check" in told(capsys)

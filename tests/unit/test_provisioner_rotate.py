@@ -196,6 +196,41 @@ def test_unverified_keys_are_in_force_only_where_that_is_wanted_and_the_hub_has_
     assert site.present() == new
 
 
+def test_a_preshared_key_is_exchanged_with_the_keys_and_goes_back_with_them(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets = iter([Secret(key(0x71)), Secret(key(0x72))])
+    monkeypatch.setattr(completing, "make_preshared", lambda n: [next(secrets) for _ in range(n)])
+    site.store.make([TUNNEL], preshared=[TUNNEL])
+    old = site.present()
+    whole(site.machine, HubEnd(old.hub, 51000, 0, old.branch_public, old.preshared, ALLOWED))
+    before = site.machine.has
+    site.rotation.begin(TUNNEL)
+    assert site.machine.has is not None
+    new = site.store.staged(TUNNEL)
+    assert new is not None
+    assert site.machine.has.peers[0].preshared == new.preshared == Secret(key(0x72)) != old.preshared
+    site.rotation.rollback(TUNNEL)
+    assert site.machine.has == before
+
+
+def test_new_keys_with_the_old_preshared_key_are_not_taken_for_the_new_ones(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets = iter([Secret(key(0x71)), Secret(key(0x72))])
+    monkeypatch.setattr(completing, "make_preshared", lambda n: [next(secrets) for _ in range(n)])
+    site.store.make([TUNNEL], preshared=[TUNNEL])
+    old = site.present()
+    whole(site.machine, HubEnd(old.hub, 51000, 0, old.branch_public, old.preshared, ALLOWED))
+    site.rotation.begin(TUNNEL)
+    new = site.store.staged(TUNNEL)
+    assert new is not None
+    whole(site.machine, HubEnd(new.hub, 51000, 0, new.branch_public, old.preshared, ALLOWED))
+    shaken(site)
+    with pytest.raises(ProvisionError, match="the hub's end has not its new keys"):
+        site.rotation.commit(TUNNEL)
+
+
 @pytest.mark.parametrize("ask", ["rotate-begin", "rotate-commit", "rotate-rollback"])
 def test_while_somebody_changes_tunnels_no_keys_are_exchanged(tmp_path: Path, ask: str) -> None:
     places = Places(run=tmp_path, state=tmp_path)

@@ -1,0 +1,47 @@
+"""What `keys rotate` does not exchange, why, and what does it instead: only WireGuard's keys are made by the hub."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from policies.model.transport import Certificate, Existing, Ipsec, PresharedKey, WireGuard
+
+if TYPE_CHECKING:
+    from policies.model.intent import Intent, Tunnel
+
+_HOW_TO = "docs/how-to/exchange-keys.md"
+
+
+def say_not_rotated(intent: Intent, target: str) -> None:
+    """Say of each tunnel that is meant, and has keys of another kind, what is to be done with those."""
+    for text, mend in not_rotated(intent, target):
+        print(f"pointsman: {text}\n    mend: {mend}", file=sys.stderr)
+
+
+def not_rotated(intent: Intent, target: str) -> Iterator[tuple[str, str]]:
+    """Why tunnels that are meant are not exchanged, each with its mend. `target` is a tunnel or a branch."""
+    for name, tunnel in sorted(intent.tunnels().items()):
+        if target in (name.branch, str(name)) and (found := _by_hand(tunnel)) is not None:
+            yield found
+
+
+def _by_hand(tunnel: Tunnel) -> tuple[str, str] | None:
+    name = tunnel.id
+    match tunnel.transport:
+        case WireGuard():
+            return None
+        case Existing():
+            return f"{name} was made by somebody else (existing:), so its keys are not here", "exchange them there"
+        case Ipsec(authentication=by):
+            return _of_ipsec(str(name), by)
+
+
+def _of_ipsec(name: str, by: PresharedKey | Certificate) -> tuple[str, str]:
+    if isinstance(by, Certificate):
+        text = f"{name} is IPsec: it has the certificate {by.file}, which keys rotate does not exchange"
+        return text, f"write another one of the same authority there, its key into {by.key_file}; pointsman apply"
+    text = f"{name} is IPsec: its secret is the file {by.file}, which keys rotate does not exchange"
+    mend = f"pointsman drain {name}; write another one there and at the branch (openssl rand -base64 33); "
+    return text, f"{mend}pointsman apply; have the branch make its SA anew ({_HOW_TO})"
