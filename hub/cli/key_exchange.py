@@ -30,7 +30,7 @@ _DRAINED_FOR = "2h"
 """A drain that this command cannot end any more, because it was killed, ends by itself."""
 LIVE_SECONDS = 60.0
 """How long a tunnel with new keys may take until it answers and has its session again."""
-_INTERRUPTED, _UNTOUCHED = "interrupted", "nothing was begun, its keys are the old ones"
+_INTERRUPTED, _UNTOUCHED = "interrupted", "nothing was changed, its keys are those it had"
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +247,7 @@ def _taken_back(one: _Tunnel, why: str, *, pushed: bool) -> _Ended:
             mend = f"see that the branch has them, too: {one.shown}"
         return _Ended(why, text, mend, done=True)
     if held is _Held.UNKNOWN:
-        because = f" ({unknown})" if unknown != why else ""
+        because = f" ({unknown})" if unknown not in ("", why) else ""
         text = f"its new keys stand beside the old ones, and the hub's end may have either{because}"
         return _Ended(why, text, f"{one.again} --back for the old ones, or without --back to go on")
     if not pushed:

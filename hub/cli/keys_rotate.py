@@ -142,7 +142,7 @@ def _wait_for(hub: Hub, last: str, following: str) -> None:
     try:
         until_live(hub, last)
     except KeyboardInterrupt:
-        print(f"pointsman: interrupted; {following} was not begun, and keeps its old keys", file=sys.stderr)
+        print(f"pointsman: interrupted; {following} was not begun, and keeps the keys it has", file=sys.stderr)
         print(f"    mend: pointsman keys rotate {following}", file=sys.stderr)
         raise
 

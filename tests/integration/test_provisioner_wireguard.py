@@ -270,6 +270,17 @@ class TestExchangingKeys:
         connected.in_branch("wg", "set", name, *peer, "allowed-ips", "0.0.0.0/0,::/0")
         wait_for(lambda: connected.ask("rotate-status", TUNNEL)["verified"], "a handshake")
 
+    def test_a_branch_that_was_dead_comes_back_with_its_new_keys(self, site: Site) -> None:
+        site.apply(site.wanted())
+        old = site.keys(1)
+        site.ask("rotate-begin", TUNNEL)
+        assert "has not shaken hands" in site.ask("rotate-commit", TUNNEL)["error"]
+        assert site.ask("rotate-commit", {**TUNNEL, "unverified": True})["committed"]
+        assert site.keys(1) != old
+        assert site.apply(site.wanted())["done"] == []
+        site.connect(1)
+        wait_for(lambda: site.answers(1), "the tunnel")
+
     def test_a_tunnel_that_is_not_there_is_not_begun(self, site: Site) -> None:
         assert site.ask("rotate-begin", TUNNEL)["error"] == "bandung/t1 has no interface of ours"
         assert not (site.state / "keys").exists()

@@ -199,7 +199,7 @@ def test_nothing_is_begun_while_it_carries_traffic(
     rig.busy = "a packet to the branch 0.1 s ago"
     assert not exchange(rig.hub("true"), intent, TUNNEL)
     assert rig.asked == ["rotate-status", "drain", "idle", "undrain"]
-    assert "a packet to the branch 0.1 s ago; nothing was begun, its keys are the old ones" in told(capsys)
+    assert "a packet to the branch 0.1 s ago; nothing was changed, its keys are those it had" in told(capsys)
 
 
 @pytest.mark.parametrize("refused", ["rotate-begin", "rotate-commit"])
@@ -355,7 +355,7 @@ class TestWhatHolds:
             exchange(rig.hub("true"), intent, TUNNEL)
         assert rig.asked[-1] == "undrain"
         assert told(capsys) == (
-            "pointsman: bandung/fiber: interrupted; nothing was begun, its keys are the old ones\n"
+            "pointsman: bandung/fiber: interrupted; nothing was changed, its keys are those it had\n"
             "    mend: pointsman keys rotate bandung/fiber"
         )
 
