@@ -16,6 +16,8 @@ from hub.control.places import Places
 
 JUDGED_SECONDS = 30.0
 """How long ExaBGP may take to judge the configuration of one process; the controller asks for one after the other."""
+MADE_SECONDS = 140.0
+"""How long the provisioner may take to make tunnels, and to undo that."""
 DONE_SECONDS = 60.0
 """What comes after that: to withdraw and close, until ExaBGP has it, and until traffic has left tunnels that go."""
 
@@ -72,7 +74,7 @@ def patience(places: Places) -> float:
     configured = {1}
     with contextlib.suppress(OSError):  # where there is no hub, nobody is waited for
         configured |= places.configured_processes()
-    return JUDGED_SECONDS * (1 + len(configured)) + DONE_SECONDS
+    return MADE_SECONDS + JUDGED_SECONDS * (1 + len(configured)) + DONE_SECONDS
 
 
 def run(options: argparse.Namespace) -> int:

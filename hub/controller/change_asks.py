@@ -12,8 +12,9 @@ from hub.config.scalars import UnreadableError
 from hub.control.confirm_within import read_confirm_within
 from hub.control.lines import Message
 from hub.control.peer import user_name
-from hub.controller.changing import Changing, NotAppliedError
+from hub.controller.changing import Changing
 from hub.controller.confirming import Confirming
+from hub.controller.not_applied import NotAppliedError
 from hub.controller.plan_report import applied_report, plan_report
 from hub.controller.tunnel_changes import NotMadeError
 from hub.provisioner.changes import ProvisionError

@@ -8,10 +8,10 @@ before is an apply of its copy.
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from hub.config import Configuration
@@ -20,63 +20,38 @@ from hub.config.file_changes import FileChange, file_changes
 from hub.config.problems import Severity
 from hub.config.provenance import Confirmation, GoneBack, Provenance
 from hub.control.lines import Message
+from hub.controller.ending import Applied, Taken, ended
 from hub.controller.kept import Kept, Staged
-from hub.controller.leaving import Leaving
 from hub.controller.loop import Loop
 from hub.controller.neighbors import Neighbors
+from hub.controller.not_applied import GuardedError, NotAppliedError, NothingBeforeError
 from hub.controller.record import Record
+from hub.controller.taking import Begun, Taking
 from hub.controller.tunnel_changes import NOBODYS, NotMadeError, TunnelChanges
 from hub.scripts.check import with_script_problems
-from policies.forwarding import carrying
 from policies.model.intent import Intent
 from policies.plan import Plan, plan
 from policies.transition import Transition, transition
 
 _PROBLEM = "configuration"
-LEAVE_WITHIN = 30.0
-"""Seconds that an apply waits for traffic to leave the tunnels that go; it goes on in the background after that."""
-MOVED_WITHIN = 5.0
-"""Seconds that it waits for branches to be seen on the tunnels to which they move at once."""
-LOOK_EVERY = 0.1
-
-
-class NotAppliedError(Exception):
-    """Nothing was changed; the text says why, and the mend."""
-
-
-class NothingBeforeError(NotAppliedError):
-    """There is no configuration to go back to."""
-
-
-class GuardedError(NotAppliedError):
-    """Nothing was changed because these guards speak against it, and nobody said `--force`."""
-
-    def __init__(self, guards: tuple[str, ...]) -> None:
-        self.reason = "; ".join(guards)
-        super().__init__(f"{self.reason}. Use --force to do it all the same")
+_OVERTAKEN = (
+    "somebody went back, or what is in force changed otherwise, while the tunnels for this were made: "
+    "look at it again: pointsman plan"
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
-    """An Applied is how an apply ended: `waiting` are the tunnels that still carry traffic and go when they don't.
+class _Wish:
+    """A _Wish is a change that may be made. `wanted` is the plan's id, where one was named.
 
-    `moved` are the branches that were to move, each with the tunnel that was seen to carry it at the end.
+    `came` says how it came, by the plan's id and the time.
     """
 
-    plan: Plan
-    waiting: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
-    moved: tuple[tuple[str, str | None], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    """A _Taken is a change that is in force, and not yet at its end."""
-
-    plan: Plan
-    change: Transition
-    problems: tuple[str, ...]
-    finishing: asyncio.Task[None] | None
+    wanted: str | None
+    force: bool
+    staged: Staged
+    intent: Intent
+    came: Callable[[str, datetime], Provenance]
 
 
 class Changing:
@@ -108,9 +83,12 @@ class Changing:
         self._record = record
         self._daily = daily
         self._asked = asyncio.Event()
+        self._applying = asyncio.Lock()
+        """Held from the beginning of an apply to its end, and with it for as long as tunnels take to be made."""
         self._turn = asyncio.Lock()
+        """Held while what is in force is decided: to confirm and to go back wait for nothing else."""
         self.tunnels = tunnels
-        self._leaving = Leaving(loop, neighbors, record, self.kept, tunnels.shrink)
+        self._taking = Taking(loop, neighbors, record, self.kept, tunnels)
         self._unfinished = unfinished
         self._goal = unfinished.final if unfinished is not None else None
 
@@ -126,7 +104,7 @@ class Changing:
     async def run(self) -> None:
         """Finish what was begun before, and apply whenever asked by a signal."""
         if self._unfinished is not None and self._unfinished.leaving:
-            self._leaving.begin(self._unfinished)
+            self._taking.finish(self._unfinished)
         while True:
             await self._asked.wait()
             self._asked.clear()
@@ -181,16 +159,23 @@ class Changing:
     ) -> Applied:
         """Take what the files say, if it is what the plan of this id showed; without an id whatever it is.
 
-        With `confirm_within` it must be confirmed by then, which is somebody else's to watch.
+        With `confirm_within` it must be confirmed by then, which is somebody else's to watch. While tunnels are made
+        others have their turn; what was planned is looked at again afterwards.
 
         Raises:
-            NotAppliedError: nothing was changed.
+            NotAppliedError: what is in force stays so.
         """
-        async with self._turn:
-            taken = await self._apply(wanted, by, confirm_within, force=force)
-        return await self._ended(taken)
+        async with self._applying:
+            async with self._turn:
+                wish = await self._wish(wanted, by, confirm_within, force=force)
+                begun = await self._begun(wish.staged, wish.intent)
+            await self._taking.make(begun)
+            async with self._turn:
+                planned = await self._again(wish, begun)
+                taken = await self._take(planned, begun, partial(wish.came, planned.id))
+        return await ended(taken, self._loop)
 
-    async def _apply(self, wanted: str | None, by: str, confirm_within: timedelta | None, *, force: bool) -> _Taken:
+    async def _wish(self, wanted: str | None, by: str, confirm_within: timedelta | None, *, force: bool) -> _Wish:
         self._refuse_while_awaited()
         try:
             staged = await asyncio.to_thread(self.kept.stage_files)
@@ -204,14 +189,37 @@ class Changing:
             text = f"{self._state} has no copy of what is in force, to go back to: pointsman apply, and then again"
             raise NotAppliedError(text)
 
-        def came(at: datetime) -> Provenance:
+        def came(plan_id: str, at: datetime) -> Provenance:
             if goes_on:
                 return replace(self.kept.provenance, gone_back=None)
             until = None if confirm_within is None else Confirmation(at + confirm_within, confirm_within)
-            return Provenance(planned.id, at, by, before, until)
+            return Provenance(plan_id, at, by, before, until)
 
         self._record.say(f"applying {planned.id}{f', asked by {by}' if by else ''}")
-        return await self._carry_out(planned, intent, staged, came)
+        return _Wish(wanted, force, staged, intent, came)
+
+    async def _begun(self, staged: Staged, intent: Intent) -> Begun:
+        try:
+            return await self._taking.begin(staged, intent)
+        except OSError as error:
+            raise self._not_written(error) from error
+
+    async def _again(self, wish: _Wish, begun: Begun) -> Plan:
+        """Plan it once more, now that its tunnels are made; one that must not be taken any more is given up."""
+        try:
+            return await self._still_right(wish, begun)
+        except BaseException as error:
+            left = await self._taking.give_up(begun)
+            if left and isinstance(error, NotAppliedError):
+                raise NotAppliedError("; ".join([str(error), *left])) from error
+            raise
+
+    async def _still_right(self, wish: _Wish, begun: Begun) -> Plan:
+        if self._taking.is_overtaken(begun):
+            raise NotAppliedError(_OVERTAKEN)
+        planned = await self._planned(wish.intent)
+        _refuse(planned, wish.wanted, force=wish.force)
+        return planned
 
     async def go_back(self, by: str, why: str) -> Applied:
         """Take the configuration before the present one again. No guard holds that up: it was in force.
@@ -221,7 +229,7 @@ class Changing:
         """
         async with self._turn:
             taken = await self._go_back(by, why)
-        return await self._ended(taken)
+        return await ended(taken, self._loop)
 
     async def go_back_unless_confirmed(self, awaited: Confirmation, why: str) -> None:
         """The same, if this confirmation has not come by the time that it is this one's turn.
@@ -233,7 +241,7 @@ class Changing:
             if self.kept.provenance.confirmation is awaited:
                 await self._go_back("", why)
 
-    async def _go_back(self, by: str, why: str) -> _Taken:
+    async def _go_back(self, by: str, why: str) -> Taken:
         present, before = self.kept.provenance, self._before()
         try:
             staged = await asyncio.to_thread(self.kept.stage_before)
@@ -247,7 +255,9 @@ class Changing:
             return Provenance(was.plan, at, by, gone_back=GoneBack(present.plan, why))
 
         self._record.say(f"going back from configuration {present.plan or '(of a start)'}: {why}")
-        return await self._carry_out(planned, intent, staged, came)
+        begun = await self._begun(staged, intent)
+        await self._taking.make(begun, in_turn=True)
+        return await self._take(planned, begun, came)
 
     async def confirm(self, wanted: str | None, by: str) -> Provenance:
         """Keep what awaits confirmation, if it is what the plan of this id led to; without an id whatever it is.
@@ -314,7 +324,7 @@ class Changing:
         Raises:
             NotAppliedError: the files have errors, no provisioner runs, or it refuses.
         """
-        async with self._turn:
+        async with self._applying:
             intent = await self.tunnels_alone()
             self._record.say(f"making tunnels alone{f', asked by {by}' if by else ''}")
             try:
@@ -326,59 +336,12 @@ class Changing:
         where = error.filename or self._state
         return NotAppliedError(f"{where}: {error.strerror}: make it readable, or make room there")
 
-    async def _carry_out(
-        self, planned: Plan, intent: Intent, staged: Staged, came: Callable[[datetime], Provenance]
-    ) -> _Taken:
-        unfinished = await self._leaving.abandon()
-        change = await asyncio.to_thread(transition, self._loop.intent, intent)
-        not_kept: list[str] = []
-
-        async def keep() -> None:
-            not_kept.extend(await asyncio.to_thread(self.kept.keep, staged, came(self._loop.now().wall)))
-
-        try:
-            await asyncio.to_thread(self.kept.remember_leaving, staged, change)
-        except OSError as error:
-            self._leaving.begin(unfinished)
-            raise self._not_written(error) from error
-        not_made = await self.tunnels.grow(change.interim)
-        outcome = await self._neighbors.take(change.interim, keep)
-        if not outcome.taken:
-            await self.tunnels.grow(self._loop.intent)  # what was made beside it goes with the next change
-            self._leaving.begin(unfinished)
-            raise NotAppliedError("; ".join(outcome.problems))
+    async def _take(self, planned: Plan, begun: Begun, came: Callable[[datetime], Provenance]) -> Taken:
+        problems, finishing = await self._taking.take(begun, came)
         self._loop.problems.pop(_PROBLEM, None)
-        self._goal = intent
+        self._goal = begun.change.final
         self._record.say(f"configuration {self.kept.provenance.plan or planned.id} is in force")
-        finishing = self._leaving.begin(change) if change.leaving else None
-        if finishing is None:
-            await self.tunnels.shrink(intent)
-        return _Taken(planned, change, (*not_made, *outcome.problems, *not_kept), finishing)
-
-    async def _ended(self, taken: _Taken) -> Applied:
-        """How it ended, for whoever asked. Others have their turn meanwhile: to confirm it, or to go back."""
-        until = time.monotonic() + LEAVE_WITHIN
-        waiting: tuple[str, ...] = ()
-        if (finishing := taken.finishing) is not None:
-            await asyncio.wait([finishing], timeout=LEAVE_WITHIN)
-            if not finishing.done() or finishing.cancelled():
-                waiting = tuple(sorted(map(str, taken.change.leaving)))
-        return Applied(taken.plan, waiting, taken.problems, await self._moved(taken.plan, until))
-
-    async def _moved(self, planned: Plan, until: float) -> tuple[tuple[str, str | None], ...]:
-        """The branches that were to move at once, with what is seen to carry them."""
-        to = {branch.branch: branch.to for branch in planned.branches if branch.to is not None}
-        until = min(until, time.monotonic() + MOVED_WITHIN)
-        while True:
-            seen = self._carried(to)
-            if seen == to or time.monotonic() >= until:
-                return tuple(seen.items())
-            await asyncio.sleep(LOOK_EVERY)
-
-    def _carried(self, names: Iterable[str]) -> dict[str, str | None]:
-        branches, view = self._loop.intent.branches, self._loop.view
-        found = {name: carrying(branches[name], view) for name in names if name in branches}
-        return {name: one.active.name if one and one.active else None for name, one in found.items()}
+        return Taken(planned, begun.change, problems, finishing)
 
 
 def _intent_of(configuration: Configuration) -> Intent:

@@ -9,8 +9,9 @@ import asyncio
 from typing import Any
 
 from hub.config.provenance import Confirmation
-from hub.controller.changing import Changing, NotAppliedError
+from hub.controller.changing import Changing
 from hub.controller.loop import Loop
+from hub.controller.not_applied import NotAppliedError
 from hub.controller.record import Record
 from policies.lengths import written
 from policies.model.clock import NEVER, Instant, Now

@@ -34,6 +34,8 @@ class Kept:
         self._place = in_force(directory, state)
         self.problem: str | None = None
         """What is wrong with what was written down before."""
+        self.latest: Staged | None = None
+        """What was staged last: it took the place of whatever was staged before."""
         self.provenance = self._recalled()
 
     def _recalled(self) -> Provenance:
@@ -81,7 +83,8 @@ class Kept:
         Raises:
             OSError: a file cannot be read, or there is no room.
         """
-        return Staged(stage(self._directory, self._state))
+        self.latest = Staged(stage(self._directory, self._state))
+        return self.latest
 
     def stage_before(self) -> Staged:
         """Copy the configuration before beside what is in force. Where there is no room it is used where it is.
@@ -93,9 +96,10 @@ class Kept:
         if before is None or not is_copy_of(before, self._directory):
             raise FileNotFoundError(2, "the configuration before is not there any more", str(before))
         try:
-            return Staged(stage(before, self._state, self._directory))
+            self.latest = Staged(stage(before, self._state, self._directory))
         except OSError as error:
-            return Staged(before, f"{error.filename or self._state}: {error.strerror}")
+            self.latest = Staged(before, f"{error.filename or self._state}: {error.strerror}")
+        return self.latest
 
     def keep(self, staged: Staged, provenance: Provenance) -> list[str]:
         """Make a staged copy the one in force; what could not be done."""

@@ -65,12 +65,15 @@ class Leaving:
         """Remove the tunnels that go once nothing uses them, and again until it was taken."""
         if change is None:
             return
-        await self._until_left(change)
-        while not (outcome := await self._neighbors.take(change.final)).taken:
-            self._record.say(f"not removed yet: {'; '.join(outcome.problems)}")
-            await asyncio.sleep(AGAIN_SECONDS)
+        if change.leaving:
+            await self._until_left(change)
+            while not (outcome := await self._neighbors.take(change.final)).taken:
+                self._record.say(f"not removed yet: {'; '.join(outcome.problems)}")
+                await asyncio.sleep(AGAIN_SECONDS)
         await self._shrink(change.final)
         self._unfinished = None
+        if not change.leaving:
+            return
         self._record.say(f"removed: {', '.join(sorted(map(str, change.leaving)))}")
         if (problem := await asyncio.to_thread(self._kept.forget_leaving)) is not None:
             self._record.say(problem)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from hub.config.file_changes import FileChange
-from hub.controller.changing import Applied
+from hub.controller.ending import Applied
 from policies.changes import Change
 from policies.plan import BranchPlan, Kind, Plan
 from policies.planning.outlook import PlannedMove

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from hub.control.client import NotRunningError, RefusedError
 from hub.control.lines import Message
-from hub.controller.tunnels import Tunnels
+from hub.controller.tunnels import NO_ANSWER, Took, Tunnels
 from policies.model.intent import Intent
 
 NO_PROVISIONER = "no provisioner is running here: systemctl start pointsman-provisioner"
@@ -24,14 +24,28 @@ class TunnelChanges:
         self._say = say
         self._last: tuple[str, Intent] | None = None
 
-    async def grow(self, intent: Intent) -> tuple[str, ...]:
-        """Have everything made that this intent wants, and nothing removed; what went wrong."""
-        return () if self._tunnels is None else await self._tunnels.take(intent, grow_only=True)
+    async def grow(self, intent: Intent, within: float) -> Took:
+        """Have everything made that this intent wants within so many seconds, and nothing removed; how that went."""
+        return NO_ANSWER if self._tunnels is None else await self._tunnels.take(intent, grow_only=True, within=within)
+
+    async def undo(self, intent: Intent, grown: Took, within: float) -> tuple[str, ...]:
+        """After a change that was given up: have removed what was `grown` for it and this intent has no use for.
+
+        What is left of it, and why.
+        """
+        if self._tunnels is None or grown == NO_ANSWER:
+            return ()
+        took = await self._tunnels.take(intent, grow_only=False, within=within)
+        problems = took.failed
+        if not took.answered and not problems:
+            problems = ("the provisioner is gone: systemctl start pointsman-provisioner",)
+        return tuple(f"what was made of tunnels for it is not undone: {problem}" for problem in problems)
 
     async def shrink(self, intent: Intent) -> None:
         """Have removed what this intent has no use for."""
-        for problem in () if self._tunnels is None else await self._tunnels.take(intent, grow_only=False):
-            self._say(problem)
+        if self._tunnels is not None:
+            for problem in (await self._tunnels.take(intent, grow_only=False)).problems:
+                self._say(problem)
 
     def note(self, plan: str, intent: Intent) -> None:
         """This plan was made for that intent; of the last one it can be said what it does to tunnels."""

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,27 @@ KEYS_SECONDS = 600.0
 _PROBLEM = "tunnels"
 
 
+@dataclass(frozen=True, slots=True)
+class Took:
+    """A Took is how the provisioner took what is wanted; neither `answered` nor silent for a reason: there is none.
+
+    `failed` is what could not be done, or why nothing was; `refused` what is wanted and was not begun.
+    """
+
+    answered: bool = False
+    failed: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """All that went wrong."""
+        return (*self.failed, *self.refused)
+
+
+NO_ANSWER = Took()
+"""Nobody was there to ask."""
+
+
 class Tunnels:
     """A Tunnels has the provisioner follow the intent."""
 
@@ -46,23 +68,31 @@ class Tunnels:
         self._keys: tuple[KeptKey, ...] = ()
         self._keys_due = 0.0
 
-    async def take(self, intent: Intent, *, grow_only: bool) -> tuple[str, ...]:
-        """Have the tunnels of this intent made, and with `grow_only` none removed; what went wrong."""
+    async def take(self, intent: Intent, *, grow_only: bool, within: float = TAKEN_SECONDS) -> Took:
+        """Have the tunnels of this intent made, and with `grow_only` none removed; how that went.
+
+        `within` are the seconds that it may take. What was not answered is said again, until it was or another intent
+        took its place.
+        """
         untold = self._untold = (intent, grow_only)
         try:
-            answer = await self.apply(intent, None, grow_only=grow_only)
+            answer = await self.apply(intent, None, grow_only=grow_only, within=within)
         except BusyError as error:
-            return (f"tunnels: the provisioner {error}: tried again",)
+            return Took(failed=(f"tunnels: the provisioner {error}: tried again",))
         except NotRunningError as error:
-            return (f"tunnels: the provisioner stopped meanwhile: {error}: tried again",) if self._is_there() else ()
+            text = f"tunnels: the provisioner stopped meanwhile: {error}: tried again"
+            return Took(failed=(text,)) if self._is_there() else NO_ANSWER
         except RefusedError as error:
-            return (f"tunnels: {error}",)
+            return Took(failed=(f"tunnels: {error}",))
         if self._untold is untold:  # else somebody wants another one meanwhile
             self._untold = None
-        return (*map(_failed, answer["failed"]), *map(_refused, answer["refused"]), *answer["problems"])
+        failed = (*map(_failed, answer["failed"]), *answer["problems"])
+        return Took(answered=True, failed=failed, refused=tuple(map(_refused, answer["refused"])))
 
-    async def apply(self, intent: Intent, number: str | None, *, grow_only: bool) -> Message:
-        """Have it made; the provisioner's own answer.
+    async def apply(
+        self, intent: Intent, number: str | None, *, grow_only: bool, within: float = TAKEN_SECONDS
+    ) -> Message:
+        """Have it made within so many seconds; the provisioner's own answer.
 
         Raises:
             NotRunningError: no provisioner answers.
@@ -70,7 +100,7 @@ class Tunnels:
         """
         wanted = to_plain(wanted_of(intent))
         question = {"ask": "apply", "wanted": wanted, "plan": number, "grow_only": grow_only}
-        return await self._ask(question, TAKEN_SECONDS)
+        return await self._ask(question, within)
 
     async def planned(self, intent: Intent) -> Message:
         """What would be done to tunnels, uplinks and filters.
@@ -86,7 +116,7 @@ class Tunnels:
         while True:
             if self._untold is not None:
                 intent, grow_only = self._untold
-                for problem in await self.take(intent, grow_only=grow_only):
+                for problem in (await self.take(intent, grow_only=grow_only)).problems:
                     self._say(problem)
             await self._look()
             await asyncio.sleep(LOOK_SECONDS)

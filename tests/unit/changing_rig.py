@@ -15,17 +15,20 @@ from small_network import moment
 
 from hub.bgp.reload import Outcome, nothing_more
 from hub.control.places import Places
-from hub.controller import changing as changing_module
+from hub.controller import ending as ending_module
 from hub.controller import leaving as leaving_module
 from hub.controller.changing import Changing
 from hub.controller.main import first, read_of
 from hub.controller.signs import TunnelSigns
+from hub.controller.tunnel_changes import NOBODYS, TunnelChanges
 from hub.lab_overrides import LabOverrides
 from policies.model.clock import Instant, Now
 from policies.model.ids import TunnelId
 from policies.model.intent import Intent
 from policies.model.view import ClassView, LivenessState, LivenessView, View
 from policies.transition import Transition
+
+MakeTunnels = Callable[[Any, Callable[[str], None]], TunnelChanges]
 
 FIBER, WIRELESS = TunnelId("bandung", "fiber"), TunnelId("bandung", "wireless")
 ONLY_WIRELESS = BANDUNG.replace("  fiber:    {isp: telkom}\n", "")
@@ -69,7 +72,7 @@ class FakeNeighbors:
 class Scene:
     """A Scene is a controller's Changing, from its start on, in a directory."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Places, tunnels: MakeTunnels | None = None) -> None:
         started = first(places, LabOverrides())
         assert started is not None
         self.started: Transition = started
@@ -79,7 +82,9 @@ class Scene:
         self.said: list[str] = []
         record = cast("Any", type("Said", (), {"say": lambda _, text: self.said.append(text)})())
         parts = (cast("Any", self.loop), cast("Any", self.neighbors), record)
-        self.changing = Changing(places.config, places.state, read_of(places, LabOverrides()), *parts, started)
+        made = NOBODYS if tunnels is None else tunnels(cast("Any", self.loop), self.said.append)
+        read = read_of(places, LabOverrides())
+        self.changing = Changing(places.config, places.state, read, *parts, started, tunnels=made)
 
     def write(self, **files: str) -> None:
         for name, text in files.items():
@@ -101,9 +106,9 @@ def on(tunnel: TunnelId, *, forwarder: bool = True, speakers: frozenset[int] = f
 
 def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits longer than a test has time for."""
-    monkeypatch.setattr(changing_module, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(ending_module, "LOOK_EVERY", 0.01)
     monkeypatch.setattr(leaving_module, "LOOK_EVERY", 0.01)
-    monkeypatch.setattr(changing_module, "LEAVE_WITHIN", 0.05)
+    monkeypatch.setattr(ending_module, "LEAVE_WITHIN", 0.05)
 
 
 def places_in(directory: Path) -> Places:

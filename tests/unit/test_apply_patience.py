@@ -11,7 +11,9 @@ from hub.bgp.reload import TAKEN_WITHIN, VALIDATED_WITHIN
 from hub.bgp.speakers import Speakers
 from hub.cli.apply import patience
 from hub.control.places import Places
-from hub.controller.changing import LEAVE_WITHIN
+from hub.controller.ending import LEAVE_WITHIN
+from hub.controller.taking import IN_TURN_SECONDS
+from hub.controller.tunnels import TAKEN_SECONDS
 
 RETIRING: float = inspect.signature(Speakers.retire).parameters["timeout"].default
 
@@ -24,7 +26,8 @@ def test_it_waits_longer_than_the_controller_for_one_process_more_than_there_are
     for process in range(1, processes + 1):
         places.exabgp_config(process).touch()
     judging = VALIDATED_WITHIN * (processes + 1)
-    assert patience(places) > judging + 2 * RETIRING + 2 * TAKEN_WITHIN + LEAVE_WITHIN
+    making = TAKEN_SECONDS + IN_TURN_SECONDS
+    assert patience(places) > making + judging + 2 * RETIRING + 2 * TAKEN_WITHIN + LEAVE_WITHIN
 
 
 def test_it_waits_all_the_same_where_no_directory_can_be_read(tmp_path: Path) -> None:

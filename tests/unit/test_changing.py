@@ -30,8 +30,9 @@ from hub.control.places import Places
 from hub.controller import changing as changing_module
 from hub.controller import kept as kept_module
 from hub.controller import leaving as leaving_module
-from hub.controller.changing import NotAppliedError
+from hub.controller import taking as taking_module
 from hub.controller.main import first
+from hub.controller.not_applied import NotAppliedError
 from hub.lab_overrides import LabOverrides
 from policies.model.view import View
 
@@ -242,7 +243,7 @@ def test_a_signal_that_would_remove_most_branches_is_refused_in_one_line_with_it
 
 
 @pytest.mark.parametrize(
-    ("module", "slow"), [(changing_module, "plan"), (changing_module, "transition"), (kept_module, "put_in_force")]
+    ("module", "slow"), [(changing_module, "plan"), (taking_module, "transition"), (kept_module, "put_in_force")]
 )
 def test_no_failover_waits_for_what_a_change_takes_long_for(
     places: Places, monkeypatch: pytest.MonkeyPatch, module: ModuleType, slow: str

@@ -23,7 +23,7 @@ from config_directories import BANDUNG, NETWORK, written
 
 from hub.control.places import Places
 from hub.controller.change_asks import ChangeAsks
-from hub.controller.changing import NotAppliedError
+from hub.controller.not_applied import NotAppliedError
 from policies.health.course import Course
 from policies.health.judge import judge
 from policies.health.memory import NOTHING_REMEMBERED, HealthMemory, remember

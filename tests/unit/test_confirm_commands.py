@@ -25,7 +25,7 @@ from hub.config.applied import put_in_force, stage
 from hub.config.provenance import Confirmation, GoneBack, Provenance, write_provenance
 from hub.config.starting import staying
 from hub.control.confirm_within import read_confirm_within
-from hub.controller.changing import Applied
+from hub.controller.ending import Applied
 from hub.controller.plan_report import applied_report, plan_report
 from hub.controller.report import Surroundings, network_report
 from policies.model.clock import Instant

@@ -18,8 +18,8 @@ from hub.config.provenance import Confirmation
 from hub.config.scalars import UnreadableError
 from hub.control.confirm_within import read_confirm_within
 from hub.control.places import Places
-from hub.controller.changing import NotAppliedError
 from hub.controller.confirming import deadline, is_over
+from hub.controller.not_applied import NotAppliedError
 from hub.controller.server import ControlServer
 from policies.lengths import written as within_written
 from policies.model.clock import Instant, Now

@@ -17,6 +17,7 @@ from hub.bgp.reload import Outcome
 from hub.control.places import Places
 from hub.controller import changing as changing_module
 from hub.controller import confirming as confirming_module
+from hub.controller import ending as ending_module
 from hub.controller.main import first
 from hub.lab_overrides import LabOverrides
 
@@ -135,7 +136,7 @@ def test_a_tunnel_that_goes_on_the_way_back_is_left_by_its_traffic_first(places:
 def test_while_an_apply_waits_for_traffic_to_leave_somebody_can_confirm_it(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(changing_module, "LEAVE_WITHIN", 30.0)
+    monkeypatch.setattr(ending_module, "LEAVE_WITHIN", 30.0)
 
     async def scene(scene: Waiting) -> None:
         scene.write(bandung=ONLY_WIRELESS)
@@ -155,7 +156,7 @@ def test_while_an_apply_waits_for_traffic_to_leave_somebody_can_confirm_it(
 def test_an_apply_that_is_gone_back_from_while_it_waits_says_that_it_did_not_end(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(changing_module, "LEAVE_WITHIN", 30.0)
+    monkeypatch.setattr(ending_module, "LEAVE_WITHIN", 30.0)
 
     async def scene(scene: Waiting) -> None:
         scene.write(bandung=ONLY_WIRELESS)

@@ -26,7 +26,7 @@ from test_plan_outlook import (
 
 from hub.cli.render_plan import applied_view, plan_view
 from hub.config.file_changes import FileChange
-from hub.controller.changing import Applied
+from hub.controller.ending import Applied
 from hub.controller.plan_report import applied_report, plan_report
 from policies.model.guards import AtMost, Guards
 from policies.model.ids import TunnelId

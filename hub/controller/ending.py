@@ -1,0 +1,72 @@
+"""How a change that is in force comes to its end, for whoever asked for it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hub.controller.loop import Loop
+from policies.forwarding import carrying
+from policies.plan import Plan
+from policies.transition import Transition
+
+LEAVE_WITHIN = 30.0
+"""Seconds that an apply waits for traffic to leave the tunnels that go; it goes on in the background after that."""
+MOVED_WITHIN = 5.0
+"""Seconds that it waits for branches to be seen on the tunnels to which they move at once."""
+LOOK_EVERY = 0.1
+_NOT_REMOVED = "tunnels: the provisioner does not answer: what is wanted no more is still there, and goes when it does"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """An Applied is how an apply ended: `waiting` are the tunnels that still carry traffic and go when they don't.
+
+    `moved` are the branches that were to move, each with the tunnel that was seen to carry it at the end.
+    """
+
+    plan: Plan
+    waiting: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    moved: tuple[tuple[str, str | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A Taken is a change that is in force, and not yet at its end: `finishing` removes what is wanted no more."""
+
+    plan: Plan
+    change: Transition
+    problems: tuple[str, ...]
+    finishing: asyncio.Task[None]
+
+
+async def ended(taken: Taken, loop: Loop) -> Applied:
+    """How it ended. Others have their turn meanwhile: to confirm it, or to go back."""
+    until = time.monotonic() + LEAVE_WITHIN
+    waiting: tuple[str, ...] = ()
+    problems = taken.problems
+    await asyncio.wait([taken.finishing], timeout=LEAVE_WITHIN)
+    if not taken.finishing.done() or taken.finishing.cancelled():
+        waiting = tuple(sorted(map(str, taken.change.leaving)))
+        problems = problems if waiting or taken.finishing.done() else (*problems, _NOT_REMOVED)
+    return Applied(taken.plan, waiting, problems, await _moved(taken.plan, loop, until))
+
+
+async def _moved(planned: Plan, loop: Loop, until: float) -> tuple[tuple[str, str | None], ...]:
+    """The branches that were to move at once, with what is seen to carry them."""
+    to = {branch.branch: branch.to for branch in planned.branches if branch.to is not None}
+    until = min(until, time.monotonic() + MOVED_WITHIN)
+    while True:
+        seen = _carried(to, loop)
+        if seen == to or time.monotonic() >= until:
+            return tuple(seen.items())
+        await asyncio.sleep(LOOK_EVERY)
+
+
+def _carried(names: Iterable[str], loop: Loop) -> dict[str, str | None]:
+    branches, view = loop.intent.branches, loop.view
+    found = {name: carrying(branches[name], view) for name in names if name in branches}
+    return {name: one.active.name if one and one.active else None for name, one in found.items()}
