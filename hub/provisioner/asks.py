@@ -114,13 +114,21 @@ class Asks:
 
     def _apply(self, message: Message) -> Message:
         wanted, number = _wanted(message), message.get("plan")
-        if number is not None and (now := plan_number(self._provisioner.plan(wanted))) != number:
-            text = f"this is no longer what {str(number)[:20]} showed; it is {now} now"
-            raise ProvisionError(text, "look at it again: pointsman plan --only tunnels")
-        problem = self._remembered.keep(wanted)  # first: who dies in between goes on with it
-        outcome = self._provisioner.apply(wanted, grow_only=message.get("grow_only") is True, said=self._say)
+        problems: list[str] = []
+
+        def keep() -> None:  # first: who dies in between goes on with it
+            if (problem := self._remembered.keep(wanted)) is not None:
+                problems.append(problem)
+
+        outcome = self._provisioner.apply(
+            wanted,
+            number=None if number is None else str(number),
+            grow_only=message.get("grow_only") is True,
+            begins=keep,
+            said=self._say,
+        )
         self._took(outcome)
-        return {**outcome_report(outcome), "problems": [problem] if problem else []}
+        return {**outcome_report(outcome), "problems": problems}
 
     def _took(self, outcome: Outcome) -> None:
         failed = outcome_report(outcome)["failed"]

@@ -58,15 +58,29 @@ class Provisioner:
         return Planned((*made, *removed), tuple(refusals))
 
     def apply(
-        self, wanted: Wanted, *, grow_only: bool = False, said: Callable[[str], None] = lambda _: None
+        self,
+        wanted: Wanted,
+        *,
+        number: str | None = None,
+        grow_only: bool = False,
+        begins: Callable[[], None] = lambda: None,
+        said: Callable[[str], None] = lambda _: None,
     ) -> Outcome:
         """Do what `plan` says now; with `grow_only` nothing is removed. A failure of one target stops no other one.
 
+        With a `number` only if that is the plan's: it is looked at when nobody else can change anything any more.
+        `begins` is called before the first change.
+
         Raises:
             AlreadyRunningError: another one is at it.
+            ProvisionError: the plan has another number; nothing was changed.
         """
         with self.alone():
             planned = self.plan(wanted)
+            if number is not None and (now := plan_number(planned)) != number:
+                text = f"this is no longer what {number[:20]} showed; it is {now} now"
+                raise ProvisionError(text, "look at it again: pointsman plan --only tunnels")
+            begins()
             done: list[Change] = []
             failed: list[Failure] = []
             slices = {each.name: each for each in self._slices}

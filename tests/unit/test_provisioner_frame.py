@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,32 @@ def test_apply_refuses_what_is_no_longer_what_plan_showed(asks: Asks, pile: Pile
     pile.wanted = ("a", "b")
     assert "no longer what" in asks.answer(wanted_as("apply", plan=planned["id"]))["error"]
     assert not pile.there
+
+
+def test_the_number_is_compared_when_nobody_else_can_change_anything_any_more(
+    asks: Asks, pile: Pile, lock: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = asks.answer(wanted_as("plan"))["answer"]
+    real = pile.plan
+
+    def another_apply_is_quicker(wanted: Wanted) -> Planned:
+        found = real(wanted)
+        with suppress(AlreadyRunningError):
+            os.close(hold(lock, "another apply"))
+            pile.there.add("a")
+        return found
+
+    monkeypatch.setattr(pile, "plan", another_apply_is_quicker)
+    asks.answer(wanted_as("apply", plan=planned["id"]))
+    assert pile.log == ["first put a"]
+
+
+def test_what_was_refused_is_not_what_a_boot_makes(asks: Asks, tmp_path: Path, lock: Path) -> None:
+    held = hold(lock, "another change of tunnels")
+    assert "is running already" in asks.answer(wanted_as("apply"))["error"]
+    os.close(held)
+    assert "no longer what" in asks.answer(wanted_as("apply", plan="12345678"))["error"]
+    assert not (tmp_path / "provisioner.json").exists()
 
 
 @pytest.mark.parametrize(
