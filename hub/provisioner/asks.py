@@ -23,6 +23,8 @@ OPEN = frozenset({"status", "keys"})
 """What whoever may connect may ask: it changes nothing."""
 ENDING = frozenset({"rotate-commit", "rotate-rollback"})
 """What ends something that verification finds amiss while it lasts."""
+AGAIN_SECONDS = 5.0
+"""How long after something else was changing tunnels it is tried again to make what was wanted last."""
 CONTROLLER = "pointsman"
 """The user as whom the controller runs under systemd (config/sysusers.d)."""
 
@@ -53,6 +55,7 @@ class Asks:
         self._say = say
         self._wall = wall
         self._standing = Standing()
+        self._again_at: float | None = None
         self._asks: dict[str, Ask] = {
             "plan": self._plan,
             "apply": self._apply,
@@ -87,11 +90,24 @@ class Asks:
             self.verify()  # what was found while it lasted is over
         return answer
 
-    def make_again(self) -> None:
-        """After a start: what was wanted last is made, as far as it is missing. Nothing is removed."""
-        wanted = self._remembered.wanted
-        if wanted is not None:
+    def make_again(self, now: float) -> None:
+        """After a start: what was wanted last is made, as far as it is missing. Nothing is removed.
+
+        While somebody else changes things, `look_again` does it later. `now` is in seconds of any steady clock.
+        """
+        wanted, self._again_at = self._remembered.wanted, None
+        if wanted is None:
+            return
+        try:
             self._took(self._provisioner.apply(wanted, grow_only=True, said=self._say))
+        except AlreadyRunningError as error:
+            self._again_at = now + AGAIN_SECONDS
+            self._say(f"what was wanted last is not made yet: {error}: tried again in {AGAIN_SECONDS:g} s")
+
+    def look_again(self, now: float) -> None:
+        """Make what was wanted last, if that could not be done before and its time has come."""
+        if self._again_at is not None and now >= self._again_at:
+            self.make_again(now)
 
     def verify(self) -> None:
         """Look again at what is to be so continuously; say what is new."""
@@ -131,6 +147,7 @@ class Asks:
         return {**outcome_report(outcome), "problems": problems}
 
     def _took(self, outcome: Outcome) -> None:
+        self._again_at = None
         failed = outcome_report(outcome)["failed"]
         self._standing = Standing(self._standing.at, self._standing.findings, outcome.refused, tuple(failed))
 

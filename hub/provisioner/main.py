@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from argparse import ArgumentParser
 from pathlib import Path
 
@@ -52,10 +53,7 @@ def _serve(places: Places) -> None:
 
     asks = Asks(parts.provisioner, remembered, say, {**parts.asks, "keys": keys_ask(parts.kept, remembered)})
     stopping = _stop_signals()
-    try:
-        asks.make_again()
-    except AlreadyRunningError as error:
-        log(str(error))
+    asks.make_again(time.monotonic())
     server = Server(places.provisioner_socket, asks, log, systemd.alive)
     systemd.ready()
     server.run(lambda: stopping.asked, stopping.wakeup)

@@ -46,6 +46,7 @@ class Server:
             ready, _, _ = select.select(watched, (), (), LOOK_SECONDS)
             if listener is not None and listener.socket in ready:
                 self._serve(listener.socket)
+            self._asks.look_again(time.monotonic())
             if time.monotonic() >= due:
                 self._asks.verify()
                 due = time.monotonic() + VERIFY_SECONDS

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from small_network import HUB, a_branch
 from hub.control.client import RefusedError, ask_controller
 from hub.control.lock import AlreadyRunningError, hold
 from hub.control.plain import NotPlainError, from_plain, to_plain
-from hub.provisioner.asks import Asks
+from hub.provisioner.asks import AGAIN_SECONDS, Asks
 from hub.provisioner.changes import Change, Finding, Planned, ProvisionError, Refusal
 from hub.provisioner.checked import checked
 from hub.provisioner.from_intent import wanted_of
@@ -204,7 +204,42 @@ def test_after_a_start_what_was_wanted_last_is_made_again(pile: Pile, tmp_path: 
     pile.there.clear()
     remembered = Remembered(tmp_path / "provisioner.json")
     assert remembered.read() is None
-    Asks(Provisioner([pile], lock), remembered, lambda _: None).make_again()
+    Asks(Provisioner([pile], lock), remembered, lambda _: None).make_again(0.0)
+    assert pile.there == {"a"}
+
+
+def test_what_could_not_be_made_after_a_start_is_made_when_its_time_has_come(
+    pile: Pile, tmp_path: Path, lock: Path
+) -> None:
+    remembered, said = Remembered(tmp_path / "provisioner.json"), list[str]()
+    remembered.keep(WANTED)
+    asks = Asks(Provisioner([pile], lock), remembered, said.append)
+    held = hold(lock, "another change of tunnels")
+    asks.make_again(100.0)
+    asks.look_again(100.0 + AGAIN_SECONDS)
+    assert [text.partition(":")[0] for text in said] == ["what was wanted last is not made yet"] * 2
+    os.close(held)
+    asks.look_again(100.0 + 2 * AGAIN_SECONDS - 0.1)
+    assert not pile.there
+    asks.look_again(100.0 + 2 * AGAIN_SECONDS)
+    assert pile.there == {"a"}
+    pile.there.clear()
+    asks.look_again(1000.0)
+    assert not pile.there
+
+
+def test_a_provisioner_makes_what_was_wanted_last_once_nobody_else_changes_tunnels(
+    pile: Pile, tmp_path: Path, lock: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.provisioner.asks.AGAIN_SECONDS", 0.0)
+    remembered = Remembered(tmp_path / "provisioner.json")
+    remembered.keep(WANTED)
+    asks = Asks(Provisioner([pile], lock), remembered, lambda _: None)
+    held = hold(lock, "another change of tunnels")
+    asks.make_again(time.monotonic())
+    with _serving(asks, tmp_path) as (_, wakeup):
+        os.close(held)
+        wakeup.until(lambda: pile.there == {"a"})
     assert pile.there == {"a"}
 
 
@@ -237,12 +272,18 @@ def test_what_verification_finds_is_told_with_its_time(asks: Asks, pile: Pile) -
 
 @pytest.fixture
 def served(asks: Asks, tmp_path: Path) -> Iterator[Path]:
+    with _serving(asks, tmp_path) as (path, _):
+        yield path
+
+
+@contextmanager
+def _serving(asks: Asks, tmp_path: Path) -> Iterator[tuple[Path, _Pipe]]:
     path, stop, wakeup = tmp_path / "p.sock", threading.Event(), _Pipe()
     server = Server(path, asks, lambda _: None, lambda: None)
     thread = threading.Thread(target=server.run, args=(stop.is_set, wakeup.end))
     thread.start()
     wakeup.until(path.is_socket)
-    yield path
+    yield path, wakeup
     stop.set()
     wakeup.wake()
     thread.join()
