@@ -21,13 +21,16 @@ class ProvisionError(Exception):
 class Change:
     """A Change is one thing to do: of which slice, for which target (`bandung/fiber`, `uplink telkom`), in words.
 
-    `removes` are done after all others, and in the opposite order of slices. `how` is the slice's own, never shown.
+    `removes` are done after all others, and in the opposite order of slices. What is `at_once` is done before all
+    others, whether it removes or not, also where only more is to be made: somebody may be locked out until then. `how`
+    is the slice's own, never shown.
     """
 
     slice: str
     target: str
     text: str
     removes: bool = False
+    at_once: bool = False
     how: Any = field(default=None, compare=False, repr=False)
 
 

@@ -34,7 +34,11 @@ class Outcome:
 
 
 class Provisioner:
-    """A Provisioner plans and applies with all slices, in their order; removals in the opposite one, at the end."""
+    """A Provisioner plans and applies with all slices, in their order; removals in the opposite one, at the end.
+
+    Filters are changed, put back and removed before anything else: traffic need not leave them, and somebody may be
+    locked out by them.
+    """
 
     def __init__(self, slices: Sequence[Slice], lock: Path) -> None:
         self._slices = tuple(slices)
@@ -53,9 +57,11 @@ class Provisioner:
             changes += planned.changes
             refusals += planned.refusals
         order = {each.name: number for number, each in enumerate(self._slices)}
-        made = [change for change in changes if not change.removes]
-        removed = sorted((c for c in changes if c.removes), key=lambda change: -order[change.slice])
-        return Planned((*made, *removed), tuple(refusals))
+        first = [change for change in changes if change.at_once]
+        made = [change for change in changes if not (change.at_once or change.removes)]
+        removes = (change for change in changes if change.removes and not change.at_once)
+        removed = sorted(removes, key=lambda change: -order[change.slice])
+        return Planned((*first, *made, *removed), tuple(refusals))
 
     def apply(
         self,
@@ -66,10 +72,10 @@ class Provisioner:
         begins: Callable[[], None] = lambda: None,
         said: Callable[[str], None] = lambda _: None,
     ) -> Outcome:
-        """Do what `plan` says now; with `grow_only` nothing is removed. A failure of one target stops no other one.
+        """Do what `plan` says now; with `grow_only` nothing is removed but what goes at once.
 
-        With a `number` only if that is the plan's: it is looked at when nobody else can change anything any more.
-        `begins` is called before the first change.
+        A failure of one target stops no other one. With a `number` only if that is the plan's, which is looked at when
+        nobody else can change anything any more. `begins` is called before the first change.
 
         Raises:
             AlreadyRunningError: another one is at it.
@@ -85,7 +91,7 @@ class Provisioner:
             failed: list[Failure] = []
             slices = {each.name: each for each in self._slices}
             for change in planned.changes:
-                if grow_only and change.removes:
+                if grow_only and change.removes and not change.at_once:
                     continue
                 if any(failure.change.target == change.target for failure in failed):
                     continue  # what builds on it would fail too, and what guards it must stay

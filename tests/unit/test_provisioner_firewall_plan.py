@@ -6,6 +6,7 @@ import copy
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from hub.provisioner.changes import ProvisionError
 from hub.provisioner.firewall.backend import FirewallSlice
 from hub.provisioner.firewall.plan import locks_out
 from hub.provisioner.firewall.rules import FULL_NAME, TABLE, removal
+from hub.provisioner.provisioner import Provisioner
 
 OFF = replace(WANTED, firewall=False)
 Objects = list[dict[str, Any]]
@@ -98,13 +100,17 @@ def test_another_configuration_changes_the_rules(applied: FakeTables) -> None:
     assert text.startswith("change the rules (")
 
 
-def test_what_is_switched_off_is_removed_at_the_end(applied: FakeTables) -> None:
+def test_what_is_switched_off_is_removed_at_once(applied: FakeTables, tmp_path: Path) -> None:
     firewall = FirewallSlice(applied)
-    (change,) = firewall.plan(OFF).changes
-    assert change.removes
-    firewall.do(change)
+    (done,) = Provisioner([firewall], tmp_path / "lock").apply(OFF, grow_only=True).done
+    assert done.removes
     assert applied.objects is None
     assert firewall.plan(OFF).changes == ()
+
+
+def test_what_is_switched_on_or_changed_is_put_in_force_at_once(applied: FakeTables) -> None:
+    for kernel, wanted in ((FakeTables(), WANTED), (applied, replace(WANTED, management=("10.0.9.0/24",)))):
+        assert [change.at_once for change in FirewallSlice(kernel).plan(wanted).changes] == [True]
 
 
 def test_who_filters_nothing_needs_no_nftables() -> None:

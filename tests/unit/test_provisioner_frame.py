@@ -93,6 +93,22 @@ def test_growing_removes_nothing(lock: Path) -> None:
     assert pile.there == {"a", "x"}
 
 
+@dataclass
+class Gate(Pile):
+    """A Gate is a slice that may lock somebody out: all that it does is done at once."""
+
+    def plan(self, wanted: Wanted) -> Planned:
+        planned = Pile.plan(self, wanted)
+        return replace(planned, changes=tuple(replace(change, at_once=True) for change in planned.changes))
+
+
+def test_who_is_locked_out_waits_for_no_other_change_and_for_no_traffic(lock: Path) -> None:
+    log: list[str] = []
+    pile, gate = Pile("pile", ("a",), {"x"}, log=log), Gate("gate", ("open",), {"shut"}, log=log)
+    Provisioner([pile, gate], lock).apply(WANTED, grow_only=True)
+    assert log == ["gate put open", "gate take shut", "pile put a"]
+
+
 def test_a_failure_of_one_target_stops_only_what_builds_on_it(lock: Path) -> None:
     below = Pile("below", ("a", "b"), breaks=frozenset({"a"}))
     above = Pile("above", ("a", "b"))

@@ -132,12 +132,13 @@ def plan(wanted: Wanted, seen: Seen) -> Planned:
         text = f"there is a table {FULL_NAME} that Pointsman did not make"
         return Planned(refusals=(Refusal(NAME, TARGET, text, f"nft delete table {FULL_NAME}, if nobody needs it"),))
     if not wanted.firewall:
-        return Planned((Change(NAME, TARGET, f"remove the rules (table {FULL_NAME})", removes=True),))
+        text = f"remove the rules (table {FULL_NAME})"
+        return Planned((Change(NAME, TARGET, text, removes=True, at_once=True),))
     rules = rules_of(wanted)
     text = render(rules)
     if seen.rules == digest(text) and seen.intact:
         return Planned()
-    return Planned((Change(NAME, TARGET, _what(rules, text, seen), how=text),))
+    return Planned((Change(NAME, TARGET, _what(rules, text, seen), at_once=True, how=text),))
 
 
 def _what(rules: Rules, text: str, seen: Seen) -> str:
