@@ -114,6 +114,7 @@ def run_apply(options: argparse.Namespace) -> int:
     from hub.provisioner.changes import ProvisionError
     from hub.provisioner.firewall.backend import FirewallSlice
     from hub.provisioner.firewall.plan import locks_out
+    from hub.provisioner.one_network import hold_machine, other_network
     from hub.provisioner.provisioner import Provisioner
 
     wanted = _wanted(options)
@@ -134,7 +135,8 @@ def run_apply(options: argparse.Namespace) -> int:
     try:
         options.state_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
         lock = Places(state=options.state_dir).provisioner_lock
-        outcome = Provisioner((FirewallSlice(),), lock).apply(wanted, said=print)
+        with hold_machine(options.state_dir):
+            outcome = Provisioner((FirewallSlice(),), lock, other_network).apply(wanted, said=print)
     except AlreadyRunningError as error:
         print(f"pointsman: {error}", file=sys.stderr)
         return REFUSED

@@ -107,8 +107,10 @@ def _here(
     from dataclasses import replace
 
     from hub.control.client import RefusedError
+    from hub.control.lock import AlreadyRunningError
     from hub.control.plain import to_plain
     from hub.provisioner.asks import Asks
+    from hub.provisioner.one_network import hold_machine
     from hub.provisioner.remembered import Remembered
     from hub.provisioner.slices import parts_of
 
@@ -121,7 +123,11 @@ def _here(
     places.state.mkdir(mode=0o750, parents=True, exist_ok=True)
     parts = parts_of(places)
     asks = Asks(parts.provisioner, Remembered(places.provisioner_state), lambda text: print(text, file=sys.stderr))
-    answer = asks.answer({**question, "wanted": to_plain(wanted)})
+    try:
+        with hold_machine(places.state):
+            answer = asks.answer({**question, "wanted": to_plain(wanted)})
+    except AlreadyRunningError as error:
+        raise RefusedError(str(error)) from error
     if "error" in answer:
         raise RefusedError(str(answer["error"]))
     found: dict[str, Any] = answer["answer"]

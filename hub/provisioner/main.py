@@ -17,6 +17,7 @@ from hub.control.log import Log, say_at_once
 from hub.control.places import SYSTEM_RUN, SYSTEM_STATE, Places
 from hub.provisioner.asks import Asks
 from hub.provisioner.kept_keys import keys_ask
+from hub.provisioner.one_network import hold_machine
 from hub.provisioner.remembered import Remembered
 from hub.provisioner.server import Server
 from hub.provisioner.slices import parts_of
@@ -40,6 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _serve(places: Places) -> None:
     os.umask(0o027)
     hold(places.run / "provisioner.run.lock", "a provisioner")
+    claim = hold_machine(places.state)
     log, remembered = Log("provisioner: "), Remembered(places.provisioner_state)
     if (problem := remembered.read()) is not None:
         log(problem)
@@ -60,6 +62,7 @@ def _serve(places: Places) -> None:
     systemd.stopping()
     server.close()
     parts.ipsec.close()
+    claim.close()
     log.close()
 
 

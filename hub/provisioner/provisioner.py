@@ -14,6 +14,8 @@ from hub.control.lock import hold
 from hub.provisioner.changes import Change, Finding, Planned, ProvisionError, Refusal, Slice
 from hub.provisioner.wanted import Wanted
 
+OtherNetwork = Callable[[str], Refusal | None]
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -40,12 +42,16 @@ class Provisioner:
     locked out by them.
     """
 
-    def __init__(self, slices: Sequence[Slice], lock: Path) -> None:
+    def __init__(self, slices: Sequence[Slice], lock: Path, other: OtherNetwork = lambda _: None) -> None:
+        """`other` says whether another network than this one has tunnels here: then nothing at all is done."""
         self._slices = tuple(slices)
         self._lock = lock
+        self._other = other
 
     def plan(self, wanted: Wanted) -> Planned:
         """What all slices would do. One that cannot look says so, and hides nothing of the others."""
+        if (refusal := self._refused(wanted)) is not None:
+            return Planned(refusals=(refusal,))
         changes: list[Change] = []
         refusals: list[Refusal] = []
         for each in self._slices:
@@ -112,6 +118,8 @@ class Provisioner:
             AlreadyRunningError: somebody is changing things, so that what is seen means nothing.
         """
         with self.alone():
+            if (refusal := self._refused(wanted)) is not None:
+                return (Finding(refusal.slice, refusal.target, refusal.text, refusal.mend),)
             return tuple(finding for each in self._slices for finding in _verified(each, wanted))
 
     def report(self, wanted: Wanted) -> dict[str, dict[str, Any]]:
@@ -127,6 +135,12 @@ class Provisioner:
             for target, facts in told.items():
                 found.setdefault(target, {}).update(facts)
         return found
+
+    def _refused(self, wanted: Wanted) -> Refusal | None:
+        try:
+            return self._other(wanted.network)
+        except ProvisionError as error:
+            return Refusal("machine", "all", str(error), error.mend)
 
     @contextmanager
     def alone(self) -> Iterator[None]:

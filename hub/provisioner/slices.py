@@ -15,6 +15,7 @@ from hub.provisioner.ipsec.slice import IpsecSlice
 from hub.provisioner.kept_keys import Kept, kept_keys
 from hub.provisioner.keys.store import KeyStore
 from hub.provisioner.mss.backend import Mss
+from hub.provisioner.one_network import other_network
 from hub.provisioner.provisioner import Provisioner
 from hub.provisioner.sysctls.backend import Sysctls
 from hub.provisioner.uplinks.backend import Uplinks
@@ -55,6 +56,6 @@ def parts_of(places: Places) -> Parts:
     ipsec = IpsecSlice(state, places.secrets, charon)
     tunnels = (WireGuardSlice(keys, backend, machine), ipsec)
     slices = (Uplinks(state), *tunnels, Sysctls(state), Mss(state), FirewallSlice())
-    provisioner = Provisioner(slices, places.provisioner_lock)
+    provisioner = Provisioner(slices, places.provisioner_lock, other_network)
     asks = rotate.asks(keys, backend, machine, provisioner.alone)
     return Parts(provisioner, asks, ipsec, lambda wanted: kept_keys(wanted, keys, places.secrets))
