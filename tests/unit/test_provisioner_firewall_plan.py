@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from firewall_wanted import WANTED
 
-from hub.provisioner.changes import ProvisionError
+from hub.provisioner.changes import Planned, ProvisionError
 from hub.provisioner.firewall.backend import FirewallSlice
 from hub.provisioner.firewall.plan import locks_out
 from hub.provisioner.firewall.rules import FULL_NAME, TABLE, removal
@@ -113,15 +113,20 @@ def test_what_is_switched_on_or_changed_is_put_in_force_at_once(applied: FakeTab
         assert [change.at_once for change in FirewallSlice(kernel).plan(wanted).changes] == [True]
 
 
-def test_who_filters_nothing_needs_no_nftables() -> None:
-    class Missing(FakeTables):
+def test_a_firewall_that_is_off_is_not_taken_for_gone_because_nft_does_not_answer(tmp_path: Path) -> None:
+    class Silent(FakeTables):
         def listing(self) -> Sequence[Mapping[str, Any]] | None:
-            raise ProvisionError("the program nft is missing")
+            raise ProvisionError("nft took longer than 30 s", "see what it waits for")
 
-    assert FirewallSlice(Missing()).plan(OFF).changes == ()
-    assert FirewallSlice(Missing()).verify(OFF) == ()
-    with pytest.raises(ProvisionError, match="nft is missing"):
-        FirewallSlice(Missing()).plan(WANTED)
+    for wanted in (OFF, WANTED):
+        outcome = Provisioner([FirewallSlice(Silent())], tmp_path / "lock").apply(wanted, grow_only=True)
+        assert [(each.text, each.mend) for each in outcome.refused] == [
+            ("nft took longer than 30 s", "see what it waits for")
+        ]
+
+
+def test_where_there_is_no_table_nothing_is_to_be_switched_off(tables: FakeTables) -> None:
+    assert FirewallSlice(tables).plan(OFF) == Planned()
 
 
 def test_a_table_of_this_name_that_is_not_ours_is_not_touched(tables: FakeTables) -> None:

@@ -99,16 +99,11 @@ class FirewallSlice:
         return NAME
 
     def plan(self, wanted: Wanted) -> Planned:
-        """What differs.
+        """What differs. Also where nothing is to be filtered it must be seen that nothing is.
 
         Raises:
             ProvisionError: nftables cannot be asked, or the rules cannot be made.
         """
-        if not wanted.firewall:
-            try:
-                return plan(wanted, self.seen())
-            except ProvisionError:
-                return Planned()  # who filters nothing needs no nftables
         return plan(wanted, self.seen())
 
     def do(self, change: Change) -> None:
