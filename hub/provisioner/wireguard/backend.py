@@ -94,18 +94,22 @@ class Backend:
                     kernel.addr("del", index=index, address=bare, prefixlen=int(length))
 
     def remove(self, name: str) -> None:
-        """Remove an interface and what we wrote of it. A wireguard-go whose interface is gone ends by itself."""
+        """Remove an interface and what we wrote of it. A wireguard-go whose interface is gone ends by itself.
+
+        The private key that was written for it does not outlive the interface, whatever becomes of wireguard-go.
+        """
         with _kernel(f"{name} cannot be removed") as kernel:
             index = _index(kernel, name)
             if index is not None:
                 with _unless(_NO_DEVICE):
                     kernel.link("del", index=index)
+        for ending in (CONFIGURATION, MAKING):
+            self._file(name, ending).unlink(missing_ok=True)
         path = self._sockets / f"{name}.sock"
         _wait(lambda: not self._listens(name), _END_SECONDS, f"wireguard-go of {name} does not end")
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
-        for ending in (MAKING, CONFIGURATION, ".log"):
-            self._file(name, ending).unlink(missing_ok=True)
+        self._file(name, ".log").unlink(missing_ok=True)
 
     def _file(self, name: str, ending: str) -> Path:
         return self.directory / f"{name}{ending}"
