@@ -237,6 +237,16 @@ def test_a_tunnel_whose_keys_are_being_exchanged_is_right_with_either() -> None:
     assert planned(THERE, keys=KnownKeys(KEYS, NEW)) == Planned()
 
 
+def test_the_key_that_was_written_for_an_interface_goes_with_it_also_where_somebody_else_removed_that() -> None:
+    (change,) = planned(wanted=(), configured=frozenset({"wg51000-bandung"})).changes
+    assert (change.text, change.removes, change.how) == (
+        "remove what was written of wg51000-bandung, which is gone: its private key",
+        True,
+        Remove("wg51000-bandung"),
+    )
+    assert not any(each.removes for each in planned(configured=frozenset({"wg51000-bandung"})).changes)
+
+
 def test_no_key_is_shown_by_a_plan() -> None:
     found = repr(planned(keys=KnownKeys())) + repr(planned(replace(THERE, device=replace(DEVICE, own=None))))
     assert "Secret" not in found

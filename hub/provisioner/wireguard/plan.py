@@ -69,7 +69,7 @@ class SetLink:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Remove an interface of ours."""
+    """Remove an interface of ours, and what we wrote of it."""
 
     interface: str
 
@@ -114,6 +114,9 @@ def plan(wanted: Wanted, seen: Seen, keys: Mapping[str, KnownKeys]) -> Planned:
         if alias is not None and ours and interface.name not in names:
             text = f"remove {interface.name}"
             changes.append(Change(SLICE, alias.tunnel, text, removes=True, how=Remove(interface.name)))
+    for name in sorted(seen.configured - names - seen.interfaces.keys()):
+        text = f"remove what was written of {name}, which is gone: its private key"
+        changes.append(Change(SLICE, name, text, removes=True, how=Remove(name)))
     return Planned(tuple(changes), tuple(refusals))
 
 
