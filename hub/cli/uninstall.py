@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub.cli.exit_status import DONE, REFUSED
@@ -19,7 +20,8 @@ _EPILOG = """\
 examples:
   sudo pointsman uninstall --dry-run
   sudo pointsman uninstall              stops the processes; tunnels, routes and state stay
-  sudo pointsman uninstall --purge      state, keys and users go too, after a question
+  sudo pointsman uninstall --purge      state, keys and users go too, after a question; settings of the kernel that
+                                        Pointsman made (sysctl) are put back to what they were
 """
 
 
@@ -81,13 +83,28 @@ def _remove(machine: Machine, manifest: Manifest, steps: tuple[Step, ...], optio
     if machine.runs:
         _systemctl("daemon-reload")
     if options.purge:
+        if machine.runs:
+            _put_settings_back(machine.state)
         shutil.rmtree(machine.state, ignore_errors=True)
         for name in reversed(users(manifest.user)) if machine.runs else ():
             _run("userdel", name)
     else:
         print(f"state and keys stay in {machine.state}; what is in the kernel stays too (docs/how-to/run-on-a-hub.md)")
+        print("the kernel's settings stay, as tunnels and routes need them: --purge puts them back to what they were")
     print(f"{len(doing)} of {len(steps)} files removed")
     return REFUSED if left else DONE
+
+
+def _put_settings_back(state: Path) -> None:
+    """The kernel's settings to what they were before Pointsman: what they were goes with the state."""
+    from hub.provisioner.changes import ProvisionError
+    from hub.provisioner.sysctls.backend import Sysctls
+
+    try:
+        for setting in Sysctls(state).put_back():
+            print(f"put back: {setting}")
+    except ProvisionError as error:
+        print(f"pointsman: {error}\n    mend: {error.mend}", file=sys.stderr)
 
 
 def _sure(state: str) -> bool:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from hub.cli import uninstall as uninstalling
 from hub.cli.main import main
+from hub.installation import machine
 from hub.installation.shipped import CONFIG, MARK, InstallationError, check_interpreter, shipped
+from hub.provisioner.sysctls import backend as sysctls
 
 PYTHON = "/opt/pointsman/bin/python3"
 UNIT = "etc/systemd/system/pointsman-controller.service"
@@ -162,6 +167,50 @@ def test_state_and_keys_go_only_when_that_is_meant(
     monkeypatch.setattr("builtins.input", lambda: "yes")
     assert uninstall("--purge") == 0
     assert not (root / "var/lib/pointsman").exists()
+
+
+@pytest.fixture
+def settings(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The settings of a machine that is taken for the running one; no program of it is run."""
+    below = root / "proc/sys"
+    for name, value in {"net/ipv4/ip_forward": "1", "net/ipv4/conf/eth0/rp_filter": "0"}.items():
+        (below / name).parent.mkdir(parents=True, exist_ok=True)
+        (below / name).write_text(f"{value}\n")
+    made = {"net/ipv4/ip_forward": ["0", "1"], "net/ipv4/conf/eth0/rp_filter": ["1", "2"]}
+    (root / "var/lib/pointsman").mkdir(parents=True)
+    (root / "var/lib/pointsman/sysctls.json").write_text(json.dumps(made))
+    (root / "var/lib/pointsman/sysctls.json").chmod(0o600)
+    monkeypatch.setattr(uninstalling, "_run", lambda *_: None)
+    monkeypatch.setattr(machine.Machine, "runs", True)
+    monkeypatch.setattr(sysctls, "Sysctls", partial(sysctls.Sysctls, root=below))
+    return below
+
+
+def test_purged_settings_of_the_kernel_are_what_they_were_unless_somebody_changed_them_since(
+    uninstall: Run, settings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert uninstall("--purge", "--yes") == 0
+    assert (settings / "net/ipv4/ip_forward").read_text() == "0\n"
+    assert (settings / "net/ipv4/conf/eth0/rp_filter").read_text() == "0\n"
+    assert "put back: net.ipv4.ip_forward=0\n" in capsys.readouterr().out
+
+
+def test_settings_that_cannot_be_put_back_are_said_with_the_mend(
+    uninstall: Run, settings: Path, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "var/lib/pointsman/sysctls.json").write_text("{")
+    assert uninstall("--purge", "--yes") == 0
+    assert "what the settings were cannot be read" in capsys.readouterr().err
+    assert (settings / "net/ipv4/ip_forward").read_text() == "1\n"
+
+
+def test_what_stays_in_the_kernel_keeps_its_settings(
+    install: Run, uninstall: Run, settings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["install", "--root", str(settings.parent.parent), "--python", PYTHON]) == 0
+    assert uninstall() == 0
+    assert (settings / "net/ipv4/ip_forward").read_text() == "1\n"
+    assert "--purge puts them back" in capsys.readouterr().out
 
 
 def test_a_half_done_installation_is_finished_by_the_next(root: Path, install: Run, uninstall: Run) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -126,6 +127,29 @@ def test_what_somebody_has_changed_since_is_not_put_back(machine: tuple[Sysctls,
     assert sysctls.plan(NOTHING).changes == ()
     assert sysctls.put_back() == ()
     assert (root / UPLINKS).read_text() == "0\n"
+
+
+def test_one_setting_that_cannot_be_put_back_keeps_no_other_one(
+    machine: tuple[Sysctls, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sysctls, root = machine
+    for name in ("net/ipv4/ip_forward", UPLINKS):
+        (root / name).write_text("0\n" if "forward" in name else "1\n")
+    apply(sysctls, WANTED)
+    real = Path.write_text
+
+    def refused(path: Path, *arguments: Any, **named: Any) -> int:
+        if path == root / UPLINKS:
+            raise PermissionError(1, "Operation not permitted", str(path))
+        return real(path, *arguments, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", refused)
+        with pytest.raises(ProvisionError, match="rp_filter cannot be set") as found:
+            sysctls.put_back()
+    assert found.value.mend == "as root: sysctl -w net.ipv4.conf.eth0.rp_filter=1"
+    assert (root / "net/ipv4/ip_forward").read_text() == "0\n"
+    assert sysctls.put_back() == ("net.ipv4.conf.eth0.rp_filter=1",)
 
 
 def test_a_tunnel_s_own_setting_goes_with_it_and_is_not_remembered(

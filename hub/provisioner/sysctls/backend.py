@@ -63,13 +63,21 @@ class Sysctls:
         """Everything to what it was before, for uninstalling: what was put back. What others changed since stays.
 
         Raises:
-            ProvisionError: one cannot be written.
+            ProvisionError: some cannot be written; the others were, and these stay remembered.
         """
         remembered = self._remembered()
         mine = [(name, before) for name, (before, made) in sorted(remembered.items()) if self._read(name) == made]
+        failed: dict[str, ProvisionError] = {}
         for name, before in mine:
-            self._work(Work(name, before, forget=True))
-        self._remember({})
+            try:
+                self._work(Work(name, before, forget=True))
+            except ProvisionError as error:
+                failed[name] = error
+        if remembered:
+            self._remember({name: remembered[name] for name in failed})
+        if failed:
+            text, mends = "; ".join(map(str, failed.values())), "; ".join(each.mend for each in failed.values())
+            raise ProvisionError(text, mends)
         return tuple(f"{dotted(name)}={before}" for name, before in mine)
 
     def _work(self, work: Work) -> None:
