@@ -82,14 +82,14 @@ _ON = "write security: {firewall: on} in network.yaml, or security: {management:
 def run_check(options: argparse.Namespace) -> int:
     """Compare; 0 if what is in force is what the configuration makes."""
     from hub.provisioner.changes import ProvisionError
-    from hub.provisioner.firewall.backend import FirewallSlice
+    from hub.provisioner.firewall.backend import FirewallSlice, dropped
     from hub.provisioner.firewall.plan import drift, open_management
 
     wanted = _wanted(options)
     if wanted is None:
         return REFUSED
     try:
-        seen = FirewallSlice().seen()
+        seen = FirewallSlice().look()
         amiss = drift(wanted, seen)
     except ProvisionError as error:
         return _failed(error)
@@ -103,8 +103,8 @@ def run_check(options: argparse.Namespace) -> int:
         return DONE
     for finding in open_management(wanted):
         print(f"pointsman: warning: {finding.text}\n    mend: {finding.mend}", file=sys.stderr)
-    dropped = ", ".join(f"{reason.replace('_', ' ')} {count}" for reason, count in sorted(seen.dropped.items()))
-    print(f"the rules are in force, unchanged; packets dropped: {dropped}")
+    counts = ", ".join(f"{reason.replace('_', ' ')} {count}" for reason, count in sorted(dropped(seen).items()))
+    print(f"the rules are in force, unchanged; packets dropped: {counts}")
     return DONE
 
 

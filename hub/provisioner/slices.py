@@ -55,7 +55,7 @@ def parts_of(places: Places) -> Parts:
     charon = places.charon_socket if _is_ours_alone(places.charon_socket) else SYSTEM_SOCKET
     ipsec = IpsecSlice(state, places.secrets, charon)
     tunnels = (WireGuardSlice(keys, backend, machine), ipsec)
-    slices = (Uplinks(state), *tunnels, Sysctls(state), Mss(state), FirewallSlice())
+    slices = (Uplinks(), *tunnels, Sysctls(state), Mss(), FirewallSlice())
     provisioner = Provisioner(slices, places.provisioner_lock, other_network)
     asks = rotate.asks(keys, backend, machine, provisioner.alone)
     return Parts(provisioner, asks, ipsec, lambda wanted: kept_keys(wanted, keys, places.secrets))

@@ -14,7 +14,7 @@ from hub.provisioner.sysctls.backend import Sysctls
 from hub.provisioner.uplinks.backend import Uplinks
 from hub.provisioner.wanted import NOTHING, Wanted, WantedIpsec, WantedUplink, WantedWireGuard
 
-SLICES = {"uplinks": Uplinks, "sysctls": Sysctls, "mss": Mss}
+SLICES = {"uplinks": lambda _: Uplinks(), "sysctls": Sysctls, "mss": lambda _: Mss()}
 
 
 def wanted_from(plain: dict[str, Any]) -> Wanted:

@@ -13,8 +13,9 @@ from firewall_namespaces import HANDSHAKE, Surroundings, inside
 from firewall_wanted import EVERYTHING, FIBER, LTE, PINNED, WANTED
 
 from hub.provisioner.changes import Finding, ProvisionError
-from hub.provisioner.firewall.backend import FirewallSlice, Nft
-from hub.provisioner.firewall.rules import FULL_NAME, removal
+from hub.provisioner.firewall.backend import FirewallSlice
+from hub.provisioner.firewall.rules import FULL_NAME, TABLE
+from hub.provisioner.own_table import OwnTable
 from hub.provisioner.wanted import Wanted
 
 pytestmark = pytest.mark.integration
@@ -30,7 +31,7 @@ def network() -> Iterator[Surroundings]:
 def clean(network: Surroundings) -> Iterator[None]:
     yield
     with inside(network.hub):
-        Nft().load(removal())
+        OwnTable(TABLE).remove()
 
 
 def apply(network: Surroundings, wanted: Wanted) -> list[str]:
@@ -259,8 +260,8 @@ def test_packets_that_are_counted_are_no_drift_and_are_reported(network: Surroun
 def test_rules_that_the_kernel_does_not_take_leave_those_in_force(network: Surroundings) -> None:
     apply(network, EVERYTHING)
     before = listed(network)
-    with inside(network.hub), pytest.raises(ProvisionError, match="nft refuses the rules"):
-        Nft().load(f"{removal()}table {FULL_NAME} {{ chain input {{ nonsense }} }}")
+    with inside(network.hub), pytest.raises(ProvisionError, match="syntax error"):
+        OwnTable(TABLE).load("chain input { nonsense }\n")
     assert listed(network) == before
 
 
@@ -282,7 +283,7 @@ def test_hundreds_of_tunnels_need_no_more_rules_than_one(network: Surroundings) 
     def rules(wanted: Wanted) -> int:
         apply(network, wanted)
         with inside(network.hub):
-            return sum("rule" in each for each in Nft().listing() or ())
+            return sum("rule" in each for each in OwnTable(TABLE).look().objects)
 
     few = rules(replace(WANTED, wireguard=tuple(map(one, range(2)))))
     network_of_many = replace(WANTED, wireguard=tuple(map(one, range(300))))

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 from config_directories import NETWORK, RIGHT, reading, written
+from nft_of_a_table import nft_of
 
 from hub.cli import firewall
 from hub.cli.main import main
 from hub.provisioner.changes import ProvisionError
 from hub.provisioner.firewall import backend
+from hub.provisioner.firewall.rules import TABLE
 
 ON = {"network.yaml": f"{NETWORK}security: {{management: [10.0.9.0/24]}}\n"}
 
@@ -37,7 +39,7 @@ class Table:
 @pytest.fixture(autouse=True)
 def table(monkeypatch: pytest.MonkeyPatch) -> Table:
     made = Table()
-    monkeypatch.setattr(backend, "Nft", lambda: made)
+    monkeypatch.setattr(backend, "run_program", nft_of(made, TABLE))
     monkeypatch.setattr(firewall, "connected_from", lambda: None)
     return made
 

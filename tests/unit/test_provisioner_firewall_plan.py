@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 from firewall_wanted import WANTED
+from nft_of_a_table import nft_of
 
 from hub.provisioner.changes import Planned, ProvisionError
+from hub.provisioner.fingerprint import removal
 from hub.provisioner.firewall.backend import FirewallSlice
 from hub.provisioner.firewall.plan import locks_out
-from hub.provisioner.firewall.rules import FULL_NAME, TABLE, removal
+from hub.provisioner.firewall.rules import FULL_NAME, TABLE
 from hub.provisioner.provisioner import Provisioner
 
 OFF = replace(WANTED, firewall=False)
@@ -34,10 +36,10 @@ class FakeTables:
         if self.refuses:
             raise ProvisionError("nft refuses the rules: why")
         self.loaded.append(text)
-        if text == removal():
+        if text == removal(TABLE):
             self.objects = None
             return
-        if text.startswith(removal()):
+        if text.startswith(removal(TABLE)):
             self.objects = made()
         comments = [line.split('"')[1] for line in text.splitlines() if 'return comment "' in line]
         assert self.objects is not None
@@ -65,6 +67,10 @@ def made() -> Objects:
     ]
 
 
+def sliced(tables: FakeTables) -> FirewallSlice:
+    return FirewallSlice(nft_of(tables, TABLE))
+
+
 @pytest.fixture
 def tables() -> FakeTables:
     return FakeTables()
@@ -72,14 +78,14 @@ def tables() -> FakeTables:
 
 @pytest.fixture
 def applied(tables: FakeTables) -> FakeTables:
-    firewall = FirewallSlice(tables)
+    firewall = sliced(tables)
     (change,) = firewall.plan(WANTED).changes
     firewall.do(change)
     return tables
 
 
 def texts(tables: FakeTables, wanted: Any = WANTED) -> list[str]:
-    return [change.text for change in FirewallSlice(tables).plan(wanted).changes]
+    return [change.text for change in sliced(tables).plan(wanted).changes]
 
 
 def test_rules_are_made_where_there_are_none(tables: FakeTables) -> None:
@@ -92,7 +98,7 @@ def test_rules_are_made_where_there_are_none(tables: FakeTables) -> None:
 
 def test_applied_twice_is_applied_once(applied: FakeTables) -> None:
     assert texts(applied) == []
-    assert FirewallSlice(applied).verify(WANTED) == ()
+    assert sliced(applied).verify(WANTED) == ()
 
 
 def test_another_configuration_changes_the_rules(applied: FakeTables) -> None:
@@ -101,7 +107,7 @@ def test_another_configuration_changes_the_rules(applied: FakeTables) -> None:
 
 
 def test_what_is_switched_off_is_removed_at_once(applied: FakeTables, tmp_path: Path) -> None:
-    firewall = FirewallSlice(applied)
+    firewall = sliced(applied)
     (done,) = Provisioner([firewall], tmp_path / "lock").apply(OFF, grow_only=True).done
     assert done.removes
     assert applied.objects is None
@@ -110,7 +116,7 @@ def test_what_is_switched_off_is_removed_at_once(applied: FakeTables, tmp_path: 
 
 def test_what_is_switched_on_or_changed_is_put_in_force_at_once(applied: FakeTables) -> None:
     for kernel, wanted in ((FakeTables(), WANTED), (applied, replace(WANTED, management=("10.0.9.0/24",)))):
-        assert [change.at_once for change in FirewallSlice(kernel).plan(wanted).changes] == [True]
+        assert [change.at_once for change in sliced(kernel).plan(wanted).changes] == [True]
 
 
 def test_a_firewall_that_is_off_is_not_taken_for_gone_because_nft_does_not_answer(tmp_path: Path) -> None:
@@ -119,20 +125,20 @@ def test_a_firewall_that_is_off_is_not_taken_for_gone_because_nft_does_not_answe
             raise ProvisionError("nft took longer than 30 s", "see what it waits for")
 
     for wanted in (OFF, WANTED):
-        outcome = Provisioner([FirewallSlice(Silent())], tmp_path / "lock").apply(wanted, grow_only=True)
+        outcome = Provisioner([sliced(Silent())], tmp_path / "lock").apply(wanted, grow_only=True)
         assert [(each.text, each.mend) for each in outcome.refused] == [
             ("nft took longer than 30 s", "see what it waits for")
         ]
 
 
 def test_where_there_is_no_table_nothing_is_to_be_switched_off(tables: FakeTables) -> None:
-    assert FirewallSlice(tables).plan(OFF) == Planned()
+    assert sliced(tables).plan(OFF) == Planned()
 
 
 def test_a_table_of_this_name_that_is_not_ours_is_not_touched(tables: FakeTables) -> None:
     tables.objects = made()
     for wanted in (WANTED, OFF):
-        planned = FirewallSlice(tables).plan(wanted)
+        planned = sliced(tables).plan(wanted)
         assert planned.changes == ()
         assert [(each.text, each.mend) for each in planned.refusals] == [
             (
@@ -140,7 +146,7 @@ def test_a_table_of_this_name_that_is_not_ours_is_not_touched(tables: FakeTables
                 f"nft delete table {FULL_NAME}, if nobody needs it",
             )
         ]
-    (finding,) = FirewallSlice(tables).verify(WANTED)
+    (finding,) = sliced(tables).verify(WANTED)
     assert (finding.text, finding.repaired) == (f"the table {FULL_NAME} is not Pointsman's", False)
     assert tables.loaded == []
 
@@ -180,7 +186,7 @@ def lose_the_seal(objects: Objects) -> None:
 def test_whatever_somebody_changes_in_the_table_is_found_and_put_back(applied: FakeTables, tamper: Any) -> None:
     tamper(applied.objects)
     assert texts(applied) == ["put back the rules, which somebody has changed"]
-    (finding,) = FirewallSlice(applied).verify(WANTED)
+    (finding,) = sliced(applied).verify(WANTED)
     assert (finding.text, finding.repaired) == (f"somebody has changed the rules (table {FULL_NAME})", True)
     assert texts(applied) == []
 
@@ -212,12 +218,12 @@ def test_what_changes_by_itself_is_no_drift(applied: FakeTables, happens: Any) -
 
 def test_rules_that_are_gone_come_back(applied: FakeTables) -> None:
     applied.objects = None
-    (finding,) = FirewallSlice(applied).verify(WANTED)
+    (finding,) = sliced(applied).verify(WANTED)
     assert (finding.text, finding.repaired) == (f"the rules are gone: there is no table {FULL_NAME}", True)
 
 
 def test_rules_that_nft_refuses_leave_those_in_force(applied: FakeTables) -> None:
-    firewall, before = FirewallSlice(applied), copy.deepcopy(applied.objects)
+    firewall, before = sliced(applied), copy.deepcopy(applied.objects)
     (change,) = firewall.plan(replace(WANTED, management=())).changes
     applied.refuses = True
     with pytest.raises(ProvisionError):
@@ -226,7 +232,7 @@ def test_rules_that_nft_refuses_leave_those_in_force(applied: FakeTables) -> Non
 
 
 def test_management_from_everywhere_is_said(tables: FakeTables) -> None:
-    firewall, wanted = FirewallSlice(tables), replace(WANTED, management=())
+    firewall, wanted = sliced(tables), replace(WANTED, management=())
     firewall.do(firewall.plan(wanted).changes[0])
     (finding,) = firewall.verify(wanted)
     assert finding.target == "management"
@@ -235,9 +241,9 @@ def test_management_from_everywhere_is_said(tables: FakeTables) -> None:
 
 def test_what_was_dropped_is_reported_by_reason(applied: FakeTables) -> None:
     count(applied.objects or [])
-    told = FirewallSlice(applied).report(WANTED)
+    told = sliced(applied).report(WANTED)
     assert told == {"firewall": {"in_force": True, "dropped": {"management": 7}}}
-    assert FirewallSlice(applied).report(OFF) == {}
+    assert sliced(applied).report(OFF) == {}
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hub.provisioner.changes import ProvisionError
+from hub.provisioner.fingerprint import digest
 from hub.provisioner.mss.backend import Mss
 from hub.provisioner.mss.plan import table_body
 from hub.provisioner.own_table import OwnTable
@@ -29,14 +29,18 @@ class Nft:
         self.shows: list[dict[str, Any]] = [SET, AWAY, RULE]
         self.loaded: list[str] = []
         self.there = False
+        self.noted: list[dict[str, Any]] = []
 
     def __call__(self, *command: str, given: str = "") -> str:
         if command[1] == "-f":
             self.loaded.append(given)
-            self.there = "{" in given
+            if "delete table" in given:
+                self.there, self.noted = "{" in given, []
+            comments = [line.split('"')[1] for line in given.splitlines() if "comment" in line]
+            self.noted += [{"rule": {"chain": "fingerprint", "handle": 9, "comment": each}} for each in comments]
             return ""
         tables = [{"table": {"family": "inet", "name": "ours"}}] if self.there else []
-        shown = self.shows if command[3] == "table" else []
+        shown = [*self.shows, *self.noted] if command[3] == "table" else []
         return json.dumps({"nftables": [{"metainfo": {"version": "1.0.6"}}, *tables, *shown]})
 
 
@@ -46,14 +50,18 @@ def nft() -> Nft:
 
 
 @pytest.fixture
-def table(nft: Nft, tmp_path: Path) -> OwnTable:
-    return OwnTable("ours", tmp_path, ["away"], nft, lambda _: "/usr/sbin/nft")
+def table(nft: Nft) -> OwnTable:
+    return OwnTable("ours", ["away"], nft, lambda _: "/usr/sbin/nft")
 
 
 def test_it_is_made_in_one_transaction_with_the_removal_of_the_old_one(table: OwnTable, nft: Nft) -> None:
     assert table.differs("body\n") == "is not there"
     table.load("body\n")
-    assert nft.loaded == ["table inet ours\ndelete table inet ours\ntable inet ours {\nbody\n}\n"]
+    made, sealed = nft.loaded
+    assert made.startswith("add table inet ours\ndelete table inet ours\ntable inet ours {\nbody\n}\n")
+    body = digest("body\n")
+    assert f'comment "made by pointsman: {body}"' in made.splitlines()[-1]
+    assert sealed.startswith('add rule inet ours fingerprint return comment "seen as: ')
     assert table.differs("body\n") == ""
 
 
@@ -86,20 +94,42 @@ def test_what_is_a_change_and_what_is_none(table: OwnTable, nft: Nft, name: str)
     assert table.differs("body\n") == differs
 
 
-def test_what_it_looked_like_outlives_the_process(table: OwnTable, nft: Nft, tmp_path: Path) -> None:
+def test_what_it_looked_like_outlives_the_process(table: OwnTable, nft: Nft) -> None:
     table.load("body\n")
-    assert OwnTable("ours", tmp_path, ["away"], nft).differs("body\n") == ""
+    assert OwnTable("ours", ["away"], nft).differs("body\n") == ""
 
 
-def test_a_memory_that_was_damaged_has_it_made_anew(table: OwnTable, tmp_path: Path) -> None:
+def test_one_that_was_made_and_not_noted_any_more_is_made_anew(table: OwnTable, nft: Nft) -> None:
     table.load("body\n")
-    (tmp_path / "nftables-ours.json").write_text("{")
-    assert table.differs("body\n") == "is another"
+    nft.noted.pop()
+    assert table.differs("body\n") == "was changed by somebody"
 
 
-def test_what_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+def test_one_that_lacks_our_mark_is_not_ours(table: OwnTable, nft: Nft) -> None:
+    nft.there = True
+    assert (table.look().ours, table.differs("body\n")) == (False, "is another")
+
+
+@pytest.mark.parametrize(
+    ("said", "mend"),
+    [
+        ("Error: Could not process rule: Operation not permitted", "run as root (CAP_NET_ADMIN)"),
+        ("Error: syntax error", ""),
+    ],
+)
+def test_what_nft_refuses_is_an_error_with_its_mend(said: str, mend: str) -> None:
+    def refuse(*_command: str, given: str = "") -> str:
+        raise ProvisionError(f"nft -f -: {said}")
+
+    for ask in (OwnTable("ours", run=refuse).remove, OwnTable("ours", run=refuse).look):
+        with pytest.raises(ProvisionError, match=said) as found:
+            ask()
+        assert found.value.mend == mend
+
+
+def test_what_cannot_be_read_is_an_error() -> None:
     with pytest.raises(ProvisionError, match="cannot be read"):
-        OwnTable("ours", tmp_path, run=lambda *_, **__: "no JSON").differs("body\n")
+        OwnTable("ours", run=lambda *_, **__: "no JSON").differs("body\n")
 
 
 def test_a_program_that_is_not_there_says_which_package_has_it() -> None:
@@ -138,6 +168,6 @@ def test_the_mss_is_clamped_in_both_directions_and_on_our_tunnels_only() -> None
     )
 
 
-def test_without_tunnels_there_is_no_table(tmp_path: Path, nft: Nft) -> None:
+def test_without_tunnels_there_is_no_table(nft: Nft) -> None:
     assert table_body(NOTHING) == ""
-    assert Mss(tmp_path, nft).plan(NOTHING).changes == ()
+    assert Mss(nft).plan(NOTHING).changes == ()

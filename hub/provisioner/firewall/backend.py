@@ -1,97 +1,24 @@
-"""The firewall's slice of the provisioner, and `nft`, which speaks to the kernel for it."""
+"""The firewall's slice of the provisioner: one table of nftables, and what it has dropped."""
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from hub.provisioner.changes import Change, Finding, Planned, ProvisionError
+from hub.provisioner.changes import Change, Finding, Planned
+from hub.provisioner.fingerprint import Look
 from hub.provisioner.firewall.plan import NAME, TARGET, drift, open_management, plan, rules_of
-from hub.provisioner.firewall.rules import FAMILY, FULL_NAME, TABLE, removal, render, script, seal
-from hub.provisioner.firewall.seen import Seen, listing_digest, read
+from hub.provisioner.firewall.rules import COUNTING, FULL_NAME, TABLE, body
+from hub.provisioner.own_table import OwnTable
+from hub.provisioner.program import Program, run_program
 from hub.provisioner.wanted import Wanted
-
-PATIENCE_SECONDS = 30.0
-_REASONS = {
-    "Operation not permitted": "run as root (CAP_NET_ADMIN)",
-    "Operation not supported": "this kernel lacks something that the rules need: use a distribution's kernel",
-}
-
-
-class Tables(Protocol):
-    """A Tables is the kernel's tables of rules."""
-
-    def load(self, text: str) -> None:
-        """Do what a script says, all of it or nothing.
-
-        Raises:
-            ProvisionError: nothing of it was done.
-        """
-
-    def listing(self) -> Sequence[Mapping[str, Any]] | None:
-        """The objects of our table; None where there is none.
-
-        Raises:
-            ProvisionError: they cannot be seen.
-        """
-
-
-class Nft:
-    """A Nft is the program nft(8), in this process's network namespace."""
-
-    def load(self, text: str) -> None:
-        """Do what a script says, all of it or nothing.
-
-        Raises:
-            ProvisionError: nothing of it was done.
-        """
-        done = self._run("-f", "-", given=text)
-        if done.returncode != 0:
-            raise _failure("nft refuses the rules", done.stderr)
-
-    def listing(self) -> Sequence[Mapping[str, Any]] | None:
-        """The objects of our table; None where there is none.
-
-        Raises:
-            ProvisionError: they cannot be seen.
-        """
-        done = self._run("--json", "--numeric", "list", "table", FAMILY, TABLE)
-        if done.returncode != 0:
-            if "No such file or directory" in done.stderr:
-                return None
-            raise _failure(f"nft does not show the table {FULL_NAME}", done.stderr)
-        try:
-            objects = json.loads(done.stdout)["nftables"]
-            return [each for each in objects if isinstance(each, dict)]
-        except (ValueError, KeyError, TypeError) as error:
-            raise ProvisionError(f"nft says nothing of the table {FULL_NAME} that can be read") from error
-
-    def _run(self, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
-        try:
-            return subprocess.run(
-                ["nft", *arguments], input=given, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
-            )
-        except FileNotFoundError as error:
-            raise ProvisionError("the program nft is missing", "apt-get install nftables") from error
-        except subprocess.TimeoutExpired as error:
-            raise ProvisionError(f"nft took longer than {PATIENCE_SECONDS:g} s") from error
-        except OSError as error:
-            raise ProvisionError(f"nft cannot be run: {error.strerror}") from error
-
-
-def _failure(what: str, said: str) -> ProvisionError:
-    lines = [line.strip() for line in said.splitlines() if "Error:" in line] or said.split("\n")
-    mend = next((mend for reason, mend in _REASONS.items() if reason in said), "")
-    return ProvisionError(f"{what}: {lines[0][:300] or 'it does not say why'}", mend)
 
 
 class FirewallSlice:
     """A FirewallSlice keeps our table as it is wanted; other tables it never looks at."""
 
-    def __init__(self, tables: Tables | None = None) -> None:
-        self._tables: Tables = Nft() if tables is None else tables
+    def __init__(self, run: Program | None = None) -> None:
+        self._table = OwnTable(TABLE, COUNTING, run_program if run is None else run)
 
     @property
     def name(self) -> str:
@@ -104,7 +31,7 @@ class FirewallSlice:
         Raises:
             ProvisionError: nftables cannot be asked, or the rules cannot be made.
         """
-        return plan(wanted, self.seen())
+        return plan(wanted, self.look())
 
     def do(self, change: Change) -> None:
         """Put rules in force in one transaction, or remove them.
@@ -113,9 +40,9 @@ class FirewallSlice:
             ProvisionError: nothing was changed.
         """
         if change.removes:
-            self._tables.load(removal())
+            self._table.remove()
         else:
-            self._put_in_force(str(change.how))
+            self._table.load(str(change.how))
 
     def verify(self, wanted: Wanted) -> Sequence[Finding]:
         """Whether the rules are still those that were applied; if not, they are put back at once.
@@ -125,14 +52,14 @@ class FirewallSlice:
         """
         if not wanted.firewall:
             return ()
-        seen = self.seen()
+        seen = self.look()
         amiss = drift(wanted, seen)
         if amiss is None:
             return open_management(wanted)
         if seen.there and not seen.ours:
             mend = f"nft delete table {FULL_NAME}, if nobody needs it"
             return (Finding(NAME, TARGET, amiss, mend), *open_management(wanted))
-        self._put_in_force(render(rules_of(wanted)))
+        self._table.load(body(rules_of(wanted)))
         return (Finding(NAME, TARGET, amiss, "find out who changes them", repaired=True), *open_management(wanted))
 
     def report(self, wanted: Wanted) -> dict[str, dict[str, Any]]:
@@ -143,19 +70,19 @@ class FirewallSlice:
         """
         if not wanted.firewall:
             return {}
-        seen = self.seen()
-        return {TARGET: {"in_force": drift(wanted, seen) is None, "dropped": dict(seen.dropped)}}
+        seen = self.look()
+        return {TARGET: {"in_force": drift(wanted, seen) is None, "dropped": dropped(seen)}}
 
-    def seen(self) -> Seen:
+    def look(self) -> Look:
         """The table as it is.
 
         Raises:
             ProvisionError: nftables cannot be asked.
         """
-        return read(self._tables.listing())
+        return self._table.look()
 
-    def _put_in_force(self, text: str) -> None:
-        self._tables.load(script(text))
-        listing = self._tables.listing()
-        if listing is not None:
-            self._tables.load(seal(listing_digest(listing)))
+
+def dropped(seen: Look) -> Mapping[str, int]:
+    """Packets that the rules in force have dropped, by reason."""
+    counters = (each["counter"] for each in seen.objects if isinstance(each.get("counter"), dict))
+    return {str(each.get("name")): int(each.get("packets", 0)) for each in counters}

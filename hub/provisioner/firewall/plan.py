@@ -12,8 +12,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collap
 from typing import Any, TypeVar
 
 from hub.provisioner.changes import Change, Finding, Planned, ProvisionError, Refusal
-from hub.provisioner.firewall.rules import FULL_NAME, Ike, Rules, digest, render
-from hub.provisioner.firewall.seen import Seen
+from hub.provisioner.fingerprint import Look, digest
+from hub.provisioner.firewall.rules import FULL_NAME, Ike, Rules, body
 from hub.provisioner.wanted import Wanted, WantedIpsec, WantedWireGuard
 
 NAME = "firewall"
@@ -120,7 +120,7 @@ def _sorted(items: Iterable[Item]) -> tuple[Item, ...]:
     return tuple(sorted(set(items), key=key))
 
 
-def plan(wanted: Wanted, seen: Seen) -> Planned:
+def plan(wanted: Wanted, seen: Look) -> Planned:
     """What has to be done so that the wanted rules are in force, and no others of ours.
 
     Raises:
@@ -135,14 +135,14 @@ def plan(wanted: Wanted, seen: Seen) -> Planned:
         text = f"remove the rules (table {FULL_NAME})"
         return Planned((Change(NAME, TARGET, text, removes=True, at_once=True),))
     rules = rules_of(wanted)
-    text = render(rules)
-    if seen.rules == digest(text) and seen.intact:
+    text = body(rules)
+    if seen.body == digest(text) and seen.intact:
         return Planned()
     return Planned((Change(NAME, TARGET, _what(rules, text, seen), at_once=True, how=text),))
 
 
-def _what(rules: Rules, text: str, seen: Seen) -> str:
-    if seen.rules == digest(text):
+def _what(rules: Rules, text: str, seen: Look) -> str:
+    if seen.body == digest(text):
         return "put back the rules, which somebody has changed"
     filtered = [f"{len(rules.ours)} tunnels"]
     if rules.endpoints or rules.ports:
@@ -153,7 +153,7 @@ def _what(rules: Rules, text: str, seen: Seen) -> str:
     return f"{made} ({digest(text)[:8]}): {'; '.join(filtered)}"
 
 
-def drift(wanted: Wanted, seen: Seen) -> str | None:
+def drift(wanted: Wanted, seen: Look) -> str | None:
     """What is amiss with the rules in force, None if nothing is.
 
     Raises:
@@ -165,7 +165,7 @@ def drift(wanted: Wanted, seen: Seen) -> str | None:
         return f"the rules are gone: there is no table {FULL_NAME}"
     if not seen.ours:
         return f"the table {FULL_NAME} is not Pointsman's"
-    if seen.rules != digest(render(rules_of(wanted))):
+    if seen.body != digest(body(rules_of(wanted))):
         return f"the rules in force are others than the configuration's (table {FULL_NAME})"
     return None if seen.intact else f"somebody has changed the rules (table {FULL_NAME})"
 

@@ -9,16 +9,16 @@ Nothing is tracked (no `ct`): a table that asks for it would switch connection t
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-FAMILY, TABLE = "inet", "pointsman-firewall"
+from hub.provisioner.fingerprint import FAMILY
+
+TABLE = "pointsman-firewall"
 FULL_NAME = f"{FAMILY} {TABLE}"
 """Another one than the table in which the forwarder counts, which comes and goes with the forwarder."""
-FINGERPRINT = "fingerprint"
-"""A chain that nothing jumps to: its rules' comments say whose the table is, and what was put into it."""
-MARK = "made by pointsman"
+COUNTING = ("handshakes", "handshakes6")
+"""The sets to which the packets themselves add."""
 MANAGEMENT_PORTS = (22,)
 HANDSHAKES = "20/second burst 60 packets"
 """New handshakes from one address; behind an address of a mobile carrier there may be many branches."""
@@ -69,39 +69,19 @@ class Rules:
 
 
 def render(rules: Rules) -> str:
-    """The table as text for review; `script` makes a change of it."""
+    """The table as text for review."""
+    return f"# the network {rules.network}\ntable {FULL_NAME} {{\n{body(rules)}}}\n"
+
+
+def body(rules: Rules) -> str:
+    """What stands between the table's braces."""
     chains = [_wireguard(), _inside()]
     if rules.ipsec is not None:
         chains.append(_ipsec(rules.ipsec))
     if rules.management or rules.management6:
         chains.append(_management())
     counters = [f"\tcounter {name} {{\n\t}}\n" for name in COUNTERS]
-    parts = [*counters, *_sets(rules), *chains, _prerouting(), _input(rules)]
-    return f"# the network {rules.network}\ntable {FULL_NAME} {{\n" + "\n".join(parts) + "}\n"
-
-
-def digest(text: str) -> str:
-    """A short name of a text."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def script(text: str) -> str:
-    """What puts this text in force in place of all that the table holds, in one transaction or not at all."""
-    return f"{removal()}{text}add chain {FULL_NAME} {FINGERPRINT}\n{_noted(f'{MARK}: {digest(text)}')}"
-
-
-def removal() -> str:
-    """What removes the table, also where there is none."""
-    return f"add table {FULL_NAME}\ndelete table {FULL_NAME}\n"
-
-
-def seal(listing: str) -> str:
-    """What notes in the table how the kernel showed it right after it was made, so that every change is seen."""
-    return _noted(f"seen as: {listing}")
-
-
-def _noted(comment: str) -> str:
-    return f'add rule {FULL_NAME} {FINGERPRINT} return comment "{comment}"\n'
+    return "\n".join([*counters, *_sets(rules), *chains, _prerouting(), _input(rules)])
 
 
 def _sets(rules: Rules) -> Iterator[str]:
@@ -122,7 +102,7 @@ def _sets(rules: Rules) -> Iterator[str]:
     yield _set("endpoints_anywhere", "ipv4_addr . inet_service", map(_joined, anywhere))
     yield _set("ports", "ifname . inet_service", _at((at, port) for at, port in rules.ports if at is not None))
     yield _set("ports_anywhere", "inet_service", (str(port) for at, port in rules.ports if at is None))
-    for name, kind in (("handshakes", "ipv4_addr"), ("handshakes6", "ipv6_addr")):
+    for name, kind in zip(COUNTING, ("ipv4_addr", "ipv6_addr"), strict=True):
         yield f"\tset {name} {{\n\t\ttype {kind}\n\t\tsize 65535\n\t\tflags dynamic,timeout\n\t\ttimeout 1m\n\t}}\n"
     if rules.ipsec is not None:
         ike = rules.ipsec
@@ -215,7 +195,7 @@ def _wireguard() -> str:
 
 
 def _limited(first: str) -> Iterator[str]:
-    for name, source in (("handshakes", "ip saddr"), ("handshakes6", "ip6 saddr")):
+    for name, source in zip(COUNTING, ("ip saddr", "ip6 saddr"), strict=True):
         yield f"{first} update @{name} {{ {source} limit rate over {HANDSHAKES} }} {_drop('too_many_handshakes')}"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from hub.provisioner.changes import Change, Finding, Planned, Refusal, put_right
@@ -16,12 +15,12 @@ TARGET = "all tunnels"
 
 
 class Mss:
-    """An Mss keeps the table; `state` is the directory of the state."""
+    """An Mss keeps the table."""
 
     name = SLICE
 
-    def __init__(self, state: Path, run: Program = run_program) -> None:
-        self._table = OwnTable(TABLE, state, run=run)
+    def __init__(self, run: Program = run_program) -> None:
+        self._table = OwnTable(TABLE, run=run)
 
     def plan(self, wanted: Wanted) -> Planned:
         """Look at the table, and say what differs.
@@ -34,7 +33,7 @@ class Mss:
             text = "nft is not installed: TCP through a tunnel may hang with its first full packet"
             return Planned(refusals=(Refusal(SLICE, TARGET, text, mend_of("nft")),) if body else ())
         if not body:
-            there = self._table.shown() is not None
+            there = self._table.look().there
             text = "clamp the MSS no longer"
             return Planned((Change(SLICE, TARGET, text, removes=True, how=""),) if there else ())
         differs = self._table.differs(body)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from hub.provisioner.changes import Change, Finding, Planned, ProvisionError, Refusal, put_right
@@ -28,13 +27,13 @@ class _Table:
 
 
 class Uplinks:
-    """An Uplinks keeps each tunnel on its uplink. `state` is the directory of the state."""
+    """An Uplinks keeps each tunnel on its uplink."""
 
     name = SLICE
 
-    def __init__(self, state: Path, run: Program = run_program) -> None:
+    def __init__(self, run: Program = run_program) -> None:
         self._run = run
-        self._table = OwnTable(TABLE, state, COUNTING, run)
+        self._table = OwnTable(TABLE, COUNTING, run)
         self._before: Away | None = None
         self._cleared: dict[str, int] = {}
         self._strays: dict[str, Mapping[str, int]] = {}
@@ -102,15 +101,14 @@ class Uplinks:
 
     def _table_changes(self, body: str) -> Iterator[Change]:
         if not body:
-            if self._table.shown() is not None:
+            if self._table.look().there:
                 yield Change(SLICE, WATCH, "stop counting what leaves by another uplink", removes=True, how=_Table(""))
         elif differs := self._table.differs(body):
             text = f"count what leaves by another uplink: table inet {TABLE} {differs}"
             yield Change(SLICE, WATCH, text, how=_Table(body))
 
     def _counted(self) -> Away:
-        shown = self._table.shown() if self._table.possible else None
-        return away_in(shown) if shown is not None else {}
+        return away_in(self._table.look().objects) if self._table.possible else {}
 
     def _look_at_strays(self, wanted: Wanted, now: Away) -> Iterator[Finding]:
         """A count that was there before this process is of before: it accuses nobody."""
