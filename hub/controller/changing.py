@@ -208,7 +208,7 @@ class Changing:
         """Plan it once more, now that its tunnels are made; one that must not be taken any more is given up."""
         try:
             return await self._still_right(wish, begun)
-        except BaseException as error:
+        except Exception as error:
             left = await self._taking.give_up(begun)
             if left and isinstance(error, NotAppliedError):
                 raise NotAppliedError("; ".join([str(error), *left])) from error

@@ -68,7 +68,7 @@ class Taking:
         try:
             change = await asyncio.to_thread(transition, before, intent)
             await asyncio.to_thread(self._kept.remember_leaving, staged, change)
-        except BaseException:
+        except Exception:
             self._leaving.begin(unfinished)
             raise
         return Begun(staged, before, change, unfinished)
@@ -78,7 +78,7 @@ class Taking:
         within = IN_TURN_SECONDS if in_turn else TAKEN_SECONDS
         try:
             begun.grown = await self._tunnels.grow(begun.change.interim, within)
-        except BaseException:
+        except Exception:
             self._leaving.begin(begun.unfinished)
             raise
 
