@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from hub.branch_router.end import BranchEnd, IpsecEnd, TunnelEnd
 from hub.branch_router.secrets import NO_SECRETS, Secrets
+from policies.model.transport import REPLAY_WINDOW
 
 DPD_DELAY = 10
 """Seconds of silence after which the hub is asked whether it is there (RFC 7296 section 2.4)."""
@@ -67,6 +68,7 @@ def _child(tunnel: TunnelEnd, carrier: IpsecEnd) -> dict[str, str]:
         **_selectors(tunnel, carrier),
         "esp_proposals": ", ".join(carrier.esp),
         "rekey_time": f"{carrier.rekey_child}s",
+        "replay_window": str(REPLAY_WINDOW),
         "start_action": "trap|start",
         "dpd_action": "restart",
         "close_action": "start",

@@ -77,4 +77,8 @@ class Existing:
 
 
 Transport = WireGuard | Ipsec | Existing
+REPLAY_WINDOW = 1024
+"""By how many packets one may be late and still be taken, at both ends (RFC 4303 section 3.4.3). strongSwan's own 32
+are fewer than a router of several processors, or a line of several ways, puts out of order: what is later is lost."""
+
 USUAL_TRANSPORT = WireGuard()

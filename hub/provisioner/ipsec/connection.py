@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from hub.provisioner.wanted import WantedIpsec
+from policies.model.transport import REPLAY_WINDOW
 
 ANY = "%any"
 EVERYTHING = ("0.0.0.0/0", "::/0")
 DPD_DELAY = 10
 """Seconds of silence after which charon asks whether the peer is there: only to clear away what is dead, because
 liveness has found it out long before."""
-HARMLESS = frozenset({"rekey_time", "dpd_delay", "rekey_time of the child"})
+HARMLESS = frozenset({"rekey_time", "dpd_delay", "rekey_time of the child", "replay_window"})
 """What may change without the SA being made anew: the next rekeying takes it over."""
 
 Connection = dict[str, Any]
@@ -50,6 +51,7 @@ def _child(wanted: WantedIpsec) -> dict[str, Any]:
         "mode": "tunnel",
         "esp_proposals": list(wanted.esp),
         "rekey_time": f"{wanted.rekey_child}s",
+        "replay_window": str(REPLAY_WINDOW),
         "start_action": "none",
         "dpd_action": "clear",
         "close_action": "none",
