@@ -30,6 +30,8 @@ KINDS = {
 }
 ISP, ISP_NODE = "isp:telkom", "isp-telkom"
 INTERVAL = 0.02
+SETTLE = 5.0
+"""Seconds until a packet is lost: where the machine is emulated one waits for a processor, and arrives."""
 DELAY = 150.0
 PATIENCE = 180.0
 
@@ -58,7 +60,7 @@ def test_the_tunnels_are_the_kernels_own(hub: RunningHub, node: str) -> None:
 
 
 def test_a_dead_isp_is_left_in_both_directions_and_the_way_back_loses_nothing(hub: RunningHub) -> None:
-    with hub.probing(*BRANCHES, interval=INTERVAL) as probe:
+    with hub.probing(*BRANCHES, interval=INTERVAL, settle=SETTLE) as probe:
         disturb.cut(hub.lab, ISP)
         for branch in BRANCHES:
             hub.wait_until_on(branch, OTHER)
@@ -73,7 +75,7 @@ def test_a_dead_isp_is_left_in_both_directions_and_the_way_back_loses_nothing(hu
 
 def test_a_drain_loses_nothing(hub: RunningHub) -> None:
     socket = hub.lab.place.run / "control.sock"
-    with hub.probing(*BRANCHES, interval=INTERVAL) as probe:
+    with hub.probing(*BRANCHES, interval=INTERVAL, settle=SETTLE) as probe:
         ask_controller(socket, {"ask": "drain", "target": ISP, "reason": "splice", "rate": "60/min"}, timeout=60)
         for branch in BRANCHES:
             hub.wait_until_on(branch, OTHER)
@@ -93,7 +95,7 @@ def delayed(hub: RunningHub) -> None:
 @pytest.mark.usefixtures("delayed")
 def test_a_tunnel_that_netem_makes_slow_is_left_without_a_loss_and_used_again(hub: RunningHub) -> None:
     assert output(hub.lab, ISP_NODE, "tc", "qdisc", "show").count("netem") == 2
-    with hub.probing(*BRANCHES, interval=INTERVAL) as probe:
+    with hub.probing(*BRANCHES, interval=INTERVAL, settle=SETTLE) as probe:
         for branch in BRANCHES:
             hub.wait_until_on(branch, OTHER)
             assert degraded_by(hub, branch) == "rtt"

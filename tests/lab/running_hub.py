@@ -24,7 +24,7 @@ from hub.lab.namespaces import inside
 from hub.lab.network import HUB
 from hub.lab.outages import Direction
 from hub.lab.plan import hub_uplinks, plan
-from hub.lab.probe import Probe, ProbeReport
+from hub.lab.probe import SETTLE, Probe, ProbeReport
 from hub.lab.readiness import hub_report, missing
 from hub.lab.record import Lab
 from hub.lab_overrides import TIMERS, LabOverrides, overridden
@@ -108,9 +108,10 @@ class RunningHub:
         return (self.lab.place.logs / "hub.log").read_text()
 
     @contextmanager
-    def probing(self, *branches: str, interval: float = INTERVAL) -> Iterator[Probe]:
+    def probing(self, *branches: str, interval: float = INTERVAL, settle: float = SETTLE) -> Iterator[Probe]:
+        """Packets both ways; what has not arrived `settle` seconds after it was sent is lost."""
         probe = Probe()
-        probe.start(self.lab, branches, interval)
+        probe.start(self.lab, branches, interval, settle=settle)
         try:
             yield probe
         finally:
