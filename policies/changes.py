@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from policies.figures import size_words
+from policies.model.as_numbers import SharedFateSigns
 from policies.model.guards import Guards
 from policies.model.intent import Branch, Hub, LivenessTimers, Tunnel
 from policies.model.policy import Policy
@@ -36,6 +37,11 @@ def guard_changes(before: Guards, after: Guards) -> tuple[Change, ...]:
     return _differing(_guards(before), _guards(after))
 
 
+def sign_changes(before: SharedFateSigns, after: SharedFateSigns) -> tuple[Change, ...]:
+    """What differs in what tunnels that share their fate are found by."""
+    return _differing(_signs(before), _signs(after))
+
+
 def branch_changes(before: Branch, after: Branch) -> tuple[Change, ...]:
     """What differs in a branch and its tunnels, beside its policy; a tunnel that comes or goes is one change."""
     stays = {tunnel.id.name for tunnel in before.tunnels} & {tunnel.id.name for tunnel in after.tunnels}
@@ -57,6 +63,12 @@ def policy_changes(before: Policy, after: Policy) -> tuple[Change, ...]:
 def program_changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Change, ...]:
     """The scripts and files of checks that come, go or have another text, by path: what was and becomes are digests."""
     return _differing(before, after)
+
+
+def _signs(signs: SharedFateSigns) -> dict[str, str]:
+    table = signs.as_numbers
+    numbers = {"AS numbers": f"{table.entries} prefixes ({table.digest[:8]})"} if table.digest else {}
+    return {"paths of shared-fate": "on" if signs.paths else "off", **numbers}
 
 
 def _note_order(before: Policy, after: Policy, was: dict[str, str], now: dict[str, str]) -> None:

@@ -18,6 +18,7 @@ from policies.changes import (
     hub_changes,
     policy_changes,
     program_changes,
+    sign_changes,
 )
 from policies.forwarding import carrying
 from policies.health.against import Sizes
@@ -159,7 +160,11 @@ def plan(
     planned.sort(key=lambda each: each.branch)
     said = tuple(each for each in planned if not each.says_nothing)
     silent = tuple(each for each in planned if each.says_nothing and each.policy)
-    hub = (*hub_changes(before.hub, after.hub), *guard_changes(before.guards, after.guards))
+    hub = (
+        *hub_changes(before.hub, after.hub),
+        *guard_changes(before.guards, after.guards),
+        *sign_changes(before.shared_fate, after.shared_fate),
+    )
     blast = _blast(said)
     return Plan(
         id=_digest(before, after, said, blind=not view.forwarder),

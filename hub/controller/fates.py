@@ -6,13 +6,15 @@ import json
 from collections.abc import Callable, Mapping
 from math import isfinite
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from policies.arrivals import Pair, Ways
 from policies.model.clock import Now
 from policies.model.ids import TunnelId
 from policies.model.intent import Intent
 from policies.model.view import View
-from policies.shared_fate import Fates, Pair, SharedFate, look, recalled, shared_fates
+from policies.shared_fate import Fates, SharedFate, look, recalled, shared_fates
 
 
 class FateWatch:
@@ -22,12 +24,12 @@ class FateWatch:
         self._path, self._say = path, say
         self._fates = recalled(self._read())
 
-    def judge(self, intent: Intent, view: View, endpoints: Mapping[TunnelId, str], now: Now) -> tuple[SharedFate, ...]:
+    def judge(self, intent: Intent, view: View, ways: Ways, now: Now) -> tuple[SharedFate, ...]:
         """Look again, and say which tunnels are not as independent as they look. Writes a file now and then."""
-        before, self._fates = self._fates, look(self._fates, intent, view, endpoints, now)
+        before, self._fates = self._fates, look(self._fates, intent, view, ways, now)
         if self._fates.together != before.together:
             self._write(self._fates)
-        return shared_fates(self._fates, intent, endpoints, now)
+        return shared_fates(self._fates, intent, ways, now)
 
     def _read(self) -> dict[Pair, tuple[float, ...]]:
         if self._path is None:
@@ -56,9 +58,16 @@ class FateWatch:
             self._say(f"{self._path}: {error.strerror}: which tunnels went down together is not kept over a restart")
 
 
-def endpoints_in(measured: Mapping[str, Mapping[str, Any]]) -> dict[TunnelId, str]:
-    """The outer endpoints of WireGuard peers, in `Told.measured`: what the forwarder measured, by the tunnel's name."""
-    told = {name: (one.get("wg") or {}).get("endpoint") for name, one in measured.items()}
+def endpoints_in(
+    measured: Mapping[str, Mapping[str, Any]], made: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+) -> dict[TunnelId, str]:
+    """The outer endpoints of the tunnels' far ends, by the tunnel's name.
+
+    WireGuard's are in `measured`, what the forwarder measured; those of IPsec in `made`, what the provisioner knows, as
+    long as there is an SA.
+    """
+    told = {name: (one.get("ipsec") or {}).get("remote") for name, one in made.items() if "/" in name}
+    told |= {name: wg.get("endpoint") for name, one in measured.items() if (wg := one.get("wg")) is not None}
     return {TunnelId.parse(name): endpoint for name, endpoint in told.items() if endpoint}
 
 

@@ -20,6 +20,7 @@ from hub.controller.forwarder_lines import (
     is_obeyed,
     look_line,
     order_line,
+    trace_line,
     tunnels_line,
     understood,
 )
@@ -67,6 +68,7 @@ class ForwarderLink:
         self._silence = Silence(clock())
         self._hangs = False
         self._told = Told()
+        self._tracing: asyncio.Future[Message] | None = None
         self._problems: dict[str, tuple[str, str]] = {}
         self.counters: Counter[str] = Counter()
         self.error = "not connected yet"
@@ -200,6 +202,9 @@ class ForwarderLink:
                 self._problems.pop(_NOT_UNDERSTOOD, None)
                 if self._refusals.answered():
                     self._problems.pop(_REFUSED, None)
+            case {"traced": _}:
+                if self._tracing is not None and not self._tracing.done():
+                    self._tracing.set_result(self._told.traced)
             case {"refused": {"class": str(name)}}:
                 self.counters["orders refused by the forwarder"] += 1
                 self._ordered.pop(name, None)
@@ -210,6 +215,14 @@ class ForwarderLink:
         """Have so many health probes sent over a tunnel, to confirm a suspicion; no more are sent if it is not up."""
         if not self._hangs:
             self._send(burst_line(tunnel, probes))
+
+    def trace(self, tunnel: TunnelId, to: str, mark: int, source: str | None) -> asyncio.Future[Message] | None:
+        """Have the way to an address traced; the next answer, as `Told.traced` has it. None: nobody is there to ask."""
+        if self._writer is None or self._hangs:
+            return None
+        self._tracing = asyncio.get_running_loop().create_future()
+        self._send(trace_line(tunnel, to, mark, source))
+        return self._tracing
 
     def count(self, tunnels: frozenset[TunnelId]) -> None:
         """Have the packets counted that are forwarded over these tunnels and no others; `counted` has the answer."""

@@ -179,6 +179,11 @@ def count_line(tunnels: Iterable[TunnelId]) -> Message:
     return {"count": sorted(map(str, tunnels))}
 
 
+def trace_line(tunnel: TunnelId, to: str, mark: int, source: str | None) -> Message:
+    """The way to an address is to be traced, as packets of a tunnel with this mark and source go."""
+    return {"trace": {"tunnel": str(tunnel), "to": to, "mark": mark, "source": source}}
+
+
 def is_obeyed(order: ClassOrder, state: ClassView | None) -> bool:
     """Whether the forwarder already has the class as wanted."""
     return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from ipaddress import ip_address
 from typing import Any
 
 from hub.control.lines import Message
@@ -15,7 +16,7 @@ class Told:
     `measured` has of each tunnel by its name the round-trip time in milliseconds as `rtt_ms` (None: not known), and
     where they are known `wg` (`handshake_at` in seconds of the wall clock or None, `endpoint` or None, `roamed`: None
     or `from` and `at`, an instant) and `mtu` (`size`, `ok`, `works` and `looks`). `counted` has what was forwarded over
-    those that are watched for it.
+    those that are watched for it. `traced` is the last trace: `tunnel`, `to`, `hops`, `reached`, and `error` or None.
     """
 
     def __init__(self) -> None:
@@ -23,6 +24,7 @@ class Told:
         self.counters: dict[str, int] = {}
         self.measured: dict[str, Message] = {}
         self.counted: dict[str, Message] = {}
+        self.traced: Message = {}
 
     def take(self, message: Message) -> None:
         """Take what this line tells; lines that tell nothing of these are left alone.
@@ -44,6 +46,8 @@ class Told:
             case {"liveness": tunnel}:
                 name, figures = _measured(tunnel)
                 self.measured[name] = self.measured.get(name, {}) | figures
+            case {"traced": traced}:
+                self.traced = _traced(traced)
             case {"counted": [*tunnels]}:
                 self.counted = dict(map(_counted, tunnels))
             case _:
@@ -72,6 +76,20 @@ def _measured(tunnel: Mapping[str, Any]) -> tuple[str, Message]:
         looks = _number(mtu.get("looks", 0))
         figures["mtu"] = {"size": _number(mtu["size"]), "ok": _maybe(_truth, mtu["ok"]), "works": works, "looks": looks}
     return _text(tunnel["tunnel"]), figures
+
+
+def _traced(traced: Mapping[str, Any]) -> Message:
+    return {
+        "tunnel": _text(traced["tunnel"]),
+        "to": _text(traced["to"]),
+        "hops": [_maybe(_address, hop) for hop in traced["hops"]],
+        "reached": _truth(traced["reached"]),
+        "error": _maybe(_text, traced.get("error")),
+    }
+
+
+def _address(value: Any) -> str:
+    return str(ip_address(_text(value)))
 
 
 def _roamed(roamed: Mapping[str, Any]) -> Message:

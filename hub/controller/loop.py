@@ -350,7 +350,7 @@ class Loop:
 
     def _believed(self) -> Believed:
         now = self.now()
-        endpoints = endpoints_in(self._forwarder.measured) if self._forwarder is not None else {}
+        endpoints = endpoints_in(self._forwarder.measured, self.made) if self._forwarder is not None else {}
         return Believed(self._intent, self._view, self.overrides.at(now.wall), now, endpoints)
 
     def _around(self) -> Surroundings:

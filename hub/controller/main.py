@@ -34,6 +34,7 @@ from hub.controller.health_file import HealthFile
 from hub.controller.loop import Loop
 from hub.controller.neighbors import Neighbors
 from hub.controller.notifying import Notifying
+from hub.controller.outer_paths import OuterPaths
 from hub.controller.record import Record
 from hub.controller.server import ControlServer
 from hub.controller.traffic import Traffic
@@ -202,7 +203,8 @@ async def _serve(places: Places, change: Transition, overrides: LabOverrides) ->
     forwarder = ForwarderLink(places.forwarder_socket, intent, loop.take, time.monotonic)
     health_file = HealthFile(places.state / "health.json", loop.health, record.say)
     health_file.read()
-    loop.troubles.fates = FateWatch(places.state / "fates.json", record.say)
+    paths = OuterPaths(forwarder, loop.troubles.believed, time.monotonic)
+    loop.troubles.fates, loop.troubles.paths = FateWatch(places.state / "fates.json", record.say), paths.known
     neighbors = Neighbors(speakers, Site(places), loop, intent, record.say)
     read_copy, traffic = read_of(places, overrides), Traffic(loop)
     tunnels = Tunnels(places.provisioner_socket, loop, record.say)
@@ -233,6 +235,7 @@ async def _serve(places: Places, change: Transition, overrides: LabOverrides) ->
                 scripts,
                 health_file,
                 loop.troubles,
+                paths,
                 traffic,
                 tunnels,
                 confirming,

@@ -14,10 +14,12 @@ from typing import Protocol
 from hub.controller.fates import FateWatch
 from hub.controller.meter import Meter
 from hub.interface_counters import interface_bytes
+from policies.arrivals import Ways
 from policies.blame import check_faults
 from policies.model.clock import Instant, Now
 from policies.model.ids import TunnelId
 from policies.model.intent import Intent
+from policies.model.outer_path import OuterPath
 from policies.model.overrides import Overrides
 from policies.model.view import View
 from policies.off_preferred import Carried, OffPreferred, fault_of, off_preferred
@@ -79,10 +81,12 @@ class Troubles:
         count: Callable[[], Mapping[str, int]] = interface_bytes,
     ) -> None:
         """`count` has the bytes of every interface."""
-        self._believed = believed
+        self.believed = believed
         self._say = say
         self._count = count
         self.fates = FateWatch(None, say)
+        self.paths: Callable[[], Mapping[TunnelId, OuterPath]] = dict
+        """What traces to the far ends of tunnels say; a mapping that nobody changes."""
         self._meter = Meter()
         self._staying: dict[tuple[str, TunnelId], Instant] = {}
         self._troubles: dict[str, Trouble] = {}
@@ -92,7 +96,7 @@ class Troubles:
     async def run(self) -> None:
         """Look again and again, in a thread, of values that nobody changes."""
         while True:
-            self.take(await asyncio.to_thread(self.look, self._believed()))
+            self.take(await asyncio.to_thread(self.look, self.believed()))
             await asyncio.sleep(LOOK_SECONDS)
 
     def look(self, believed: Believed) -> tuple[Trouble, ...]:
@@ -124,7 +128,8 @@ class Troubles:
         return [fault_of(f, intent.branches[f.branch], view, self.carried.get(f.on), now) for f in stays]
 
     def _shared_fate(self, believed: Believed) -> Iterable[Trouble]:
-        return self.fates.judge(believed.intent, believed.view, believed.endpoints, believed.now)
+        ways = Ways(believed.endpoints, self.paths())
+        return self.fates.judge(believed.intent, believed.view, ways, believed.now)
 
     def _stays(self, off: Iterable[OffPreferred], now: Instant) -> list[OffPreferred]:
         """Those that are faults, and not about to end."""

@@ -50,6 +50,7 @@ from hub.forwarder.orders import (
 )
 from hub.forwarder.problems import Problem, Problems
 from hub.forwarder.state import SavedState
+from hub.forwarder.tracing import TraceOrder
 
 
 class Forwarder:
@@ -71,8 +72,7 @@ class Forwarder:
     ) -> None:
         self._clock, self._tell, self._log, self._changed, self._stop = clock, tell, log, changed, stop
         self._started_ns = clock.now()
-        self._count = count
-        self._counted: tuple[str, ...] = ()
+        self._count, self._counted = count, tuple[str, ...]()
         self.beside: Callable[[str], Message] = lambda _tunnel: {}
         """What is to be told of a tunnel beside its liveness."""
         self.problems = Problems(self._tell_problem)
@@ -204,7 +204,7 @@ class Forwarder:
                 self.count_forwarded(tunnels)
             case StopPlanned():
                 self._stop()
-            case GetStatus():
+            case GetStatus() | TraceOrder():
                 pass  # answered where it was asked
             case _:
                 assert_never(command)

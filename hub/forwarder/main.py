@@ -37,6 +37,7 @@ from hub.forwarder.orders import Command
 from hub.forwarder.problems import Problem
 from hub.forwarder.server import Server
 from hub.forwarder.state import SavedState, StateFileError, Writer, after_reboot, read
+from hub.forwarder.tracing import TraceOrder, Tracing
 from speaker.notify import Systemd
 from speaker.priority import give_way_when_busy
 
@@ -81,6 +82,7 @@ class Process:
         self._notifications = Notifications()
         self._boot = (checks.read_file("/proc/sys/kernel/random/boot_id") or "").strip()
         self._checks: Iterator[tuple[str, Iterator[dict[str, Problem] | None]]] = iter(())
+        self._tracing = Tracing(self._loop, self._server.tell_controller)
         self._stopping = False
         self._systemd = Systemd()
         self.forwarder = Forwarder(
@@ -304,6 +306,9 @@ class Process:
         self._save_soon(SAVE_AGAIN_NS)
 
     def _obey(self, command: Command) -> None:
+        if isinstance(command, TraceOrder):
+            self._tracing.trace(command)
+            return
         self.forwarder.obey(command)
         self.forwarder.problems.report("state:read", None)
 

@@ -5,6 +5,7 @@ An order is read whole before any of it is obeyed: a bad one changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,6 +15,7 @@ from hub.forwarder.fields import FieldError, Fields, unique
 from hub.forwarder.health.burst import BurstOrder
 from hub.forwarder.liveness.model import Method, ProbeRate, Timers, TunnelSpec
 from hub.forwarder.steps import Steps, at_once, pieces
+from hub.forwarder.tracing import TraceOrder, parse_trace
 
 SHORTEST_INTERVAL_MS, LONGEST_INTERVAL_MS = 5, 60_000
 SHORTEST_PROBE_MS = 10
@@ -94,7 +96,7 @@ class StopPlanned:
     """A StopPlanned asks the forwarder to go without looking dead."""
 
 
-Command = SetTunnels | SetClasses | SetOne | Look | SendBurst | CountForwarded | GetStatus | StopPlanned
+Command = SetTunnels | SetClasses | SetOne | Look | SendBurst | CountForwarded | TraceOrder | GetStatus | StopPlanned
 
 
 def orders_in(command: Command) -> tuple[Order, ...]:
@@ -135,21 +137,17 @@ def parsing(message: object) -> Steps[Command]:
     if fields.has("order"):
         fields.only("order")
         return SetOne((yield from _order(fields.raw("order"), "order")))
-    if fields.has("look"):
-        fields.only("look")
-        return Look(frozenset(fields.each("look", _name)))
-    if fields.has("burst"):
-        fields.only("burst")
-        return SendBurst(_burst(fields.part("burst")))
-    if fields.has("count"):
-        fields.only("count")
-        return CountForwarded(unique(fields.each("count", _name), "count"))
+    for key, read in _OF_ONE_KEY.items():
+        if fields.has(key):
+            fields.only(key)
+            return read(fields)
     if fields.has("get") and fields.text("get") == "status":
         return GetStatus()
     if fields.has("stop") and fields.text("stop") == "planned":
         return StopPlanned()
     raise FieldError(
-        'no such command: one of "set", "order", "look", "burst", "get" ("status") or "stop" ("planned") is needed'
+        'no such command: one of "set", "order", "look", "burst", "count", "trace", "get" ("status") or "stop" '
+        '("planned") is needed'
     )
 
 
@@ -377,6 +375,14 @@ def _burst(fields: Fields) -> BurstOrder:
         count=fields.number("count", 1, LONGEST_BURST),
         interval_ns=fields.milliseconds("interval_ms", 1, 1_000),
     )
+
+
+_OF_ONE_KEY: dict[str, Callable[[Fields], Command]] = {
+    "look": lambda fields: Look(frozenset(fields.each("look", _name))),
+    "burst": lambda fields: SendBurst(_burst(fields.part("burst"))),
+    "count": lambda fields: CountForwarded(unique(fields.each("count", _name), "count")),
+    "trace": lambda fields: parse_trace(fields.part("trace")),
+}
 
 
 def _name(value: object, place: str) -> str:

@@ -9,6 +9,7 @@ from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
 
+from policies.model.as_numbers import USUAL_SIGNS, SharedFateSigns
 from policies.model.guards import USUAL_GUARDS, Guards
 from policies.model.health import Damping, HealthLimits
 from policies.model.ids import Prefix, TunnelId
@@ -278,6 +279,7 @@ class Intent:
     guards: Guards = USUAL_GUARDS
     programs: Mapping[str, str] = field(default_factory=dict)
     security: Security = Security()
+    shared_fate: SharedFateSigns = USUAL_SIGNS
 
     def script_of(self, branch: Branch) -> tuple[str, str] | None:
         """The name and the digest of the script that speaks for a branch, None where none does."""

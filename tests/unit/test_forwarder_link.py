@@ -107,6 +107,9 @@ def test_a_line_of_another_shape_ends_the_connection_and_not_the_controller(tmp_
             }
         },
         {"counted": [{"tunnel": "bandung/fiber"}]},
+        {"traced": {"tunnel": "bandung/fiber", "to": "198.18.1.2", "hops": "198.51.100.1", "reached": True}},
+        {"traced": {"tunnel": "bandung/fiber", "to": "198.18.1.2", "hops": [7], "reached": True}},
+        {"traced": {"tunnel": "bandung/fiber", "to": "198.18.1.2", "hops": [], "reached": None}},
         {"samples": [{"tunnel": "bandung/fiber"}]},
         {"problem": {"key": 7, "text": "a", "mend": "b"}},
         {"cleared": 7},

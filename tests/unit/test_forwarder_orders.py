@@ -26,6 +26,7 @@ from hub.forwarder.orders import (
     StopPlanned,
     parse,
 )
+from hub.forwarder.tracing import TraceOrder
 
 TIMERS = {"method": "bfd", "interval_ms": 50, "multiplier": 3}
 TUNNEL = {
@@ -49,12 +50,15 @@ CLASS = {
     "based_on_epoch": 4,
 }
 
-
 SOURCES = ["10.0.10.0/24", "2001:db8:0:10::/64"]
 
 
 def tunnels(**changes: object) -> dict[str, Any]:
     return {"set": "tunnels", "tunnels": [TUNNEL | changes]}
+
+
+def trace(**changes: object) -> dict[str, Any]:
+    return {"trace": {"tunnel": "b/x", "to": "198.18.1.2", "mark": 7, "source": None} | changes}
 
 
 def classes(*extra: dict[str, Any], **changes: object) -> dict[str, Any]:
@@ -119,6 +123,10 @@ def test_a_prefix_may_be_in_a_class_of_a_source_and_in_one_for_packets_from_ever
         ),
         ({"count": ["b/x", "b/y"]}, CountForwarded(("b/x", "b/y"))),
         ({"count": []}, CountForwarded(())),
+        (
+            {"trace": {"tunnel": "b/x", "to": "2001:DB8::1", "mark": 7, "source": None}},
+            TraceOrder("b/x", "2001:db8::1", 7, None),
+        ),
         ({"get": "status"}, GetStatus()),
         ({"stop": "planned"}, StopPlanned()),
     ],
@@ -131,6 +139,12 @@ def test_the_short_commands_are_read(line: dict[str, Any], command: object) -> N
     ("line", "place"),
     [
         ({}, "no such command"),
+        (trace(to="bandung.example"), "trace.to: an address"),
+        (trace(to="fe80::1%eth0"), "trace.to: the address of one machine"),
+        (trace(to="224.0.0.1"), "trace.to: the address of one machine"),
+        (trace(source="2001:db8::1"), "trace.source: an address of the same version"),
+        (trace(mark=-1), "trace.mark"),
+        (trace(port=53), "trace: unknown field"),
         ({"set": "routes"}, "set:"),
         ({"set": "tunnels"}, "tunnels:"),
         ({"set": "tunnels", "tunnels": [TUNNEL, TUNNEL]}, 'tunnels: "bandung/fiber" is there twice'),

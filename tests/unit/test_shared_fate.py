@@ -20,11 +20,12 @@ from hub.cli.problems import problems
 from hub.cli.render_why import why_view
 from hub.controller.fates import FateWatch, endpoints_in
 from hub.controller.report import Surroundings, network_report
+from policies.arrivals import ARRIVING_FOR, Ways, address_of
 from policies.model.clock import Instant, Now
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Intent, Liveness
 from policies.model.view import LivenessState, LivenessView, View
-from policies.shared_fate import ARRIVING_FOR, Fates, SharedFate, address_of, look, shared_fates
+from policies.shared_fate import Fates, SharedFate, look, shared_fates
 
 BANDUNG, BOGOR = a_branch(), a_branch("bogor", number=2)
 NETWORK = a_network(BANDUNG, BOGOR)
@@ -47,9 +48,9 @@ def view_of(dead: Mapping[TunnelId, float], *, forwarder: bool = True) -> View:
 
 
 def arriving(endpoints: Mapping[TunnelId, str], seconds: float = 61.0, network: Intent = NETWORK) -> list[SharedFate]:
-    fates = look(Fates(), network, view_of({}), endpoints, at(0))
-    fates = look(fates, network, view_of({}), endpoints, at(seconds))
-    return list(shared_fates(fates, network, endpoints, at(seconds)))
+    fates = look(Fates(), network, view_of({}), Ways(endpoints), at(0))
+    fates = look(fates, network, view_of({}), Ways(endpoints), at(seconds))
+    return list(shared_fates(fates, network, Ways(endpoints), at(seconds)))
 
 
 def from_(fiber: str, wireless: str) -> dict[TunnelId, str]:
@@ -59,8 +60,8 @@ def from_(fiber: str, wireless: str) -> dict[TunnelId, str]:
 def test_primary_and_backup_from_one_address_are_told() -> None:
     (found,) = arriving(from_("203.0.113.7:51820", "203.0.113.7:1024"))
     assert found.text == (
-        "fiber and wireless of bandung both arrive from 203.0.113.7, though their ISPs are isp-fiber and isp-wireless: "
-        "one outage takes both"
+        "fiber and wireless of bandung both arrive from 203.0.113.7, though their ISPs are isp-fiber and isp-wireless, "
+        "since 12:00: one outage takes both"
     )
     assert found.key == "shared-fate:bandung:from 203.0.113.7"
     assert found.mend
@@ -103,7 +104,9 @@ def test_what_says_nothing_is_not_told(endpoints: dict[TunnelId, str], branch: B
 
 def test_one_address_is_told_though_the_isp_is_one() -> None:
     (found,) = arriving(from_("203.0.113.7:1", "203.0.113.7:2"), network=a_network(of_one_isp(BANDUNG), BOGOR))
-    assert found.text == "fiber and wireless of bandung both arrive from 203.0.113.7: one outage takes both"
+    assert (
+        found.text == "fiber and wireless of bandung both arrive from 203.0.113.7, since 12:00: one outage takes both"
+    )
 
 
 def test_ipv6_from_one_48_is_told() -> None:
@@ -117,9 +120,9 @@ def test_a_tunnel_that_re_homes_has_time_to_come_back() -> None:
 
 def test_where_a_dead_tunnel_once_was_says_nothing() -> None:
     endpoints = from_("203.0.113.7:1", "203.0.113.7:1")
-    fates = look(Fates(), NETWORK, view_of({WIRELESS: 0}), endpoints, at(0))
-    fates = look(fates, NETWORK, view_of({WIRELESS: 0}), endpoints, at(100))
-    assert shared_fates(fates, NETWORK, endpoints, at(100)) == ()
+    fates = look(Fates(), NETWORK, view_of({WIRELESS: 0}), Ways(endpoints), at(0))
+    fates = look(fates, NETWORK, view_of({WIRELESS: 0}), Ways(endpoints), at(100))
+    assert shared_fates(fates, NETWORK, Ways(endpoints), at(100)) == ()
 
 
 @pytest.mark.parametrize(
@@ -144,15 +147,15 @@ def days(times: int, dead: Mapping[TunnelId, float], network: Intent = NETWORK, 
     for number in range(times):
         begin = number * apart
         died = {tunnel: begin + seconds for tunnel, seconds in dead.items()}
-        fates = look(fates, network, view_of({}), {}, at(begin - 1))
+        fates = look(fates, network, view_of({}), Ways(), at(begin - 1))
         for seconds in (2.0, 4.0, 20.0):
             so_far = {tunnel: died_at for tunnel, died_at in died.items() if died_at <= begin + seconds}
-            fates = look(fates, network, view_of(so_far), {}, at(begin + seconds))
+            fates = look(fates, network, view_of(so_far), Ways(), at(begin + seconds))
     return fates
 
 
 def told(fates: Fates, seconds: float, network: Intent = NETWORK) -> list[str]:
-    return [each.text for each in shared_fates(fates, network, {}, at(seconds))]
+    return [each.text for each in shared_fates(fates, network, Ways(), at(seconds))]
 
 
 def test_tunnels_that_went_down_together_three_times_in_a_month_are_told() -> None:
@@ -215,8 +218,8 @@ def test_an_uplink_of_the_hub_that_fails_is_not_the_branch_s() -> None:
 
 
 def test_while_the_forwarder_is_not_there_nothing_is_learnt() -> None:
-    fates = look(Fates(), NETWORK, view_of({}), {}, at(0))
-    assert look(fates, NETWORK, view_of({FIBER: 1, WIRELESS: 1}, forwarder=False), {}, at(2)) == fates
+    fates = look(Fates(), NETWORK, view_of({}), Ways(), at(0))
+    assert look(fates, NETWORK, view_of({FIBER: 1, WIRELESS: 1}, forwarder=False), Ways(), at(2)) == fates
 
 
 def test_how_often_outlives_the_process(tmp_path: Path) -> None:
@@ -224,8 +227,8 @@ def test_how_often_outlives_the_process(tmp_path: Path) -> None:
     for number in range(3):
         watch = FateWatch(file, said.append)
         begin = number * 86400.0
-        watch.judge(NETWORK, view_of({}), {}, at(begin))
-        found = watch.judge(NETWORK, view_of({FIBER: begin + 1, WIRELESS: begin + 1}), {}, at(begin + 20))
+        watch.judge(NETWORK, view_of({}), Ways(), at(begin))
+        found = watch.judge(NETWORK, view_of({FIBER: begin + 1, WIRELESS: begin + 1}), Ways(), at(begin + 20))
     assert [each.key for each in found] == ["shared-fate:bandung:fiber with wireless"]
     assert said == []
 
