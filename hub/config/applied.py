@@ -114,7 +114,7 @@ def files_of(directory: Path) -> list[Path]:
     """All that `load` would read, and checks; what is not there is not copied, and is missed when the copy is read."""
     single = [directory / name for name in (NETWORK, ALLOCATIONS)]
     many = [file for folder in _FOLDERS for file in sorted((directory / folder).glob("*.y*ml"))]
-    many += sorted((directory / "policies").glob("*.py"))
+    many += [*sorted((directory / "policies").glob("*.py")), *sorted(directory.glob("*.asn"))]
     return [*(file for file in (*single, *many) if file.is_file()), *check_files_of(directory)]
 
 

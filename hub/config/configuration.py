@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from hub.config.as_table import as_numbers_of
 from hub.config.checks import missing_programs
 from hub.config.load import load
 from hub.config.problems import Problem, has_errors, in_order
@@ -38,11 +39,14 @@ def read(directory: Path, *, secrets: Path | None = None, origin: Path | None = 
     sources = load(directory)
     looked = survey(sources)
     intent, found = resolve(looked)
+    numbers, of_numbers = as_numbers_of(looked)
     if intent is not None:
-        intent = replace(intent, programs=programs_of(directory, intent))
+        signs = replace(intent.shared_fate, as_numbers=numbers)
+        intent = replace(intent, programs=programs_of(directory, intent), shared_fate=signs)
     files = [*password_files(looked), *ipsec_files(looked)]
     of_secrets = list(misplaced(files, origin or directory))
     of_secrets += unsafe(files, secrets) if secrets else []
-    beside = [*of_secrets, *missing_programs(looked, directory, origin or directory)]
+    beside = [*of_secrets, *of_numbers, *missing_programs(looked, directory, origin or directory)]
     problems = in_order([*found, *beside]) if beside else found
-    return Configuration(directory, None if has_errors(of_secrets) else intent, problems, sources.files)
+    intent = None if has_errors([*of_secrets, *of_numbers]) else intent
+    return Configuration(directory, intent, problems, sources.files)

@@ -127,6 +127,18 @@ PasswordFile = Annotated[
         }
     ),
 ]
+AsTable = Annotated[
+    str,
+    reads(scalars.read_table),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": f"^{scalars.TABLE}$",
+            "description": "a file beside network.yaml, of lines: prefix, AS number, name",
+            "examples": ["indonesia.asn"],
+        }
+    ),
+]
 Asn = Annotated[Number, Field(ge=1, le=4294967294)]
 Port = Annotated[Number, Field(ge=1, le=65535)]
 Process = Annotated[Number, Field(ge=1, le=999)]

@@ -92,6 +92,12 @@ def read_others(
     return found, tuple(reader.problems)
 
 
+def read_text(directory: Path, file: str) -> tuple[str | None, tuple[Problem, ...]]:
+    """The text of a file of the directory, None where it cannot be had; and what is wrong then."""
+    reader = _Reader(directory)
+    return reader.text(file), tuple(reader.problems)
+
+
 def _unusable(directory: Path) -> Problem | None:
     """The one thing to say when nothing in the directory can be reached."""
     try:

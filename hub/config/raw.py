@@ -10,6 +10,7 @@ from hub.config.fields import (
     Address,
     Age,
     Asn,
+    AsTable,
     Bgp,
     Cost,
     Endpoint,
@@ -171,6 +172,13 @@ class RawSecurity(Section):
     firewall: OnOff | None = None
 
 
+class RawSharedFate(Section):
+    """By what tunnels are found that share their fate, beyond addresses and deaths."""
+
+    paths: OnOff = "on"
+    as_numbers: AsTable | None = None
+
+
 class RawNetwork(Section):
     """network.yaml: the network, its hub, and the pools."""
 
@@ -182,6 +190,7 @@ class RawNetwork(Section):
     policy: Name = "standard"
     guards: RawGuards = RawGuards()
     security: RawSecurity = RawSecurity()
+    shared_fate: RawSharedFate = RawSharedFate()
     hub: RawHub | None = None
     hubs: dict[Name, RawHub] | None = None
     pools: RawPools
@@ -301,6 +310,7 @@ SECTIONS: dict[type[BaseModel], dict[tuple[str, ...], type[Section]]] = {
         ("pools",): RawPools,
         ("guards",): RawGuards,
         ("security",): RawSecurity,
+        ("shared-fate",): RawSharedFate,
     },
     RawBranch: {
         (): RawBranch,

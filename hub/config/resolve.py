@@ -47,6 +47,7 @@ from hub.config.transports import (
     transport_problems,
     usual_mark,
 )
+from policies.model.as_numbers import SharedFateSigns
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Hub, HubUplink, Intent, Link, Mode, RouterKind, Security, Tunnel
 from policies.model.policy import Policy
@@ -256,6 +257,7 @@ def _intent(looked: Survey, network: RawNetwork, hub: HubDraft, has: Mapping[Tun
         branches=MappingProxyType(branches),
         guards=guards_of(network.guards),
         security=_security(network.security),
+        shared_fate=SharedFateSigns(network.shared_fate.paths == "on"),
     )
 
 

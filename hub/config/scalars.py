@@ -25,6 +25,7 @@ SCRIPT = r"[a-z_][a-z0-9_]{0,40}\.py"
 IDENTITY = r"[A-Za-z0-9@._:=, -]{1,200}"
 PROPOSAL = r"[a-z0-9_]+(-[a-z0-9_]+)*"
 SECRET = r"(/[!-~]{1,200}|[A-Za-z0-9][A-Za-z0-9._-]{0,63})"  # noqa: S105  the form of a name
+TABLE = r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}\.asn"
 TODO = "TODO"
 """What is written where somebody has still to write something."""
 
@@ -172,6 +173,15 @@ def read_secret(value: object) -> str:
         what = f'"{text[:60]}" is neither a file name nor an absolute path'
         mend = "write the name of a file in secrets/ of the state directory, like bandung.password"
         raise UnreadableError(what, mend)
+    return text
+
+
+def read_table(value: object) -> str:
+    """The name of a table of AS numbers in the configuration directory."""
+    text = read_text(value)
+    if not re.fullmatch(TABLE, text):
+        what = f'"{text[:60]}" is no name of a table of AS numbers'
+        raise UnreadableError(what, "put it beside network.yaml, and name it like   indonesia.asn")
     return text
 
 
