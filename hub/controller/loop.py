@@ -387,6 +387,7 @@ class Loop:
             blamed=tunnel_blames(self._intent, self._view, now),
             gaps=self.signs.gaps,
             made=self.made,
+            paths=self.troubles.paths(),
         )
 
     def _tell(self, event: Event) -> None:

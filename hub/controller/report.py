@@ -19,6 +19,7 @@ from policies.model.clock import NEVER, Instant, Now
 from policies.model.health import HealthView
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Intent, Tunnel
+from policies.model.outer_path import OuterPath
 from policies.model.overrides import NO_OVERRIDES, Drain, Overrides
 from policies.model.targets import Blame
 from policies.model.verdicts import Verdict
@@ -51,6 +52,8 @@ class Surroundings:
     """The last time that each tunnel did not answer."""
     made: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What the provisioner knows of each tunnel and uplink, by its name."""
+    paths: Mapping[TunnelId, OuterPath] = field(default_factory=dict)
+    """The ways of the tunnels' outer packets, as last traced."""
 
 
 def network_report(
@@ -157,6 +160,14 @@ def verdict_report(verdict: Verdict | None, forwarding: ClassView | None, now: N
     return {"on": active.name if active is not None else None, "since": since, **_decided(verdict)}
 
 
+def _path(path: OuterPath | None, now: Now) -> Report | None:
+    """Who answered on the way to the far end, the hub's end first; None where it was not traced."""
+    if path is None:
+        return None
+    trace = path.trace
+    return {"to": trace.to, "hops": list(trace.hops), "reached": trace.reached, "traced": moment(path.at, now)}
+
+
 def _tunnel_report(tunnel: Tunnel, view: View, verdict: Verdict | None, around: Surroundings, now: Now) -> Report:
     liveness, session = view.liveness_of(tunnel.id), view.session_of(tunnel.id)
     measured, up = around.measured.get(str(tunnel.id), {}), session.state is SessionState.UP
@@ -181,6 +192,7 @@ def _tunnel_report(tunnel: Tunnel, view: View, verdict: Verdict | None, around: 
         "rtt_ms": measured.get("rtt_ms") if liveness.state is LivenessState.UP else None,
         "wg": _peer(measured.get("wg"), around.gaps.get(tunnel.id), now),
         "mtu": measured.get("mtu"),
+        "path": _path(around.paths.get(tunnel.id), now),
         "made": made_report(around.made.get(str(tunnel.id), {}), now),
         "session": session.state.value,
         "session_since": moment(session.since, now) if session.since != NEVER else None,

@@ -24,6 +24,7 @@ from policies.arrivals import ARRIVING_FOR, Ways, address_of
 from policies.model.clock import Instant, Now
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Intent, Liveness
+from policies.model.outer_path import OuterPath, Trace
 from policies.model.view import LivenessState, LivenessView, View
 from policies.shared_fate import Fates, SharedFate, look, shared_fates
 
@@ -268,3 +269,13 @@ def test_status_and_why_tell_it_of_the_branch_it_is_of() -> None:
     Console(file=out, width=160).print(why_view({**report["branches"][0], "at": "", "preference": [], "outlook": []}))
     assert "shared     fiber and wireless both arrive" in out.getvalue()
     assert "mend: see by which line" in out.getvalue()
+
+
+def test_the_way_to_each_tunnel_is_in_the_report_as_it_was_traced_last() -> None:
+    trace = Trace("203.0.113.7", ("198.51.100.1", None), reached=True)
+    around = Surroundings("", Instant(0.0), paths={FIBER: OuterPath(trace, "biznet", Instant(940.0))})
+    report = network_report(NETWORK, view_of({}), {}, around, START)
+    fiber, wireless = report["branches"][0]["tunnels"]
+    path = {"to": "203.0.113.7", "hops": ["198.51.100.1", None], "reached": True}
+    assert fiber["path"] == {**path, "traced": {"at": "2026-11-21T11:59:00.000+00:00", "ago": 60.0}}
+    assert wireless["path"] is None
