@@ -17,7 +17,7 @@ from policies.model.clock import Instant
 from policies.model.ids import Address, TunnelId
 from policies.model.intent import Branch, Intent, Tunnel
 from policies.model.outer_path import OuterPath
-from policies.outer_paths import is_nobody_s, last_router, shared_router
+from policies.outer_paths import Passed, is_nobody_s, last_router, shared_router
 
 ARRIVING_FOR = timedelta(seconds=60)
 """How long tunnels must be seen to arrive together: one that re-homes comes back within seconds."""
@@ -73,6 +73,7 @@ def arrivals(intent: Intent, up: Collection[TunnelId], ways: Ways, now: Instant)
         for tunnel, path in ways.paths.items()
         if tunnel in tunnels and _is_of_now(path, tunnels[tunnel], known.get(tunnel), now)
     }
+    passed = Passed(paths)
     for branch in intent.branches.values():
         mine = [tunnel for tunnel in branch.tunnels if tunnel.id in known]
         told = set[Pair]()
@@ -80,7 +81,7 @@ def arrivals(intent: Intent, up: Collection[TunnelId], ways: Ways, now: Instant)
             told |= set(combinations([each.id for each in group], 2))
             yield arrival
         pairs = [pair for pair in _apart(mine) if (pair[0].id, pair[1].id) not in told]
-        yield from _through_one_router(branch, pairs, paths)
+        yield from _through_one_router(branch, pairs, paths, passed)
         yield from _of_one_as(branch, pairs, known, paths, intent.shared_fate.as_numbers)
 
 
@@ -151,12 +152,12 @@ def _is_within(address: Address, where: str) -> bool:
 
 
 def _through_one_router(
-    branch: Branch, pairs: Iterable[tuple[Tunnel, Tunnel]], paths: Mapping[TunnelId, OuterPath]
+    branch: Branch, pairs: Iterable[tuple[Tunnel, Tunnel]], paths: Mapping[TunnelId, OuterPath], passed: Passed
 ) -> Iterator[Arrival]:
     found: dict[str, dict[TunnelId, tuple[Tunnel, int]]] = {}
     for one, other in pairs:
         here, there = paths.get(one.id), paths.get(other.id)
-        router = None if here is None or there is None else shared_router((one.id, here), (other.id, there), paths)
+        router = None if here is None or there is None else shared_router(branch.name, here, there, passed)
         if router is not None:
             ends = found.setdefault(router.address, {})
             ends |= {one.id: (one, router.left[0]), other.id: (other, router.left[1])}

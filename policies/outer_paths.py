@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import ip_address, ip_network
 
 from policies.model.ids import TunnelId
@@ -53,26 +54,56 @@ def together(newest_first: Sequence[Trace]) -> Trace:
     return Trace(newest.to, hops, end is not None)
 
 
-def shared_router(
-    one: tuple[TunnelId, OuterPath], other: tuple[TunnelId, OuterPath], paths: Mapping[TunnelId, OuterPath]
-) -> SharedRouter | None:
+class Passed:
+    """A Passed knows to which branches the paths lead that go by an uplink of the hub, and through a router by it."""
+
+    def __init__(self, paths: Mapping[TunnelId, OuterPath]) -> None:
+        self._paths = paths
+
+    @cached_property
+    def _by_uplink(self) -> Mapping[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for tunnel, path in self._paths.items():
+            found.setdefault(path.hub_uplink, set()).add(tunnel.branch)
+        return found
+
+    @cached_property
+    def _by_router(self) -> Mapping[tuple[str, str], set[str]]:
+        found: dict[tuple[str, str], set[str]] = {}
+        for tunnel, path in self._paths.items():
+            for hop in path.trace.hops:
+                if hop is not None:
+                    found.setdefault((path.hub_uplink, hop), set()).add(tunnel.branch)
+        return found
+
+    def others(self, uplink: str, branch: str) -> int:
+        """To how many other branches a path by this uplink is known."""
+        return len(self._by_uplink.get(uplink, set()) - {branch})
+
+    def others_through(self, router: str, uplink: str, branch: str) -> int:
+        """To how many of them it leads through this router."""
+        return len(self._by_router.get((uplink, router), set()) - {branch})
+
+
+def shared_router(branch: str, here: OuterPath, there: OuterPath, passed: Passed) -> SharedRouter | None:
     """The router nearest to the far end of two tunnels of a branch that is on both their paths, if that says anything.
 
-    `paths` are those of all tunnels.
+    `passed` is of the paths of all tunnels.
     """
-    (tunnel, here), (_, there) = one, other
     ends = {here.trace.to, there.trace.to}
     left, right = _near(here.trace, ends), _near(there.trace, ends)
     common = [address for address in left if address in right]
     if not common:
         return None
-    same_uplink = here.hub_uplink == there.hub_uplink
-    begins = _beginning(here.trace, there.trace, silence_fits=same_uplink)
-    others = _by_uplink(here.hub_uplink, tunnel.branch, paths) if same_uplink else {}
+    uplink = here.hub_uplink if here.hub_uplink == there.hub_uplink else None
+    begins = _beginning(here.trace, there.trace, silence_fits=uplink is not None)
     for address in sorted(common, key=lambda each: left[each] + right[each]):
-        if address in begins and len(others) < OTHERS:
-            continue
-        if any(address in hops for hops in others.values()):
+        if uplink is None:
+            is_the_hub_s = address in begins
+        else:
+            is_unclear = address in begins and passed.others(uplink, branch) < OTHERS
+            is_the_hub_s = is_unclear or passed.others_through(address, uplink, branch) > 0
+        if is_the_hub_s:
             continue
         if not is_nobody_s(address) or _is_beside_the_same(address, here.trace, there.trace, begins):
             return SharedRouter(address, (left[address], right[address]))
@@ -127,15 +158,6 @@ def _beginning(here: Trace, there: Trace, *, silence_fits: bool) -> frozenset[st
         else:
             common.add(one)
     return frozenset(common)
-
-
-def _by_uplink(uplink: str, branch: str, paths: Mapping[TunnelId, OuterPath]) -> dict[str, frozenset[str | None]]:
-    """The routers on the way to each other branch by an uplink of the hub."""
-    found: dict[str, frozenset[str | None]] = {}
-    for tunnel, path in paths.items():
-        if path.hub_uplink == uplink and tunnel.branch != branch:
-            found[tunnel.branch] = found.get(tunnel.branch, frozenset()) | set(path.trace.hops)
-    return found
 
 
 def _is_beside_the_same(address: str, here: Trace, there: Trace, begins: Collection[str]) -> bool:

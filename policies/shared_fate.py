@@ -53,13 +53,13 @@ class Fates:
     """A Fates is what is remembered between two looks.
 
     `up` are the tunnels that lived at the last one, `deaths` those not yet judged, `together` when pairs of tunnels
-    went down together (seconds of the wall clock), `arriving` since when tunnels arrive together, by the fault's key.
+    went down together (seconds of the wall clock), `arriving` who arrives together and since when, by the fault's key.
     """
 
     up: frozenset[TunnelId] = frozenset()
     deaths: tuple[Death, ...] = ()
     together: Mapping[Pair, tuple[float, ...]] = field(default_factory=dict)
-    arriving: Mapping[str, Instant] = field(default_factory=dict)
+    arriving: Mapping[str, tuple[Arrival, Instant]] = field(default_factory=dict)
 
 
 def look(fates: Fates, intent: Intent, view: View, ways: Ways, now: Now) -> Fates:
@@ -76,19 +76,19 @@ def look(fates: Fates, intent: Intent, view: View, ways: Ways, now: Now) -> Fate
         for pair in _pairs_that_died(intent, deaths, lived):
             together[pair] = (*together.get(pair, ()), now.wall.timestamp())
         deaths = ()
-    keys = [arrival.key for arrival in arrivals(intent, up, ways, now.monotonic)]
-    arriving = {key: fates.arriving.get(key, now.monotonic) for key in keys}
+    arriving = {
+        found.key: (found, fates.arriving[found.key][1] if found.key in fates.arriving else now.monotonic)
+        for found in arrivals(intent, up, ways, now.monotonic)
+    }
     return Fates(up, deaths, together, arriving)
 
 
-def shared_fates(fates: Fates, intent: Intent, ways: Ways, now: Now) -> tuple[SharedFate, ...]:
+def shared_fates(fates: Fates, intent: Intent, now: Now) -> tuple[SharedFate, ...]:
     """What is to be told now."""
-    found = arrivals(intent, fates.up, ways, now.monotonic)
     arriving = [
         _arriving_together(arrival, since, now)
-        for arrival in found
-        if (since := fates.arriving.get(arrival.key)) is not None
-        and now.monotonic - since >= arrival.seen_for.total_seconds()
+        for arrival, since in fates.arriving.values()
+        if now.monotonic - since >= arrival.seen_for.total_seconds()
     ]
     tunnels = intent.tunnels()
     often = [

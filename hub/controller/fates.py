@@ -29,7 +29,7 @@ class FateWatch:
         before, self._fates = self._fates, look(self._fates, intent, view, ways, now)
         if self._fates.together != before.together:
             self._write(self._fates)
-        return shared_fates(self._fates, intent, ways, now)
+        return shared_fates(self._fates, intent, now)
 
     def _read(self) -> dict[Pair, tuple[float, ...]]:
         if self._path is None:

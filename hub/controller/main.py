@@ -203,7 +203,7 @@ async def _serve(places: Places, change: Transition, overrides: LabOverrides) ->
     forwarder = ForwarderLink(places.forwarder_socket, intent, loop.take, time.monotonic)
     health_file = HealthFile(places.state / "health.json", loop.health, record.say)
     health_file.read()
-    paths = OuterPaths(forwarder, loop.troubles.believed, time.monotonic)
+    paths = OuterPaths(forwarder, loop.troubles.believed, time.monotonic, record.say)
     loop.troubles.fates, loop.troubles.paths = FateWatch(places.state / "fates.json", record.say), paths.known
     neighbors = Neighbors(speakers, Site(places), loop, intent, record.say)
     read_copy, traffic = read_of(places, overrides), Traffic(loop)

@@ -50,8 +50,15 @@ class _Way:
 class OuterPaths:
     """An OuterPaths has the live tunnels traced, of branches with several of them, unless that is switched off."""
 
-    def __init__(self, tracer: Tracer, believed: Callable[[], Believed], clock: Callable[[], float]) -> None:
-        self._tracer, self._believed, self._clock = tracer, believed, clock
+    def __init__(
+        self,
+        tracer: Tracer,
+        believed: Callable[[], Believed],
+        clock: Callable[[], float],
+        say: Callable[[str], None],
+    ) -> None:
+        self._tracer, self._believed, self._clock, self._say = tracer, believed, clock, say
+        self._failed = ""
         self._traces: dict[TunnelId, tuple[_Way, tuple[Trace, ...]]] = {}
         self._due: dict[TunnelId, tuple[_Way, float]] = {}
         self._known: Mapping[TunnelId, OuterPath] = {}
@@ -64,9 +71,20 @@ class OuterPaths:
         """Trace, for ever."""
         await asyncio.sleep(FIRST_SECONDS)
         while True:
-            if (next_one := self.next()) is not None:
-                await self.measure(*next_one)
+            await self.step()
             await asyncio.sleep(PAUSE_SECONDS)
+
+    async def step(self) -> None:
+        """Trace the tunnel whose turn it is, if it is any's. Should that fail it is said once, and all else goes on."""
+        failed = ""
+        try:
+            if (turn := self.next()) is not None:
+                await self.measure(*turn)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the controller
+            failed = f"tracing the ways of tunnels failed: {type(error).__name__}: {error}; please report it"
+        if failed and failed != self._failed:
+            self._say(failed)
+        self._failed = failed
 
     def next(self) -> tuple[TunnelId, _Way] | None:
         """The tunnel whose turn it is, if it is any's: what was never traced as it is first."""

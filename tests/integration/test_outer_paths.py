@@ -147,7 +147,7 @@ def test_paths_that_end_in_one_router_are_told_until_they_part(
 
     async def course() -> None:
         async with linked(tracer, believed) as link:
-            paths = OuterPaths(link, lambda: believed, clock)
+            paths = OuterPaths(link, lambda: believed, clock, said.append)
             troubles.paths = paths.known
             await trace_all(paths)
             assert {tunnel.id for tunnel in branch.tunnels} == paths.known().keys()

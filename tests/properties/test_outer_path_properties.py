@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 from policies.model.clock import Instant
 from policies.model.ids import TunnelId
 from policies.model.outer_path import OuterPath, Trace
-from policies.outer_paths import NEAR, last_router, shared_router, together
+from policies.outer_paths import NEAR, Passed, last_router, shared_router, together
 
-FIBER, LTE = TunnelId("bandung", "fiber"), TunnelId("bandung", "lte")
 HOP = st.sampled_from([None, *(f"192.0.2.{n}" for n in range(1, 7)), "10.0.0.1", "10.0.0.2", "2001:db8::1"])
 HOPS = st.lists(HOP, max_size=8).map(tuple)
 UPLINK = st.sampled_from(["telkom", "biznet"])
@@ -35,7 +34,7 @@ def near_end(path: OuterPath) -> list[str]:
 
 @given(paths("198.18.1.2"), paths("198.18.2.2"), OTHERS)
 def test_who_is_named_is_near_both_ends(fiber: OuterPath, lte: OuterPath, others: dict[TunnelId, OuterPath]) -> None:
-    found = shared_router((FIBER, fiber), (LTE, lte), others)
+    found = shared_router("bandung", fiber, lte, Passed(others))
     if found is not None:
         assert near_end(fiber)[found.left[0] - 1] == near_end(lte)[found.left[1] - 1] == found.address
 
@@ -44,8 +43,8 @@ def test_who_is_named_is_near_both_ends(fiber: OuterPath, lte: OuterPath, others
 def test_it_does_not_matter_which_tunnel_is_named_first(
     fiber: OuterPath, lte: OuterPath, others: dict[TunnelId, OuterPath]
 ) -> None:
-    one = shared_router((FIBER, fiber), (LTE, lte), others)
-    other = shared_router((LTE, lte), (FIBER, fiber), others)
+    one = shared_router("bandung", fiber, lte, Passed(others))
+    other = shared_router("bandung", lte, fiber, Passed(others))
     assert (one is None) == (other is None)
 
 
@@ -53,7 +52,7 @@ def test_it_does_not_matter_which_tunnel_is_named_first(
 def test_by_one_uplink_nobody_is_named_whom_another_branch_passes(
     fiber: OuterPath, lte: OuterPath, others: dict[TunnelId, OuterPath]
 ) -> None:
-    found = shared_router((FIBER, fiber), (LTE, lte), others)
+    found = shared_router("bandung", fiber, lte, Passed(others))
     if found is not None and fiber.hub_uplink == lte.hub_uplink:
         passed = [path.trace.hops for path in others.values() if path.hub_uplink == fiber.hub_uplink]
         assert not any(found.address in hops for hops in passed)
@@ -62,7 +61,7 @@ def test_by_one_uplink_nobody_is_named_whom_another_branch_passes(
 @given(paths("198.18.1.2"), paths("198.18.2.2"))
 def test_paths_that_have_no_router_in_common_share_none(fiber: OuterPath, lte: OuterPath) -> None:
     if not (set(fiber.trace.hops) & set(lte.trace.hops)) - {None}:
-        assert shared_router((FIBER, fiber), (LTE, lte), {}) is None
+        assert shared_router("bandung", fiber, lte, Passed({})) is None
 
 
 @given(st.lists(st.builds(Trace, st.just("198.18.1.2"), HOPS, st.booleans()), min_size=1, max_size=4))

@@ -63,7 +63,7 @@ def told(
     ways = Ways({FIBER: f"{endpoints[0]}:1", WIRELESS: f"{endpoints[1]}:2"}, found)
     later = moment(after.total_seconds(), moment(0).wall + after)
     fates = look(Fates(), intent, view, ways, moment(0))
-    return [each.text for each in shared_fates(look(fates, intent, view, ways, later), intent, ways, later)]
+    return [each.text for each in shared_fates(look(fates, intent, view, ways, later), intent, later)]
 
 
 def test_two_tunnels_from_one_as_are_told_with_its_name() -> None:

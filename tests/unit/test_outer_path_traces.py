@@ -38,7 +38,8 @@ class Hub:
         self.now = 100.0
         self.found: Message | None = {"hops": ["192.0.2.1"], "reached": True, "error": None}
         self.asked: list[tuple[TunnelId, str, int, str | None]] = []
-        self.paths = OuterPaths(self, self.believed, lambda: self.now)
+        self.said: list[str] = []
+        self.paths = OuterPaths(self, self.believed, lambda: self.now, self.said.append)
 
     def believed(self) -> Believed:
         state = {
@@ -139,6 +140,17 @@ def test_a_tunnel_that_is_removed_is_forgotten() -> None:
     hub.intent = a_network(a_branch(tunnels=("fiber", "satellite")))
     hub.trace_all()
     assert hub.paths.known().keys() == {FIBER}
+
+
+def test_what_nobody_thought_of_is_said_once_and_ends_nothing() -> None:
+    hub = Hub()
+    hub.found = {"hops": [], "reached": True}
+    for _ in range(2):
+        asyncio.run(hub.paths.step())
+    assert hub.said == ["tracing the ways of tunnels failed: KeyError: 'error'; please report it"]
+    hub.found = {"hops": ["192.0.2.1"], "reached": True, "error": None}
+    asyncio.run(hub.paths.step())
+    assert FIBER in hub.paths.known()
 
 
 def over(transport: Transport | None, address: str | None = "198.51.100.2") -> Tunnel:

@@ -51,7 +51,7 @@ def view_of(dead: Mapping[TunnelId, float], *, forwarder: bool = True) -> View:
 def arriving(endpoints: Mapping[TunnelId, str], seconds: float = 61.0, network: Intent = NETWORK) -> list[SharedFate]:
     fates = look(Fates(), network, view_of({}), Ways(endpoints), at(0))
     fates = look(fates, network, view_of({}), Ways(endpoints), at(seconds))
-    return list(shared_fates(fates, network, Ways(endpoints), at(seconds)))
+    return list(shared_fates(fates, network, at(seconds)))
 
 
 def from_(fiber: str, wireless: str) -> dict[TunnelId, str]:
@@ -123,7 +123,7 @@ def test_where_a_dead_tunnel_once_was_says_nothing() -> None:
     endpoints = from_("203.0.113.7:1", "203.0.113.7:1")
     fates = look(Fates(), NETWORK, view_of({WIRELESS: 0}), Ways(endpoints), at(0))
     fates = look(fates, NETWORK, view_of({WIRELESS: 0}), Ways(endpoints), at(100))
-    assert shared_fates(fates, NETWORK, Ways(endpoints), at(100)) == ()
+    assert shared_fates(fates, NETWORK, at(100)) == ()
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def days(times: int, dead: Mapping[TunnelId, float], network: Intent = NETWORK, 
 
 
 def told(fates: Fates, seconds: float, network: Intent = NETWORK) -> list[str]:
-    return [each.text for each in shared_fates(fates, network, Ways(), at(seconds))]
+    return [each.text for each in shared_fates(fates, network, at(seconds))]
 
 
 def test_tunnels_that_went_down_together_three_times_in_a_month_are_told() -> None:

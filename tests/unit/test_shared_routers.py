@@ -13,7 +13,7 @@ import pytest
 from policies.model.clock import Instant
 from policies.model.ids import TunnelId
 from policies.model.outer_path import OuterPath, Trace
-from policies.outer_paths import SharedRouter, last_router, shared_router, together
+from policies.outer_paths import Passed, SharedRouter, last_router, shared_router, together
 
 FIBER, LTE = TunnelId("bandung", "fiber"), TunnelId("bandung", "lte")
 X1, X2, X3 = "198.51.100.1", "198.51.100.2", "198.51.100.3"
@@ -36,7 +36,7 @@ def shared(
     fiber: str, lte: str, uplinks: tuple[str, str] = ("telkom", "biznet"), others: Mapping[TunnelId, OuterPath] = {}
 ) -> str | None:
     one, other = path(fiber, TO_FIBER, uplinks[0]), path(lte, TO_LTE, uplinks[1])
-    found = shared_router((FIBER, one), (LTE, other), {**others, FIBER: one, LTE: other})
+    found = shared_router("bandung", one, other, Passed({**others, FIBER: one, LTE: other}))
     return None if found is None else found.address
 
 
@@ -111,7 +111,7 @@ def test_but_where_the_router_beside_it_is_the_same(fiber: str, lte: str, router
 
 def test_it_is_told_how_far_from_each_end_it_is_counting_who_answers() -> None:
     one, other = path(f"{X1} {C} - {X2} - !", TO_FIBER), path(f"{Y1} {C} !", TO_LTE, "biznet")
-    assert shared_router((FIBER, one), (LTE, other), {}) == SharedRouter(C, (2, 1))
+    assert shared_router("bandung", one, other, Passed({})) == SharedRouter(C, (2, 1))
 
 
 @pytest.mark.parametrize(
