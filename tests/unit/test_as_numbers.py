@@ -1,6 +1,6 @@
 """AS numbers: the operator's table, whose longest prefix counts; and tunnels of a branch that come from one AS.
 
-bandung: fiber (isp-fiber, to biznet), wireless (isp-wireless, to telkom).
+bandung: fiber (isp-fiber, to telkom), wireless (isp-wireless, to biznet).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which tunnels are traced and when, and what is made of the answers.
 
-bandung: fiber to 198.18.1.2 by biznet, wireless to 198.18.2.2 by telkom; both live.
+bandung: fiber to 198.18.1.2 by telkom, wireless to 198.18.2.2 by biznet; both live.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Tunnels of a branch that seem to be independent and are seen not to be: by where they arrive from, and how they die.
 
-bandung: fiber (isp-fiber, to biznet), wireless (isp-wireless, to telkom); bogor: the same.
+bandung: fiber (isp-fiber, to telkom), wireless (isp-wireless, to biznet); bogor: the same.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hub.cli.problems import problems
 from hub.cli.render_why import why_view
 from hub.controller.fates import FateWatch, endpoints_in
 from hub.controller.report import Surroundings, network_report
-from policies.arrivals import ARRIVING_FOR, Ways, address_of
+from policies.arrivals import ARRIVING_FOR, PATH_LASTS, Ways, address_of
 from policies.model.clock import Instant, Now
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Intent, Liveness
@@ -250,6 +250,66 @@ def test_endpoints_are_those_of_peers_that_are_known() -> None:
         "bogor/fiber": {"rtt_ms": 3},
     }
     assert endpoints_in(measured) == {FIBER: "203.0.113.7:1"}
+
+
+def by_one_router(seconds: float = 901.0, **changes: object) -> list[SharedFate]:
+    """Both paths end in 192.0.2.9; of that of the wireless tunnel something else is changed."""
+    ends = {FIBER: "203.0.113.7", WIRELESS: "198.51.100.7"}
+    fiber = Trace(ends[FIBER], ("198.18.1.1", "192.0.2.9"), reached=True)
+    wireless = OuterPath(Trace(ends[WIRELESS], ("198.18.2.1", "192.0.2.9"), reached=True), "biznet", START.monotonic)
+    changed = replace(wireless, **changes)  # type: ignore[arg-type]
+    paths = {FIBER: OuterPath(fiber, "telkom", START.monotonic), WIRELESS: changed}
+    ways = Ways({tunnel: f"{to}:51820" for tunnel, to in ends.items()}, paths)
+    fates = look(look(Fates(), NETWORK, view_of({}), ways, at(0)), NETWORK, view_of({}), ways, at(seconds))
+    return list(shared_fates(fates, NETWORK, at(seconds)))
+
+
+def test_tunnels_that_come_through_one_router_are_told_after_a_quarter_of_an_hour() -> None:
+    (found,) = by_one_router()
+    assert found.key == "shared-fate:bandung:through 192.0.2.9"
+    assert found.text == (
+        "fiber and wireless of bandung both arrive through the same router 192.0.2.9, the last before both, though "
+        "their ISPs are isp-fiber and isp-wireless, since 12:00: one outage takes both"
+    )
+    assert by_one_router(899.0) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"hub_uplink": "telkom"},
+        {"trace": Trace("198.51.100.8", ("198.18.2.1", "192.0.2.9"), reached=True)},
+        {"at": Instant(START.monotonic - PATH_LASTS.total_seconds())},
+    ],
+    ids=["it went by another uplink then", "it was elsewhere then", "from long ago"],
+)
+def test_the_path_of_a_tunnel_as_it_was_says_nothing(changes: dict[str, object]) -> None:
+    assert by_one_router(**changes) == []
+
+
+def test_who_is_three_from_one_place_is_told_once() -> None:
+    """Of three tunnels two and two share a router: all are named, each with how far it is from its end."""
+    branch = a_branch(tunnels=("fiber", "wireless", "lte"))
+    addresses = ("203.0.113.7", "198.51.100.7", "198.18.9.7")
+    ends = {tunnel.id: to for tunnel, to in zip(branch.tunnels, addresses, strict=True)}
+    hops = ("198.18.1.1", "192.0.2.9"), ("198.18.2.1", "192.0.2.9"), ("198.18.3.1", "192.0.2.9", "198.18.3.2")
+    paths = {
+        tunnel: OuterPath(Trace(to, way), uplink, START.monotonic)
+        for (tunnel, to), way, uplink in zip(ends.items(), hops, ("a", "b", "c"), strict=True)
+    }
+    uplinks = {name: replace(NETWORK.hub.uplinks["telkom"], name=name) for name in "abc"}
+    tunnels = tuple(
+        replace(tunnel, hub_uplink=uplinks[name]) for tunnel, name in zip(branch.tunnels, "abc", strict=True)
+    )
+    network = a_network(replace(branch, tunnels=tunnels))
+    view = View(liveness={each: LivenessView(LivenessState.UP, Instant(1.0)) for each in ends}, forwarder=True)
+    ways = Ways({tunnel: f"{to}:51820" for tunnel, to in ends.items()}, paths)
+    fates = look(look(Fates(), network, view, ways, at(0)), network, view, ways, at(901))
+    (found,) = shared_fates(fates, network, at(901))
+    assert found.text.startswith(
+        "fiber, wireless and lte of bandung all arrive through the same router 192.0.2.9, the last before fiber and "
+        "the last before wireless and the last but one before lte, though"
+    )
 
 
 TOLD = {"shared-fate:bandung:from 203.0.113.7": ("fiber and wireless both arrive", "see by which line")}

@@ -45,8 +45,8 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
-    """An _Answer is one ICMP error: who said it, to the packet of which distance, and whether packets pass there."""
+class Answer:
+    """An Answer is one ICMP error: who said it, to the packet of which distance, and whether packets pass there."""
 
     speaker: str
     distance: int
@@ -112,7 +112,7 @@ class _Tracer:
                     self._take(quoted, data, newest)
 
     def _take(self, quoted: bytes, data: bytes, newest: int) -> None:
-        answer = self._answer(quoted, data, newest)
+        answer = answer_in(data, quoted, self._token, newest)
         if answer is None or (self._ends_at is not None and answer.distance > self._ends_at):
             return
         if answer.speaker == self._to:
@@ -124,17 +124,19 @@ class _Tracer:
             if not answer.is_on_the_way:
                 self._ends_at = answer.distance
 
-    def _answer(self, quoted: bytes, data: bytes, newest: int) -> _Answer | None:
-        """To the packet that it quotes; a router that quotes none of it (RFC 792 wants 8 bytes) means the newest."""
-        _, origin, kind, _, _, _ = _EXTENDED_ERROR.unpack_from(data)
-        if origin not in _TIME_EXCEEDED:
-            return None
-        if len(quoted) > _TOKEN_LENGTH:
-            if not quoted.startswith(self._token):
-                return None
-            newest = quoted[_TOKEN_LENGTH]
-        speaker = _address(data[_EXTENDED_ERROR.size :])
-        return None if speaker is None else _Answer(speaker, newest, kind == _TIME_EXCEEDED[origin])
+
+def answer_in(data: bytes, quoted: bytes, token: bytes, newest: int) -> Answer | None:
+    """An ICMP error as the kernel hands it over, with what it quotes of a packet; None: it is no answer to ours.
+
+    It answers the packet that it quotes, be it late; a router that quotes none of it, as RFC 792 allows, the newest.
+    """
+    _, origin, kind, _, _, _ = _EXTENDED_ERROR.unpack_from(data)
+    speaker = _address(data[_EXTENDED_ERROR.size :])
+    if origin not in _TIME_EXCEEDED or speaker is None:
+        return None
+    if len(quoted) <= len(token):
+        return Answer(speaker, newest, kind == _TIME_EXCEEDED[origin])
+    return Answer(speaker, quoted[len(token)], kind == _TIME_EXCEEDED[origin]) if quoted.startswith(token) else None
 
 
 def _family(address: str) -> socket.AddressFamily:
