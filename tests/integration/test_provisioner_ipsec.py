@@ -330,6 +330,20 @@ def test_certificates_do_as_well_and_come_back_after_a_restart(network: Network,
     assert "has private key" not in network.hub_charon.swanctl("--list-certs")
 
 
+@pytest.mark.parametrize("inner", ["gre", "xfrm"])
+def test_a_kernel_without_the_inner_interface_is_foreseen_and_nothing_is_done(network: Network, inner: str) -> None:
+    if not why_not(inner):
+        pytest.skip(f"this kernel makes {inner} interfaces")
+    before, wanted = network.belongings(), tunnel("fiber", inner)
+    planned = network.ask("plan", wanted)
+    assert planned["changes"] == []
+    assert [(each["target"], each["text"]) for each in planned["refusals"]] == [
+        ("bandung/fiber", f"this kernel makes no {inner} interfaces")
+    ]
+    assert network.ask("apply", wanted)["done"] == []
+    assert network.belongings() == before
+
+
 def test_a_certificate_that_has_run_out_is_said(network: Network, tmp_path: Path) -> None:
     certificates(tmp_path, days="-1")
     wanted = with_certificates(network, tmp_path)

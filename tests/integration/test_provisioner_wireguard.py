@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -56,6 +57,24 @@ def test_tunnels_are_made_from_nothing_and_carry_packets(site: Site) -> None:
     (link,) = [each for each in site.links(site.hub) if each["ifname"] == site.hub_interface(1)]
     assert (link["ifalias"], link["mtu"]) == (f"pointsman {NETWORK} bandung/t1", 1420)
     assert "0x7001" in site.in_hub("wg", "show", site.hub_interface(1), "fwmark")
+
+
+def test_where_nothing_makes_wireguard_that_is_said_and_no_key_is_made(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = ["unshare", "-n", "ip", "link", "add", "name", "trial", "type", "wireguard"]
+    if subprocess.run(trial, capture_output=True, check=False).returncode == 0:
+        pytest.skip("this kernel has WireGuard")
+    (tmp_path / "bin").mkdir()
+    for program in ("ip", "wg", "setsid"):
+        (tmp_path / "bin" / program).symlink_to(str(shutil.which(program)))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    outcome = site.apply(site.wanted())
+    assert (outcome["done"], outcome["failed"]) == ([], [])
+    text, mend = "this kernel has no WireGuard, and wireguard-go is not here", "install wireguard-go"
+    assert [each[:2] for each in outcome["refused"]] == [[f"bandung/t{number}", text] for number in (1, 2)]
+    assert mend in outcome["refused"][0][2]
+    assert not (site.state / "keys").exists()
 
 
 def test_applied_again_nothing_is_done(connected: Site) -> None:

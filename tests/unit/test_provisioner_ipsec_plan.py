@@ -115,6 +115,26 @@ def test_another_secret_is_loaded_and_nobody_is_thrown_out() -> None:
     assert steps_of(wanting(FIBER), seen) == ["LoadSecret"]
 
 
+@pytest.mark.parametrize(
+    ("inner", "mend"),
+    [
+        ("gre", "modprobe ip_gre, or write another inner: vxlan or xfrm"),
+        ("xfrm", "modprobe xfrm_interface, or write another inner: gre or vxlan"),
+    ],
+)
+def test_a_kind_of_interface_that_the_kernel_does_not_make_is_refused_before_anything_is_done(
+    inner: str, mend: str
+) -> None:
+    wanted = replace(FIBER, inner=inner)
+    seen = seen_with(OTHER, materials=(FIBER,))
+    without = replace(seen, kernel=replace(seen.kernel, lacking=frozenset({inner})))
+    planned = plan(wanting(wanted, OTHER), without)
+    assert planned.changes == ()
+    (refusal,) = planned.refusals
+    assert (refusal.target, refusal.text) == ("bandung/fiber", f"this kernel makes no {inner} interfaces")
+    assert refusal.mend == mend
+
+
 def test_a_missing_secret_refuses_its_tunnel_and_leaves_what_runs() -> None:
     missing = {"bandung/fiber": Material(problem="bandung-fiber.psk is not there", mend="write it")}
     seen = seen_with(FIBER, OTHER)

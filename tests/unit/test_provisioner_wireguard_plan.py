@@ -212,6 +212,18 @@ def test_a_refused_tunnel_keeps_no_other_one_from_being_made() -> None:
     assert [change.target for change in found.changes] == ["bandung/wireless"]
 
 
+def test_where_nothing_can_make_wireguard_each_missing_tunnel_is_refused_and_none_that_is_there() -> None:
+    wireless = replace(FIBER, tunnel="bandung/wireless", interface="wg51001-bandung", port=51001, addresses=())
+    found = planned(THERE, wanted=(FIBER, wireless), possible=False)
+    (refusal,) = found.refusals
+    assert (refusal.target, refusal.text) == (
+        "bandung/wireless",
+        "this kernel has no WireGuard, and wireguard-go is not here",
+    )
+    assert "install wireguard-go" in refusal.mend
+    assert found.changes == ()
+
+
 def test_what_was_half_made_by_us_is_finished() -> None:
     found = planned(BLANK, half_made=frozenset({"wg51000-bandung"}))
     assert texts(found) == ["finish wg51000-bandung, which was half made (port 51000, by uplink telkom)"]

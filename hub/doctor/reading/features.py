@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import struct
-from contextlib import suppress
 from pathlib import Path
 
 from hub.doctor.facts import Features, Unseen
 from hub.forwarder.netlink import nexthops
 from hub.forwarder.netlink.sockets import Requests
+from hub.provisioner.link_kinds import is_installed, is_loaded
 
 _TCP_MD5SIG = 14
 """tcp(7), linux/tcp.h."""
@@ -77,11 +76,8 @@ def _raw(*, root: bool) -> bool | Unseen:
 
 def _wireguard() -> str | None:
     """By what WireGuard is there: in the kernel, as a module that can be loaded, or as wireguard-go."""
-    if Path("/sys/module/wireguard").exists():
+    if is_loaded("wireguard"):
         return "in the kernel"
-    modules = Path("/lib/modules") / os.uname().release
-    for name in ("modules.dep", "modules.builtin"):
-        with suppress(OSError):
-            if "/wireguard.ko" in (modules / name).read_text(errors="replace"):
-                return "a module of the kernel"
+    if is_installed("wireguard"):
+        return "a module of the kernel"
     return "wireguard-go" if shutil.which("wireguard-go") else None

@@ -14,11 +14,12 @@ from pyroute2.netlink.exceptions import NetlinkError
 from hub.provisioner.changes import ProvisionError
 from hub.provisioner.ipsec import steps
 from hub.provisioner.ipsec.charon import connected
-from hub.provisioner.ipsec.inner import Shape, shape_of
+from hub.provisioner.ipsec.inner import Shape, no_such_kind, shape_of
 from hub.provisioner.ipsec.memory import Memory, recall, remember
 from hub.provisioner.ipsec.names import GUARD_METRIC, INNER_KINDS, LOOPBACK_LABEL, VXLAN_PORT
 from hub.provisioner.ipsec.secret_files import read_secret
 from hub.provisioner.ipv6 import enable_ipv6
+from hub.provisioner.link_kinds import NO_SUCH_KIND
 from hub.provisioner.ownership import PROTOCOL
 from hub.provisioner.wanted import WantedIpsec
 
@@ -27,7 +28,6 @@ _NO_DUPLICATE_DETECTION = 0x02
 """IFA_F_NODAD: nobody else is on a tunnel, and it would keep the address unusable for a second."""
 _TTL = 64
 _UNFINISHED = "pointsman-new"
-_MODULES = {"gre": "ip_gre", "vxlan": "vxlan", "xfrm": "xfrm_interface"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,10 +229,8 @@ def _refused(step: _InKernel, error: Exception) -> ProvisionError:
     code = error.code if isinstance(error, NetlinkError) else getattr(error, "errno", 0)
     said = str(error.args[-1]) if error.args else type(error).__name__
     match step:
-        case steps.MakeLink(wanted, _) if code in (errno.EOPNOTSUPP, errno.ENODEV):
-            module = _MODULES[wanted.inner]
-            text = f"this kernel makes no {wanted.inner} interfaces"
-            return ProvisionError(text, f"modprobe {module}, or write another inner: gre, xfrm or vxlan")
+        case steps.MakeLink(wanted, _) if code in NO_SUCH_KIND:
+            return ProvisionError(*no_such_kind(wanted.inner))
         case steps.MakeLink(wanted, _) | steps.AdjustLink(wanted, _):
             return ProvisionError(f"interface {wanted.interface}: the kernel refuses: {said}", _interface_mend(code))
         case steps.DropLink(name, _):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hub.provisioner.ipsec.names import INNER_MODULES
 from hub.provisioner.wanted import WantedIpsec
 
 
@@ -43,6 +44,13 @@ def shape_of(wanted: WantedIpsec) -> Shape:
             return Shape("vxlan", wanted.loopback, wanted.branch_loopback, wanted.number)
         case _:
             return Shape("gre", wanted.loopback, wanted.branch_loopback)
+
+
+def no_such_kind(inner: str) -> tuple[str, str]:
+    """What is said where the kernel makes no such interfaces, and the mend."""
+    others = " or ".join(kind for kind in INNER_MODULES if kind != inner)
+    mend = f"modprobe {INNER_MODULES[inner]}, or write another inner: {others}"
+    return f"this kernel makes no {inner} interfaces", mend
 
 
 def adjustments(wanted: WantedIpsec, seen: SeenLink) -> tuple[str, ...]:

@@ -7,7 +7,9 @@ LOOPBACK_LABEL = "lo:pointsman"
 """Of our addresses on `lo`: an address cannot have an alias, and before Linux 5.18 no protocol either."""
 GUARD_METRIC = 4_294_967_294
 """Of the routes that keep cleartext in: worse than anybody else's."""
-INNER_KINDS = frozenset({"gre", "vxlan", "xfrm"})
+INNER_MODULES = {"gre": "ip_gre", "vxlan": "vxlan", "xfrm": "xfrm_interface"}
+"""Of the kinds of interfaces that are made of IPsec: the kernel's module of each."""
+INNER_KINDS = frozenset(INNER_MODULES)
 VXLAN_PORT = 4789
 """IANA's (RFC 7348)."""
 _PREFIX = "pointsman-"

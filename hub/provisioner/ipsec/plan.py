@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hub.provisioner.changes import Change, Planned, Refusal
 from hub.provisioner.ipsec import steps
 from hub.provisioner.ipsec.connection import ANY, connection_of, differences, must_be_made_anew
-from hub.provisioner.ipsec.inner import SeenLink, adjustments, shape_of
+from hub.provisioner.ipsec.inner import SeenLink, adjustments, no_such_kind, shape_of
 from hub.provisioner.ipsec.names import (
     INNER_KINDS,
     LOOPBACK_LABEL,
@@ -37,6 +37,8 @@ def _refused(network: str, wanted: WantedIpsec, seen: Seen) -> Iterator[Refusal]
         text = f"there is an interface {wanted.interface} already, and it is not ours"
         mend = f'rename or remove it, or say "existing: {wanted.interface}" to have it as it is'
         yield Refusal(SLICE, wanted.tunnel, text, mend)
+    elif wanted.inner in seen.kernel.lacking and (link is None or link.shape.kind != wanted.inner):
+        yield Refusal(SLICE, wanted.tunnel, *no_such_kind(wanted.inner))
     material = seen.materials[wanted.tunnel]
     if material.problem:
         yield Refusal(SLICE, wanted.tunnel, material.problem, material.mend)

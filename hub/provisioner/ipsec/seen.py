@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from hub.provisioner.changes import ProvisionError
 from hub.provisioner.ipsec.charon import connected
 from hub.provisioner.ipsec.inner import SeenLink, Shape
 from hub.provisioner.ipsec.memory import Memory, recall
-from hub.provisioner.ipsec.names import GUARD_METRIC, INNER_KINDS, connection_name
+from hub.provisioner.ipsec.names import GUARD_METRIC, INNER_KINDS, INNER_MODULES, connection_name
 from hub.provisioner.ipsec.secret_files import read_public, read_secret
+from hub.provisioner.link_kinds import lacking
 from hub.provisioner.ownership import PROTOCOL
 from hub.provisioner.wanted import Wanted, WantedIpsec
 
@@ -57,13 +58,15 @@ class InCharon:
 class InKernel:
     """An InKernel is interfaces by name, addresses of the machine with their labels, and routes to one address.
 
-    `guards` are ours that lead nowhere; `routed` are the protected addresses that are reached all the same.
+    `guards` are ours that lead nowhere; `routed` are the protected addresses that are reached all the same; `lacking`
+    are kinds of interfaces that are wanted, are not there, and that this kernel does not make.
     """
 
     links: Mapping[str, SeenLink] = field(default_factory=dict)
     addresses: Mapping[str, str] = field(default_factory=dict)
     guards: frozenset[str] = frozenset()
     routed: frozenset[str] = frozenset()
+    lacking: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,14 @@ def look(wanted: Wanted, vici: Path, state: Path, secrets: Path) -> Seen:
     materials = {each.tunnel: material_of(each, memory, secrets) for each in wanted.ipsec}
     asked = bool(wanted.ipsec or memory.connections or memory.secrets)
     charon = look_into_charon(vici) if asked else InCharon()
-    return Seen(charon, look_into_kernel(_protected(wanted, charon)), memory, materials)
+    kernel = look_into_kernel(_protected(wanted, charon))
+    missing = {each.inner: INNER_MODULES[each.inner] for each in wanted.ipsec if not _is_there(each, kernel)}
+    return Seen(charon, replace(kernel, lacking=lacking(missing)), memory, materials)
+
+
+def _is_there(wanted: WantedIpsec, kernel: InKernel) -> bool:
+    link = kernel.links.get(wanted.interface)
+    return link is not None and link.shape.kind == wanted.inner
 
 
 def _protected(wanted: Wanted, charon: InCharon) -> list[str]:

@@ -19,6 +19,7 @@ from hub.provisioner.ipv6 import enable_ipv6
 from hub.provisioner.keys.files import make_directory, write_whole
 from hub.provisioner.wireguard.alias import Alias
 from hub.provisioner.wireguard.files import HubEnd, hub_text, peer_text
+from hub.provisioner.wireguard.interfaces import NOT_POSSIBLE, NOT_POSSIBLE_MEND
 from hub.provisioner.wireguard.seen import CONFIGURATION, MAKING, SOCKETS
 
 _START_SECONDS = 15.0
@@ -158,8 +159,7 @@ def _not_started(name: str, log: Path) -> ProvisionError:
         mend = "sysctl fs.inotify.max_user_instances=1024 (each wireguard-go needs one)"
         return ProvisionError(f"wireguard-go cannot make {name}: no more inotify instances", mend)
     if "failed to execute" in said:
-        mend = "install wireguard-go, or use a kernel with WireGuard"
-        return ProvisionError("this kernel has no WireGuard, and wireguard-go is not here", mend)
+        return ProvisionError(NOT_POSSIBLE, NOT_POSSIBLE_MEND)
     if said:
         return ProvisionError(f"wireguard-go made no {name}: {said[:200]}", f"see {log}")
     return ProvisionError(f"wireguard-go made no {name} in {_START_SECONDS:g} s", f"see {log}")

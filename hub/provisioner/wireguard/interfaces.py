@@ -9,6 +9,8 @@ from hub.provisioner.wireguard.devices import Device
 
 KERNEL, DAEMON = "wireguard", "tun"
 """Kinds of link: WireGuard in the kernel, and what wireguard-go makes."""
+NOT_POSSIBLE = "this kernel has no WireGuard, and wireguard-go is not here"
+NOT_POSSIBLE_MEND = "install wireguard-go, or use a kernel with WireGuard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class Seen:
 
     `half_made` are interfaces that we were about to make when something interrupted it. `ports` is who has which UDP
     port, as words; interfaces of WireGuard are named. `elsewhere` are names that a wireguard-go of another network
-    namespace has. `configured` are those for which we wrote a configuration.
+    namespace has. `configured` are those for which we wrote a configuration. `possible` is False where interfaces are
+    missing and neither the kernel nor wireguard-go can make them.
     """
 
     interfaces: Mapping[str, Interface] = field(default_factory=dict)
@@ -47,3 +50,4 @@ class Seen:
     ports: Mapping[int, str] = field(default_factory=dict)
     elsewhere: frozenset[str] = frozenset()
     configured: frozenset[str] = frozenset()
+    possible: bool = True

@@ -16,7 +16,14 @@ from hub.provisioner.wanted import Wanted, WantedWireGuard
 from hub.provisioner.wireguard.alias import Alias, read_alias
 from hub.provisioner.wireguard.devices import Device, networks
 from hub.provisioner.wireguard.files import HubEnd, differences
-from hub.provisioner.wireguard.interfaces import DAEMON, KERNEL, Interface, Seen
+from hub.provisioner.wireguard.interfaces import (
+    DAEMON,
+    KERNEL,
+    NOT_POSSIBLE,
+    NOT_POSSIBLE_MEND,
+    Interface,
+    Seen,
+)
 
 SLICE = "wireguard"
 
@@ -138,6 +145,8 @@ def _refusals(network: str, each: WantedWireGuard, seen: Seen, known: KnownKeys)
     if interface is not None and not ours:
         yield _foreign(each, interface)
         return
+    if interface is None and not seen.possible:
+        yield Refusal(SLICE, each.tunnel, NOT_POSSIBLE, NOT_POSSIBLE_MEND)
     if interface is None and each.interface in seen.elsewhere:
         text = f"a wireguard-go of another network namespace has the name {each.interface} already"
         yield Refusal(SLICE, each.tunnel, text, "end that one: its socket's name is one for the whole machine")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 from collections.abc import Collection, Iterable
@@ -19,6 +20,7 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from hub.provisioner.changes import ProvisionError
+from hub.provisioner.link_kinds import lacking
 from hub.provisioner.wireguard.devices import Device, read_answer, read_dump
 from hub.provisioner.wireguard.interfaces import DAEMON, KERNEL, Interface, Seen
 
@@ -54,7 +56,8 @@ class Machine:
         by_interface = {device.port: f"interface {name}" for name, device in devices.items() if device.port}
         taken = used_ports()
         others = {port: by_interface.get(port) or who_has(taken[port]) for port in ports if port in taken}
-        return Seen(found, self._noted(MAKING), others, frozenset(listening), self._noted(CONFIGURATION))
+        possible = all(name in found for name in names) or _can_be_made()
+        return Seen(found, self._noted(MAKING), others, frozenset(listening), self._noted(CONFIGURATION), possible)
 
     def device(self, name: str) -> Device | None:
         """WireGuard's side of one interface of wireguard-go, or of the kernel; None if it has none."""
@@ -90,6 +93,10 @@ class Machine:
 
     def _noted(self, ending: str) -> frozenset[str]:
         return frozenset(path.name.removesuffix(ending) for path in self._directory.glob("*" + ending))
+
+
+def _can_be_made() -> bool:
+    return shutil.which("wireguard-go") is not None or not lacking({KERNEL: "wireguard"})
 
 
 def _interface(link: Any, addresses: frozenset[str]) -> Interface:
