@@ -7,16 +7,18 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hub.cli.durations import day_and_time
+from hub.cli.not_there import NEVER_CONNECTED, hindrance, is_new, router_mend
 from hub.cli.render_overrides import override_words
 from policies.lengths import spoken
 
 Report = Mapping[str, Any]
 
-ISOLATED, DOWN, DEGRADED, ONE_PATH, DRAINED, OFF_PREFERRED, FAULT = KINDS = (
+ISOLATED, DOWN, DEGRADED, ONE_PATH, NEW, DRAINED, OFF_PREFERRED, FAULT = KINDS = (
     "isolated",
     "down",
     "degraded",
     "one path left",
+    "not connected",
     "drained",
     "off preferred",
     "fault",
@@ -49,22 +51,25 @@ def problems(report: Report) -> tuple[Problem, ...]:
 
 
 def _by_controller(report: Report) -> Iterator[Problem]:
+    told = {key for branch in report["branches"] for key in _keys_of_hindrances(branch)}
     for branch in report["branches"]:
         yield from _of_branch(branch)
     for problem in report["problems"]:
-        if not problem["key"].startswith("off-preferred:"):  # told with its branch
+        if problem["key"] not in told and not problem["key"].startswith("off-preferred:"):  # told with its branch
             yield Problem(FAULT, "", problem["text"], None, problem["mend"])
 
 
 def _of_branch(branch: Report) -> Iterator[Problem]:
     name, tunnels, mend = branch["branch"], branch["tunnels"], f"pointsman why {branch['branch']}"
     if not branch["reachable"]:
-        text = ", ".join(f"{tunnel['tunnel']} down {_long(tunnel)}{_because(tunnel)}" for tunnel in tunnels)
-        yield Problem(ISOLATED, name, text, min(map(_seconds, tunnels), default=None), mend)
+        yield from _unreachable(branch, mend)
         return
     for tunnel in tunnels:
         place = f"{name}/{tunnel['tunnel']}"
-        if tunnel["drained"] is not None:
+        hindered = hindrance(tunnel)
+        if hindered is not None:
+            yield Problem(DOWN, place, hindered[0], None, hindered[1])
+        elif tunnel["drained"] is not None:
             yield _drained(branch, tunnel, place)
         elif tunnel["liveness"] == "down":
             yield Problem(DOWN, place, f"for {_long(tunnel)}{_because(tunnel)}", _seconds(tunnel), mend)
@@ -76,6 +81,32 @@ def _of_branch(branch: Report) -> Iterator[Problem]:
         if off["better"] in drained and not off["fault"]:
             continue  # the drain is told, and is why
         yield Problem(OFF_PREFERRED, name, off["text"], off["since"]["ago"], off["mend"])
+
+
+def _unreachable(branch: Report, mend: str) -> Iterator[Problem]:
+    """A branch all of whose tunnels are down: cut off, or not there yet. What the hub could not make comes first."""
+    name, tunnels = branch["branch"], branch["tunnels"]
+    hindered = {tunnel["tunnel"]: found for tunnel in tunnels if (found := hindrance(tunnel)) is not None}
+    if is_new(branch) and len(hindered) < len(tunnels):
+        for tunnel, (text, help_) in hindered.items():
+            yield Problem(DOWN, f"{name}/{tunnel}", text, None, help_)
+        yield Problem(NEW, name, NEVER_CONNECTED, None, router_mend(branch))
+        return
+    texts = (
+        f"{tunnel['tunnel']} {hindered[tunnel['tunnel']][0]}"
+        if tunnel["tunnel"] in hindered
+        else f"{tunnel['tunnel']} down {_long(tunnel)}{_because(tunnel)}"
+        for tunnel in tunnels
+    )
+    mends = "; or: ".join(dict.fromkeys(help_ for _, help_ in hindered.values()))
+    yield Problem(ISOLATED, name, ", ".join(texts), min(map(_seconds, tunnels), default=None), mends or mend)
+
+
+def _keys_of_hindrances(branch: Report) -> Iterator[str]:
+    """The keys of the problems that are told with the tunnel that could not be made."""
+    for tunnel in branch["tunnels"]:
+        if hindrance(tunnel) is not None:
+            yield from (f"tunnels:{slice_}:{branch['branch']}/{tunnel['tunnel']}" for slice_ in ("wireguard", "ipsec"))
 
 
 def _degraded(tunnel: Report, place: str, mend: str) -> Problem:

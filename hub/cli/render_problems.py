@@ -9,9 +9,9 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from hub.cli.problems import DOWN, ISOLATED, KINDS, Problem
+from hub.cli.problems import DOWN, ISOLATED, KINDS, NEW, Problem
 
-_STYLES = {ISOLATED: "bold red", DOWN: "red", "degraded": "yellow", "drained": "cyan", "fault": "red"}
+_STYLES = {ISOLATED: "bold red", DOWN: "red", NEW: "yellow", "degraded": "yellow", "drained": "cyan", "fault": "red"}
 
 
 def problems_view(found: Sequence[Problem], report: Mapping[str, Any]) -> RenderableType:

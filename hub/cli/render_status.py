@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hub.cli.durations import day_and_time, round_trip
+from hub.cli.not_there import NEVER_CONNECTED, hindrance, is_new, router_mend
 from hub.cli.render_configuration import configuration_line
 from hub.cli.render_overrides import override_words
 from hub.cli.screen import Parts
@@ -40,12 +41,15 @@ def _headline(report: Report) -> str:
     branches = report["branches"]
     preferred = sum(1 for b in branches if b["on"] is not None and b["on"] == b["preferred"])
     moved = sum(1 for b in branches if b["on"] is not None and b["on"] != b["preferred"])
-    cut_off = [b["branch"] for b in branches if not b["reachable"]]
-    nowhere = len(branches) - preferred - moved - len(cut_off)
+    cut_off = [b["branch"] for b in branches if not b["reachable"] and not is_new(b)]
+    new = sum(1 for b in branches if not b["reachable"] and is_new(b))
+    nowhere = len(branches) - preferred - moved - len(cut_off) - new
     parts = [f"{len(branches)} branch{'' if len(branches) == 1 else 'es'}: {preferred} on their preferred tunnel"]
     parts += [f"{moved} moved"] if moved else []
     parts += [f"{nowhere} on none"] if nowhere else []
-    down = [f"{b['branch']}/{t['tunnel']}" for b in branches for t in b["tunnels"] if t["liveness"] == "down"]
+    parts += [f"{new} never connected"] if new else []
+    lost = (b for b in branches if not is_new(b))
+    down = [f"{b['branch']}/{t['tunnel']}" for b in lost for t in b["tunnels"] if t["liveness"] == "down"]
     text = ", ".join(parts)
     if cut_off:
         text = f"UNREACHABLE: {', '.join(cut_off)} · {text}"
@@ -75,13 +79,13 @@ def _table(branches: Iterable[Report]) -> Table:
     for column in ("BRANCH", "ON", "SINCE", "BRANCH SENDS BY", "TUNNELS"):
         table.add_column(column, no_wrap=column != "TUNNELS")
     for branch in branches:
-        table.add_row(branch["branch"], _on(branch), _since(branch), _uses(branch), _tunnels(branch["tunnels"]))
+        table.add_row(branch["branch"], _on(branch), _since(branch), _uses(branch), _tunnels(branch))
     return table
 
 
 def _on(branch: Report) -> Text:
     if branch["on"] is None:
-        return Text("none", style="red")
+        return Text("none yet", style="yellow") if is_new(branch) else Text("none", style="red")
     return Text(branch["on"], style="" if branch["on"] == branch["preferred"] else "yellow")
 
 
@@ -96,12 +100,20 @@ def _uses(branch: Report) -> Text:
     return Text(uses["tunnel"], style="" if uses["tunnel"] == branch["on"] else "yellow")
 
 
-def _tunnels(tunnels: Iterable[Report]) -> Parts:
-    return Parts(_tunnel(tunnel) for tunnel in tunnels)
+def _tunnels(branch: Report) -> Parts:
+    tunnels = branch["tunnels"]
+    if not is_new(branch):
+        return Parts(_tunnel(tunnel) for tunnel in tunnels)
+    hindered = [_tunnel(tunnel) for tunnel in tunnels if hindrance(tunnel) is not None]
+    if len(hindered) == len(tunnels):
+        return Parts(hindered)
+    return Parts((*hindered, Text(f"{NEVER_CONNECTED}: {router_mend(branch)}", style="yellow")))
 
 
 def _tunnel(tunnel: Report) -> Text:
     name = tunnel["tunnel"]
+    if hindrance(tunnel) is not None:
+        return Text(f"{name} not made", style="red")
     if tunnel.get("drained") is not None:
         return _drained(tunnel)
     if tunnel["liveness"] == "down":

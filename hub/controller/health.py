@@ -45,6 +45,7 @@ class Kept:
     What is usual, since when and why it is degraded, what damping holds against it, when it last ceased to be degraded,
     and whether it was dead: a death that was counted is not counted again. `failed`: it was degraded by a target, a
     check or the size of packets, of which a new process knows nothing for a while; the hold begins then.
+    `connected`: it was up at least once.
     """
 
     usual: Usual
@@ -53,6 +54,7 @@ class Kept:
     recovered: Instant = NEVER
     is_dead: bool = False
     failed: bool = False
+    connected: bool = False
 
 
 NOTHING_KEPT = Kept(NO_USUAL)
@@ -78,6 +80,7 @@ class HealthWatch:
         self._asked: dict[TunnelId, Instant] = {}
         self._tunnels: dict[TunnelId, tuple[Tunnel, Branch]] = {}
         self._stored: dict[TunnelId, Kept] = {}
+        self._connected: set[TunnelId] = set()
         self.turned: Callable[[], None] = lambda: None
         """Called when a tunnel has become degraded, or is so no longer, and when damping counted one more."""
         self.reconfigure(intent)
@@ -88,7 +91,7 @@ class HealthWatch:
             tunnel.id: (tunnel, branch) for branch in intent.branches.values() for tunnel in branch.tunnels
         }
         for gone in self._memories.keys() - self._tunnels.keys():
-            self._stored[gone] = _kept(self._memories.pop(gone))
+            self._stored[gone] = self._kept(gone, self._memories.pop(gone))
             self._told.pop(gone, None)
             self._asked.pop(gone, None)
 
@@ -118,7 +121,12 @@ class HealthWatch:
     @property
     def kept(self) -> Mapping[TunnelId, Kept]:
         """What is to be remembered of every tunnel that there is, or was."""
-        return self._stored | {tunnel: _kept(memory) for tunnel, memory in self._memories.items()}
+        return self._stored | {tunnel: self._kept(tunnel, memory) for tunnel, memory in self._memories.items()}
+
+    @property
+    def connected(self) -> frozenset[TunnelId]:
+        """The tunnels that were up at least once, as far back as is remembered."""
+        return frozenset(self._connected)
 
     @property
     def memories(self) -> Mapping[TunnelId, HealthMemory]:
@@ -128,12 +136,25 @@ class HealthWatch:
     def recall(self, stored: Mapping[TunnelId, Kept]) -> None:
         """Take up what was so before this process."""
         self._stored = {**stored, **self._stored}
+        self._connected |= {tunnel for tunnel, kept in stored.items() if kept.connected}
 
     def forget_usual(self, tunnel: TunnelId, now: Instant) -> Usual:
         """Learn anew what is usual on a tunnel of the configuration, and judge it by that; what was usual before."""
         memory = self._memory(tunnel, now)
         self._judge(tunnel, with_usual(memory, NO_USUAL), now)
         return memory.usual
+
+    def _kept(self, tunnel: TunnelId, memory: HealthMemory) -> Kept:
+        view = memory.view
+        return Kept(
+            usual=memory.usual,
+            degraded=memory.degraded,
+            penalty=memory.penalty,
+            recovered=view.recovered,
+            is_dead=memory.is_dead,
+            failed=is_degraded(view) and memory.degraded is None,
+            connected=tunnel in self._connected,
+        )
 
     def _memory(self, tunnel: TunnelId, now: Instant) -> HealthMemory:
         known = self._memories.get(tunnel)
@@ -159,6 +180,9 @@ class HealthWatch:
         elif liveness.state is LivenessState.UP:
             settled = Instant(liveness.since + SETTLING)
             memory = revived(memory, settled) if memory.is_dead else begun(memory, settled)
+            if tunnel not in self._connected:
+                self._connected.add(tunnel)
+                self.turned()
         self._judge(tunnel, memory, now)
 
     def _judge(self, tunnel: TunnelId, memory: HealthMemory, now: Instant) -> None:
@@ -193,12 +217,6 @@ def what_is_heard(event: Event) -> str:
 def is_degraded(view: HealthView) -> bool:
     """Whether the tunnel is called bad."""
     return view.state is HealthState.DEGRADED
-
-
-def _kept(memory: HealthMemory) -> Kept:
-    view = memory.view
-    failed = is_degraded(view) and memory.degraded is None
-    return Kept(memory.usual, memory.degraded, memory.penalty, view.recovered, memory.is_dead, failed)
 
 
 def differs(was: HealthView, now: HealthView) -> bool:

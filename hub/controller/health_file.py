@@ -105,7 +105,8 @@ def _written(kept: Kept, ahead: float) -> dict[str, Any]:
         }
     if kept.recovered != NEVER:
         found["recovered_at"] = kept.recovered + ahead
-    return found | {key: True for key, so in (("dead", kept.is_dead), ("failed", kept.failed)) if so}
+    words = ("dead", kept.is_dead), ("failed", kept.failed), ("connected", kept.connected)
+    return found | {key: True for key, so in words if so}
 
 
 def _read(one: Mapping[str, Any], ahead: float) -> Kept:
@@ -117,6 +118,7 @@ def _read(one: Mapping[str, Any], ahead: float) -> Kept:
         recovered=_past(one.get("recovered_at"), ahead),
         is_dead=one.get("dead") is True,
         failed=one.get("failed") is True,
+        connected=one.get("connected") is True,
     )
 
 

@@ -388,6 +388,7 @@ class Loop:
             gaps=self.signs.gaps,
             made=self.made,
             paths=self.troubles.paths(),
+            connected=self.health.connected,
         )
 
     def _tell(self, event: Event) -> None:

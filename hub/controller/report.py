@@ -54,12 +54,17 @@ class Surroundings:
     """What the provisioner knows of each tunnel and uplink, by its name."""
     paths: Mapping[TunnelId, OuterPath] = field(default_factory=dict)
     """The ways of the tunnels' outer packets, as last traced."""
+    connected: frozenset[TunnelId] = frozenset()
+    """The tunnels that were ever up."""
 
 
 def network_report(
     intent: Intent, view: View, verdicts: Mapping[str, Verdict], around: Surroundings, now: Now
 ) -> Report:
     """The state of the whole hub, for `status`."""
+    # That an interface is not there is no news where the provisioner says what keeps it from being made.
+    hindered = (facts for facts in around.made.values() if "hindered" in facts)
+    told_elsewhere = {f"check:interface:{facts.get('interface')}" for facts in hindered}
     return {
         "network": intent.network,
         "hub": intent.hub.name,
@@ -72,7 +77,11 @@ def network_report(
         "branches": [
             branch_report(branch, view, verdicts.get(name), around, now) for name, branch in intent.branches.items()
         ],
-        "problems": [{"key": k, "text": text, "mend": mend} for k, (text, mend) in sorted(around.problems.items())],
+        "problems": [
+            {"key": key, "text": text, "mend": mend}
+            for key, (text, mend) in sorted(around.problems.items())
+            if key not in told_elsewhere
+        ],
         "refused": [dict(one) for one in around.refused],
         "counters": dict(sorted(around.counters.items())),
     }
@@ -98,6 +107,7 @@ def branch_report(branch: Branch, view: View, verdict: Verdict | None, around: S
         "mode": branch.mode.value,
         "on": active.name if active is not None and reachable else None,
         "reachable": reachable,
+        "connected": reachable or any(_was_there(tunnel, view, around) for tunnel in branch.tunnels),
         "since": moment(forwarding.since, now) if forwarding is not None else None,
         "preferred": standing_order(branch)[0].id.name if branch.tunnels else None,
         **_decided(verdict),
@@ -127,6 +137,13 @@ def branch_report(branch: Branch, view: View, verdict: Verdict | None, around: S
         "shared_fate": _shared_fate(branch, around.problems),
         "next": _next(verdict, now),
     }
+
+
+def _was_there(tunnel: Tunnel, view: View, around: Surroundings) -> bool:
+    """Whether the branch's router was ever at the other end of this tunnel, by anything that is known."""
+    peer = around.measured.get(str(tunnel.id), {}).get("wg")
+    shook = peer is not None and peer["handshake_at"] is not None
+    return shook or tunnel.id in around.connected or view.session_of(tunnel.id).state is SessionState.UP
 
 
 def _shared_fate(branch: Branch, problems: Mapping[str, tuple[str, str]]) -> list[Report]:

@@ -135,7 +135,7 @@ class Tunnels:
                 self._tell({})
                 self._loop.made = {}
             return
-        self._loop.made = answer["targets"]
+        self._loop.made = _with_hindrances(answer)
         self._tell({**_problems(answer), **await self._old_keys()})
 
     async def _old_keys(self) -> Mapping[str, tuple[str, str]]:
@@ -171,6 +171,17 @@ def _problems(answer: Message) -> dict[str, tuple[str, str]]:
     for each in answer["failed"]:
         found[f"{_PROBLEM}:{each['slice']}:{each['target']}"] = (_failed(each), each["mend"])
     return found
+
+
+def _with_hindrances(answer: Message) -> dict[str, dict[str, Any]]:
+    """What is known of each target, with `hindered`: what kept the provisioner from making a tunnel, and the mend."""
+    hindered = {each["target"]: {"text": each["text"], "mend": each["mend"]} for each in answer["refused"]}
+    for each in answer["failed"]:
+        hindered.setdefault(each["target"], {"text": f"{each['text']}: {each['error']}", "mend": each["mend"]})
+    return {
+        name: {**facts, "hindered": hindered[name]} if name in hindered else facts
+        for name, facts in answer["targets"].items()
+    }
 
 
 def _failed(each: Mapping[str, Any]) -> str:

@@ -117,7 +117,8 @@ def interfaces(wanted: Mapping[str, str], present: Mapping[str, bool]) -> dict[s
             continue
         key = f"check:interface:{interface}"
         if up is None:
-            text, mend = f"interface {interface} of {tunnel} is not there", "create the tunnel"
+            text = f"interface {interface} of {tunnel} is not there"
+            mend = 'pointsman plan --only tunnels says why; one with "existing:" is for who made it'
         else:
             text, mend = f"interface {interface} of {tunnel} is down", f"ip link set {interface} up"
         problems[key] = Problem(key, text, mend)

@@ -101,6 +101,21 @@ def test_a_tunnel_that_was_degraded_did_not_become_so_by_the_restart(tmp_path: P
     assert after.penalty == 0.0
 
 
+def test_a_tunnel_that_was_up_once_is_known_to_have_been_after_a_restart(tmp_path: Path) -> None:
+    now = time.monotonic()
+    before = Controller(tmp_path)
+    before.liveness(LivenessState.DOWN, now)
+    assert before.watch.connected == frozenset()
+    asked = []
+    before.watch.turned = lambda: asked.append("to be written")
+    before.liveness(LivenessState.UP, now)
+    assert asked == ["to be written"]
+    before.file.write()
+    after = Controller(tmp_path)
+    after.liveness(LivenessState.DOWN, now)
+    assert after.watch.connected == {FIBER}
+
+
 def test_the_hold_after_a_recovery_goes_on_after_a_restart(tmp_path: Path) -> None:
     now = time.monotonic()
     path = tmp_path / "health.json"

@@ -241,6 +241,23 @@ def test_old_keys_are_a_fault_of_the_running_hub(places: Places) -> None:
     assert loop.problems == {}
 
 
+def test_what_kept_a_tunnel_from_being_made_is_known_of_it(places: Places) -> None:
+    loop = SimpleNamespace(intent=SimpleNamespace(security=Security()), problems={}, made={})
+    where = {"slice": "ipsec", "target": "bandung/fiber"}
+    refused = {**where, "text": "this kernel makes no gre interfaces", "mend": "modprobe ip_gre"}
+    failed = {**where, "target": "bandung/wireless", "text": "make wg1", "error": "it is not there", "mend": ""}
+    targets = {name: {"interface": name[8:]} for name in ("bandung/fiber", "bandung/wireless", "bandung/old")}
+    status = {"targets": targets, "refused": [refused], "findings": [], "failed": [failed]}
+    tunnels = Tunnels(places.provisioner_socket, loop, lambda _: None, lambda: 0.0)  # type: ignore[arg-type]
+    with provisioner(places, {"status": status, "keys": {"keys": []}}):
+        asyncio.run(tunnels._look())
+    assert {name: facts.get("hindered") for name, facts in loop.made.items()} == {
+        "bandung/fiber": {"text": "this kernel makes no gre interfaces", "mend": "modprobe ip_gre"},
+        "bandung/wireless": {"text": "make wg1: it is not there", "mend": ""},
+        "bandung/old": None,
+    }
+
+
 def forget(places: Places, target: str, *where: str) -> int:
     parser = argparse.ArgumentParser()
     keys.add(parser.add_subparsers(required=True))

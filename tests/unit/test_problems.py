@@ -6,10 +6,11 @@ import io
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -20,6 +21,8 @@ from small_network import HUB_PREFIX, a_branch, a_network, with_failback
 from hub.cli.main import main
 from hub.cli.problems import problems
 from hub.cli.render_problems import problems_view
+from hub.cli.render_status import status_view
+from hub.cli.render_why import why_view
 from hub.controller.report import Surroundings, network_report
 from policies.blame import tunnel_blames
 from policies.decide import decide
@@ -62,14 +65,23 @@ def view_of(intent: Intent, *down: str, lesser: tuple[str, ...] = (), mute: tupl
 
 
 def report_of(
-    intent: Intent, view: View, overrides: Overrides = NO_OVERRIDES, **faults: tuple[str, str]
+    intent: Intent,
+    view: View,
+    overrides: Overrides = NO_OVERRIDES,
+    *,
+    new: tuple[str, ...] = (),
+    made: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    **faults: tuple[str, str],
 ) -> dict[str, Any]:
+    """What is reported; `new` are the branches no tunnel of which was ever up, `made` is what the provisioner knows."""
     view = replace(view, in_force=in_force_at(overrides, intent, NOW.wall))
     decision, _ = decide(intent, view, {}, NOW)
     around = Surroundings(
         "/etc/pointsman",
         Instant(0.0),
         problems=faults,
+        connected=frozenset(tunnel for tunnel in intent.tunnels() if tunnel.branch not in new),
+        made=made,
         overrides=overrides,
         drained=drained_by(overrides, intent, NOW.wall),
         blamed=tunnel_blames(intent, view, NOW.monotonic),
@@ -127,6 +139,94 @@ def test_each_says_for_how_long_why_and_what_helps() -> None:
         "one path left  bogor only wireless: fiber is down",
         "    mend: pointsman why bogor",
     ]
+
+
+def hindered(tunnel: str, interface: str) -> dict[str, dict[str, Any]]:
+    """What the provisioner says of a tunnel that it could not make."""
+    why = {"text": "this kernel makes no gre interfaces", "mend": "modprobe ip_gre"}
+    return {tunnel: {"interface": interface, "hindered": why}}
+
+
+def faults_of_missing(tunnel: str, interface: str) -> dict[str, tuple[str, str]]:
+    """What forwarder and provisioner say where the interface is missing because of that."""
+    return {
+        f"check:interface:{interface}": (f"interface {interface} of {tunnel} is not there", "make it"),
+        f"tunnels:ipsec:{tunnel}": (f"{tunnel}: this kernel makes no gre interfaces", "modprobe ip_gre"),
+    }
+
+
+def test_a_tunnel_that_could_not_be_made_says_why_once_and_what_helps() -> None:
+    interface = BOGOR.tunnels[0].interface
+    faults = faults_of_missing("bogor/fiber", interface)
+    made = hindered("bogor/fiber", interface)
+    lines = text_of(report_of(INTENT, view_of(INTENT, "bogor/fiber"), made=made, **faults)).splitlines()
+    assert lines[:3] == [
+        "1 down, 1 one path left",
+        "down           bogor/fiber not made: this kernel makes no gre interfaces",
+        "    mend: modprobe ip_gre; then pointsman apply",
+    ]
+    assert len(lines) == 5
+
+
+def test_a_branch_none_of_whose_tunnels_could_be_made_says_why_and_what_helps() -> None:
+    interface = GARUT.tunnels[0].interface
+    faults, made = faults_of_missing("garut/fiber", interface), hindered("garut/fiber", interface)
+    report = report_of(INTENT, view_of(INTENT, "garut/fiber"), new=("garut",), made=made, **faults)
+    (problem,) = problems(report)
+    assert (problem.kind, problem.place) == ("isolated", "garut")
+    assert problem.text == "fiber not made: this kernel makes no gre interfaces"
+    assert problem.mend == "modprobe ip_gre; then pointsman apply"
+
+
+def test_what_hindered_a_tunnel_that_is_up_by_now_is_told_as_a_fault() -> None:
+    interface = BOGOR.tunnels[0].interface
+    fault = {"tunnels:ipsec:bogor/fiber": ("bogor/fiber: something else", "see there")}
+    report = report_of(INTENT, view_of(INTENT), made=hindered("bogor/fiber", interface), **fault)
+    assert [(each.kind, each.text) for each in problems(report)] == [("fault", "bogor/fiber: something else")]
+
+
+def test_a_branch_whose_router_has_never_connected_is_not_isolated() -> None:
+    report = report_of(INTENT, view_of(INTENT, "bogor/fiber", "bogor/wireless"), new=("bogor",))
+    assert text_of(report).splitlines() == [
+        "1 not connected",
+        "not connected  bogor its router has never connected",
+        "    mend: pointsman router print bogor",
+    ]
+
+
+def test_a_branch_that_was_connected_by_one_tunnel_once_is_isolated() -> None:
+    view = view_of(INTENT, "bogor/fiber", "bogor/wireless")
+    assert told(report_of(INTENT, view)) == [("isolated", "bogor")]
+
+
+def test_a_new_branch_says_also_which_tunnel_the_hub_could_not_make() -> None:
+    made = hindered("bogor/fiber", BOGOR.tunnels[0].interface)
+    report = report_of(INTENT, view_of(INTENT, "bogor/fiber", "bogor/wireless"), new=("bogor",), made=made)
+    assert told(report) == [("down", "bogor/fiber"), ("not connected", "bogor")]
+
+
+def test_status_says_what_to_do_about_a_branch_whose_router_has_never_connected() -> None:
+    out = io.StringIO()
+    report = report_of(INTENT, view_of(INTENT, "bogor/fiber", "bogor/wireless"), new=("bogor",))
+    Console(file=out, width=200).print(status_view(report))
+    said = out.getvalue()
+    assert "its router has never connected: pointsman router print bogor" in said
+    assert "1 never connected" in said
+    assert "UNREACHABLE" not in said
+    assert " down" not in said
+
+
+def test_why_says_that_the_router_has_never_connected_and_what_hindered_a_tunnel() -> None:
+    out = io.StringIO()
+    made = hindered("bogor/fiber", BOGOR.tunnels[0].interface)
+    report = report_of(INTENT, view_of(INTENT, "bogor/fiber", "bogor/wireless"), new=("bogor",), made=made)
+    (bogor,) = [branch for branch in report["branches"] if branch["branch"] == "bogor"]
+    Console(file=out, width=200).print(why_view(bogor))
+    said = out.getvalue()
+    assert "its router has never connected" in said
+    assert "mend: pointsman router print bogor" in said
+    assert "not made: this kernel makes no gre interfaces" in said
+    assert "mend: modprobe ip_gre; then pointsman apply" in said
 
 
 def test_whose_trouble_it_is_is_said_where_it_is_not_the_tunnels_own() -> None:
