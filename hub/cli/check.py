@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub.cli.where import no_configuration, say
@@ -17,6 +18,7 @@ examples:
   pointsman check                        the present directory, or /etc/pointsman
   pointsman check config/eight-branches
   pointsman check --json | jq .errors
+  sudo pointsman check                   looks at the files of secrets too, which only root may
 
 Exit status: 0 it can be used (warnings may stand), 1 errors, 2 wrong usage.
 """
@@ -32,14 +34,20 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("directory", nargs="?", help="the configuration (default: here, else /etc/pointsman)")
+    parser.add_argument(
+        "--state-dir",
+        type=Path,
+        metavar="DIR",
+        help="where keys and secrets are, looked at as far as you may (default: /var/lib/pointsman)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=lambda args: run(args, parser))
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     """Check; the exit status is 0 if the configuration can be used, else 1."""
-    from pathlib import Path
-
+    if args.state_dir is not None and not args.state_dir.is_dir():
+        parser.error(f"--state-dir: there is no directory {args.state_dir}")
     gc.disable()  # for a fraction of a second: a quarter of it would go into looking for garbage that is not there
     try:
         from hub.config import Configuration, read
@@ -50,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         if nowhere is not None:
             configuration = Configuration(Path.cwd(), None, (nowhere,), 0)
         else:
-            places = Places()
+            places = Places() if args.state_dir is None else Places(state=args.state_dir)
             configuration = read(find_directory(args.directory, Path.cwd()), secrets=places.secrets)
             if places.state.exists():
                 from hub.cli.check_keys import with_old_keys

@@ -45,13 +45,17 @@ def misplaced(files: Iterable[SecretFile], directory: Path) -> Iterator[Problem]
 
 
 def unsafe(files: Iterable[SecretFile], secrets: Path) -> Iterator[Problem]:
-    """Warnings about such files, as far as this user can see them from here; `secrets` is where names are."""
+    """Warnings about such files, as far as this user can see them from here.
+
+    `secrets` is where names are, a directory of the hub's state. Where there is no such state this is no hub, and what
+    is missing is missing elsewhere.
+    """
     for each in files:
         path = secrets / each.file
         try:
             mode = path.stat().st_mode & 0o777
         except FileNotFoundError:
-            if path.parent.is_dir():
+            if path.parent.is_dir() or secrets.parent.is_dir():
                 mode_word = "" if each.public else ", mode 0600"
                 mend = f"put the {each.holds} there{mode_word}"
                 yield warning(each.place, f"{each.key}: there is no file {path}", mend)

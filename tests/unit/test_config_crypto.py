@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from config_directories import ALLOCATIONS, BANDUNG, EXAMPLE, reading, said, wri
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.cli.main import main
 from hub.config import Severity, read
 from hub.config.algorithms import ALGORITHMS, ROUTEROS_ESP, ROUTEROS_IKE, Role
 from hub.config.proposals import complaints, routeros_cannot
@@ -206,6 +209,44 @@ def test_a_strong_secret_that_others_can_read_or_that_is_missing_is_warned_of(tm
     assert f"{file} can be read by others (mode 0640)" in said(read(directory, secrets=secrets))
     file.chmod(0o600)
     assert said(read(directory, secrets=secrets)) == ""
+
+
+def test_a_secret_that_is_missing_is_said_also_where_no_secret_was_ever_put(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    directory = written(tmp_path / "config", tunnel("    mtu: 1380\n"))
+    usual = f"warning: psk-file: there is no file {state}/secrets/bandung-fiber.psk"
+    assert usual in said(read(directory, secrets=state / "secrets"))
+
+
+def test_check_looks_in_the_state_directory_that_is_named_as_far_as_it_may(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    secrets = state / "secrets"
+    secrets.mkdir(parents=True)
+    keys = "    auth: {certificate: hub.pem, key-file: hub.key, authority: ca.pem}\n"
+    command = [sys.executable, "-m", "hub.cli.main", "check", str(written(tmp_path / "config", tunnel(keys)))]
+    command += ["--state-dir", str(state)]
+    where = {"cwd": Path(__file__).parents[2], "capture_output": True, "text": True, "check": False}
+    done = subprocess.run(command, **where)  # type: ignore[call-overload]
+    missing = [line for line in done.stdout.splitlines() if "there is no file" in line]
+    assert done.returncode == 0, done.stderr
+    for file in ("hub.pem", "hub.key", "ca.pem"):
+        assert any(f"{secrets}/{file}" in line for line in missing)
+    secrets.chmod(0o000)  # for root too, once it has no capability
+    kept_out = subprocess.run(["setpriv", "--bounding-set=-all", "--inh-caps=-all", *command], **where)  # type: ignore[call-overload]
+    secrets.chmod(0o700)
+    assert kept_out.returncode == 0, kept_out.stderr
+    assert "no file" not in kept_out.stdout
+    assert "nothing is wrong" in kept_out.stdout
+
+
+def test_check_says_that_the_state_directory_that_is_named_is_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["check", str(written(tmp_path, tunnel("    mtu: 1380\n"))), "--state-dir", str(tmp_path / "nothing")])
+    assert ended.value.code == 2
+    assert f"there is no directory {tmp_path}/nothing" in capsys.readouterr().err
 
 
 def test_a_secret_in_the_directory_of_the_configuration_is_refused(tmp_path: Path) -> None:
