@@ -6,15 +6,19 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hub.cli.exit_status import DONE, REFUSED
+from hub.cli.exit_status import DONE, NOT_RUNNING, REFUSED
+from hub.cli.hub_files import HubFiles, add_files, files_of, said_again
 from hub.cli.where import no_configuration, say
-from hub.control.places import SYSTEM_STATE, Places
+from hub.control.places import Places
 
 if TYPE_CHECKING:
     from hub.provisioner.changes import ProvisionError
+    from hub.provisioner.program import Program
+    from hub.provisioner.provisioner import OtherNetwork
     from hub.provisioner.wanted import Wanted
 
 _EPILOG = """\
@@ -22,6 +26,7 @@ examples:
   pointsman firewall print | less          the rules, also before they are switched on
   sudo pointsman firewall check            are they in force, unchanged? (exit status 1: no)
   sudo pointsman firewall apply            put them in force now, and nothing else
+  sudo pointsman firewall check --name lab   of the hub of a lab
 
 They are in the nftables table inet pointsman-firewall. Whatever other tables drop stays dropped.
 """
@@ -39,20 +44,19 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     _action(actions, "print", "print the rules that the configuration makes", run_print)
     _action(actions, "check", "compare them with what is in force", run_check)
-    apply = _action(actions, "apply", "put them in force", run_apply)
+    apply = _action(actions, "apply", "put them in force", run_apply, state="state")
     apply.add_argument("--force", action="store_true", help="even if your own connection could not be opened again")
-    apply.add_argument(
-        "--state-dir", type=Path, default=SYSTEM_STATE, metavar="DIR", help="state (default: %(default)s)"
-    )
 
 
 def _action(
-    actions: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str, run: object
+    actions: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    text: str,
+    run: object,
+    state: str | None = None,
 ) -> argparse.ArgumentParser:
     parser = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-    parser.add_argument(
-        "--config", type=Path, metavar="DIR", help="the configuration (default: here, else /etc/pointsman)"
-    )
+    add_files(parser, state=state)
     parser.set_defaults(run=run)
     return parser
 
@@ -63,7 +67,10 @@ def run_print(options: argparse.Namespace) -> int:
     from hub.provisioner.firewall.plan import rules_of
     from hub.provisioner.firewall.rules import render
 
-    wanted = _wanted(options)
+    files = files_of(options)
+    if isinstance(files, int):
+        return files
+    wanted = _wanted(options, files)
     if wanted is None:
         return REFUSED
     try:
@@ -85,18 +92,22 @@ def run_check(options: argparse.Namespace) -> int:
     from hub.provisioner.firewall.backend import FirewallSlice, dropped
     from hub.provisioner.firewall.plan import drift, open_management
 
-    wanted = _wanted(options)
+    files = _entered(options)
+    if isinstance(files, int):
+        return files
+    wanted = _wanted(options, files)
     if wanted is None:
         return REFUSED
     try:
-        seen = FirewallSlice().look()
+        seen = FirewallSlice(_nft(files)).look()
         amiss = drift(wanted, seen)
     except ProvisionError as error:
         return _failed(error)
     if not wanted.firewall:
         amiss = "the firewall is off, and its rules are in force all the same" if seen.ours else None
     if amiss is not None:
-        print(f"pointsman: {amiss}\n    mend: pointsman firewall apply", file=sys.stderr)
+        again = said_again(options, "config", "name")
+        print(f"pointsman: {amiss}\n    mend: pointsman firewall apply{again}", file=sys.stderr)
         return REFUSED
     if not wanted.firewall:
         print(f"the firewall is off; to switch it on {_ON}")
@@ -114,15 +125,18 @@ def run_apply(options: argparse.Namespace) -> int:
     from hub.provisioner.changes import ProvisionError
     from hub.provisioner.firewall.backend import FirewallSlice
     from hub.provisioner.firewall.plan import locks_out
-    from hub.provisioner.one_network import hold_machine, other_network
     from hub.provisioner.provisioner import Provisioner
 
-    wanted = _wanted(options)
+    files = _entered(options)
+    if isinstance(files, int):
+        return files
+    wanted = _wanted(options, files)
     if wanted is None:
         return REFUSED
-    if Places().provisioner_socket.is_socket():
+    if (Places() if files.lab is None else Places(run=files.lab.run)).provisioner_socket.is_socket():
+        again = said_again(options, "name")
         print("pointsman: the provisioner that runs would put back what was applied last", file=sys.stderr)
-        print("    mend: pointsman apply, which puts the files' firewall in force too", file=sys.stderr)
+        print(f"    mend: pointsman apply{again}, which puts the files' firewall in force too", file=sys.stderr)
         return REFUSED
     try:
         locked = None if options.force else locks_out(wanted, connected_from())
@@ -133,10 +147,10 @@ def run_apply(options: argparse.Namespace) -> int:
         print(f"pointsman: {locked}\n    mend: {mend}", file=sys.stderr)
         return REFUSED
     try:
-        options.state_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
-        lock = Places(state=options.state_dir).provisioner_lock
-        with hold_machine(options.state_dir):
-            outcome = Provisioner((FirewallSlice(),), lock, other_network).apply(wanted, said=print)
+        files.state.mkdir(parents=True, exist_ok=True, mode=0o750)
+        with _network(files) as other:
+            lock = Places(state=files.state).provisioner_lock
+            outcome = Provisioner((FirewallSlice(_nft(files)),), lock, other).apply(wanted, said=print)
     except AlreadyRunningError as error:
         print(f"pointsman: {error}", file=sys.stderr)
         return REFUSED
@@ -152,16 +166,61 @@ def run_apply(options: argparse.Namespace) -> int:
     return REFUSED if amiss else DONE
 
 
-def _wanted(options: argparse.Namespace) -> Wanted | None:
+def _entered(options: argparse.Namespace) -> HubFiles | int:
+    """The files that are meant; or the exit status, where the lab is one that this user has to enter first."""
+    files = files_of(options)
+    if isinstance(files, int) or files.lab is None:
+        return files
+    from hub.lab import rootless
+    from hub.lab.names import LabError
+
+    if not rootless.needed(os.geteuid()):
+        return files
+    try:
+        return rootless.run_this_command(files.lab, create=False)
+    except LabError as error:
+        print(f"pointsman: {error}", file=sys.stderr)
+        return NOT_RUNNING
+
+
+def _nft(files: HubFiles) -> Program | None:
+    """What runs nft where the hub is; None for this network namespace."""
+    if files.lab is None:
+        return None
+    from hub.lab.network import HUB
+    from hub.provisioner.program import program_in
+
+    return program_in(files.lab.namespace(HUB))
+
+
+@contextmanager
+def _network(files: HubFiles) -> Iterator[OtherNetwork]:
+    """What says whether another network is here, while no other may begin; a lab's hub has a namespace of its own.
+
+    Raises:
+        AlreadyRunningError: a process of another network is here.
+    """
+    if files.lab is not None:
+        yield lambda _: None
+        return
+    from hub.provisioner.one_network import hold_machine, other_network
+
+    with hold_machine(files.state):
+        yield other_network
+
+
+def _wanted(options: argparse.Namespace, files: HubFiles) -> Wanted | None:
     """What the files ask for; None after saying what is wrong with them."""
     from hub.config import read
     from hub.config.directory import find_directory
     from hub.provisioner.from_intent import wanted_of
 
-    if (nowhere := no_configuration(options.config, "firewall ACTION --config")) is not None:
+    if (
+        nowhere := no_configuration(files.config, f"firewall ACTION{said_again(options, 'name')} --config")
+    ) is not None:
         say(nowhere)
         return None
-    configuration = read(find_directory(options.config, Path.cwd()))
+    configuration = read(find_directory(files.config, Path.cwd()))
     if configuration.intent is None:
         for problem in configuration.problems:
             print(problem, file=sys.stderr)

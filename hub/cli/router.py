@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub.cli.exit_status import DONE, REFUSED
+from hub.cli.hub_files import HubFiles, add_files, files_of, said_again
 from hub.cli.where import no_configuration, say
-from hub.control.places import SYSTEM_STATE
 
 if TYPE_CHECKING:
     from hub.branch_router.end import BranchEnd
@@ -58,10 +58,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("branch", metavar="BRANCH")
-    parser.add_argument("--config", metavar="DIR", help="the configuration (default: here, else /etc/pointsman)")
-    parser.add_argument(
-        "--state-dir", type=Path, default=SYSTEM_STATE, metavar="DIR", help="keys and secrets (default: %(default)s)"
-    )
+    add_files(parser, state="keys and secrets")
     parser.add_argument("--part", action="append", choices=PARTS, help="only this; may be said again")
     parser.add_argument("--with-keys", action="store_true", help="private keys and passwords too; as root")
     parser.add_argument(
@@ -75,16 +72,19 @@ def run_print(options: argparse.Namespace) -> int:
     """Print it, or write it to files."""
     from hub.branch_router.from_intent import end_of
 
-    found = _branch(options)
+    files = files_of(options)
+    if isinstance(files, int):
+        return files
+    found = _branch(options, files)
     if isinstance(found, int):
         return found
     intent, branch = found
-    return _print(options, branch, end_of(intent.hub, branch))
+    return _print(options, files, branch, end_of(intent.hub, branch))
 
 
-def _print(options: argparse.Namespace, branch: Branch, end: BranchEnd) -> int:
+def _print(options: argparse.Namespace, files: HubFiles, branch: Branch, end: BranchEnd) -> int:
     from hub.branch_router.texts import TO_CONNECT, remarks, texts, usual_parts
-    from hub.cli.router_secrets import LackingError, secrets_of
+    from hub.cli.router_secrets import LackingError, Mends, secrets_of
 
     parts = tuple(options.part or usual_parts(end))
     lacking = [tunnel for tunnel in end.tunnels if tunnel.endpoint is None and tunnel.carrier is not None]
@@ -92,8 +92,9 @@ def _print(options: argparse.Namespace, branch: Branch, end: BranchEnd) -> int:
         where = f"hub.uplinks.{lacking[0].hub_uplink}"
         text = f"network.yaml: {where} has no endpoint: {lacking[0].name} cannot be told what to connect to"
         return _refuse(text, f"write endpoint: ADDRESS at {where}, the public address of the hub there")
+    mends = Mends(f"router print {branch.name}{said_again(options)}", f"apply{said_again(options, 'name')}")
     try:
-        secrets, notes = secrets_of(branch, end, options.state_dir, with_keys=options.with_keys)
+        secrets, notes = secrets_of(branch, end, files.state, mends, with_keys=options.with_keys)
     except LackingError as error:
         return _refuse(str(error), error.mend)
     made = texts(end, parts, secrets)
@@ -108,15 +109,16 @@ def _kind(carrier: object) -> str:
     return {"WireGuardEnd": "WireGuard", "IpsecEnd": "IPsec"}.get(type(carrier).__name__, "made by others")
 
 
-def _branch(options: argparse.Namespace) -> tuple[Intent, Branch] | int:
+def _branch(options: argparse.Namespace, files: HubFiles) -> tuple[Intent, Branch] | int:
     from hub.config import read
     from hub.config.directory import find_directory
     from hub.config.names import listed, write_instead
 
-    if (nowhere := no_configuration(options.config, "router print BRANCH --config")) is not None:
+    again = f"router print {options.branch}{said_again(options, 'state_dir', 'name')} --config"
+    if (nowhere := no_configuration(files.config, again)) is not None:
         say(nowhere)
         return REFUSED
-    directory = find_directory(options.config, Path.cwd())
+    directory = find_directory(files.config, Path.cwd())
     configuration = read(directory)
     if (intent := configuration.intent) is None:
         for problem in configuration.problems:

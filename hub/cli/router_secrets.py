@@ -22,8 +22,16 @@ class LackingError(Exception):
         self.mend = mend
 
 
+@dataclass(frozen=True, slots=True)
+class Mends:
+    """A Mends is what helps, as commands without the word `pointsman`: to print all again, and to have keys made."""
+
+    again: str
+    make: str = "apply"
+
+
 def secrets_of(
-    branch: Branch, end: BranchEnd, state: Path, *, with_keys: bool, keys: Keys | None = None
+    branch: Branch, end: BranchEnd, state: Path, mends: Mends, *, with_keys: bool, keys: Keys | None = None
 ) -> tuple[Secrets, tuple[str, ...]]:
     """What may be shown, and what is to be said beside it; private keys and passwords only `with_keys`.
 
@@ -31,13 +39,13 @@ def secrets_of(
         LackingError: with keys, and one is not there or cannot be read.
     """
     places = Places(state=state)
-    found = _Found(with_keys)
+    found = _Found(with_keys, mends)
     store = keys if keys is not None else key_store(places)
     for tunnel, _ in end.wireguard():
         _add_keys(found, store, tunnel.name)
     if not with_keys:
         hidden = [*found.hidden, *(tunnel.name for tunnel, carrier in end.ipsec() if carrier.secret_file is not None)]
-        return found.secrets, (*found.notes, *_how_to_see(branch, hidden))
+        return found.secrets, (*found.notes, *_how_to_see(branch, hidden, mends))
     for tunnel, carrier in end.ipsec():
         if carrier.secret_file is not None:
             found.preshared[tunnel.name] = _read_secret(places.secrets / carrier.secret_file, tunnel.name)
@@ -47,6 +55,7 @@ def secrets_of(
 @dataclass(slots=True)
 class _Found:
     with_keys: bool
+    mends: Mends
     private: dict[str, str] = field(default_factory=dict, repr=False)
     preshared: dict[str, str] = field(default_factory=dict, repr=False)
     hub_public: dict[str, str] = field(default_factory=dict)
@@ -68,7 +77,7 @@ def _add_keys(found: _Found, store: Keys, tunnel: str) -> None:
         found.hidden.append(tunnel)
         return
     if keys is None:
-        text, mend = f"{tunnel} has no keys yet", "pointsman apply makes them"
+        text, mend = f"{tunnel} has no keys yet", f"pointsman {found.mends.make} makes them"
         if found.with_keys:
             raise LackingError(text, mend)
         found.notes.append(f"{text}: {mend}")
@@ -85,10 +94,10 @@ def _add_keys(found: _Found, store: Keys, tunnel: str) -> None:
         found.preshared[tunnel] = keys.preshared.reveal()
 
 
-def _how_to_see(branch: Branch, hidden: list[str]) -> list[str]:
+def _how_to_see(branch: Branch, hidden: list[str], mends: Mends) -> list[str]:
     if not hidden and branch.session.password_file is None:
         return []
-    return [f"private keys and passwords are left out: sudo pointsman router print {branch.name} --with-keys"]
+    return [f"private keys and passwords are left out: sudo pointsman {mends.again} --with-keys"]
 
 
 def _password(branch: Branch, secrets: Path) -> str | None:

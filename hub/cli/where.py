@@ -26,7 +26,7 @@ def add_running_hub(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the running hub's sockets (default: /run/pointsman, else the lab's)",
     )
-    named.add_argument("--name", type=_lab_name, metavar="NAME", help="the hub of the lab of this name")
+    named.add_argument("--name", type=lab_name, metavar="NAME", help="the hub of the lab of this name")
 
 
 def running_hub(options: argparse.Namespace) -> Places:
@@ -120,7 +120,12 @@ def _lab_run(name: str) -> Path:
     return lab_place(name).run
 
 
-def _lab_name(text: str) -> str:
+def lab_name(text: str) -> str:
+    """The name of a lab, as an option has it.
+
+    Raises:
+        argparse.ArgumentTypeError: no lab can be called so.
+    """
     from hub.lab.names import LabError
 
     try:

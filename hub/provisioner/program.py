@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from functools import partial
 
 from hub.provisioner.changes import ProvisionError
 
@@ -31,6 +32,11 @@ def run_program(*command: str, given: str = "") -> str:
         said = " ".join(done.stderr.split()) or f"it ended with {done.returncode}"
         raise ProvisionError(f"{' '.join(command[:4])}: {said:.300}")
     return done.stdout
+
+
+def program_in(namespace: str) -> Program:
+    """What runs a program in a network namespace that ip-netns(8) knows by this name."""
+    return partial(run_program, "ip", "netns", "exec", namespace)
 
 
 def mend_of(program: str) -> str:

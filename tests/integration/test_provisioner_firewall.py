@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,6 +18,7 @@ from hub.provisioner.changes import Finding, ProvisionError
 from hub.provisioner.firewall.backend import FirewallSlice
 from hub.provisioner.firewall.rules import FULL_NAME, TABLE
 from hub.provisioner.own_table import OwnTable
+from hub.provisioner.program import program_in
 from hub.provisioner.wanted import Wanted
 
 pytestmark = pytest.mark.integration
@@ -263,6 +266,19 @@ def test_rules_that_the_kernel_does_not_take_leave_those_in_force(network: Surro
     with inside(network.hub), pytest.raises(ProvisionError, match="syntax error"):
         OwnTable(TABLE).load("chain input { nonsense }\n")
     assert listed(network) == before
+
+
+def test_rules_are_asked_for_in_the_namespace_that_is_named() -> None:
+    name = f"pm-fw-named-{os.getpid()}"
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    try:
+        there = OwnTable(TABLE, run=program_in(name))
+        assert not there.look().there
+        there.load("")
+        assert there.look().there
+        assert not OwnTable(TABLE).look().there
+    finally:
+        subprocess.run(["ip", "netns", "delete", name], check=True)
 
 
 def test_hundreds_of_tunnels_need_no_more_rules_than_one(network: Surroundings) -> None:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from config_directories import NETWORK, RIGHT, reading, written
+from lab_intent import intent
 from nft_of_a_table import nft_of
 
 from hub.cli import firewall
 from hub.cli.main import main
+from hub.lab import rootless
+from hub.lab.names import HOME_VARIABLE, LabPlace
+from hub.lab.plan import plan
+from hub.lab.record import Lab, write
+from hub.provisioner import program
 from hub.provisioner.changes import ProvisionError
 from hub.provisioner.firewall import backend
 from hub.provisioner.firewall.rules import TABLE
+from hub.provisioner.program import Program
 
 ON = {"network.yaml": f"{NETWORK}security: {{management: [10.0.9.0/24]}}\n"}
 
@@ -66,6 +74,42 @@ def test_applied_rules_are_checked(tmp_path: Path, capsys: pytest.CaptureFixture
     assert capsys.readouterr().out == "nothing to do\n"
     assert run(tmp_path, ON, "check") == 0
     assert capsys.readouterr().out.startswith("the rules are in force, unchanged")
+
+
+def test_a_lab_names_the_files_and_the_namespace_of_its_hub(
+    tmp_path: Path, table: Table, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    def in_namespace(name: str) -> Program:
+        asked.append(name)
+        return nft_of(table, TABLE)
+
+    monkeypatch.setattr(program, "program_in", in_namespace)
+    monkeypatch.setattr(rootless, "needed", lambda _: False)
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "labs"))
+    place = LabPlace("second", tmp_path / "labs")
+    place.directory.mkdir(parents=True)
+    write(Lab(place, plan(intent()), written(tmp_path / "config", ON), kernel_wireguard=True))
+    named = ["--name", "second"]
+    assert main(["firewall", "print", *named]) == 0
+    assert "# the network kencana" in capsys.readouterr().out
+    assert main(["firewall", "check", *named]) == 1
+    assert "mend: pointsman firewall apply --name second\n" in capsys.readouterr().err
+    assert main(["firewall", "apply", *named]) == 0
+    assert main(["firewall", "check", *named]) == 0
+    assert asked == [place.namespace("hub")] * 3
+    place.run.mkdir()
+    with socket.socket(socket.AF_UNIX) as provisioner:
+        monkeypatch.chdir(place.run)  # a socket's path is short
+        provisioner.bind("provisioner.sock")
+        assert main(["firewall", "apply", *named]) == 1
+    assert "mend: pointsman apply --name second, which" in capsys.readouterr().err
+
+
+def test_what_helps_says_the_configuration_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path, ON, "check") == 1
+    assert f"mend: pointsman firewall apply --config {tmp_path}/config\n" in capsys.readouterr().err
 
 
 def test_drift_has_an_exit_status(tmp_path: Path, table: Table, capsys: pytest.CaptureFixture[str]) -> None:

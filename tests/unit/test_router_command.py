@@ -9,10 +9,14 @@ from pathlib import Path
 import pytest
 from branch_keys import made_its_own
 from config_directories import ALLOCATIONS, BANDUNG, NETWORK, written
+from lab_intent import intent
 
 from hub.branch_router.texts import PARTS
 from hub.cli import router
 from hub.cli.main import main
+from hub.lab.names import HOME_VARIABLE, LabPlace
+from hub.lab.plan import plan
+from hub.lab.record import Lab, write
 from hub.provisioner.keys.store import KeyStore
 
 TUNNELS = ("bandung/fiber", "bandung/wireless")
@@ -75,7 +79,8 @@ def test_no_private_key_is_shown_unless_it_is_asked_for(
     said = capsys.readouterr()
     assert not [key for key in private_keys(state) if key in said.out + said.err]
     assert "<private key of bandung/fiber>" in said.out
-    assert "sudo pointsman router print bandung --with-keys" in said.err
+    words = f"--config {tmp_path}/config --state-dir {state}"
+    assert f"sudo pointsman router print bandung {words} --with-keys\n" in said.err
 
 
 def test_with_keys_the_branchs_own_are_shown_and_never_the_hubs(
@@ -111,6 +116,36 @@ def test_a_tunnel_without_keys_is_printed_with_a_word_on_what_makes_them(
     said = capsys.readouterr()
     assert "bandung/fiber has no keys yet: pointsman apply makes them" in said.err
     assert "PublicKey = <public key of the hub for bandung/fiber>" in said.out
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabPlace:
+    """A lab that is up, by its record: its hub has this configuration, and no keys yet."""
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "labs"))
+    monkeypatch.chdir(tmp_path)
+    place = LabPlace("second", tmp_path / "labs")
+    place.directory.mkdir(parents=True)
+    write(Lab(place, plan(intent()), configured(tmp_path), kernel_wireguard=True))
+    return place
+
+
+def test_a_lab_names_the_files_of_its_hub_and_is_named_by_what_helps(
+    lab: LabPlace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["router", "print", "bandung", "--name", "second"]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("# branches/bandung.yaml names no router")
+    assert "bandung/fiber has no keys yet: pointsman apply --name second makes them" in said.err
+    KeyStore(lab.keys).make(TUNNELS)
+    assert main(["router", "print", "bandung", "--name", "second"]) == 0
+    assert "sudo pointsman router print bandung --name second --with-keys" in capsys.readouterr().err
+    assert main(["router", "print", "bandung", "--name", "second", "--with-keys"]) == 0
+    assert private_keys(lab.state)[1] in capsys.readouterr().out
+
+
+def test_a_lab_that_is_not_up_is_said(lab: LabPlace, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["router", "print", "bandung", "--name", "third"]) == 3
+    assert 'no lab "third" is up here' in capsys.readouterr().err
 
 
 def test_keys_that_are_asked_for_and_not_there_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
