@@ -20,7 +20,7 @@ PARTS = ("bird", "frr", "wg-quick", "swanctl", "pins", "firewall", "sheet")
 TO_CONNECT = ("wg-quick", "swanctl", "sheet")
 """Those that say where the hub is."""
 INNER_SCRIPT = "/usr/local/sbin/pointsman-tunnels"
-_SECRET, _PLAIN, _PROGRAM = 0o600, 0o644, 0o755
+_SECRET, _OF_DAEMON, _PLAIN, _PROGRAM = 0o600, 0o640, 0o644, 0o755
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +81,13 @@ def _certificates(tunnel: str) -> str:
 
 
 def _of_part(end: BranchEnd, part: str, secrets: Secrets) -> Iterator[Text]:
-    routing = _SECRET if end.signed else _PLAIN
+    routing = _SECRET if end.signed else _OF_DAEMON  # with a password in it, for its owner only
     match part:
         case "bird":
-            told = "BIRD 2; owner root:bird, mode 0640; then: birdc configure"
+            told = f"BIRD 2; owner bird:bird, mode {routing:04o}; then: birdc configure"
             yield Text(part, "/etc/bird/bird.conf", bird_config(end, secrets), routing, told)
         case "frr":
-            told = "FRR 8; owner frr:frr, mode 0640; then: systemctl reload frr"
+            told = f"FRR 8; owner frr:frr, mode {routing:04o}; then: systemctl reload frr"
             yield Text(part, "/etc/frr/frr.conf", frr_config(end, secrets), routing, told)
         case "wg-quick":
             yield from _wg_quick(end, secrets)

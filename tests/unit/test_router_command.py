@@ -304,6 +304,17 @@ def test_files_are_written_as_they_lie_on_the_router_and_those_with_keys_for_the
     assert {stat.S_IMODE(path.stat().st_mode) for path in holding} == {0o600}
 
 
+@pytest.mark.parametrize(("kind", "file"), [("frr", "etc/frr/frr.conf"), ("bird", "etc/bird/bird.conf")])
+def test_the_routing_daemons_file_has_the_mode_that_its_line_says(
+    tmp_path: Path, state: Path, capsys: pytest.CaptureFixture[str], kind: str, file: str
+) -> None:
+    out = tmp_path / "out"
+    assert run(configured(tmp_path, of_kind(kind)), state, "--directory", str(out)) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if file in line)
+    assert f"owner {kind}:{kind}, mode 0640" in line
+    assert stat.S_IMODE((out / file).stat().st_mode) == 0o640
+
+
 def test_a_file_that_is_there_is_not_overwritten_unless_that_is_said(
     tmp_path: Path, state: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

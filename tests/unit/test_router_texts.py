@@ -80,6 +80,12 @@ def test_what_may_hold_a_secret_is_for_its_owner_only(name: str) -> None:
     assert not [text.path for text in open_to_all if any(each in text.text for each in secret)]
 
 
+@pytest.mark.parametrize("name", BRANCHES)
+def test_a_mode_that_is_told_is_the_files_own(name: str) -> None:
+    for text in made(name, *PARTS):
+        assert "mode" not in text.told or f"mode {text.mode:04o}" in text.told
+
+
 def test_a_line_whose_gateway_comes_by_dhcp_is_pinned_to_what_the_machine_itself_got() -> None:
     assert "by_default wwan0 102" in text_of(branch(WireGuard(), WireGuard()), "pins")
 
