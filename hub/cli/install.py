@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         python = Path(sys.executable) if options.python is None else options.python
         if machine.runs or options.python is None:
-            check_interpreter(python.absolute())
+            check_interpreter(python.absolute(), of_image=not machine.runs)
         wanted = shipped(str(python.absolute()), options.user)
         manifest = machine.manifest()
         found = machine.read({each.path for each in wanted} | set(manifest.files))

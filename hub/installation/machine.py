@@ -75,7 +75,7 @@ class Machine:
         except OSError as error:
             raise InstallationError(f"{path}: {error.strerror}", "run as root") from error
         except (ValueError, KeyError, TypeError) as error:
-            mend = f'remove it, then run "pointsman install --force": it is written anew ({path})'
+            mend = f"remove it, then say this again with --force: it is written anew ({path})"
             raise InstallationError(f"{path} is damaged: it does not say what was installed", mend) from error
 
     def do(self, steps: Sequence[Step], before: Manifest, user: str) -> Manifest:

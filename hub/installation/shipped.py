@@ -68,8 +68,8 @@ def users(user: str = USER) -> tuple[str, ...]:
     return (user, f"{user}-forwarder", f"{user}-exabgp")
 
 
-def check_interpreter(python: Path) -> None:
-    """See that the units can start this interpreter.
+def check_interpreter(python: Path, *, of_image: bool = False) -> None:
+    """See that the units can start this interpreter; `of_image`: on another machine, which has one of its own.
 
     Raises:
         InstallationError: they cannot.
@@ -79,4 +79,6 @@ def check_interpreter(python: Path) -> None:
         if hidden is not None:
             text = f"the units do not see {path}: they are kept out of {hidden}"
             mend = "install into /opt (python3 -m venv /opt/pointsman) with the system's python3, and run its pointsman"
+            if of_image:
+                mend = "name the interpreter that the image has: --python /opt/pointsman/bin/python3"
             raise InstallationError(text, mend)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -221,6 +222,17 @@ def test_a_half_done_installation_is_finished_by_the_next(root: Path, install: R
     assert install() == 0
     assert uninstall() == 0
     assert list(files(root)) == []
+
+
+def test_an_image_whose_interpreter_is_not_named_is_told_to_name_it(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/home/me/venv/bin/python3")
+    assert main(["install", "--root", str(root), "--dry-run"]) == 1
+    assert capsys.readouterr().err == (
+        "pointsman: the units do not see /home/me/venv/bin/python3: they are kept out of /home/\n"
+        "    mend: name the interpreter that the image has: --python /opt/pointsman/bin/python3\n"
+    )
 
 
 def test_a_damaged_record_is_said(root: Path, install: Run, capsys: pytest.CaptureFixture[str]) -> None:
