@@ -13,6 +13,7 @@ from hub.branch_router.swanctl import connection_name
 from hub.lab.names import LabPlace
 from hub.lab.network import EXCHANGE, FRR, HUB, LAN_INTERFACE, Branch, Isp, Lan, Network, Uplink
 from hub.lab.strongswan import charon_command, swanctl_command
+from hub.provisioner.alias import Alias
 
 FIRST_RULE = 1000
 FRR_DAEMONS = ("zebra", "staticd", "bgpd", "bfdd")
@@ -78,7 +79,7 @@ def node_scripts(network: Network, place: LabPlace, *, kernel_wireguard: bool, h
         scripts[node] += _tunnels(place, node, tunnels, kernel_wireguard=kernel_wireguard)
     if hub_ends:  # the same marks as the hub's own, so that one that is started later takes them for its work
         scripts[HUB] += "".join(
-            f"ip link set {tunnel.hub_interface} alias {shlex.quote(f'pointsman {network.name} {tunnel.name}')}\n"
+            f"ip link set {tunnel.hub_interface} alias {shlex.quote(str(Alias(network.name, tunnel.name)))}\n"
             for _, tunnel in made
         )
     for node in network.ipsec_nodes():

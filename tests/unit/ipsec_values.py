@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from hub.provisioner.alias import Alias
 from hub.provisioner.ipsec.connection import connection_of
 from hub.provisioner.ipsec.inner import SeenLink, shape_of
 from hub.provisioner.ipsec.memory import Memory
-from hub.provisioner.ipsec.names import LOOPBACK_LABEL, alias_of, connection_name
+from hub.provisioner.ipsec.names import LOOPBACK_LABEL, connection_name
 from hub.provisioner.ipsec.seen import InCharon, InKernel, Material, Seen
 from hub.provisioner.wanted import Wanted, WantedIpsec, WantedWireGuard
 
@@ -55,7 +56,7 @@ def wanting(*tunnels: WantedIpsec, wireguard: tuple[WantedWireGuard, ...] = ()) 
 
 def link_of(wanted: WantedIpsec, **changes: Any) -> SeenLink:
     """Its interface, as it should be."""
-    alias = alias_of(NETWORK, wanted.tunnel)
+    alias = str(Alias(NETWORK, wanted.tunnel))
     usual = SeenLink(
         9, wanted.interface, shape_of(wanted), alias, wanted.mtu, up=True, addresses=frozenset(wanted.addresses)
     )

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from ipsec_values import NETWORK, link_of, seen_with, tunnel, wanting
 
+from hub.provisioner.alias import Alias
 from hub.provisioner.ipsec import steps
 from hub.provisioner.ipsec.connection import connection_of
 from hub.provisioner.ipsec.inner import Shape
-from hub.provisioner.ipsec.names import alias_of, connection_name, tunnel_of
+from hub.provisioner.ipsec.names import connection_name, tunnel_of
 from hub.provisioner.ipsec.plan import plan
 from hub.provisioner.ipsec.seen import InCharon, InKernel, Material, Seen
 from hub.provisioner.wanted import Wanted, WantedIpsec
@@ -178,7 +179,7 @@ def test_an_interface_of_ours_of_another_shape_is_made_anew() -> None:
 
 def test_an_interface_that_was_another_tunnels_is_made_anew() -> None:
     seen = seen_with(FIBER)
-    kernel = replace(seen.kernel, links={FIBER.interface: link_of(FIBER, alias=alias_of(NETWORK, "bandung/lte"))})
+    kernel = replace(seen.kernel, links={FIBER.interface: link_of(FIBER, alias=str(Alias(NETWORK, "bandung/lte")))})
     assert steps_of(wanting(FIBER), replace(seen, kernel=kernel)) == ["MakeLink"]
 
 
@@ -198,7 +199,7 @@ def test_loopbacks_that_move_leave_nothing_behind() -> None:
 def test_what_another_network_on_this_machine_has_is_left_alone() -> None:
     theirs = tunnel("bogor/fiber", 51899)
     seen = seen_with(theirs)
-    alias = alias_of("another", theirs.tunnel)
+    alias = str(Alias("another", theirs.tunnel))
     link = link_of(theirs, alias=alias)
     name = connection_name("another", theirs.tunnel)
     charon = InCharon(frozenset({name, "office"}), frozenset({name, "office-secret"}))

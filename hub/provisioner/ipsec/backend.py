@@ -11,6 +11,7 @@ from typing import Any, assert_never
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from hub.provisioner.alias import is_ours, read_alias
 from hub.provisioner.changes import ProvisionError
 from hub.provisioner.ipsec import steps
 from hub.provisioner.ipsec.charon import connected
@@ -153,9 +154,10 @@ def _guard(address: str) -> dict[str, Any]:
 
 def _make(netlink: Any, wanted: WantedIpsec, alias: str) -> None:
     """Made under a name of ours, and given its own together with the alias: an interruption leaves nothing foreign."""
-    ours = " ".join(alias.split(" ")[:2]) + " "
+    meant = read_alias(alias)
     for found in netlink.link_lookup(ifname=wanted.interface):
-        if not (netlink.get_links(found)[0].get_attr("IFLA_IFALIAS") or "").startswith(ours):
+        there = netlink.get_links(found)[0].get_attr("IFLA_IFALIAS")
+        if meant is None or not is_ours(meant.network, there):
             raise ProvisionError(f"there is an interface {wanted.interface}, and it is not ours", "rename or remove it")
         netlink.link("del", index=found)
     for found in netlink.link_lookup(ifname=_UNFINISHED):

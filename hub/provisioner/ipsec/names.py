@@ -26,13 +26,3 @@ def tunnel_of(network: str, connection: str) -> str | None:
     if before != f"{_PREFIX}{network}" or not branch or not tunnel:
         return None
     return f"{branch}/{tunnel}"
-
-
-def alias_of(network: str, tunnel: str) -> str:
-    """The alias of a tunnel's interface, by which it is known to be ours."""
-    return f"pointsman {network} {tunnel}"
-
-
-def is_ours(network: str, alias: str | None) -> bool:
-    """Whether an interface with this alias is this network's."""
-    return (alias or "").startswith(f"pointsman {network} ")

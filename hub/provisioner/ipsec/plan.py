@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hub.provisioner.alias import Alias, is_ours, read_alias
 from hub.provisioner.changes import Change, Planned, Refusal
 from hub.provisioner.ipsec import steps
 from hub.provisioner.ipsec.connection import ANY, connection_of, differences, must_be_made_anew
@@ -12,9 +13,7 @@ from hub.provisioner.ipsec.names import (
     INNER_KINDS,
     LOOPBACK_LABEL,
     SLICE,
-    alias_of,
     connection_name,
-    is_ours,
     tunnel_of,
 )
 from hub.provisioner.ipsec.seen import InKernel, Seen
@@ -68,7 +67,7 @@ def _protected(wanted: WantedIpsec, kernel: InKernel) -> Iterator[Worded]:
 
 
 def _interface(network: str, wanted: WantedIpsec, link: SeenLink | None) -> Iterator[Worded]:
-    alias, name = alias_of(network, wanted.tunnel), wanted.interface
+    alias, name = str(Alias(network, wanted.tunnel)), wanted.interface
     if link is None:
         yield f"interface {name} made: {_described(wanted)}", steps.MakeLink(wanted, alias)
     elif link.shape != shape_of(wanted) or link.alias != alias:
@@ -139,8 +138,7 @@ def _removed(wanted: Wanted, seen: Seen) -> Iterator[Change]:
             yield _removal(tunnel, f"secret of {name} taken from charon", steps.DropSecret(name))
     gone = [link for _, link in sorted(seen.kernel.links.items()) if _is_left_over(wanted, link)]
     for link in gone:
-        tunnel = (link.alias or "").split(" ", 2)[2]
-        yield _removal(tunnel, f"interface {link.name} removed", steps.DropLink(link.name, link.alias or ""))
+        yield _removal(_tunnel_of(link), f"interface {link.name} removed", steps.DropLink(link.name, link.alias or ""))
     yield from _unprotected(wanted, seen.kernel, gone)
 
 
@@ -166,7 +164,12 @@ def _unprotected(wanted: Wanted, kernel: InKernel, gone: list[SeenLink]) -> Iter
 
 
 def _target(link: SeenLink | None, address: str) -> str:
-    return address if link is None else (link.alias or "").split(" ", 2)[2]
+    return address if link is None else _tunnel_of(link)
+
+
+def _tunnel_of(link: SeenLink) -> str:
+    alias = read_alias(link.alias or "")
+    return link.name if alias is None else alias.tunnel
 
 
 def _removal(target: str, text: str, step: steps.Step) -> Change:

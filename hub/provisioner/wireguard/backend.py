@@ -14,10 +14,10 @@ from typing import Any
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from hub.provisioner.alias import Alias
 from hub.provisioner.changes import ProvisionError
 from hub.provisioner.ipv6 import enable_ipv6
 from hub.provisioner.keys.files import make_directory, write_whole
-from hub.provisioner.wireguard.alias import Alias
 from hub.provisioner.wireguard.files import HubEnd, hub_text, peer_text
 from hub.provisioner.wireguard.interfaces import NOT_POSSIBLE, NOT_POSSIBLE_MEND
 from hub.provisioner.wireguard.seen import CONFIGURATION, MAKING, SOCKETS

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_interface
 
+from hub.provisioner.alias import Alias, read_alias
 from hub.provisioner.changes import Change, Planned, Refusal
 from hub.provisioner.keys.folder import TunnelKeys
 from hub.provisioner.wanted import Wanted, WantedWireGuard
-from hub.provisioner.wireguard.alias import Alias, read_alias
 from hub.provisioner.wireguard.devices import Device, networks
 from hub.provisioner.wireguard.files import HubEnd, differences
 from hub.provisioner.wireguard.interfaces import (

@@ -17,10 +17,10 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from hub.provisioner.alias import read_alias
 from hub.provisioner.changes import ProvisionError
 from hub.provisioner.keys.folder import TunnelKeys
 from hub.provisioner.keys.store import KeyStore
-from hub.provisioner.wireguard.alias import read_alias
 from hub.provisioner.wireguard.backend import Backend
 from hub.provisioner.wireguard.devices import Device, Peer
 from hub.provisioner.wireguard.files import HubEnd

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, assert_never
 
+from hub.provisioner.alias import Alias
 from hub.provisioner.changes import Change, Finding, Planned, ProvisionError
 from hub.provisioner.keys.folder import TunnelKeys
 from hub.provisioner.keys.store import KeyStore
 from hub.provisioner.wanted import Wanted, WantedWireGuard
 from hub.provisioner.wireguard import plan as planning
-from hub.provisioner.wireguard.alias import Alias
 from hub.provisioner.wireguard.backend import Backend
 from hub.provisioner.wireguard.interfaces import Seen
 from hub.provisioner.wireguard.plan import (

@@ -1,4 +1,4 @@
-"""The mark that our interfaces carry: their alias (`ip link set X alias …`, IFLA_IFALIAS)."""
+"""The mark that our interfaces carry, of whatever kind: their alias (`ip link set X alias …`, IFLA_IFALIAS)."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ class Alias:
 
     def __str__(self) -> str:
         return f"{_WORD} {self.network} {self.tunnel}"
+
+
+def is_ours(network: str, text: str | None) -> bool:
+    """Whether an interface with this alias is this network's."""
+    alias = read_alias(text or "")
+    return alias is not None and alias.network == network
 
 
 def read_alias(text: str) -> Alias | None:
