@@ -370,9 +370,7 @@ class Loop:
             counters |= {f"scripts: {k}": v for k, v in self._scripts.counters.items()}
         now, wall = Instant(time.monotonic()), self.now().wall
         for branch in self._intent.branches.values():
-            problems |= {
-                f"session:{fault.tunnel}": (fault.text, fault.mend) for fault in faults(branch, self._view, now)
-            }
+            problems |= {f"session:{each.tunnel}": (each.text, each.mend) for each in faults(branch, self._view, now)}
         return Surroundings(
             config=self._config,
             started=self._started,

@@ -17,8 +17,8 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from hub.control.lock import AlreadyRunningError
+from hub.provisioner.alias import read_alias
 from hub.provisioner.changes import ProvisionError, Refusal
-from hub.provisioner.wireguard.alias import read_alias
 
 SLICE = "machine"
 _CLAIM = "pointsman-provisioner"
