@@ -19,8 +19,9 @@ from policies.model.verdicts import Reason, Verdict
 from policies.model.view import Heard, LivenessState, SessionState, SessionView, View
 from policies.simulation.hub import SimulatedHub
 
-LONG = 12 * 300.0 + 600.0
-"""Seconds after which every hold has been met: ten of the longest, and what damping holds back."""
+LONG = 4 * 10 * 300.0 + 600.0
+"""Seconds after which every hold has been met: for each tunnel that is a little better than the one before ten of the
+longest, and what damping holds back."""
 SOON = 0.5
 ENOUGH = 300
 """Decisions within which it must be quiet."""
