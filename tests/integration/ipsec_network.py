@@ -153,6 +153,8 @@ def branch_connection(wanted: WantedIpsec, *, start: str = "start", **changes: s
         "remote_ts": f"{wanted.loopback}/32" if wanted.loopback else "0.0.0.0/0",
         "local_ts": f"{wanted.branch_loopback}/32" if wanted.branch_loopback else "0.0.0.0/0",
         "local_addrs": f"10.9.{number}.2",
+        "remote_addrs": f"10.9.{number}.1",
+        "hub_id": wanted.hub_identity,
         **changes,
     }
     if_id = f"if_id_in = {wanted.number}\n if_id_out = {wanted.number}" if wanted.inner == "xfrm" else ""
@@ -160,7 +162,7 @@ def branch_connection(wanted: WantedIpsec, *, start: str = "start", **changes: s
 {wanted.uplink} {{
   version = 2
   local_addrs = {values["local_addrs"]}
-  remote_addrs = 10.9.{number}.1
+  remote_addrs = {values["remote_addrs"]}
   proposals = {values["proposals"]}
   keyingtries = 0
   dpd_delay = 1s
@@ -171,7 +173,7 @@ def branch_connection(wanted: WantedIpsec, *, start: str = "start", **changes: s
   }}
   remote {{
     auth = psk
-    id = {wanted.hub_identity}
+    id = {values["hub_id"]}
   }}
   children {{
     {wanted.uplink} {{

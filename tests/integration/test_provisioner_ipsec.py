@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from ipsec_certificates import branch_with_certificate, certificates, with_certificates
 from ipsec_network import (
     CONNECTION,
     OTHER_CONNECTION,
@@ -18,13 +16,10 @@ from ipsec_network import (
     Ping,
     branch_connection,
     branch_secret,
-    run,
     tunnel,
     wait_for,
     why_not,
 )
-
-from hub.provisioner.wanted import WantedIpsec
 
 pytestmark = pytest.mark.integration
 FIBER, WIRELESS = tunnel("fiber"), tunnel("wireless")
@@ -106,39 +101,6 @@ def test_how_long_keys_are_used_changes_under_the_sa(network: Network) -> None:
     assert len(network.apply(tunnel("fiber", rekey_ike=7200, rekey_child=1800))) == 1
     assert network.sas() == before
     assert ping.lost() == 0
-
-
-def refused(network: Network, *, secret: str = SECRET, **changes: str) -> None:
-    """A hub as it should be, and a branch that differs in this."""
-    network.apply(FIBER)
-    wait_for(lambda: network.ask("verify", FIBER) == [], "a tunnel as it should be")
-    network.make_branch_ends(FIBER)
-    network.load_branch([branch_connection(FIBER, **changes)], [branch_secret(FIBER, secret)])
-
-
-@pytest.mark.parametrize(
-    ("changes", "part", "sure"),
-    [
-        ({"secret": "another secret of some length"}, "the branch has another secret", True),
-        ({"id": "somebody"}, "another identity", True),
-        ({"proposals": "aes128-sha256-ecp256"}, "no IKE proposal", False),
-        ({"esp_proposals": "aes128-sha256"}, "no ESP proposal", True),
-        ({"remote_ts": "10.77.0.0/24"}, "other networks", True),
-    ],
-)
-def test_why_a_peer_is_not_up_is_said(network: Network, changes: dict[str, str], part: str, sure: bool) -> None:
-    refused(network, **changes)
-    failure = network.failure(FIBER, part)
-    assert failure["sure"] is sure
-    assert failure["mend"]
-    assert abs(failure["at"] - time.time()) < 60
-
-
-def test_a_branch_that_comes_from_an_unexpected_address_is_said(network: Network) -> None:
-    wanted = tunnel("fiber", remote="10.9.1.77")
-    network.apply(wanted)
-    network.load_branch([branch_connection(wanted)], [branch_secret(wanted)])
-    assert "10.9.1.2" in network.failure(wanted, "no tunnel is expected there")["reason"]
 
 
 def test_a_peer_that_falls_silent_is_said_and_comes_back_by_itself(network: Network) -> None:
@@ -266,53 +228,6 @@ def test_what_somebody_changed_by_hand_is_put_right_and_said(network: Network) -
     assert network.pings(FIBER)
 
 
-def certificates(directory: Path, *, days: str = "30") -> None:
-    """An authority, and a certificate of each end signed by it, with the ends' identities as alternative names."""
-
-    def openssl(*arguments: Any) -> None:
-        run("openssl", *map(str, arguments))
-
-    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-    authority = directory / "authority.pem", directory / "authority.key"
-    openssl(
-        "req", "-x509", *curve, "-days", "30", "-subj", "/CN=Kencana", "-keyout", authority[1], "-out", authority[0]
-    )
-    for name, identity in (("hub", FIBER.hub_identity), ("branch", FIBER.branch_identity)):
-        request, extension = directory / f"{name}.csr", directory / f"{name}.ext"
-        extension.write_text(f"subjectAltName=DNS:{identity}\n")
-        openssl("req", *curve, "-subj", f"/CN={identity}", "-keyout", directory / f"{name}.key", "-out", request)
-        signed = (
-            "-CA",
-            authority[0],
-            "-CAkey",
-            authority[1],
-            "-CAcreateserial",
-            "-days",
-            days if name == "branch" else 30,
-        )
-        openssl("x509", "-req", "-in", request, *signed, "-extfile", extension, "-out", directory / f"{name}.pem")
-    for path in directory.glob("*.key"):
-        path.chmod(0o600)
-
-
-def with_certificates(network: Network, directory: Path) -> WantedIpsec:
-    """The tunnel with certificates in place of the secret; the branch's files where its charon looks for them."""
-    secrets, stores = network.state / "secrets", network.branch_charon.directory / "swanctl"
-    for name in ("hub.pem", "hub.key", "authority.pem"):
-        shutil.copy(directory / name, secrets / name)
-    shutil.copy(directory / "branch.pem", stores / "x509")
-    shutil.copy(directory / "branch.key", stores / "private")
-    shutil.copy(directory / "authority.pem", stores / "x509ca")
-    files = {"certificate_file": "hub.pem", "key_file": "hub.key", "authority_file": "authority.pem"}
-    return tunnel("fiber", secret_file=None, **files)
-
-
-def branch_with_certificate(wanted: WantedIpsec) -> str:
-    """The branch's end of that tunnel."""
-    text = branch_connection(wanted).replace("auth = psk", "auth = pubkey\n certs = branch.pem", 1)
-    return text.replace("auth = psk", "auth = pubkey", 1)
-
-
 def test_certificates_do_as_well_and_come_back_after_a_restart(network: Network, tmp_path: Path) -> None:
     certificates(tmp_path)
     wanted = with_certificates(network, tmp_path)
@@ -342,12 +257,3 @@ def test_a_kernel_without_the_inner_interface_is_foreseen_and_nothing_is_done(ne
     ]
     assert network.ask("apply", wanted)["done"] == []
     assert network.belongings() == before
-
-
-def test_a_certificate_that_has_run_out_is_said(network: Network, tmp_path: Path) -> None:
-    certificates(tmp_path, days="-1")
-    wanted = with_certificates(network, tmp_path)
-    network.apply(wanted)
-    network.load_branch([branch_with_certificate(wanted)], [])
-    failure = network.failure(wanted, "not valid now")
-    assert (failure["kind"], failure["sure"]) == ("certificate", True)
