@@ -19,6 +19,8 @@ _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """A name in `secrets`, and no path: root reads it."""
 _IDENTITY = re.compile(r"[A-Za-z0-9@._:=, -]{1,200}")
 _PROPOSAL = re.compile(r"[a-z0-9_]+(-[a-z0-9_]+)*")
+_IKEV2 = 2
+"""The only one: IKEv1 is retired (RFC 9395), and charon takes 0 for both."""
 _SMALLEST_MTU, _LARGEST_MTU = 576, 65_535
 
 
@@ -67,6 +69,7 @@ def _of_tunnel(tunnel: WantedWireGuard | WantedIpsec) -> Iterator[tuple[str, boo
     yield "outer address", all(address is None or _read(ip_address, address) for address in outer)
     yield "identity", _is(_IDENTITY, tunnel.hub_identity) and _is(_IDENTITY, tunnel.branch_identity)
     yield "proposal", all(_is(_PROPOSAL, text) for text in (*tunnel.ike, *tunnel.esp))
+    yield "version of IKE", tunnel.version == _IKEV2
     yield "inner tunnel", tunnel.inner in ("gre", "vxlan", "xfrm")
 
 

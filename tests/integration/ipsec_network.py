@@ -154,13 +154,16 @@ def branch_connection(wanted: WantedIpsec, *, start: str = "start", **changes: s
         "local_ts": f"{wanted.branch_loopback}/32" if wanted.branch_loopback else "0.0.0.0/0",
         "local_addrs": f"10.9.{number}.2",
         "remote_addrs": f"10.9.{number}.1",
+        "version": "2",
+        "aggressive": "no",
         "hub_id": wanted.hub_identity,
         **changes,
     }
     if_id = f"if_id_in = {wanted.number}\n if_id_out = {wanted.number}" if wanted.inner == "xfrm" else ""
     return f"""
 {wanted.uplink} {{
-  version = 2
+  version = {values["version"]}
+  aggressive = {values["aggressive"]}
   local_addrs = {values["local_addrs"]}
   remote_addrs = {values["remote_addrs"]}
   proposals = {values["proposals"]}

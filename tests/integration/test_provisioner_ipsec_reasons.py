@@ -112,6 +112,14 @@ def test_a_branch_that_comes_from_an_unexpected_address_is_said(network: Network
     assert "10.9.1.2" in network.failure(wanted, "no tunnel is expected there")["reason"]
 
 
+@pytest.mark.parametrize("aggressive", ["no", "yes"])
+def test_ikev1_is_refused_and_said(network: Network, aggressive: str) -> None:
+    refused(network, version="1", aggressive=aggressive)
+    failure = said(network, FIBER, "speaks IKEv1", sure=False)
+    assert "IKEv2" in failure["mend"]
+    assert network.sas() == {}
+
+
 def test_a_branch_that_is_silent_when_the_hub_begins_is_said(network: Network) -> None:
     hub_ready(network, CALLED)
     network.branch_charon.kill()

@@ -391,6 +391,13 @@ def test_a_file_of_secrets_is_a_name_and_no_path(name: str) -> None:
         checked(replace(NOTHING, network="kencana", ipsec=(tunnel,)))
 
 
+@pytest.mark.parametrize("version", [0, 1, 3])
+def test_no_ike_but_version_2_is_made(version: int) -> None:
+    tunnel = ipsec_tunnel("bandung/fiber", version=version)
+    with pytest.raises(ProvisionError, match="wrong version of IKE"):
+        checked(replace(NOTHING, network="kencana", ipsec=(tunnel,)))
+
+
 def test_a_memory_that_others_may_have_written_is_not_believed(tmp_path: Path) -> None:
     file = tmp_path / "provisioner.json"
     assert Remembered(file).keep(WANTED) is None

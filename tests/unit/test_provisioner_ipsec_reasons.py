@@ -31,6 +31,8 @@ TEGAL = Peer("p.tegal.lte", "hub.tegal-lte", "tegal-lte", "203.0.113.31", None)
             Kind.ADDRESS,
             "comes from 192.0.2.1",
         ),
+        ("parsed ID_PROT request 0 [ SA V V V V V ]", Kind.VERSION, "speaks IKEv1"),
+        ("parsed AGGRESSIVE request 0 [ SA KE No ID V V V ]", Kind.VERSION, "speaks IKEv1"),
         ("received proposals unacceptable", Kind.PROPOSAL, "no IKE proposal"),
         ("no acceptable proposal found", Kind.PROPOSAL, "no ESP proposal"),
         ("received NO_PROPOSAL_CHOSEN notify error", Kind.PROPOSAL, "accepts no IKE proposal"),

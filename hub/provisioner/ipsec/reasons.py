@@ -22,6 +22,7 @@ class Kind(Enum):
     PROPOSAL = "no proposal chosen"
     SELECTORS = "traffic selectors unacceptable"
     ADDRESS = "unknown address"
+    VERSION = "IKEv1"
     TIMEOUT = "no answer"
     ENDED = "ended by the branch"
     KERNEL = "the kernel refuses the SA"
@@ -75,6 +76,8 @@ _TABLE: tuple[tuple[str, Kind, str, str, int], ...] = (
     (r"no IKE config found for (?P<hub>\S+)\.\.\.(?P<who>\S+), sending NO_PROPOSAL_CHOSEN", Kind.ADDRESS,
      "it comes from {who} to {hub}, and no tunnel is expected there",
      "look at the address of the branch's uplink and the endpoint that it connects to", 3),
+    (r"parsed (?:ID_PROT|AGGRESSIVE) request", Kind.VERSION, "the branch speaks IKEv1, which is retired (RFC 9395)",
+     "let the branch use IKEv2 (RouterOS: exchange-mode=ike2 of its peer)", 4),
     (r"received proposals unacceptable", Kind.PROPOSAL,
      "the branch offers no IKE proposal that is wanted (no proposal chosen)", _IKE, 3),
     (r"no acceptable proposal found", Kind.PROPOSAL,
