@@ -333,7 +333,7 @@ class Network:
     def apply(self, *tunnels: WantedIpsec) -> list[list[str]]:
         """Apply, which has to go well; what was done."""
         outcome = self.ask("apply", *tunnels)
-        assert (outcome["failed"], outcome["refused"]) == ([], [])
+        assert (outcome["failed"], outcome["refused"]) == ([], []), outcome
         done: list[list[str]] = outcome["done"]
         return done
 

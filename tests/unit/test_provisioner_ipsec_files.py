@@ -70,7 +70,16 @@ def test_what_is_remembered_is_recalled_and_nobody_else_reads_it(tmp_path: Path)
     assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"salt": "zz", "connections": {}, "secrets": {}, "keys": {}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"salt": "zz", "connections": {}, "secrets": {}, "keys": {}, "certificates": {}, "loaded_keys": {}}',
+    ],
+)
 def test_a_memory_that_is_spoilt_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / FILE).write_text(text)
     assert recall(tmp_path).connections == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from ipsec_values import NETWORK, link_of, seen_with, tunnel, wanting
 
 from hub.provisioner.alias import Alias
 from hub.provisioner.ipsec import steps
+from hub.provisioner.ipsec.certificates import fingerprints
 from hub.provisioner.ipsec.connection import connection_of
 from hub.provisioner.ipsec.inner import Shape
 from hub.provisioner.ipsec.names import connection_name, tunnel_of
@@ -134,6 +136,76 @@ def test_a_kind_of_interface_that_the_kernel_does_not_make_is_refused_before_any
     (refusal,) = planned.refusals
     assert (refusal.target, refusal.text) == ("bandung/fiber", f"this kernel makes no {inner} interfaces")
     assert refusal.mend == mend
+
+
+def pem(number: int) -> str:
+    """A text that charon's list would have by its fingerprint."""
+    return (
+        f"-----BEGIN CERTIFICATE-----\n{base64.b64encode(bytes([number]) * 40).decode()}\n-----END CERTIFICATE-----\n"
+    )
+
+
+CERTIFIED = replace(FIBER, secret_file=None, certificate_file="hub.pem", key_file="hub.key", authority_file="ca.pem")
+HUB, AUTHORITY = pem(1), pem(2)
+
+
+def certified(wanted: WantedIpsec = CERTIFIED, **in_charon: frozenset[str]) -> Seen:
+    """A machine on which this tunnel has certificates, as it should be but for what of charon is given."""
+    seen = seen_with(wanted)
+    name, loaded = connection_name(NETWORK, wanted.tunnel), fingerprints((HUB, AUTHORITY))
+    memory = replace(seen.memory, secrets={}).with_key(name, ("k1", "digest"))
+    memory = memory.with_connection(name, connection_of(wanted, name, HUB, AUTHORITY))
+    charon = replace(seen.charon, secrets=frozenset(), keys=frozenset({"k1"}), certificates=loaded)
+    return replace(
+        seen,
+        charon=replace(charon, **in_charon),
+        memory=memory,
+        materials={wanted.tunnel: Material("digest", HUB, AUTHORITY)},
+    )
+
+
+def test_certificates_as_they_should_be_are_left_alone() -> None:
+    assert plan(wanting(CERTIFIED), certified()).changes == ()
+
+
+def test_another_authority_is_said_and_its_text_is_not() -> None:
+    seen = replace(certified(), materials={"bandung/fiber": Material("digest", HUB, pem(3))})
+    said = texts(wanting(CERTIFIED), seen)[0]
+    assert "the branch's authority is another" in said
+    assert "BEGIN" not in said
+
+
+def test_certificates_that_charon_lost_are_loaded_again_and_no_sa_ends() -> None:
+    (change,) = plan(wanting(CERTIFIED), certified(certificates=fingerprints((HUB,)))).changes
+    assert "charon had lost its certificates" in change.text
+    assert change.how.anew is False
+
+
+def test_certificates_that_nobody_uses_go_where_all_in_charon_is_ours() -> None:
+    removed = ["DropConnection", "DropKey", "DropLink", "DropGuard", "DropLoopback"]
+    assert sorted(steps_of(wanting(), replace(certified(), materials={}))) == sorted([*removed, "ClearCredentials"])
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"connections": frozenset({NAME, "office"})},
+        {"connections": frozenset({NAME, "pointsman-another.bandung.fiber"})},
+        {"secrets": frozenset({"office"})},
+        {"keys": frozenset({"k1", "k2"})},
+        {"certificates": fingerprints((HUB, AUTHORITY, pem(9)))},
+    ],
+)
+def test_certificates_stay_in_charon_where_anything_is_anothers(others: dict[str, frozenset[str]]) -> None:
+    changes = plan(wanting(), replace(certified(**others), materials={})).changes
+    assert "ClearCredentials" not in [type(change.how).__name__ for change in changes]
+    assert "until its restart" in " ".join(change.text for change in changes)
+
+
+def test_a_key_that_another_has_taken_the_place_of_goes_and_the_new_one_stays() -> None:
+    seen = certified(keys=frozenset({"k0", "k1"}))
+    seen = replace(seen, memory=replace(seen.memory, loaded_keys={"k0": NAME, "k1": NAME}))
+    assert [change.how for change in plan(wanting(CERTIFIED), seen).changes] == [steps.DropKey("k0")]
 
 
 def test_a_missing_secret_refuses_its_tunnel_and_leaves_what_runs() -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -14,11 +14,14 @@ from pyroute2.netlink.exceptions import NetlinkError
 from hub.provisioner.alias import is_ours, read_alias
 from hub.provisioner.changes import ProvisionError
 from hub.provisioner.ipsec import steps
+from hub.provisioner.ipsec.certificates import fingerprints, texts_of
 from hub.provisioner.ipsec.charon import connected
 from hub.provisioner.ipsec.inner import Shape, no_such_kind, shape_of
+from hub.provisioner.ipsec.leftovers import only_ours
 from hub.provisioner.ipsec.memory import Memory, recall, remember
 from hub.provisioner.ipsec.names import GUARD_METRIC, INNER_KINDS, LOOPBACK_LABEL, VXLAN_PORT
 from hub.provisioner.ipsec.secret_files import read_secret
+from hub.provisioner.ipsec.seen import look_into_charon
 from hub.provisioner.ipv6 import enable_ipv6
 from hub.provisioner.link_kinds import NO_SUCH_KIND
 from hub.provisioner.ownership import PROTOCOL
@@ -48,6 +51,12 @@ class Backend:
         match step:
             case steps.LoadSecret() | steps.DropSecret() | steps.LoadConnection() | steps.DropConnection():
                 self._in_charon(step)
+            case steps.DropKey(key):
+                self._drop_key(key)
+            case steps.ClearCredentials(network, tunnels):
+                self._clear_credentials(network, dict(tunnels))
+            case steps.LeaveCertificates(certificates):
+                self._keep(lambda memory: memory.without_certificates(certificates))
             case _:
                 _in_kernel(step)
 
@@ -58,7 +67,9 @@ class Backend:
             case steps.LoadSecret(name, wanted):
                 self._load_secret(name, wanted)
             case steps.DropSecret(name):
-                self._drop_secret(name)
+                with connected(self.vici) as charon:
+                    charon.unload_secret(name)
+                self._keep(lambda memory: memory.with_secret(name, None))
             case steps.LoadConnection(name, connection, anew, begin):
                 with connected(self.vici) as charon:
                     charon.load_connection(name, connection)
@@ -71,7 +82,7 @@ class Backend:
                 with connected(self.vici) as charon:
                     charon.unload_connection(name)
                     charon.terminate(name)
-                self._keep(lambda memory: memory.with_connection(name, None))
+                self._keep(lambda memory: memory.with_connection(name, None).with_key(name, None))
             case _:
                 assert_never(step)
 
@@ -83,20 +94,38 @@ class Backend:
             if wanted.secret_file is not None:
                 charon.load_secret(name, secret, owners)
                 named = "\0".join(owners).encode()
-                self._keep(lambda memory: memory.with_secret(name, memory.digest(secret, named)))
+                self._keep(lambda memory: memory.with_secret(name, memory.digest(secret, named)).with_key(name, None))
             else:
                 key = charon.load_key(name, secret)
                 self._keep(lambda memory: memory.with_key(name, (key, memory.digest(secret))))
 
-    def _drop_secret(self, name: str) -> None:
-        memory = recall(self.state)
+    def _drop_key(self, key: str) -> None:
+        if key in (used for used, _ in recall(self.state).keys.values()):
+            return  # written otherwise in its file, and still the same
         with connected(self.vici) as charon:
-            charon.unload_secret(name)
-            key = memory.keys.get(name)
-            shared = [other for other, (used, _) in memory.keys.items() if key and used == key[0] and other != name]
-            if key is not None and not shared:
-                charon.unload_key(key[0])
-        self._keep(lambda memory: memory.with_secret(name, None).with_key(name, None))
+            charon.unload_key(key)
+        self._keep(lambda memory: memory.without_key(key))
+
+    def _clear_credentials(self, network: str, tunnels: Mapping[str, WantedIpsec]) -> None:
+        """All at once, for charon has no other way; first is looked whether all can be put back."""
+        memory = recall(self.state)
+        held = {name: wanted for name, wanted in tunnels.items() if name in {*memory.secrets, *memory.keys}}
+        for wanted in held.values():
+            read_secret(self.secrets, wanted.secret_file or wanted.key_file or "")
+        with connected(self.vici) as charon:
+            there = replace(look_into_charon(self.vici), certificates=charon.loaded_certificates())
+            if not only_ours(network, there, memory):
+                raise ProvisionError(
+                    "others have just loaded credentials into charon: theirs would go too", "apply again"
+                )
+            charon.clear_credentials()
+            for name, wanted in held.items():
+                self._load_secret(name, wanted)
+            texts = {each for connection in memory.connections.values() for each in texts_of(connection)}
+            for text, authority in texts:
+                charon.load_certificate(text, authority=authority)
+        gone = memory.certificates.keys() - fingerprints(text for text, _ in texts)
+        self._keep(lambda memory: memory.without_certificates(gone))
 
     def _keep(self, change: Callable[[Memory], Memory]) -> None:
         remember(self.state, change(recall(self.state)))

@@ -12,10 +12,13 @@ import vici
 from vici.exception import CommandException, DeserializationException, EventUnknownException, SessionException
 
 from hub.provisioner.changes import ProvisionError
+from hub.provisioner.ipsec.certificates import fingerprint
 
 SYSTEM_SOCKET = Path("/run/charon.vici")
 PATIENCE = 10.0
 """Seconds that charon may take for an answer."""
+_ROUNDS = 3
+"""How often: meanwhile a peer may send its own once more."""
 _START = "systemctl start strongswan (without Debian's charon-systemd: apt-get install charon-systemd)"
 
 _SPOILT = (SessionException, EventUnknownException, DeserializationException, ValueError, KeyError, IndexError)
@@ -42,6 +45,19 @@ class Charon:
     def keys(self) -> frozenset[str]:
         """What charon calls the private keys that it has."""
         return frozenset(_texts(self._ask("asking for the names of keys", self._session.get_keys), "keys"))
+
+    def certificates(self) -> frozenset[str]:
+        """The fingerprints of all certificates that it knows, also of those that peers have sent, and of lists."""
+        found = self._ask("asking for its certificates", lambda: list(self._session.list_certs()))
+        return frozenset(fingerprint(each["data"]) for each in found)
+
+    def loaded_certificates(self) -> frozenset[str]:
+        """The fingerprints of those that were loaded: they stay when charon forgets what peers have sent."""
+        found = self.certificates()
+        for _ in range(_ROUNDS):
+            self._ask("forgetting certificates of peers", self._session.flush_certs)
+            found &= self.certificates()
+        return found
 
     def started(self) -> str:
         """When it was started, as it says it itself."""
@@ -83,6 +99,15 @@ class Charon:
         """Forget a private key, by what charon calls it."""
         if key in self.keys():
             self._ask("removing a key", lambda: self._session.request("unload-key", {"id": key}))
+
+    def load_certificate(self, text: str, *, authority: bool) -> None:
+        """Load a certificate (PEM), or an authority's."""
+        message = {"type": "X509", "flag": "CA" if authority else "NONE", "data": text}
+        self._ask("loading a certificate", lambda: self._session.load_cert(message))
+
+    def clear_credentials(self) -> None:
+        """Forget all secrets, keys and certificates that anybody has loaded; SAs stay."""
+        self._ask("forgetting all credentials", self._session.clear_creds)
 
     def terminate(self, name: str) -> None:
         """End the IKE SAs of a connection, and their child SAs, without waiting for the other end."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from hub.provisioner.changes import ProvisionError
+from hub.provisioner.ipsec.certificates import fingerprints_of
 from hub.provisioner.ownership import write_ours
 
 FILE = "ipsec.json"
@@ -24,6 +25,8 @@ FILE = "ipsec.json"
 class Memory:
     """A Memory is what was loaded last, by its name in charon: connections as they were, of secrets a digest.
 
+    `certificates` (by fingerprint) and `loaded_keys` (as charon calls them) are all of ours that charon may still have,
+    with the connection that each was for: also what another has taken the place of.
     `keys` are private keys by the name of the connection: what charon calls the key, and a digest. `salt` keys the
     digests, so that a digest is worth nothing without this file, which is as well kept as the secrets.
     """
@@ -32,6 +35,8 @@ class Memory:
     connections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     keys: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
+    certificates: Mapping[str, str] = field(default_factory=dict)
+    loaded_keys: Mapping[str, str] = field(default_factory=dict)
 
     def digest(self, *parts: bytes) -> str:
         """A name of a secret that changes with it."""
@@ -41,16 +46,27 @@ class Memory:
         return keyed.hexdigest()
 
     def with_connection(self, name: str, connection: Mapping[str, Any] | None) -> Memory:
-        """With this connection as the one that is loaded; None: there is none."""
-        return replace(self, connections=_with(self.connections, name, connection))
+        """With this connection as the one that is loaded; None: there is none, but its certificates stay in charon."""
+        came = dict.fromkeys(fingerprints_of(connection or {}), name)
+        connections = _with(self.connections, name, connection)
+        return replace(self, connections=connections, certificates={**self.certificates, **came})
+
+    def without_certificates(self, gone: Collection[str]) -> Memory:
+        """Without these, which charon has not, or which are left to it."""
+        return replace(self, certificates={key: name for key, name in self.certificates.items() if key not in gone})
 
     def with_secret(self, name: str, digest: str | None) -> Memory:
         """With this digest of a secret; None: there is none."""
         return replace(self, secrets=_with(self.secrets, name, digest))
 
     def with_key(self, name: str, key: tuple[str, str] | None) -> Memory:
-        """With this private key, as charon calls it, and its digest; None: there is none."""
-        return replace(self, keys=_with(self.keys, name, key))
+        """With this private key, as charon calls it, and its digest; None: it uses none (any more)."""
+        came = {} if key is None else {key[0]: name}
+        return replace(self, keys=_with(self.keys, name, key), loaded_keys={**self.loaded_keys, **came})
+
+    def without_key(self, key: str) -> Memory:
+        """Without a private key that charon has no more."""
+        return replace(self, loaded_keys=_with(self.loaded_keys, key, None))
 
 
 def _with(before: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
@@ -63,7 +79,8 @@ def recall(state: Path) -> Memory:
     try:
         read = json.loads((state / FILE).read_bytes())
         keys = {str(name): (str(key), str(digest)) for name, (key, digest) in read["keys"].items()}
-        memory = Memory(str(read["salt"]), dict(read["connections"]), dict(read["secrets"]), keys)
+        loaded = dict(read["connections"]), dict(read["secrets"])
+        memory = Memory(str(read["salt"]), *loaded, keys, dict(read["certificates"]), dict(read["loaded_keys"]))
         memory.digest(b"")
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Memory(secrets.token_hex(32))
@@ -77,7 +94,7 @@ def remember(state: Path, memory: Memory) -> None:
         ProvisionError: the disk is full, or the directory cannot be written.
     """
     path = state / FILE
-    text = {"salt": memory.salt, "connections": memory.connections, "secrets": memory.secrets, "keys": memory.keys}
+    text = asdict(memory)
     try:
         state.mkdir(mode=0o750, parents=True, exist_ok=True)
         write_ours(path, json.dumps(text))

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from hub.provisioner.alias import Alias, is_ours, read_alias
 from hub.provisioner.changes import Change, Planned, Refusal
 from hub.provisioner.ipsec import steps
+from hub.provisioner.ipsec.certificates import fingerprints_of
 from hub.provisioner.ipsec.connection import ANY, connection_of, differences, must_be_made_anew
 from hub.provisioner.ipsec.inner import SeenLink, adjustments, no_such_kind, shape_of
+from hub.provisioner.ipsec.leftovers import credentials_removed, removal
 from hub.provisioner.ipsec.names import (
     INNER_KINDS,
     LOOPBACK_LABEL,
@@ -116,11 +118,14 @@ def _connection(name: str, wanted: WantedIpsec, seen: Seen) -> Iterator[Worded]:
         up = anew and name in seen.charon.established
         out = "; its SA is made anew, so that this tunnel is out for a moment" if up else ""
         yield f"connection {name}: {said}{out}", steps.LoadConnection(name, connection, anew=anew)
+    elif not fingerprints_of(connection) <= seen.charon.certificates:
+        text = f"connection {name} loaded again: charon had lost its certificates"
+        yield text, steps.LoadConnection(name, connection)
 
 
 def _said(key: str, was: str, is_now: str) -> str:
     """What differs; the text of a file never, whatever somebody put into it."""
-    return f"another {key}" if "cert" in key else f"{key} {was} -> {is_now}"
+    return f"{key} is another" if key.endswith(("certificate", "authority")) else f"{key} {was} -> {is_now}"
 
 
 def _removed(wanted: Wanted, seen: Seen) -> Iterator[Change]:
@@ -129,16 +134,11 @@ def _removed(wanted: Wanted, seen: Seen) -> Iterator[Change]:
     for name in sorted(seen.charon.connections | seen.memory.connections.keys()):
         tunnel = tunnel_of(wanted.network, name)
         if tunnel is not None and tunnel not in tunnels:
-            yield _removal(tunnel, f"connection {name} removed, its SA ended", steps.DropConnection(name))
-    held = seen.charon.secrets | seen.memory.secrets.keys() | seen.memory.keys.keys()
-    secret = {connection_name(wanted.network, e.tunnel) for e in wanted.ipsec}
-    for name in sorted(held - secret):
-        tunnel = tunnel_of(wanted.network, name)
-        if tunnel is not None:
-            yield _removal(tunnel, f"secret of {name} taken from charon", steps.DropSecret(name))
+            yield removal(tunnel, f"connection {name} removed, its SA ended", steps.DropConnection(name))
+    yield from credentials_removed(wanted, seen)
     gone = [link for _, link in sorted(seen.kernel.links.items()) if _is_left_over(wanted, link)]
     for link in gone:
-        yield _removal(_tunnel_of(link), f"interface {link.name} removed", steps.DropLink(link.name, link.alias or ""))
+        yield removal(_tunnel_of(link), f"interface {link.name} removed", steps.DropLink(link.name, link.alias or ""))
     yield from _unprotected(wanted, seen.kernel, gone)
 
 
@@ -156,11 +156,11 @@ def _unprotected(wanted: Wanted, kernel: InKernel, gone: list[SeenLink]) -> Iter
     whose = {link.shape.local: link for link in gone} | {link.shape.remote: link for link in gone}
     for address in sorted(kernel.guards - remote):
         target = _target(whose.get(address), address)
-        yield _removal(target, f"route that guarded {address} removed", steps.DropGuard(address))
+        yield removal(target, f"route that guarded {address} removed", steps.DropGuard(address))
     for address, label in sorted(kernel.addresses.items()):
         if label == LOOPBACK_LABEL and address not in local:
             target = _target(whose.get(address), address)
-            yield _removal(target, f"address {address} removed from lo", steps.DropLoopback(address))
+            yield removal(target, f"address {address} removed from lo", steps.DropLoopback(address))
 
 
 def _target(link: SeenLink | None, address: str) -> str:
@@ -170,7 +170,3 @@ def _target(link: SeenLink | None, address: str) -> str:
 def _tunnel_of(link: SeenLink) -> str:
     alias = read_alias(link.alias or "")
     return link.name if alias is None else alias.tunnel
-
-
-def _removal(target: str, text: str, step: steps.Step) -> Change:
-    return Change(SLICE, target, text, removes=True, how=step)

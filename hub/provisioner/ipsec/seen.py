@@ -44,11 +44,15 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class InCharon:
-    """An InCharon is what charon has; `established` are connections with an IKE SA that is up."""
+    """An InCharon is what charon has; `established` are connections with an IKE SA that is up.
+
+    `certificates` are fingerprints, also of what peers have sent.
+    """
 
     connections: frozenset[str] = frozenset()
     secrets: frozenset[str] = frozenset()
     keys: frozenset[str] = frozenset()
+    certificates: frozenset[str] = frozenset()
     established: frozenset[str] = frozenset()
     installed: frozenset[str] = frozenset()
     started: str = ""
@@ -120,6 +124,7 @@ def look_into_charon(vici: Path) -> InCharon:
             connections=charon.connections(),
             secrets=charon.shared(),
             keys=charon.keys(),
+            certificates=charon.certificates(),
             established=frozenset(name for name, sa in sas if sa.get("state") == b"ESTABLISHED"),
             installed=frozenset(name for name, sa in sas if _has_installed(sa)),
             started=charon.started(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from hub.provisioner.changes import Change, Finding, Planned, ProvisionError
 from hub.provisioner.ipsec.backend import Backend
 from hub.provisioner.ipsec.charon import SYSTEM_SOCKET, connected
 from hub.provisioner.ipsec.failures import Failure, Peer
+from hub.provisioner.ipsec.leftovers import leftovers
 from hub.provisioner.ipsec.listener import Listener
 from hub.provisioner.ipsec.names import SLICE, connection_name
 from hub.provisioner.ipsec.plan import plan
@@ -107,7 +109,12 @@ class IpsecSlice:
 
     def _look(self, wanted: Wanted) -> Seen:
         self._listener.expect(_peer(each, connection_name(wanted.network, each.tunnel)) for each in wanted.ipsec)
-        return look(wanted, self._vici, self._state, self._secrets)
+        seen = look(wanted, self._vici, self._state, self._secrets)
+        if not leftovers(wanted, seen):
+            return seen
+        with connected(self._vici) as charon:
+            loaded = charon.loaded_certificates()  # what peers have sent would look like somebody else's
+        return replace(seen, charon=replace(seen.charon, certificates=loaded))
 
 
 def told(sas: list[Message], failure: Failure | None, down: float | None, wall: float) -> dict[str, Any]:

@@ -71,9 +71,16 @@ class LoadSecret:
 
 @dataclass(frozen=True, slots=True)
 class DropSecret:
-    """A DropSecret takes it away."""
+    """A DropSecret takes the secret of this name away."""
 
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DropKey:
+    """A DropKey takes a private key away, by what charon calls it."""
+
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,21 @@ class DropConnection:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class ClearCredentials:
+    """A ClearCredentials empties charon of credentials, and loads again what these tunnels, by connection, have."""
+
+    network: str
+    tunnels: tuple[tuple[str, WantedIpsec], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveCertificates:
+    """A LeaveCertificates is that certificates with these fingerprints are left in charon, as if they were others'."""
+
+    certificates: frozenset[str]
+
+
 Step = (
     PutLoopback
     | DropLoopback
@@ -103,6 +125,9 @@ Step = (
     | DropLink
     | LoadSecret
     | DropSecret
+    | DropKey
     | LoadConnection
     | DropConnection
+    | ClearCredentials
+    | LeaveCertificates
 )
