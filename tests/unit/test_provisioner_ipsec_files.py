@@ -70,6 +70,20 @@ def test_what_is_remembered_is_recalled_and_nobody_else_reads_it(tmp_path: Path)
     assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
 
 
+def test_a_memory_that_others_may_have_written_is_not_believed_and_is_ours_again_when_written(tmp_path: Path) -> None:
+    remember(tmp_path, recall(tmp_path).with_key("a", ("their key", "digest")))
+    (tmp_path / FILE).chmod(0o666)
+    assert recall(tmp_path).keys == {}
+    remember(tmp_path, recall(tmp_path).with_key("a", ("our key", "digest")))
+    assert recall(tmp_path).keys == {"a": ("our key", "digest")}
+
+
+def test_a_link_in_place_of_a_memory_is_not_followed(tmp_path: Path) -> None:
+    remember(tmp_path / "elsewhere", recall(tmp_path).with_secret("a", "digest"))
+    (tmp_path / FILE).symlink_to(tmp_path / "elsewhere" / FILE)
+    assert recall(tmp_path).secrets == {}
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -16,7 +16,7 @@ from typing import Any
 
 from hub.provisioner.changes import ProvisionError
 from hub.provisioner.ipsec.certificates import fingerprints_of
-from hub.provisioner.ownership import write_ours
+from hub.provisioner.ownership import is_ours, write_ours
 
 FILE = "ipsec.json"
 
@@ -75,8 +75,10 @@ def _with(before: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
 
 
 def recall(state: Path) -> Memory:
-    """What was remembered; nothing where there is no such file, or none that can be read."""
+    """What was remembered; nothing where there is no file that can be read, or where others may have written it."""
     try:
+        if not is_ours(state / FILE):
+            return Memory(secrets.token_hex(32))
         read = json.loads((state / FILE).read_bytes())
         keys = {str(name): (str(key), str(digest)) for name, (key, digest) in read["keys"].items()}
         loaded = dict(read["connections"]), dict(read["secrets"])
