@@ -122,6 +122,10 @@ def test_after_a_restart_of_charon_all_is_loaded_again_and_said(network: Network
     assert plan["changes"] == []
     assert "charon is not there" in plan["refusals"][0]["text"]
     assert "systemctl start strongswan" in plan["refusals"][0]["mend"]
+    outcome = network.ask("apply", FIBER, WIRELESS)
+    assert outcome["done"] == []
+    assert "charon is not there" in outcome["refused"][0]["text"]
+    assert "charon is not there" in network.ask("report", FIBER)["all"]["ipsec"]
     assert network.ask("verify", FIBER)[0]["repaired"] is False
     network.hub_charon.start()
     findings = network.ask("verify", FIBER)
