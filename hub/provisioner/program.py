@@ -1,4 +1,4 @@
-"""Programs of this machine that the provisioner asks or has something done by: `nft`, `wg`."""
+"""Programs of this machine that the provisioner asks or has something done by: `nft`, `wg`, `ip`."""
 
 from __future__ import annotations
 
@@ -41,5 +41,5 @@ def program_in(namespace: str) -> Program:
 
 def mend_of(program: str) -> str:
     """How to come by a program."""
-    package = {"nft": "nftables", "wg": "wireguard-tools"}.get(program, program)
+    package = {"nft": "nftables", "wg": "wireguard-tools", "ip": "iproute2"}.get(program, program)
     return f"install the package {package}"

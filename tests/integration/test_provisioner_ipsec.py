@@ -16,10 +16,13 @@ from ipsec_network import (
     Ping,
     branch_connection,
     branch_secret,
+    run,
     tunnel,
     wait_for,
     why_not,
 )
+
+from hub.lab.strongswan import kernel_has_esp
 
 pytestmark = pytest.mark.integration
 FIBER, WIRELESS = tunnel("fiber"), tunnel("wireless")
@@ -49,7 +52,8 @@ def test_two_tunnels_come_up_are_reported_and_leave_nothing_behind(tmp_path: Pat
         assert told["child"]["encapsulated"] is True
         assert told["child"]["rekey_at"] > told["since"]
         assert "failure" not in told
-        assert len(network.apply()) == (6 if inner == "xfrm" else 10)
+        each = 3 if inner == "xfrm" else 5 + kernel_has_esp()
+        assert len(network.apply()) == 2 * each
         assert network.sas() == {}
         assert "pointsman" not in network.hub_charon.swanctl("--list-conns")
         assert network.belongings() == before
@@ -195,6 +199,52 @@ def test_without_an_sa_nothing_leaves_in_clear(network: Network) -> None:
     dumped = network.in_hub("ip", "route", "get", "10.254.0.1", check=False)
     assert "10.9.1.2" not in dumped
     network.in_hub("ip", "route", "del", "default")
+
+
+def taken(network: Network) -> int:
+    """How many packets the hub's interface of the tunnel has taken in."""
+    return int(network.in_hub("cat", f"/sys/class/net/{FIBER.interface}/statistics/rx_packets"))
+
+
+def forge(network: Network) -> None:
+    """Somebody outside sends what looks like the branch's, and is not encrypted."""
+    run("ip", "-n", network.branch, "route", "replace", "10.254.0.0/32", "via", "10.9.1.1", "src", "10.254.0.1")
+    ping = ("ping", "-n", "-c", "3", "-i", "0.1", "-W", "1", "172.31.0.0")
+    run("ip", "netns", "exec", network.branch, *ping, check=False)
+
+
+def blocking(network: Network) -> str:
+    """What the kernel says of policies that block."""
+    return network.in_hub("ip", "xfrm", "policy", "list", "action", "block")
+
+
+def test_without_an_sa_nothing_that_is_clear_is_taken_also_without_a_firewall(tmp_path: Path) -> None:
+    network = Network(tmp_path)
+    settings = network.hub_charon.directory / "strongswan.conf"
+    settings.write_text(settings.read_text().replace("kernel-libipsec ", ""))
+    with network:
+        network.apply(FIBER)
+        network.make_branch_ends(FIBER)
+        forge(network)
+        assert taken(network) == 0
+        network.in_hub("ip", "xfrm", "policy", "deleteall", "action", "block")
+        forge(network)
+        assert taken(network) > 0, "what is forged would not have come in anyway"
+        assert ["taken only encrypted" in each["text"] for each in network.ask("verify", FIBER)] == [True]
+        assert "priority 4294967294" in blocking(network)
+        network.hub_charon.stop()
+        before = taken(network)
+        forge(network)
+        assert taken(network) == before
+        network.hub_charon.start()
+        network.ask("verify", FIBER)
+        network.apply()
+        assert blocking(network) == ""
+
+
+def test_nothing_is_blocked_but_where_the_kernel_encrypts(network: Network) -> None:
+    network.begin(FIBER)
+    assert (blocking(network) == "") is not kernel_has_esp()
 
 
 def test_a_secret_that_others_may_read_is_refused_and_the_tunnel_stays_up(network: Network) -> None:

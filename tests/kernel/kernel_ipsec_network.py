@@ -165,15 +165,15 @@ def _end(line: Line, own: str, other: str, gateway: str, link: str) -> str:
         made = (
             f"ip address add {own}/32 dev lo\n"
             f"ip route add {other}/32 via {gateway} src {own}\n"
-            + _blocks(own, other, "out")
-            + _blocks(other, own, "in")
+            + blocks(own, other, "out")
+            + blocks(other, own, "in")
             + f"ip link add name {line.interface} type gre local {own} remote {other} ttl 64\n"
         )
     return f"{made}ip address add {link}/31 dev {line.interface}\nip link set {line.interface} mtu {MTU} up\n"
 
 
-def _blocks(source: str, target: str, direction: str) -> str:
-    """Without a security association nothing leaves in clear, and nothing that is clear is taken.
+def blocks(source: str, target: str, direction: str) -> str:
+    """Shell, by which without a security association nothing leaves in clear, or nothing that is clear is taken.
 
     It stands below strongSwan's policies. It names the protocol, because they do not: of two policies of one selector
     the kernel keeps the newer, and strongSwan would delete it with its own.

@@ -13,7 +13,19 @@ from pathlib import Path
 import pytest
 from kernel_ipsec_bird import Bird
 from kernel_ipsec_charon import Association, Charon
-from kernel_ipsec_network import BRANCH_LAN, GRE, HUB_LAN, LINES, MTU, XFRM, IpsecNetwork, Line, ipsec_network, isp
+from kernel_ipsec_network import (
+    BRANCH_LAN,
+    GRE,
+    HUB_LAN,
+    LINES,
+    MTU,
+    XFRM,
+    IpsecNetwork,
+    Line,
+    blocks,
+    ipsec_network,
+    isp,
+)
 from kernel_ipsec_traffic import CLEAR_TEXT, answers, capturing, pinging
 from lab_world import wait_until
 
@@ -152,9 +164,18 @@ def test_without_a_security_association_nothing_leaves_in_clear(ends: Ends, line
     assert answers(ends.network, line.interface, line.branch_link)
 
 
-@pytest.mark.parametrize("connected", [True, False], ids=["connected", "not connected"])
-def test_gre_that_is_clear_is_not_taken_from_the_internet(ends: Ends, connected: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("connected", "blocked"),
+    [(True, True), (True, False), (False, True)],
+    ids=["connected", "connected, strongSwan's policies alone", "not connected"],
+)
+def test_gre_that_is_clear_is_not_taken_from_the_internet(
+    ends: Ends, connected: bool, blocked: bool, tmp_path: Path
+) -> None:
     ends.association(GRE)
+    if not blocked:
+        selector = f"src {GRE.branch_loopback}/32 dst {GRE.hub_loopback}/32 proto gre"
+        ends.network.script("hub", f"ip xfrm policy delete {selector} dir in")
     if not connected:
         ends.branch.ask("--terminate", "--ike", GRE.form)
         wait_until(lambda: "list-sa event" not in ends.hub.ask("--list-sas", "--raw", "--ike", GRE.form), PATIENCE)
@@ -165,6 +186,8 @@ def test_gre_that_is_clear_is_not_taken_from_the_internet(ends: Ends, connected:
         forge_gre(ends.network)
     assert CLEAR_TEXT in outside.capture.raw
     assert CLEAR_TEXT not in inside.capture.raw
+    if not blocked:
+        ends.network.script("hub", blocks(GRE.branch_loopback, GRE.hub_loopback, "in"))
     if not connected:
         ends.branch.ask("--initiate", "--child", GRE.form)
         ends.association(GRE)

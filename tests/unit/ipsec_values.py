@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from hub.provisioner.alias import Alias
+from hub.provisioner.ipsec.clear_text import Block
 from hub.provisioner.ipsec.connection import connection_of
 from hub.provisioner.ipsec.inner import SeenLink, shape_of
 from hub.provisioner.ipsec.memory import Memory
@@ -68,9 +69,14 @@ def seen_with(*tunnels: WantedIpsec, materials: tuple[WantedIpsec, ...] = ()) ->
     names = {connection_name(NETWORK, each.tunnel): each for each in tunnels}
     addresses = {each.loopback: LOOPBACK_LABEL for each in tunnels if each.loopback}
     guards = frozenset(each.branch_loopback for each in tunnels if each.branch_loopback)
+    blocks = frozenset(
+        Block(each.branch_loopback, each.loopback, each.inner)
+        for each in tunnels
+        if each.branch_loopback and each.loopback
+    )
     return Seen(
         InCharon(frozenset(names), frozenset(names), established=frozenset(names), started="Nov 21 2026"),
-        InKernel({each.interface: link_of(each) for each in tunnels}, addresses, guards, guards),
+        InKernel({each.interface: link_of(each) for each in tunnels}, addresses, guards, guards, blocks),
         Memory(
             SALT,
             {name: connection_of(each, name) for name, each in names.items()},

@@ -40,7 +40,7 @@ def test_what_is_as_it_should_be_is_left_alone() -> None:
 
 def test_a_new_tunnel_is_made_from_the_outside_in_so_that_nothing_leaves_in_clear() -> None:
     made = steps_of(wanting(FIBER), seen_with(materials=(FIBER,)))
-    assert made == ["PutLoopback", "PutGuard", "MakeLink", "LoadSecret", "LoadConnection"]
+    assert made == ["PutLoopback", "PutGuard", "PutBlock", "MakeLink", "LoadSecret", "LoadConnection"]
 
 
 def test_a_new_tunnel_beside_others_touches_only_itself() -> None:
@@ -50,9 +50,15 @@ def test_a_new_tunnel_beside_others_touches_only_itself() -> None:
 
 def test_a_tunnel_that_is_not_wanted_any_more_goes_and_charon_lets_go_first() -> None:
     changes = plan(wanting(OTHER), seen_with(FIBER, OTHER)).changes
-    removed = ["DropConnection", "DropSecret", "DropLink", "DropGuard", "DropLoopback"]
+    removed = ["DropConnection", "DropSecret", "DropLink", "DropBlock", "DropGuard", "DropLoopback"]
     assert [type(change.how).__name__ for change in changes] == removed
     assert {(change.target, change.removes) for change in changes} == {("bandung/fiber", True)}
+
+
+def test_where_charon_encrypts_itself_nothing_is_blocked_for_all_would_be() -> None:
+    seen = seen_with(materials=(FIBER,))
+    seen = replace(seen, charon=replace(seen.charon, encrypts_itself=True))
+    assert "PutBlock" not in steps_of(wanting(FIBER), seen)
 
 
 def test_xfrm_needs_neither_loopbacks_nor_a_guard() -> None:
@@ -182,7 +188,7 @@ def test_certificates_that_charon_lost_are_loaded_again_and_no_sa_ends() -> None
 
 
 def test_certificates_that_nobody_uses_go_where_all_in_charon_is_ours() -> None:
-    removed = ["DropConnection", "DropKey", "DropLink", "DropGuard", "DropLoopback"]
+    removed = ["DropConnection", "DropKey", "DropLink", "DropBlock", "DropGuard", "DropLoopback"]
     assert sorted(steps_of(wanting(), replace(certified(), materials={}))) == sorted([*removed, "ClearCredentials"])
 
 
@@ -264,7 +270,7 @@ def test_addresses_on_lo_that_others_put_there_stay() -> None:
 def test_loopbacks_that_move_leave_nothing_behind() -> None:
     moved = replace(FIBER, loopback="10.254.9.0", branch_loopback="10.254.9.1")
     assert steps_of(wanting(moved), seen_with(FIBER)) == [
-        "PutLoopback", "PutGuard", "MakeLink", "LoadConnection", "DropGuard", "DropLoopback",
+        "PutLoopback", "PutGuard", "PutBlock", "MakeLink", "LoadConnection", "DropBlock", "DropGuard", "DropLoopback",
     ]  # fmt: skip
 
 
@@ -317,6 +323,10 @@ def done_in_kernel(step: steps.Step, kernel: InKernel) -> InKernel:
             return replace(kernel, guards=kernel.guards | {address})
         case steps.DropGuard(address):
             return replace(kernel, guards=kernel.guards - {address})
+        case steps.PutBlock(block):
+            return replace(kernel, blocks=kernel.blocks | {block})
+        case steps.DropBlock(block):
+            return replace(kernel, blocks=kernel.blocks - {block})
         case steps.MakeLink(wanted, _) | steps.AdjustLink(wanted, _):
             return replace(kernel, links={**kernel.links, wanted.interface: link_of(wanted)})
         case steps.DropLink(name, _):

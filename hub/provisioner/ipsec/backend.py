@@ -13,7 +13,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from hub.provisioner.alias import is_ours, read_alias
 from hub.provisioner.changes import ProvisionError
-from hub.provisioner.ipsec import steps
+from hub.provisioner.ipsec import clear_text, steps
 from hub.provisioner.ipsec.certificates import fingerprints, texts_of
 from hub.provisioner.ipsec.charon import connected
 from hub.provisioner.ipsec.inner import Shape, no_such_kind, shape_of
@@ -57,6 +57,10 @@ class Backend:
                 self._clear_credentials(network, dict(tunnels))
             case steps.LeaveCertificates(certificates):
                 self._keep(lambda memory: memory.without_certificates(certificates))
+            case steps.PutBlock(block):
+                clear_text.put(block)
+            case steps.DropBlock(block):
+                clear_text.drop(block)
             case _:
                 _in_kernel(step)
 

@@ -59,6 +59,10 @@ class Charon:
             found &= self.certificates()
         return found
 
+    def encrypts_itself(self) -> bool:
+        """Whether ESP is its own and not the kernel's (the plugin kernel-libipsec)."""
+        return "kernel-libipsec" in _texts(self._ask("asking for its plugins", self._session.stats), "plugins")
+
     def started(self) -> str:
         """When it was started, as it says it itself."""
         uptime = self._ask("asking how long it runs", self._session.stats).get("uptime", {})

@@ -8,6 +8,7 @@ from hub.provisioner.alias import Alias, is_ours, read_alias
 from hub.provisioner.changes import Change, Planned, Refusal
 from hub.provisioner.ipsec import steps
 from hub.provisioner.ipsec.certificates import fingerprints_of
+from hub.provisioner.ipsec.clear_text import Block
 from hub.provisioner.ipsec.connection import ANY, connection_of, differences, must_be_made_anew
 from hub.provisioner.ipsec.inner import SeenLink, adjustments, no_such_kind, shape_of
 from hub.provisioner.ipsec.leftovers import credentials_removed, removal
@@ -49,6 +50,7 @@ def _made(network: str, wanted: WantedIpsec, seen: Seen) -> Iterator[Change]:
     name, tunnel = connection_name(network, wanted.tunnel), wanted.tunnel
     for text, step in (
         *_protected(wanted, seen.kernel),
+        *_blocked(wanted, seen),
         *_interface(network, wanted, seen.kernel.links.get(wanted.interface)),
         *_secret(name, wanted, seen),
         *_connection(name, wanted, seen),
@@ -66,6 +68,20 @@ def _protected(wanted: WantedIpsec, kernel: InKernel) -> Iterator[Worded]:
     if wanted.branch_loopback is not None and wanted.branch_loopback not in kernel.guards:
         text = f"what is for {wanted.branch_loopback} leaves only encrypted (unreachable without an SA)"
         yield text, steps.PutGuard(wanted.branch_loopback)
+
+
+def _blocked(wanted: WantedIpsec, seen: Seen) -> Iterator[Worded]:
+    """Where charon encrypts itself, what it has decrypted would look to the kernel as if it had come in clear."""
+    block = _block_of(wanted)
+    if block is not None and block not in seen.kernel.blocks and not seen.charon.encrypts_itself:
+        text = f"what comes from {block.source} is taken only encrypted (dropped without an SA)"
+        yield text, steps.PutBlock(block)
+
+
+def _block_of(wanted: WantedIpsec) -> Block | None:
+    if wanted.loopback is None or wanted.branch_loopback is None:
+        return None
+    return Block(wanted.branch_loopback, wanted.loopback, wanted.inner)
 
 
 def _interface(network: str, wanted: WantedIpsec, link: SeenLink | None) -> Iterator[Worded]:
@@ -154,6 +170,11 @@ def _unprotected(wanted: Wanted, kernel: InKernel, gone: list[SeenLink]) -> Iter
     local = {each.loopback for each in wanted.ipsec} | {shape.local for shape in left}
     remote = {each.branch_loopback for each in wanted.ipsec} | {shape.remote for shape in left}
     whose = {link.shape.local: link for link in gone} | {link.shape.remote: link for link in gone}
+    needed = {_block_of(each) for each in wanted.ipsec}
+    needed |= {Block(shape.remote, shape.local, shape.kind) for shape in left if shape.remote and shape.local}
+    for block in sorted(kernel.blocks - needed):
+        target = _target(whose.get(block.source), block.source)
+        yield removal(target, f"what comes from {block.source} is not looked at any more", steps.DropBlock(block))
     for address in sorted(kernel.guards - remote):
         target = _target(whose.get(address), address)
         yield removal(target, f"route that guarded {address} removed", steps.DropGuard(address))

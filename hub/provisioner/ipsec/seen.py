@@ -12,6 +12,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from hub.provisioner.changes import ProvisionError
 from hub.provisioner.ipsec.charon import connected
+from hub.provisioner.ipsec.clear_text import Block, blocks
 from hub.provisioner.ipsec.inner import SeenLink, Shape
 from hub.provisioner.ipsec.memory import Memory, recall
 from hub.provisioner.ipsec.names import GUARD_METRIC, INNER_KINDS, INNER_MODULES, connection_name
@@ -56,14 +57,16 @@ class InCharon:
     established: frozenset[str] = frozenset()
     installed: frozenset[str] = frozenset()
     started: str = ""
+    encrypts_itself: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class InKernel:
     """An InKernel is interfaces by name, addresses of the machine with their labels, and routes to one address.
 
-    `guards` are ours that lead nowhere; `routed` are the protected addresses that are reached all the same; `lacking`
-    are kinds of interfaces that are wanted, are not there, and that this kernel does not make.
+    `guards` are ours that lead nowhere, and `blocks` too, where the kernel encrypts; `routed` are the protected addresses
+    that are reached all the same; `lacking` are kinds of interfaces that are wanted, are not there, and that this kernel
+    does not make.
     """
 
     links: Mapping[str, SeenLink] = field(default_factory=dict)
@@ -71,6 +74,7 @@ class InKernel:
     guards: frozenset[str] = frozenset()
     routed: frozenset[str] = frozenset()
     lacking: frozenset[str] = frozenset()
+    blocks: frozenset[Block] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,10 @@ def look(wanted: Wanted, vici: Path, state: Path, secrets: Path) -> Seen:
     charon = look_into_charon(vici) if asked else InCharon()
     kernel = look_into_kernel(_protected(wanted, charon))
     missing = {each.inner: INNER_MODULES[each.inner] for each in wanted.ipsec if not _is_there(each, kernel)}
-    return Seen(charon, replace(kernel, lacking=lacking(missing)), memory, materials)
+    kernel = replace(kernel, lacking=lacking(missing))
+    if asked and not charon.encrypts_itself:
+        kernel = replace(kernel, blocks=blocks())
+    return Seen(charon, kernel, memory, materials)
 
 
 def _is_there(wanted: WantedIpsec, kernel: InKernel) -> bool:
@@ -128,6 +135,7 @@ def look_into_charon(vici: Path) -> InCharon:
             established=frozenset(name for name, sa in sas if sa.get("state") == b"ESTABLISHED"),
             installed=frozenset(name for name, sa in sas if _has_installed(sa)),
             started=charon.started(),
+            encrypts_itself=charon.encrypts_itself(),
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hub.provisioner.ipsec.clear_text import Block
 from hub.provisioner.wanted import WantedIpsec
 
 
@@ -35,6 +36,20 @@ class DropGuard:
     """A DropGuard removes that."""
 
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutBlock:
+    """A PutBlock has what comes in clear dropped, as long as no SA is there."""
+
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class DropBlock:
+    """A DropBlock removes that."""
+
+    block: Block
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +135,8 @@ Step = (
     | DropLoopback
     | PutGuard
     | DropGuard
+    | PutBlock
+    | DropBlock
     | MakeLink
     | AdjustLink
     | DropLink
