@@ -155,6 +155,8 @@ def test_a_charon_that_hangs_is_said_and_changes_nothing(network: Network) -> No
     network.begin(FIBER)
     assert network.hub_charon.process
     network.hub_charon.process.send_signal(signal.SIGSTOP)
+    threads = Path(f"/proc/{network.hub_charon.process.pid}/task")
+    wait_for(lambda: all("State:\tT" in each.read_text() for each in threads.glob("*/status")), "its threads to stop")
     try:
         assert "charon does not answer" in network.ask("plan", FIBER)["refusals"][0]["text"]
     finally:

@@ -174,7 +174,9 @@ def _unprotected(wanted: Wanted, kernel: InKernel, gone: list[SeenLink]) -> Iter
     needed |= {Block(shape.remote, shape.local, shape.kind) for shape in left if shape.remote and shape.local}
     for block in sorted(kernel.blocks - needed):
         target = _target(whose.get(block.source), block.source)
-        yield removal(target, f"what comes from {block.source} is not looked at any more", steps.DropBlock(block))
+        yield removal(
+            target, f"what comes from {block.source} in clear is not dropped any more", steps.DropBlock(block)
+        )
     for address in sorted(kernel.guards - remote):
         target = _target(whose.get(address), address)
         yield removal(target, f"route that guarded {address} removed", steps.DropGuard(address))
