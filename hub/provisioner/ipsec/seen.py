@@ -64,17 +64,17 @@ class InCharon:
 class InKernel:
     """An InKernel is interfaces by name, addresses of the machine with their labels, and routes to one address.
 
-    `guards` are ours that lead nowhere, and `blocks` too, where the kernel encrypts; `routed` are the protected addresses
-    that are reached all the same; `lacking` are kinds of interfaces that are wanted, are not there, and that this kernel
-    does not make.
+    `guards` are ours that lead nowhere, and `blocks` too, where the kernel encrypts; `routed` are the protected
+    addresses that are reached all the same; `lacking` are kinds of interfaces that are wanted, are not there, and that
+    this kernel does not make.
     """
 
     links: Mapping[str, SeenLink] = field(default_factory=dict)
     addresses: Mapping[str, str] = field(default_factory=dict)
     guards: frozenset[str] = frozenset()
     routed: frozenset[str] = frozenset()
-    lacking: frozenset[str] = frozenset()
     blocks: frozenset[Block] = frozenset()
+    lacking: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
