@@ -33,8 +33,12 @@ async def beside(forwarder: Serve, path: Path, link: ForwarderLink, over: asynci
     server = await asyncio.start_unix_server(forwarder, str(path))
     task = asyncio.create_task(link.run())
     await asyncio.wait_for(over.wait(), 20)
+    for _ in range(50):
+        await asyncio.sleep(0)  # what was said is on its way: both ends are in this loop
     task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
     server.close()
+    await server.wait_closed()
 
 
 def talk(tmp_path: Path, *lines: object) -> ForwarderLink:
