@@ -17,7 +17,7 @@ from hub.provisioner.ipsec.inner import Shape
 from hub.provisioner.ipsec.names import connection_name, tunnel_of
 from hub.provisioner.ipsec.plan import plan
 from hub.provisioner.ipsec.seen import InCharon, InKernel, Material, Seen
-from hub.provisioner.wanted import Wanted, WantedIpsec
+from hub.provisioner.wanted import Wanted, WantedIpsec, WantedWireGuard
 
 FIBER = tunnel()
 NAME = "pointsman-kencana.bandung.fiber"
@@ -272,6 +272,16 @@ def test_loopbacks_that_move_leave_nothing_behind() -> None:
     assert steps_of(wanting(moved), seen_with(FIBER)) == [
         "PutLoopback", "PutGuard", "PutBlock", "MakeLink", "LoadConnection", "DropBlock", "DropGuard", "DropLoopback",
     ]  # fmt: skip
+
+
+def test_of_a_tunnel_that_is_wireguard_now_all_goes_but_the_interface_whose_name_that_has() -> None:
+    now = WantedWireGuard(
+        FIBER.tunnel, FIBER.interface, FIBER.addresses, 1420, "telkom", 28673, 51821, (), None, 0, preshared=False
+    )
+    changes = plan(wanting(wireguard=(now,)), seen_with(FIBER)).changes
+    removed = ["DropConnection", "DropSecret", "DropBlock", "DropGuard", "DropLoopback"]
+    assert [type(change.how).__name__ for change in changes] == removed
+    assert {change.target for change in changes} == {"bandung/fiber"}
 
 
 def test_what_another_network_on_this_machine_has_is_left_alone() -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from ipsec_values import tunnel
 
+from hub.provisioner.alias import Alias
 from hub.provisioner.changes import Planned
 from hub.provisioner.keys.folder import TunnelKeys
 from hub.provisioner.keys.secret import Secret
 from hub.provisioner.wanted import NOTHING, Wanted, WantedWireGuard
 from hub.provisioner.wireguard.devices import Device, Peer
 from hub.provisioner.wireguard.interfaces import Interface, Seen
-from hub.provisioner.wireguard.plan import Configure, KnownKeys, Make, MakeKeys, Remove, SetLink, plan
+from hub.provisioner.wireguard.plan import Configure, Forget, KnownKeys, Make, MakeKeys, Remove, Replace, SetLink, plan
 
 KEYS = TunnelKeys(Secret("hub"), "HUB-PUBLIC=", Secret("branch"), "BRANCH-PUBLIC=", None, 1000.0)
 NEW = TunnelKeys(Secret("hub2"), "HUB-PUBLIC2=", Secret("branch2"), "BRANCH-PUBLIC2=", None, 2000.0)
@@ -254,9 +256,21 @@ def test_the_key_that_was_written_for_an_interface_goes_with_it_also_where_someb
     assert (change.text, change.removes, change.how) == (
         "remove what was written of wg51000-bandung, which is gone: its private key",
         True,
-        Remove("wg51000-bandung"),
+        Forget("wg51000-bandung"),
     )
     assert not any(each.removes for each in planned(configured=frozenset({"wg51000-bandung"})).changes)
+
+
+def test_what_ipsec_has_made_of_a_tunnel_that_was_wireguard_is_not_removed_and_the_written_key_is() -> None:
+    asked = replace(NOTHING, network="net", ipsec=(tunnel("bandung/fiber", interface="wg51000-bandung"),))
+    found = plan(asked, Seen({"wg51000-bandung": THERE}, configured=frozenset({"wg51000-bandung"})), {})
+    assert [(change.target, change.how) for change in found.changes] == [("bandung/fiber", Forget("wg51000-bandung"))]
+
+
+def test_a_tunnel_that_was_ipsec_gets_an_interface_of_its_own_in_the_place_of_that_ones() -> None:
+    (change,) = planned(replace(THERE, kind="gre", device=None)).changes
+    assert change.text == "make wg51000-bandung anew (port 51000, by uplink telkom; it was gre)"
+    assert change.how == Replace(FIBER, Alias("net", "bandung/fiber"))
 
 
 def test_no_key_is_shown_by_a_plan() -> None:

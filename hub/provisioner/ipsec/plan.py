@@ -155,12 +155,21 @@ def _removed(wanted: Wanted, seen: Seen) -> Iterator[Change]:
     gone = [link for _, link in sorted(seen.kernel.links.items()) if _is_left_over(wanted, link)]
     for link in gone:
         yield removal(_tunnel_of(link), f"interface {link.name} removed", steps.DropLink(link.name, link.alias or ""))
-    yield from _unprotected(wanted, seen.kernel, gone)
+    replaced = [link for _, link in sorted(seen.kernel.links.items()) if _is_replaced(wanted, link)]
+    yield from _unprotected(wanted, seen.kernel, [*gone, *replaced])
 
 
 def _is_left_over(wanted: Wanted, link: SeenLink) -> bool:
-    ours = is_ours(wanted.network, link.alias) and link.shape.kind in INNER_KINDS
-    return ours and link.name not in {each.interface for each in wanted.tunnels()}
+    return _is_ours(wanted, link) and link.name not in {each.interface for each in wanted.tunnels()}
+
+
+def _is_replaced(wanted: Wanted, link: SeenLink) -> bool:
+    """Whether its tunnel is of WireGuard now, which makes its own interface of that name before anything is removed."""
+    return _is_ours(wanted, link) and link.name in {each.interface for each in wanted.wireguard}
+
+
+def _is_ours(wanted: Wanted, link: SeenLink) -> bool:
+    return is_ours(wanted.network, link.alias) and link.shape.kind in INNER_KINDS
 
 
 def _unprotected(wanted: Wanted, kernel: InKernel, gone: list[SeenLink]) -> Iterator[Change]:

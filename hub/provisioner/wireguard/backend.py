@@ -14,7 +14,7 @@ from typing import Any
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from hub.provisioner.alias import Alias
+from hub.provisioner.alias import Alias, is_ours
 from hub.provisioner.changes import ProvisionError
 from hub.provisioner.ipv6 import enable_ipv6
 from hub.provisioner.keys.files import make_directory, write_whole
@@ -95,15 +95,24 @@ class Backend:
                     kernel.addr("del", index=index, address=bare, prefixlen=int(length))
 
     def remove(self, name: str) -> None:
-        """Remove an interface and what we wrote of it. A wireguard-go whose interface is gone ends by itself.
+        """Remove an interface and what we wrote of it."""
+        with _kernel(f"{name} cannot be removed") as kernel:
+            _delete(kernel, _index(kernel, name))
+        self.forget(name)
+
+    def clear(self, name: str, network: str) -> None:
+        """Remove an interface of this network, whatever it is made of; one that is not ours stays."""
+        with _kernel(f"{name} cannot be removed") as kernel:
+            index = _index(kernel, name)
+            if index is not None and not is_ours(network, kernel.get_links(index)[0].get_attr("IFLA_IFALIAS")):
+                raise ProvisionError(f"there is an interface {name}, and it is not ours", "rename or remove it")
+            _delete(kernel, index)
+
+    def forget(self, name: str) -> None:
+        """Remove what we wrote of an interface. A wireguard-go whose interface is gone ends by itself.
 
         The private key that was written for it does not outlive the interface, whatever becomes of wireguard-go.
         """
-        with _kernel(f"{name} cannot be removed") as kernel:
-            index = _index(kernel, name)
-            if index is not None:
-                with _unless(_NO_DEVICE):
-                    kernel.link("del", index=index)
         for ending in (CONFIGURATION, MAKING):
             self._file(name, ending).unlink(missing_ok=True)
         path = self._sockets / f"{name}.sock"
@@ -194,6 +203,12 @@ def _add_address(kernel: Any, index: int, address: str) -> None:
     flags = {"flags": _NODAD} if ":" in bare else {}
     with _unless(_EXISTS):
         kernel.addr("add", index=index, address=bare, prefixlen=int(length), **flags)
+
+
+def _delete(kernel: Any, index: int | None) -> None:
+    if index is not None:
+        with _unless(_NO_DEVICE):
+            kernel.link("del", index=index)
 
 
 def _index(kernel: Any, name: str) -> int | None:

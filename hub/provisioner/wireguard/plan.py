@@ -75,13 +75,28 @@ class SetLink:
 
 
 @dataclass(frozen=True, slots=True)
+class Replace:
+    """Make the interface of a tunnel where one of ours has its name that is not WireGuard's, which goes."""
+
+    wanted: WantedWireGuard
+    alias: Alias
+
+
+@dataclass(frozen=True, slots=True)
 class Remove:
     """Remove an interface of ours, and what we wrote of it."""
 
     interface: str
 
 
-How = MakeKeys | Make | Configure | SetLink | Remove
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Remove what we wrote of an interface. One that has its name now is IPsec's, or somebody else's, and stays."""
+
+    interface: str
+
+
+How = MakeKeys | Make | Replace | Configure | SetLink | Remove | Forget
 
 
 def end_of(wanted: WantedWireGuard, keys: TunnelKeys) -> HubEnd:
@@ -114,17 +129,23 @@ def plan(wanted: Wanted, seen: Seen, keys: Mapping[str, KnownKeys]) -> Planned:
         refusals += refused
         if not refused:
             changes += _changes(wanted.network, each, seen, known, lacking)
-    names = {each.interface for each in wanted.wireguard}
+    return Planned((*changes, *_removed(wanted, seen)), tuple(refusals))
+
+
+def _removed(wanted: Wanted, seen: Seen) -> Iterator[Change]:
+    """A tunnel that is IPsec's now has the name of its interface still: by then IPsec has made its own of that name."""
+    gone = set[str]()
     for interface in seen.interfaces.values():
         alias = read_alias(interface.alias)
         ours = alias is not None and alias.network == wanted.network and _is_wireguard(interface, seen)
-        if alias is not None and ours and interface.name not in names:
+        if alias is not None and ours and interface.name not in {each.interface for each in wanted.tunnels()}:
+            gone.add(interface.name)
             text = f"remove {interface.name}"
-            changes.append(Change(SLICE, alias.tunnel, text, removes=True, how=Remove(interface.name)))
-    for name in sorted(seen.configured - names - seen.interfaces.keys()):
+            yield Change(SLICE, alias.tunnel, text, removes=True, how=Remove(interface.name))
+    for name in sorted(seen.configured - {each.interface for each in wanted.wireguard} - gone):
         text = f"remove what was written of {name}, which is gone: its private key"
-        changes.append(Change(SLICE, name, text, removes=True, how=Remove(name)))
-    return Planned(tuple(changes), tuple(refusals))
+        alias = read_alias(seen.interfaces[name].alias) if name in seen.interfaces else None
+        yield Change(SLICE, name if alias is None else alias.tunnel, text, removes=True, how=Forget(name))
 
 
 def _is_wireguard(interface: Interface, seen: Seen) -> bool:
@@ -212,6 +233,9 @@ def _changes(
     if interface is None:
         text = f"make {each.interface} (port {each.port}, by uplink {each.uplink})"
         yield Change(SLICE, each.tunnel, text, how=Make(each, alias))
+    elif interface.kind not in (KERNEL, DAEMON):
+        text = f"make {each.interface} anew (port {each.port}, by uplink {each.uplink}; it was {interface.kind})"
+        yield Change(SLICE, each.tunnel, text, how=Replace(each, alias))
     elif read_alias(interface.alias) is None:
         text = f"finish {each.interface}, which was half made (port {each.port}, by uplink {each.uplink})"
         yield Change(SLICE, each.tunnel, text, how=Make(each, alias))

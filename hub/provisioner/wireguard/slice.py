@@ -17,11 +17,13 @@ from hub.provisioner.wireguard.backend import Backend
 from hub.provisioner.wireguard.interfaces import Seen
 from hub.provisioner.wireguard.plan import (
     Configure,
+    Forget,
     How,
     KnownKeys,
     Make,
     MakeKeys,
     Remove,
+    Replace,
     SetLink,
     end_of,
     written_alike,
@@ -55,17 +57,25 @@ class WireGuardSlice:
             case MakeKeys():
                 self._make_keys(how)
             case Make(wanted, alias):
-                self._backend.create(wanted.interface, alias)
-                self._configure(replace(wanted, endpoint=wanted.endpoint or self._endpoints.get(wanted.interface)))
-                self._set_link(wanted, frozenset())
+                self._make(wanted, alias)
+            case Replace(wanted, alias):
+                self._backend.clear(wanted.interface, alias.network)
+                self._make(wanted, alias)
             case Configure(wanted, peer_only):
                 self._configure(wanted, peer_only=peer_only)
             case SetLink(wanted, alias, present):
                 self._set_link(wanted, present, alias)
             case Remove(interface):
                 self._backend.remove(interface)
+            case Forget(interface):
+                self._backend.forget(interface)
             case _:
                 assert_never(how)
+
+    def _make(self, wanted: WantedWireGuard, alias: Alias) -> None:
+        self._backend.create(wanted.interface, alias)
+        self._configure(replace(wanted, endpoint=wanted.endpoint or self._endpoints.get(wanted.interface)))
+        self._set_link(wanted, frozenset())
 
     def verify(self, wanted: Wanted) -> Sequence[Finding]:
         """What is no longer as it was made. An interface that vanished is made again; nothing else is touched."""
