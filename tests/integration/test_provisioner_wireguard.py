@@ -59,6 +59,17 @@ def test_tunnels_are_made_from_nothing_and_carry_packets(site: Site) -> None:
     assert "0x7001" in site.in_hub("wg", "show", site.hub_interface(1), "fwmark")
 
 
+def test_a_tunnel_that_was_ipsec_gets_its_interface_where_that_one_was(site: Site) -> None:
+    name = site.hub_interface(1)
+    site.in_hub("ip", "link", "add", name, "type", "vxlan", "id", "1", "dstport", "4789")
+    site.in_hub("ip", "link", "set", name, "alias", f"pointsman {NETWORK} bandung/t1")
+    outcome = site.apply(site.wanted())
+    assert (outcome["failed"], outcome["refused"]) == ([], [])
+    assert f"make {name} anew (port 51001, by uplink telkom; it was vxlan)" in outcome["done"]
+    site.connect(1)
+    wait_for(lambda: site.answers(1), "tunnel 1")
+
+
 def test_where_nothing_makes_wireguard_that_is_said_and_no_key_is_made(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
