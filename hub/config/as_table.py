@@ -57,12 +57,12 @@ def read_as_numbers(directory: Path, file: str) -> tuple[AsNumbers, tuple[Proble
 
 def _take(table: _Table, words: list[str]) -> tuple[str, str] | None:
     """Add a line; what is wrong with it, and the mend, if it cannot be."""
-    if "/" not in words[0]:
-        return f'"{words[0][:60]}" has no prefix length', _EXAMPLE  # pfx2as of CAIDA has it in a column of its own
     try:
         prefix = ip_network(words[0])
-    except ValueError as problem:
-        return str(problem)[:200], _EXAMPLE
+    except ValueError:
+        return _no_prefix(words[0]), _EXAMPLE
+    if "/" not in words[0]:
+        return f"{words[0]} has no prefix length", _EXAMPLE  # pfx2as of CAIDA has it in a column of its own
     number = _number(words[1]) if len(words) > 1 else None
     if number is None:
         said = f'"{words[1][:40]}" is no AS number' if len(words) > 1 else f"{prefix} has no AS number"
@@ -75,6 +75,14 @@ def _take(table: _Table, words: list[str]) -> tuple[str, str] | None:
     if len(words) > 2:
         table.names.setdefault(number, words[2].strip())
     return None
+
+
+def _no_prefix(word: str) -> str:
+    """What is wrong with it. Only an address is repeated: whoever asks the controller may name a file of secrets."""
+    try:
+        return f"{ip_network(word, strict=False)} is meant, and {word} has host bits set"
+    except ValueError:
+        return "does not begin with a prefix"
 
 
 def _number(text: str) -> int | None:

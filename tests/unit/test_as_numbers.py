@@ -164,12 +164,19 @@ def test_a_table_is_read(tmp_path: Path) -> None:
     ]
 
 
+def test_of_a_file_that_is_no_table_nothing_is_repeated(tmp_path: Path) -> None:
+    text = "correct-horse-battery\npassword: staple/24\n"
+    shown = said(reading(tmp_path, {"network.yaml": WITH, "indonesia.asn": text}))
+    assert "indonesia.asn:1:1: does not begin with a prefix" in shown
+    assert not any(word in shown for word in ("correct", "password", "staple"))
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("203.0.113.0 24 7713", 'indonesia.asn:2:1: "203.0.113.0" has no prefix length'),
-        ("203.0.113.7/24 7713", "indonesia.asn:2:1: 203.0.113.7/24 has host bits set"),
-        ("telkom/24 7713", "indonesia.asn:2:1: 'telkom/24' does not appear to be an IPv4 or IPv6 network"),
+        ("203.0.113.0 24 7713", "indonesia.asn:2:1: 203.0.113.0 has no prefix length"),
+        ("203.0.113.7/24 7713", "indonesia.asn:2:1: 203.0.113.0/24 is meant, and 203.0.113.7/24 has host bits set"),
+        ("telkom/24 7713", "indonesia.asn:2:1: does not begin with a prefix"),
         ("203.0.113.0/24", "indonesia.asn:2:1: 203.0.113.0/24 has no AS number"),
         ("203.0.113.0/24 Telkom", 'indonesia.asn:2:1: "Telkom" is no AS number'),
         ("203.0.113.0/24 0", 'indonesia.asn:2:1: "0" is no AS number'),
