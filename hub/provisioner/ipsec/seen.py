@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -96,13 +97,26 @@ def look(wanted: Wanted, vici: Path, state: Path, secrets: Path) -> Seen:
     memory = recall(state)
     materials = {each.tunnel: material_of(each, memory, secrets) for each in wanted.ipsec}
     asked = bool(wanted.ipsec or memory.connections or memory.secrets)
-    charon = look_into_charon(vici) if asked else InCharon()
+    charon = look_into_charon(vici) if asked else _left_in_charon(vici, memory)
     kernel = look_into_kernel(_protected(wanted, charon))
     missing = {each.inner: INNER_MODULES[each.inner] for each in wanted.ipsec if not _is_there(each, kernel)}
     kernel = replace(kernel, lacking=lacking(missing))
     if asked and not charon.encrypts_itself:
         kernel = replace(kernel, blocks=blocks())
+    elif kernel.guards and not asked:  # they go after the blocks: whoever was interrupted may have left both
+        with suppress(ProvisionError):  # a kernel that cannot say has none
+            kernel = replace(kernel, blocks=blocks())
     return Seen(charon, kernel, memory, materials)
+
+
+def _left_in_charon(vici: Path, memory: Memory) -> InCharon:
+    """Where nothing of ours is wanted or loaded: what an interrupted removal has left. A stopped charon has nothing."""
+    if not (memory.loaded_keys or memory.certificates):
+        return InCharon()
+    try:
+        return look_into_charon(vici)
+    except ProvisionError:
+        return InCharon()
 
 
 def _is_there(wanted: WantedIpsec, kernel: InKernel) -> bool:
