@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any
 
+from hub.config.leaving_transport import read_transport, written_transport
 from policies.model.ids import TunnelId
 from policies.model.intent import HubUplink, Intent, Link, Liveness, LivenessMethod, LivenessTimers, Tunnel, Uplink
 from policies.transition import Transition, interim_of
@@ -82,7 +84,11 @@ def _written(tunnel: Tunnel) -> dict[str, object]:
         "tunnel": str(tunnel.id),
         "link": [None if end is None else str(end) for end in (link.hub, link.branch, link.hub6, link.branch6)],
         "uplink": [uplink.name, uplink.isp, uplink.kind, uplink.metered, uplink.interface, uplink.cost],
+        "from": [None if uplink.address is None else str(uplink.address), uplink.gateway, uplink.behind_nat],
         "hub-uplink": [hub.name, hub.isp, hub.interface, hub.endpoint],
+        "pinned": [hub.gateway, None if hub.address is None else str(hub.address), hub.mark],
+        "transport": written_transport(tunnel.transport),
+        "mtu": tunnel.mtu,
         "port": tunnel.port,
         "interface": tunnel.interface,
         "process": tunnel.process,
@@ -100,10 +106,14 @@ def _timers(timers: LivenessTimers) -> list[object]:
 def _read(said: Mapping[str, Any]) -> Tunnel:
     hub, branch, hub6, branch6 = said["link"]
     ipv6 = (IPv6Address(hub6), IPv6Address(branch6)) if hub6 is not None else (None, None)
+    address, gateway, behind_nat = said.get("from", (None, None, False))
+    hub_gateway, hub_address, mark = said.get("pinned", (None, None, 0))
     return Tunnel(
         id=TunnelId.parse(said["tunnel"]),
-        uplink=Uplink(*said["uplink"]),
-        hub_uplink=HubUplink(*said["hub-uplink"]),
+        uplink=replace(Uplink(*said["uplink"]), address=_ipv4(address), gateway=gateway, behind_nat=bool(behind_nat)),
+        hub_uplink=replace(
+            HubUplink(*said["hub-uplink"]), gateway=hub_gateway, address=_ipv4(hub_address), mark=int(mark)
+        ),
         link=Link(IPv4Address(hub), IPv4Address(branch), *ipv6),
         port=int(said["port"]),
         interface=str(said["interface"]),
@@ -114,7 +124,13 @@ def _read(said: Mapping[str, Any]) -> Tunnel:
             echo=bool(said.get("echo", False)),
         ),
         process=int(said["process"]),
+        transport=read_transport(said.get("transport")),
+        mtu=int(said.get("mtu", 1420)),
     )
+
+
+def _ipv4(text: str | None) -> IPv4Address | None:
+    return None if text is None else IPv4Address(text)
 
 
 def _timers_of(said: list[Any]) -> LivenessTimers:

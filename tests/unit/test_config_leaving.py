@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from ipaddress import IPv6Address
+from datetime import timedelta
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 import pytest
 from small_network import a_branch, a_network
 
 from hub.config.leaving import forget_leaving, remember_leaving, resumed
+from hub.provisioner.from_intent import wanted_of
 from policies.model.intent import Link
+from policies.model.transport import Certificate, Existing, Inner, Ipsec, Loopbacks, PresharedKey, Transport, WireGuard
 from policies.transition import Transition, transition
 
 BRANCH = a_branch()
@@ -28,6 +31,30 @@ def test_a_change_goes_on_where_it_was(tmp_path: Path) -> None:
     remember_leaving(tmp_path, change)
     assert resumed(tmp_path, AFTER) == change
     assert change.leaving
+
+
+MADE_AS: list[Transport] = [
+    WireGuard(timedelta(seconds=25), preshared=True),
+    Existing(),
+    Ipsec(PresharedKey("bandung.psk"), "hub", "bandung", loopbacks=Loopbacks(IPv4Address(1), IPv4Address(2))),
+    Ipsec(Certificate("a.pem", "a.key", "ca.pem"), "hub", "b", Inner.XFRM, None, ("x",), ("y", "z"), 2),
+]
+
+
+@pytest.mark.parametrize("transport", MADE_AS)
+def test_a_restarted_controller_wants_a_tunnel_that_is_left_made_as_it_was(
+    tmp_path: Path, transport: Transport
+) -> None:
+    fiber = replace(
+        FIBER,
+        transport=transport,
+        mtu=1390,
+        uplink=replace(FIBER.uplink, address=IPv4Address("203.0.113.7"), gateway="dhcp", behind_nat=True),
+        hub_uplink=replace(FIBER.hub_uplink, gateway="dhcp", address=IPv4Address("198.51.100.2"), mark=0x7001),
+    )
+    before = a_network(replace(BRANCH, tunnels=(fiber, WIRELESS)))
+    remember_leaving(tmp_path, transition(before, AFTER))
+    assert wanted_of(resumed(tmp_path, AFTER).interim) == wanted_of(transition(before, AFTER).interim)
 
 
 def test_what_is_done_is_forgotten(tmp_path: Path) -> None:
