@@ -1,8 +1,8 @@
 """transition: from one configuration to another without a lost packet.
 
-A tunnel that goes, or whose addresses change, is first made the worst of its branch (it is *leaving*), and only removed
-when the branch and the hub have been seen to use another one. That needs another tunnel that stays as it is; where none
-does, the new configuration is taken at once.
+A tunnel that goes, or whose addresses or transport change, is first made the worst of its branch (it is *leaving*), and
+only removed when the branch and the hub have been seen to use another one. That needs another tunnel that stays as it
+is; where none does, the new configuration is taken at once.
 
 What takes over an address or an interface of a tunnel that is still there, under another name or in another branch,
 waits until that is gone: nobody can tell two tunnels of one address apart, and ExaBGP refuses them.
@@ -17,6 +17,7 @@ from policies.forwarding import carrying
 from policies.model.clock import Instant
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Hub, Intent, Tunnel
+from policies.model.transport import Ipsec, Transport
 from policies.model.view import LivenessState, View
 
 
@@ -124,7 +125,12 @@ def _is_same(tunnel: Tunnel, wanted: Tunnel | None) -> bool:
 
 def _way(tunnel: Tunnel) -> tuple[object, ...]:
     """What makes it another tunnel when it changes: its session or its forwarding could not go on."""
-    return (tunnel.link.hub, tunnel.link.branch, tunnel.interface, tunnel.process)
+    return (tunnel.link.hub, tunnel.link.branch, tunnel.interface, tunnel.process, _kind(tunnel.transport))
+
+
+def _kind(transport: Transport) -> object:
+    """What its interface is made of: with another one it is made anew."""
+    return transport.inner if isinstance(transport, Ipsec) else type(transport)
 
 
 def restarting_sessions(before: Intent, after: Intent) -> frozenset[TunnelId]:

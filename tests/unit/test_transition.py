@@ -11,6 +11,7 @@ from small_network import HUB, a_branch, a_network
 from policies.model.clock import Instant
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Link, Session, SessionKind
+from policies.model.transport import Inner, Ipsec, PresharedKey
 from policies.model.view import ClassView, LivenessState, LivenessView, PathSeen, View
 from policies.ranking import standing_order
 from policies.transition import restarting_sessions, still_carrying, transition, untold
@@ -50,6 +51,18 @@ def test_a_tunnel_with_other_addresses_keeps_its_old_ones_until_it_is_free() -> 
     interim = transition(BEFORE, after).interim.branches["bandung"]
     assert interim.tunnels == BRANCH.tunnels
     assert interim.leaving == {FIBER}
+
+
+@pytest.mark.parametrize("inner", list(Inner))
+def test_a_tunnel_whose_interface_is_made_anew_of_something_else_is_left_first(inner: Inner) -> None:
+    fiber, wireless = BRANCH.tunnels
+    ipsec = replace(fiber, transport=Ipsec(PresharedKey("a.psk"), "hub", "bandung", inner))
+    as_ipsec = replace(BEFORE, branches={"bandung": replace(BRANCH, tunnels=(ipsec, wireless))})
+    gre = replace(fiber, transport=Ipsec(PresharedKey("a.psk"), "hub", "bandung", Inner.GRE))
+    as_gre = replace(BEFORE, branches={"bandung": replace(BRANCH, tunnels=(gre, wireless))})
+    assert transition(BEFORE, as_ipsec).leaving == transition(as_ipsec, BEFORE).leaving == {FIBER}
+    assert transition(BEFORE, as_ipsec).interim.branches["bandung"].tunnels == BRANCH.tunnels
+    assert transition(as_gre, as_ipsec).leaving == (set() if inner is Inner.GRE else {FIBER})
 
 
 def test_a_new_name_for_a_tunnel_comes_when_the_old_one_is_gone() -> None:
