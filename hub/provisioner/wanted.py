@@ -117,5 +117,9 @@ class Wanted:
         """Those that we make, in order of name."""
         return tuple(sorted((*self.wireguard, *self.ipsec), key=lambda each: each.tunnel))
 
+    def interfaces(self) -> frozenset[str]:
+        """Those that stay: of the tunnels that we make, and of those that somebody else has, whatever their alias."""
+        return frozenset((*(each.interface for each in self.tunnels()), *(each.interface for each in self.existing)))
+
 
 NOTHING = Wanted("", (), (), (), (), (), ipv6=False)

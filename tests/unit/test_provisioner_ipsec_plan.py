@@ -17,7 +17,7 @@ from hub.provisioner.ipsec.inner import Shape
 from hub.provisioner.ipsec.names import connection_name, tunnel_of
 from hub.provisioner.ipsec.plan import plan
 from hub.provisioner.ipsec.seen import InCharon, InKernel, Material, Seen
-from hub.provisioner.wanted import Wanted, WantedIpsec, WantedWireGuard
+from hub.provisioner.wanted import Wanted, WantedExisting, WantedIpsec, WantedWireGuard
 
 FIBER = tunnel()
 NAME = "pointsman-kencana.bandung.fiber"
@@ -272,6 +272,11 @@ def test_loopbacks_that_move_leave_nothing_behind() -> None:
     assert steps_of(wanting(moved), seen_with(FIBER)) == [
         "PutLoopback", "PutGuard", "PutBlock", "MakeLink", "LoadConnection", "DropBlock", "DropGuard", "DropLoopback",
     ]  # fmt: skip
+
+
+def test_an_interface_of_ours_that_somebody_else_is_said_to_have_now_stays_as_it_is() -> None:
+    wanted = replace(wanting(), existing=(WantedExisting(FIBER.tunnel, FIBER.interface, ()),))
+    assert steps_of(wanted, seen_with(FIBER)) == ["DropConnection", "DropSecret"]
 
 
 def test_of_a_tunnel_that_is_wireguard_now_all_goes_but_the_interface_whose_name_that_has() -> None:

@@ -11,7 +11,7 @@ from hub.provisioner.alias import Alias
 from hub.provisioner.changes import Planned
 from hub.provisioner.keys.folder import TunnelKeys
 from hub.provisioner.keys.secret import Secret
-from hub.provisioner.wanted import NOTHING, Wanted, WantedWireGuard
+from hub.provisioner.wanted import NOTHING, Wanted, WantedExisting, WantedWireGuard
 from hub.provisioner.wireguard.devices import Device, Peer
 from hub.provisioner.wireguard.interfaces import Interface, Seen
 from hub.provisioner.wireguard.plan import Configure, Forget, KnownKeys, Make, MakeKeys, Remove, Replace, SetLink, plan
@@ -265,6 +265,11 @@ def test_what_ipsec_has_made_of_a_tunnel_that_was_wireguard_is_not_removed_and_t
     asked = replace(NOTHING, network="net", ipsec=(tunnel("bandung/fiber", interface="wg51000-bandung"),))
     found = plan(asked, Seen({"wg51000-bandung": THERE}, configured=frozenset({"wg51000-bandung"})), {})
     assert [(change.target, change.how) for change in found.changes] == [("bandung/fiber", Forget("wg51000-bandung"))]
+
+
+def test_an_interface_of_ours_that_somebody_else_is_said_to_have_now_stays_and_what_was_written_of_it() -> None:
+    asked = replace(NOTHING, network="net", existing=(WantedExisting("bandung/fiber", "wg51000-bandung", ()),))
+    assert plan(asked, Seen({"wg51000-bandung": THERE}, configured=frozenset({"wg51000-bandung"})), {}) == Planned()
 
 
 def test_a_tunnel_that_was_ipsec_gets_an_interface_of_its_own_in_the_place_of_that_ones() -> None:

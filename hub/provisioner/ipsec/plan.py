@@ -160,7 +160,7 @@ def _removed(wanted: Wanted, seen: Seen) -> Iterator[Change]:
 
 
 def _is_left_over(wanted: Wanted, link: SeenLink) -> bool:
-    return _is_ours(wanted, link) and link.name not in {each.interface for each in wanted.tunnels()}
+    return _is_ours(wanted, link) and link.name not in wanted.interfaces()
 
 
 def _is_replaced(wanted: Wanted, link: SeenLink) -> bool:

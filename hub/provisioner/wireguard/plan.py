@@ -134,15 +134,15 @@ def plan(wanted: Wanted, seen: Seen, keys: Mapping[str, KnownKeys]) -> Planned:
 
 def _removed(wanted: Wanted, seen: Seen) -> Iterator[Change]:
     """A tunnel that is IPsec's now has the name of its interface still: by then IPsec has made its own of that name."""
-    gone = set[str]()
+    gone, stay = set[str](), wanted.interfaces()
     for interface in seen.interfaces.values():
         alias = read_alias(interface.alias)
         ours = alias is not None and alias.network == wanted.network and _is_wireguard(interface, seen)
-        if alias is not None and ours and interface.name not in {each.interface for each in wanted.tunnels()}:
+        if alias is not None and ours and interface.name not in stay:
             gone.add(interface.name)
             text = f"remove {interface.name}"
             yield Change(SLICE, alias.tunnel, text, removes=True, how=Remove(interface.name))
-    for name in sorted(seen.configured - {each.interface for each in wanted.wireguard} - gone):
+    for name in sorted(seen.configured - (stay - {each.interface for each in wanted.ipsec}) - gone):
         text = f"remove what was written of {name}, which is gone: its private key"
         alias = read_alias(seen.interfaces[name].alias) if name in seen.interfaces else None
         yield Change(SLICE, name if alias is None else alias.tunnel, text, removes=True, how=Forget(name))
