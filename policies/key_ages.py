@@ -65,8 +65,7 @@ def _aged(every: Iterable[KeptKey], limit: timedelta, now: float) -> Iterator[Ol
         yield OldKeys("key-age:wireguard", text, f"pointsman keys rotate {wireguard[0].tunnel}{_and_so_on(wireguard)}")
     if secrets := _oldest_first(each for each in old if each.kind == SECRET):
         text = f"the IPsec secrets of {_names(secrets)} are {_old(secrets, now)}, {more}"
-        mend = f"write another into {secrets[0].file} at the hub, and at the branch: openssl rand -base64 33"
-        yield OldKeys("key-age:secret", text, mend + _and_so_on(secrets))
+        yield OldKeys("key-age:secret", text, f"pointsman keys rotate {secrets[0].tunnel}{_and_so_on(secrets)}")
 
 
 def _ending(every: Iterable[KeptKey], now: float) -> Iterator[OldKeys]:

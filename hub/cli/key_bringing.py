@@ -6,14 +6,9 @@ import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hub.cli.saying import line
 from hub.control.places import SYSTEM_CONFIG, SYSTEM_STATE
-from hub.provisioner.keys.folder import TunnelKeys
-
-if TYPE_CHECKING:
-    from policies.model.intent import Intent
 
 _PUSH_SECONDS = 120.0
 
@@ -36,19 +31,15 @@ class NotBroughtError(Exception):
     """The branch did not get its text; this says why."""
 
 
-def bring(wishes: Wishes, intent: Intent, tunnel: str, keys: TunnelKeys | None, which: str) -> None:
-    """Give the branch the text with these keys; `which` they are is said: `new` or `old`.
+def bring(wishes: Wishes, tunnel: str, text: str, which: str, where: str) -> None:
+    """Give the branch this text; `which` it is is said: `new` or `old`, and `where` it belongs.
 
     Raises:
-        NotBroughtError: there are no keys any more, or the command failed.
+        NotBroughtError: the command failed.
     """
-    from hub.cli.branch_wireguard import branch_wireguard
-
-    if keys is None:
-        raise NotBroughtError("somebody else ended the exchange of its keys")
-    text = branch_wireguard(intent, tunnel, keys, plain=wishes.plain)
     if wishes.push_with is None:
-        print(line("branch", f"paste this as the configuration of {tunnel} there; it is waited for:"))
+        place = where.format(tunnel=tunnel, branch=tunnel.partition("/")[0])
+        print(line("branch", f"paste this as {place} there; it is waited for:"))
         print(f"\n{text}", flush=True)
         return
     environment = {**os.environ, "POINTSMAN_TUNNEL": tunnel}
@@ -69,9 +60,9 @@ def bring(wishes: Wishes, intent: Intent, tunnel: str, keys: TunnelKeys | None, 
     print(line("branch", f"{tunnel}: the {which} text is there"), flush=True)
 
 
-def router_print(tunnel: str, config: Path, state: Path) -> str:
-    """The command that shows the branch's end with the keys in force."""
-    words = ["sudo pointsman router print", tunnel.partition("/")[0], "--part wg-quick --with-keys"]
+def router_print(tunnel: str, part: str, config: Path, state: Path) -> str:
+    """The command that shows this part of the branch's end, with the keys in force."""
+    words = ["sudo pointsman router print", tunnel.partition("/")[0], f"--part {part} --with-keys"]
     words += [f"--config {config}"] if config != SYSTEM_CONFIG else []
     words += [f"--state-dir {state}"] if state != SYSTEM_STATE else []
     return " ".join(words)

@@ -5,27 +5,30 @@ However it ends, one line says which keys hold, and the next what to run.
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hub.cli.key_bringing import NotBroughtError, Wishes, bring, router_print
+from hub.cli.key_bringing import NotBroughtError, Wishes, bring
+from hub.cli.key_kinds import Held, Kind, Words, kind_of
 from hub.cli.saying import line
 from hub.control.client import NotRunningError, RefusedError
 from hub.control.places import SYSTEM_CONFIG
 from hub.provisioner.changes import ProvisionError
-from hub.provisioner.keys.folder import TunnelKeys
-from hub.provisioner.keys.store import KeyStore
 
 if TYPE_CHECKING:
     from policies.model.intent import Intent
 
 Report = dict[str, Any]
 _ASK_EVERY = 0.5
+_CALL_EVERY = 5.0
+"""Seconds after which a hub that may begin does so once more: a branch that refused it may have its text now."""
 _DRAINED_FOR = "2h"
 """A drain that this command cannot end any more, because it was killed, ends by itself."""
 LIVE_SECONDS = 60.0
@@ -49,17 +52,16 @@ class Hub:
 
 @dataclass(frozen=True, slots=True)
 class _Tunnel:
-    """A tunnel whose keys are exchanged. `before` are its keys when it began.
+    """A tunnel whose keys are exchanged, of what `kind` they are. `before` are its keys when it began.
 
     `drainable`: its traffic has somewhere else to go. `dead`: no tunnel of its branch lives, so no handshake will show
     anything before somebody brings the branch its keys.
     """
 
     hub: Hub
-    intent: Intent
     name: str
-    store: KeyStore
-    before: TunnelKeys | None
+    kind: Kind
+    before: Held | None
     drainable: bool
     dead: bool
 
@@ -72,8 +74,11 @@ class _Tunnel:
         return f"pointsman keys rotate {self.name}"
 
     @property
-    def shown(self) -> str:
-        return router_print(self.name, self.hub.config, self.store.directory.parent)
+    def words(self) -> Words:
+        return self.kind.words
+
+    def bring(self, held: Held | None, which: str) -> None:
+        bring(self.hub.wishes, self.name, self.kind.text(held), which, self.words.where)
 
     def step(self, ask: str, **more: object) -> Report:
         return self.hub.provisioner({"ask": ask, "tunnel": self.name, **more})
@@ -109,13 +114,11 @@ def exchange(hub: Hub, intent: Intent, tunnel: str) -> bool:
         NotRunningError: nothing was begun, for the controller or the provisioner is not there.
         KeyboardInterrupt: by a Ctrl-C; what holds has been said.
     """
-    directory = hub.provisioner({"ask": "rotate-status", "tunnel": tunnel})["keys"]  # or it cannot be begun at all
-    store = KeyStore(Path(str(directory)))
-    before = store.of(tunnel)
-    if hub.wishes.push_with is not None and before is not None and before.branch is None:
-        text = f"{tunnel}: its branch made its own key, which only it has, so no whole text can be brought there"
-        raise RefusedError(f"{text}: leave --push-with out, and write the hub's new public key there yourself")
-    one = _Tunnel(hub, intent, tunnel, store, before, *_standing(hub, tunnel))
+    report = hub.provisioner({"ask": "rotate-status", "tunnel": tunnel})  # or it cannot be begun at all
+    kind = kind_of(intent, tunnel, report, config=hub.config, plain=hub.wishes.plain)
+    if hub.wishes.push_with is not None and (why := kind.why_not_pushed()):
+        raise RefusedError(why)
+    one = _Tunnel(hub, tunnel, kind, kind.present(), *_standing(hub, tunnel))
     begun = time.monotonic()
     drain = _drained(one)
     ended = _left_by_traffic(one, drain, begun) or _both_ends(one)
@@ -161,7 +164,7 @@ def _standing(hub: Hub, tunnel: str) -> tuple[bool, bool]:
 
 def _drained(one: _Tunnel) -> Report:
     wishes = one.hub.wishes
-    reason = f"its keys are exchanged: {wishes.reason}" if wishes.reason else "its keys are exchanged"
+    reason = f"its {one.words.what} {one.words.are} exchanged{f': {wishes.reason}' if wishes.reason else ''}"
     question = {"ask": "drain", "target": one.name, "reason": reason, "for": _DRAINED_FOR, "force": wishes.force}
     try:
         found: Report = one.hub.controller(question)["overrides"][0]
@@ -197,69 +200,85 @@ def _both_ends(one: _Tunnel) -> _Ended:
     pushed = False
     try:
         report = one.step("rotate-begin")
-        print(line("hub", f"{report['interface']} has its new key {report['hub_public']}"), flush=True)
+        print(line("hub", one.kind.at_hub(report)), flush=True)
         if one.dead and one.hub.wishes.push_with is None:
-            return _unverified(one, f"no tunnel of {one.branch} lives, so no handshake can show that it has them")
+            shows = "no handshake" if not one.kind.is_heard else "nothing"
+            return _unverified(one, f"no tunnel of {one.branch} lives, so {shows} can show that it has {one.words.it}")
         pushed = True
-        bring(one.hub.wishes, one.intent, one.name, one.store.staged(one.name), "new")
-        seconds = _until_verified(one)
-        if seconds is None:
-            why = f"no handshake with the new keys within {one.hub.wishes.seconds:.0f} s"
+        one.bring(one.kind.staged(), "new")
+        seconds, lacking = _until_verified(one)
+        if lacking:
+            why = f"{lacking} within {one.hub.wishes.seconds:.0f} s"
             return _unverified(one, why) if one.dead else _taken_back(one, why, pushed=True)
         one.step("rotate-commit")
     except _FAULTS as error:
         return _taken_back(one, str(error), pushed=pushed)
     except KeyboardInterrupt:
         return replace(_taken_back(one, _INTERRUPTED, pushed=pushed), interrupted=True)
-    print(line("verified", f"{one.name}: a handshake with the new keys after {seconds:.1f} s"), flush=True)
+    print(line("verified", f"{one.name}: {one.words.proof} after {seconds:.1f} s"), flush=True)
     return _Ended(done=True)
 
 
-def _until_verified(one: _Tunnel) -> float | None:
-    """After how many seconds the branch shook hands with the new keys; None: not in time."""
+def _until_verified(one: _Tunnel) -> tuple[float, str]:
+    """After how many seconds the branch showed that it has the new keys; and what it did not show in time."""
     begun = time.monotonic()
-    while not one.step("rotate-status")["verified"]:
-        if time.monotonic() - begun >= one.hub.wishes.seconds:
-            return None
+    called = -math.inf
+    while True:
+        report, now = one.step("rotate-status"), time.monotonic()
+        if report["verified"] and (not one.kind.is_heard or _is_live(one)):
+            return now - begun, ""
+        if now - begun >= one.hub.wishes.seconds:
+            return now - begun, one.kind.lacking(report)
+        if report.get("hub_begins") and now - called >= _CALL_EVERY:
+            called = now
+            with suppress(RefusedError):  # somebody else changes tunnels just now, or charon does not take it yet
+                one.step("rotate-begin")
         time.sleep(_ASK_EVERY)
-    return time.monotonic() - begun
+
+
+def _is_live(one: _Tunnel) -> bool:
+    name = one.name.partition("/")[2]
+    return any(each["liveness"] == "up" for each in _tunnels_beside(one.hub, one.name) if each["tunnel"] == name)
 
 
 def _unverified(one: _Tunnel, why: str) -> _Ended:
     """The new keys are in force, because that was forced, and nobody knows whether the branch has them."""
     one.step("rotate-commit", unverified=True)
-    print(line("unverified", f"{one.name}: its new keys are in force at the hub; {why}"))
-    there = "it cannot come back before it has them; its text"
+    print(line("unverified", f"{one.name}: its new {one.words.what} {one.words.are} in force at the hub; {why}"))
+    there = f"it cannot come back before it has {one.words.it}; its text"
     if one.hub.wishes.push_with is not None:
         there = "its new text is there; if it does not come back with its line, give it to it again"
-    print(line("branch", f"{there}: {one.shown}"), flush=True)
+    print(line("branch", f"{there}: {one.kind.shown}"), flush=True)
     return _Ended(done=True)
 
 
 def _taken_back(one: _Tunnel, why: str, *, pushed: bool) -> _Ended:
+    words = one.words
+    what, are = words.what, words.are
     try:
         held, unknown = _held(one)
     except KeyboardInterrupt:
         held, unknown = _Held.UNKNOWN, _INTERRUPTED
     if held is _Held.NEW:
-        text, mend = "all the same its new keys are in force, and the old ones are gone", ""
+        text = f"all the same its new {what} {are} in force, and the old {words.ones} {are} gone"
+        mend = ""
         if one.dead:
-            mend = f"see that the branch has them, too: {one.shown}"
+            mend = f"see that the branch has {words.it}, too: {one.kind.shown}"
         return _Ended(why, text, mend, done=True)
     if held is _Held.UNKNOWN:
         because = f" ({unknown})" if unknown not in ("", why) else ""
-        text = f"its new keys stand beside the old ones, and the hub's end may have either{because}"
-        return _Ended(why, text, f"{one.again} --back for the old ones, or without --back to go on")
+        text = f"its new {what} {words.stand} beside the old {words.ones}, and the hub's end may have either{because}"
+        return _Ended(why, text, f"{one.again} --back for the old {words.ones}, or without --back to go on")
     if not pushed:
-        return _Ended(why, "its old keys are in force", one.again)
-    here = "its old keys are in force at the hub"
+        return _Ended(why, f"its old {what} {are} in force", one.again)
+    here = f"its old {what} {are} in force at the hub"
     if one.hub.wishes.push_with is None:
-        return _Ended(why, here, f"if the branch has the new text already, give it the old one: {one.shown}")
+        return _Ended(why, here, f"if the branch has the new text already, give it the old one: {one.kind.shown}")
     try:
-        bring(one.hub.wishes, one.intent, one.name, one.store.of(one.name), "old")
+        one.bring(one.kind.present(), "old")
     except (KeyboardInterrupt, *_FAULTS) as error:
         here += f", and the branch did not get its old text ({str(error) or _INTERRUPTED})"
-        return _Ended(why, here, f"give it to the branch: {one.shown}")
+        return _Ended(why, here, f"give it to the branch: {one.kind.shown}")
     return _Ended(why, f"{here}, and the branch was given its old text", one.again)
 
 
@@ -274,7 +293,7 @@ def _held(one: _Tunnel) -> tuple[_Held, str]:
     except (RefusedError, NotRunningError) as error:
         unknown = str(error)
     try:
-        present, staged = one.store.of(one.name), one.store.staged(one.name)
+        present, staged = one.kind.present(), one.kind.staged()
     except ProvisionError as error:
         return _Held.UNKNOWN, str(error)
     if present != one.before:
@@ -297,7 +316,7 @@ def _say(one: _Tunnel, ended: _Ended, still: str) -> None:
     """One line of what is so, if it is not as it was to be, and one of what to do."""
     if not (ended.why or still):
         return
-    holds = ended.holds if ended.why else "its new keys are in force"
+    holds = ended.holds if ended.why else f"its new {one.words.what} {one.words.are} in force"
     text = "; ".join(filter(None, (ended.why, holds, still)))
     mends = "; ".join(filter(None, (ended.mend, f"pointsman undrain {one.name}" if still else "")))
     print(f"pointsman: {one.name}: {text}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What `keys rotate` does not exchange, why, and what does it instead: only WireGuard's keys are made by the hub."""
+"""What `keys rotate` does not exchange, why, and what does it instead: it is made by others, and not by the hub."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from policies.model.transport import Certificate, Existing, Ipsec, PresharedKey, WireGuard
+from policies.model.transport import Certificate, Existing, Ipsec, WireGuard
 
 if TYPE_CHECKING:
     from policies.model.intent import Intent, Tunnel
-
-_HOW_TO = "docs/how-to/exchange-keys.md"
 
 
 def say_not_rotated(intent: Intent, target: str) -> None:
@@ -27,6 +25,11 @@ def not_rotated(intent: Intent, target: str) -> Iterator[tuple[str, str]]:
             yield found
 
 
+def is_rotated(tunnel: Tunnel) -> bool:
+    """Whether `keys rotate` exchanges what this tunnel has."""
+    return _by_hand(tunnel) is None
+
+
 def _by_hand(tunnel: Tunnel) -> tuple[str, str] | None:
     name = tunnel.id
     match tunnel.transport:
@@ -34,14 +37,8 @@ def _by_hand(tunnel: Tunnel) -> tuple[str, str] | None:
             return None
         case Existing():
             return f"{name} was made by somebody else (existing:), so its keys are not here", "exchange them there"
-        case Ipsec(authentication=by):
-            return _of_ipsec(str(name), by)
-
-
-def _of_ipsec(name: str, by: PresharedKey | Certificate) -> tuple[str, str]:
-    if isinstance(by, Certificate):
-        text = f"{name} is IPsec: it has the certificate {by.file}, which keys rotate does not exchange"
-        return text, f"write another one of the same authority there, its key into {by.key_file}; pointsman apply"
-    text = f"{name} is IPsec: its secret is the file {by.file}, which keys rotate does not exchange"
-    mend = f"pointsman drain {name}; write another one there and at the branch (openssl rand -base64 33); "
-    return text, f"{mend}pointsman apply; have the branch make its SA anew ({_HOW_TO})"
+        case Ipsec(authentication=Certificate() as by):
+            text = f"{name} is IPsec: it has the certificate {by.file}, which keys rotate does not exchange"
+            return text, f"write another one of the same authority there, its key into {by.key_file}; pointsman apply"
+        case Ipsec():
+            return None

@@ -30,6 +30,7 @@ examples:
 tunnel in $POINTSMAN_TUNNEL (as bandung/fiber). The text holds the branch's private key. "wg syncconf" alone lasts until
 the branch boots: let the command write the file of wg-quick there too, as
     ssh bandung 'cat >/etc/wireguard/fiber.conf; wg-quick strip fiber | wg syncconf fiber /dev/stdin'
+Of an IPsec tunnel it is the branch's file for swanctl, with its secrets: see docs/how-to/exchange-keys.md.
 
 --force goes on where nothing can be drained: the tunnel is out until the branch has its new keys. Where no tunnel of
 the branch lives, no handshake can be waited for either, and without --push-with the new keys are in force at the hub at
@@ -48,22 +49,22 @@ def add_rotate(parts: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser = parts.add_parser(
         "rotate",
         help="new keys at both ends, without losing a packet",
-        description="Exchanges the keys of a tunnel, or of all WireGuard tunnels of a branch, those first that carry "
-        "nothing. Each is drained, gets its new keys at the hub and at the branch, is seen to shake hands with them, "
-        "and is brought back. If it does not shake hands, the old keys are put back. A preshared key is exchanged with "
-        "them; the secrets and certificates of IPsec are not: it says what to do with those. Run it as root.",
+        description="Exchanges the keys of a tunnel, or of all tunnels of a branch, those first that carry nothing. "
+        "Each is drained, gets its new keys at the hub and at the branch, is seen to shake hands with them, and is "
+        "brought back. If it does not shake hands, the old keys are put back. A preshared key is exchanged with them, "
+        "and of IPsec the secret, by a new SA; certificates are not: it says what to do with those. Run it as root.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_running_hub(parser)
-    parser.add_argument("target", metavar="TARGET", help="bandung/fiber, or bandung for all of its WireGuard tunnels")
+    parser.add_argument("target", metavar="TARGET", help="bandung/fiber, or bandung for all of its tunnels")
     parser.add_argument("--push-with", metavar="COMMAND", help="what brings the new text to the branch")
     parser.add_argument("--plain", action="store_true", help='text for "wg syncconf", and not for wg-quick')
     parser.add_argument(
         "--timeout",
         metavar="2m",
         type=duration_seconds,
-        help="how long to wait for the handshake (default: 2m; 15m without --push-with)",
+        help="how long to wait for the handshake or the SA (default: 2m; 15m without --push-with)",
     )
     add_reason(parser)
     parser.add_argument(
@@ -181,13 +182,13 @@ def _intent_of(directory: Path) -> Intent | None:
 
 
 def _tunnels_of(intent: Intent, target: str, branches: list[dict[str, object]]) -> list[str]:
-    """The WireGuard tunnels that are meant, those that carry nothing first."""
-    from policies.model.transport import WireGuard
+    """The tunnels that are meant and whose keys can be exchanged, those first that carry nothing."""
+    from hub.cli.keys_by_hand import is_rotated
 
     carrying = {f"{each['branch']}/{each['on']}" for each in branches}
     found = [
         str(tunnel.id)
         for tunnel in intent.tunnels().values()
-        if isinstance(tunnel.transport, WireGuard) and target in (tunnel.id.branch, str(tunnel.id))
+        if is_rotated(tunnel) and target in (tunnel.id.branch, str(tunnel.id))
     ]
     return sorted(found, key=lambda tunnel: (tunnel in carrying, tunnel))

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from hub.control.lines import Message
 from hub.control.plain import NotPlainError, from_plain, to_plain
 from hub.provisioner.certificate import NoCertificateError, not_after
+from hub.provisioner.ipsec.secret_exchange import SecretFiles
 from hub.provisioner.keys.store import KeyAge
 from hub.provisioner.remembered import Remembered
 from hub.provisioner.wanted import Wanted, WantedIpsec
@@ -102,8 +103,9 @@ def _ipsec(wanted: WantedIpsec, secrets: Path) -> Iterator[KeptKey]:
 
 
 def _secret(tunnel: str, file: str, secrets: Path) -> KeptKey:
+    since = SecretFiles(secrets).since(file)
     try:
-        return KeptKey(tunnel, SECRET, made=(secrets / file).stat().st_mtime, file=file)
+        return KeptKey(tunnel, SECRET, made=(secrets / file).stat().st_mtime, file=file, exchanging_since=since)
     except OSError as error:
         return KeptKey(tunnel, SECRET, file=file, fault=_cannot(secrets / file, error))
 

@@ -45,7 +45,7 @@ def _serve(places: Places) -> None:
     log, remembered = Log("provisioner: "), Remembered(places.provisioner_state)
     if (problem := remembered.read()) is not None:
         log(problem)
-    parts = parts_of(places)
+    parts = parts_of(places, lambda: remembered.wanted)
     parts.ipsec.listen()
     systemd = Systemd()
 

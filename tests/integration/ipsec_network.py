@@ -294,6 +294,11 @@ class Network:
         far = f"172.31.0.{2 * (wanted.number - 50000) - 1}"
         return "1 received" in self.in_hub("ping", "-c1", "-W1", "-I", wanted.interface, far, check=False)
 
+    def pings_of_branch(self, wanted: WantedIpsec) -> bool:
+        """Whether one ping of the branch passes, which makes it begin where it has no SA."""
+        near = f"172.31.0.{2 * (wanted.number - 50000) - 2}"
+        return "1 received" in run("ip", "netns", "exec", self.branch, "ping", "-c1", "-W1", near, check=False)
+
     def in_hub(self, *command: str, check: bool = True) -> str:
         """What a command says in the hub."""
         return run("ip", "netns", "exec", self.hub, *command, check=check)

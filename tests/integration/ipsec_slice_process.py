@@ -8,8 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from hub.provisioner.changes import ProvisionError
+from hub.provisioner.ipsec.backend import Backend
+from hub.provisioner.ipsec.rotate import SecretRotation
 from hub.provisioner.ipsec.slice import IpsecSlice
 from hub.provisioner.provisioner import Provisioner
+from hub.provisioner.rotation import Ask, asks
 from hub.provisioner.wanted import Wanted, WantedIpsec
 
 
@@ -19,16 +23,32 @@ def main() -> None:
     ipsec = IpsecSlice(directory, directory / "secrets", vici)
     ipsec.listen()
     provisioner = Provisioner([ipsec], directory / "lock")
+    last: list[Wanted] = []
+    secret = SecretRotation(lambda: last[-1] if last else None, Backend(vici, directory, directory / "secrets"))
+    rotates = asks(lambda _: secret, provisioner.alone)
     for line in sys.stdin:
         asked = json.loads(line)
         tunnels = tuple(WantedIpsec(**{k: _tuple(v) for k, v in each.items()}) for each in asked["tunnels"])
         wanted = Wanted("kencana", (), (), tunnels, (), (), ipv6=False)
-        sys.stdout.write(json.dumps(answer(provisioner, asked["do"], wanted)) + "\n")
+        last.append(wanted)
+        if (rotate := rotates.get(asked["do"])) is not None:
+            found = answer_of(rotate, tunnels[0].tunnel)
+        else:
+            found = answer(provisioner, asked["do"], wanted)
+        sys.stdout.write(json.dumps(found) + "\n")
         sys.stdout.flush()
 
 
 def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
+
+
+def answer_of(rotate: Ask, tunnel: str) -> Any:
+    """What a step of exchanging a secret comes to."""
+    try:
+        return rotate({"tunnel": tunnel})
+    except ProvisionError as error:
+        return {"error": str(error)}
 
 
 def answer(provisioner: Provisioner, verb: str, wanted: Wanted) -> Any:

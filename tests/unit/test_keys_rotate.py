@@ -439,10 +439,6 @@ def test_the_next_tunnel_waits_until_the_last_one_answers_and_has_its_session(mo
 
 CERTIFICATE = "{certificate: hub.pem, key-file: hub.key, authority: ca.pem}"
 BY_HAND = {
-    "{transport: ipsec}": (
-        "bandung/fiber is IPsec: its secret is the file bandung-fiber.psk, which keys rotate does not exchange",
-        "pointsman drain bandung/fiber; write another one there and at the branch",
-    ),
     f"{{transport: ipsec, auth: {CERTIFICATE}}}": (
         "bandung/fiber is IPsec: it has the certificate hub.pem, which keys rotate does not exchange",
         "write another one of the same authority there, its key into hub.key",
@@ -487,10 +483,18 @@ def test_what_is_not_of_wireguard_is_refused_with_what_to_do_instead(
 def test_of_a_branch_the_tunnels_that_are_not_exchanged_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    exchanged = running(tmp_path, "{transport: ipsec}", monkeypatch)
+    exchanged = running(tmp_path, f"{{transport: ipsec, auth: {CERTIFICATE}}}", monkeypatch)
     assert main(["keys", "rotate", "bandung", "--run-dir", str(tmp_path)]) == 0
     assert exchanged == ["bandung/wireless"]
     assert "bandung/fiber is IPsec" in told(capsys)
+
+
+def test_the_secret_of_an_ipsec_tunnel_is_exchanged_as_keys_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exchanged = running(tmp_path, "{transport: ipsec}", monkeypatch)
+    assert main(["keys", "rotate", "bandung", "--run-dir", str(tmp_path)]) == 0
+    assert exchanged == ["bandung/fiber", "bandung/wireless"]
 
 
 def test_what_is_no_tunnel_is_said_to_be_none(

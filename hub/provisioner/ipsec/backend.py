@@ -20,9 +20,11 @@ from hub.provisioner.ipsec.inner import Shape, no_such_kind, shape_of
 from hub.provisioner.ipsec.leftovers import only_ours
 from hub.provisioner.ipsec.memory import Memory, recall, remember
 from hub.provisioner.ipsec.names import GUARD_METRIC, INNER_KINDS, LOOPBACK_LABEL, VXLAN_PORT
+from hub.provisioner.ipsec.secret_exchange import SecretFiles
 from hub.provisioner.ipsec.secret_files import read_secret
 from hub.provisioner.ipsec.seen import look_into_charon
 from hub.provisioner.ipv6 import enable_ipv6
+from hub.provisioner.keys.secret import Secret
 from hub.provisioner.link_kinds import NO_SUCH_KIND
 from hub.provisioner.ownership import PROTOCOL
 from hub.provisioner.wanted import WantedIpsec
@@ -92,8 +94,7 @@ class Backend:
 
     def _load_secret(self, name: str, wanted: WantedIpsec) -> None:
         owners = (wanted.hub_identity, wanted.branch_identity)
-        file = wanted.secret_file or wanted.key_file or ""
-        secret = read_secret(self.secrets, file).reveal_bytes()
+        secret = self._secret_of(wanted).reveal_bytes()
         with connected(self.vici) as charon:
             if wanted.secret_file is not None:
                 charon.load_secret(name, secret, owners)
@@ -102,6 +103,11 @@ class Backend:
             else:
                 key = charon.load_key(name, secret)
                 self._keep(lambda memory: memory.with_key(name, (key, memory.digest(secret))))
+
+    def _secret_of(self, wanted: WantedIpsec) -> Secret:
+        if wanted.secret_file is not None:
+            return SecretFiles(self.secrets).in_use(wanted.tunnel, wanted.secret_file)
+        return read_secret(self.secrets, wanted.key_file or "")
 
     def _drop_key(self, key: str) -> None:
         if key in (used for used, _ in recall(self.state).keys.values()):
@@ -115,7 +121,7 @@ class Backend:
         memory = recall(self.state)
         held = {name: wanted for name, wanted in tunnels.items() if name in {*memory.secrets, *memory.keys}}
         for wanted in held.values():
-            read_secret(self.secrets, wanted.secret_file or wanted.key_file or "")
+            self._secret_of(wanted)
         with connected(self.vici) as charon:
             there = replace(look_into_charon(self.vici), certificates=charon.loaded_certificates())
             if not only_ours(network, there, memory):

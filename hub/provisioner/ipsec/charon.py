@@ -119,6 +119,11 @@ class Charon:
             message = {"ike": name, "timeout": "-1"}
             self._ask(f"ending the SA of {name}", lambda: self._session.request("terminate", message))
 
+    def end(self, number: int) -> None:
+        """End one IKE SA, by charon's number of it, without waiting for the other end."""
+        message = {"ike-id": str(number), "timeout": "-1"}
+        self._ask(f"ending SA {number}", lambda: self._session.request("terminate", message))
+
     def initiate(self, name: str) -> None:
         """Begin with a connection, without waiting for how it ends."""
         message = {"child": name, "ike": name, "timeout": "-1"}

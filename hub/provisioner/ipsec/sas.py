@@ -44,6 +44,26 @@ def best(sas: list[Message]) -> Message | None:
     return max(sas, key=lambda sa: (_text(sa, "state") == "ESTABLISHED", _number(sa, "uniqueid") or 0), default=None)
 
 
+def state_of(sa: Message) -> str:
+    """Its state in charon's words: `CONNECTING`, `ESTABLISHED`, `REKEYING`, `REKEYED`, `DELETING`."""
+    return _text(sa, "state")
+
+
+def number_of(sa: Message) -> int:
+    """charon's own number of an IKE SA: each new one has a larger one, as long as the daemon runs."""
+    return _number(sa, "uniqueid") or 0
+
+
+def is_established(sa: Message) -> bool:
+    """Whether both ends have authenticated each other, and it is in use."""
+    return state_of(sa) in ("ESTABLISHED", "REKEYING")
+
+
+def has_heard(sa: Message) -> bool:
+    """Whether a packet of the other end came through one of its child SAs."""
+    return any(_number(child, "packets-in") for child in sa.get("child-sas", {}).values())
+
+
 def _algorithms(message: Message) -> str:
     encryption = _text(message, "encr-alg")
     if size := _text(message, "encr-keysize"):

@@ -17,6 +17,7 @@ from hub.provisioner.ipsec.clear_text import Block, blocks
 from hub.provisioner.ipsec.inner import SeenLink, Shape
 from hub.provisioner.ipsec.memory import Memory, recall
 from hub.provisioner.ipsec.names import GUARD_METRIC, INNER_KINDS, INNER_MODULES, connection_name
+from hub.provisioner.ipsec.secret_exchange import SecretFiles
 from hub.provisioner.ipsec.secret_files import read_public, read_secret
 from hub.provisioner.link_kinds import lacking
 from hub.provisioner.ownership import PROTOCOL
@@ -162,7 +163,8 @@ def material_of(wanted: WantedIpsec, memory: Memory, secrets: Path) -> Material:
     owners = f"{wanted.hub_identity}\0{wanted.branch_identity}".encode()
     try:
         if wanted.secret_file is not None:
-            return Material(memory.digest(read_secret(secrets, wanted.secret_file).reveal_bytes(), owners))
+            secret = SecretFiles(secrets).in_use(wanted.tunnel, wanted.secret_file)
+            return Material(memory.digest(secret.reveal_bytes(), owners))
         key = read_secret(secrets, wanted.key_file or "").reveal_bytes()
         certificate = read_public(secrets, wanted.certificate_file or "")
         return Material(memory.digest(key), certificate, read_public(secrets, wanted.authority_file or ""))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from hub.provisioner.ipsec.listener import Listener
 from hub.provisioner.ipsec.names import SLICE, connection_name
 from hub.provisioner.ipsec.plan import plan
 from hub.provisioner.ipsec.sas import Message, best, reported
+from hub.provisioner.ipsec.secret_exchange import SecretFiles
 from hub.provisioner.ipsec.seen import Seen, look
 from hub.provisioner.ipsec.steps import LoadConnection
 from hub.provisioner.wanted import Wanted, WantedIpsec
@@ -85,7 +87,16 @@ class IpsecSlice:
                 findings.append(Finding(SLICE, change.target, f"{change.text}: {error}", error.mend))
             else:
                 findings.append(Finding(SLICE, change.target, change.text, repaired=True))
-        return (*findings, *without_route(wanted, seen))
+        return (*findings, *self._exchanging(wanted), *without_route(wanted, seen))
+
+    def _exchanging(self, wanted: Wanted) -> Iterator[Finding]:
+        for each in wanted.ipsec:
+            if each.secret_file is None:
+                continue
+            with suppress(ProvisionError):  # a refusal says why its files cannot be read
+                if SecretFiles(self._secrets).exchange(each.tunnel, each.secret_file) is not None:
+                    text = "a new secret stands beside the one in force: exchanging them was begun and not ended"
+                    yield Finding(SLICE, each.tunnel, text, f"pointsman keys rotate {each.tunnel} goes on with it")
 
     def report(self, wanted: Wanted) -> dict[str, dict[str, Any]]:
         """Of each tunnel under `ipsec`: its SA, its child SA, and why the last attempt failed.

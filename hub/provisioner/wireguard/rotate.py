@@ -12,25 +12,21 @@ the interface may have them. What these answer holds no secret.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
+from hub.provisioner import rotation
 from hub.provisioner.alias import read_alias
 from hub.provisioner.changes import ProvisionError
 from hub.provisioner.keys.folder import TunnelKeys
 from hub.provisioner.keys.store import KeyStore
+from hub.provisioner.rotation import Alone, Ask, Report
 from hub.provisioner.wireguard.backend import Backend
 from hub.provisioner.wireguard.devices import Device, Peer
 from hub.provisioner.wireguard.files import HubEnd
 from hub.provisioner.wireguard.interfaces import Interface
 from hub.provisioner.wireguard.seen import Machine
-
-Report = dict[str, Any]
-Ask = Callable[[Report], Report]
-Alone = Callable[[], AbstractContextManager[None]]
-"""Keeps every other change of tunnels away meanwhile; raises AlreadyRunningError while there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,31 +218,6 @@ class Rotation:
 
 
 def asks(keys: KeyStore, backend: Backend, machine: Machine, alone: Alone) -> Mapping[str, Ask]:
-    """What the provisioner answers of keys, by the name of the question; each names a `tunnel`.
-
-    What changes something is done `alone`.
-    """
-    rotation = Rotation(keys, backend, machine)
-
-    def changing(step: Ask) -> Ask:
-        def answer(message: Report) -> Report:
-            with alone():
-                return step(message)
-
-        return answer
-
-    return {
-        "rotate-begin": changing(lambda message: rotation.begin(_tunnel(message))),
-        "rotate-status": lambda message: rotation.status(_tunnel(message)),
-        "rotate-commit": changing(
-            lambda message: rotation.commit(_tunnel(message), unverified=message.get("unverified") is True)
-        ),
-        "rotate-rollback": changing(lambda message: rotation.rollback(_tunnel(message))),
-    }
-
-
-def _tunnel(message: Report) -> str:
-    tunnel = message.get("tunnel")
-    if not isinstance(tunnel, str):
-        raise ProvisionError("the question names no tunnel", 'write "tunnel": "bandung/fiber"')
-    return tunnel
+    """What is answered of WireGuard's keys alone."""
+    exchanging = Rotation(keys, backend, machine)
+    return rotation.asks(lambda _: exchanging, alone)
