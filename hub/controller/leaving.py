@@ -67,6 +67,9 @@ class Leaving:
             return
         if change.leaving:
             await self._until_left(change)
+            if change.leaving & change.final.tunnels().keys():
+                # Made anew while nothing uses them: in force, what lives as it was would be gone back to before that.
+                await self._shrink(change.final)
             while not (outcome := await self._neighbors.take(change.final)).taken:
                 self._record.say(f"not removed yet: {'; '.join(outcome.problems)}")
                 await asyncio.sleep(AGAIN_SECONDS)

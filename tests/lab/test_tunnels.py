@@ -166,6 +166,29 @@ def test_a_branch_that_comes_and_goes_disturbs_nobody_and_leaves_nothing(hub: Ru
     nothing_lost(*(way for each in seen.values() for way in (each.to_branch, each.to_hub)))
 
 
+def test_a_tunnel_that_gets_another_transport_is_left_first_and_returns_with_the_keys_it_had(hub: RunningHub) -> None:
+    directory = Path(hub.lab.configuration)
+    file = directory / "branches" / "tegal.yaml"
+    before, key = file.read_text(), told(hub)["targets"]["tegal/fiber"]["public_key"]
+    secret = hub.lab.place.state / "secrets" / "tegal-fiber.psk"
+    secret.write_text("not-a-secret-but-long-enough-for-a-test\n")
+    secret.chmod(0o600)
+    hub.wait_until_well()
+    with hub.probing("tegal") as probe:
+        file.write_text(f"{before}tunnels:\n  fiber: {{transport: ipsec, inner: vxlan}}\n")
+        subprocess.run([*pointsman_command(), "allocate", str(directory)], check=True, capture_output=True)
+        pointsman(hub, "apply")
+        hub.wait_until_on("tegal", "wireless")
+        other = told(hub)["targets"]["tegal/fiber"]
+        file.write_text(before)
+        pointsman(hub, "apply")
+        hub.wait_until_well()
+        seen = probe.report()["tegal"]
+    assert (other["ipsec"]["state"], other.get("public_key")) == ("down", None)
+    assert told(hub)["targets"]["tegal/fiber"]["public_key"] == key
+    nothing_lost(seen.to_branch, seen.to_hub)
+
+
 def test_applying_what_is_there_already_changes_nothing(hub: RunningHub) -> None:
     assert "nothing would change" in pointsman(hub, "plan", "--only", "tunnels")
 
