@@ -102,6 +102,33 @@ def test_new_keys_that_the_branch_never_gets_are_taken_back_and_lose_nothing(hub
     assert told(hub)["targets"]["tegal/fiber"]["public_key"] == before
 
 
+def test_a_new_secret_at_both_ends_of_an_ipsec_tunnel_loses_nothing(hub: RunningHub) -> None:
+    directory = hub.lab.place.strongswan("bandung")
+    (text,) = (file for file in (directory / "swanctl").rglob("*.conf") if "secrets" in file.read_text())
+    secret = hub.lab.place.state / "secrets" / "bandung-wireless.psk"
+    before = secret.read_text()
+    hub.wait_until_well()
+
+    def told_to(*arguments: str) -> str:
+        return at_branch(hub, "bandung", *swanctl_command(directory, *arguments))
+
+    # The lab's text says from which address; the files do not, so only the secret is taken over.
+    push = (
+        f"new=$(sed -n 's/^ *secret = //p') && sed -i \"s|secret = .*|secret = $new|\" {text} && "
+        f"{told_to('--load-creds', '--noprompt', '--clear')} && "
+        f"{{ {told_to('--initiate', '--child', 'pointsman-bandung-wireless', '--timeout', '20')} || true; }}"
+    )
+    with hub.probing("bandung") as probe:
+        pointsman(hub, "keys", "rotate", "bandung/wireless", "--plain", "--push-with", push)
+        pointsman(hub, "drain", "bandung/fiber")
+        hub.wait_until_on("bandung", "wireless")
+        pointsman(hub, "undrain", "bandung/fiber")
+        hub.wait_until_well()
+        seen = probe.report()["bandung"]
+    assert secret.read_text() != before
+    nothing_lost(seen.to_branch, seen.to_hub)
+
+
 @pytest.mark.parametrize("what", ["ike", "child"])
 def test_rekeying_while_it_carries_loses_nothing(hub: RunningHub, what: str) -> None:
     hub.wait_until_well()
