@@ -61,6 +61,19 @@ def test_where_charon_encrypts_itself_nothing_is_blocked_for_all_would_be() -> N
     assert "PutBlock" not in steps_of(wanting(FIBER), seen)
 
 
+def test_where_charon_encrypts_itself_now_what_was_blocked_before_is_not_any_more_and_verify_may_do_that() -> None:
+    seen = seen_with(FIBER, OTHER)
+    seen = replace(seen, charon=replace(seen.charon, encrypts_itself=True))
+    changes = plan(wanting(FIBER, OTHER), seen).changes
+    assert [(type(each.how).__name__, each.target) for each in changes] == [
+        ("DropBlock", "bandung/fiber"),
+        ("DropBlock", "solo/fiber"),
+    ]
+    assert not any(each.removes for each in changes)
+    assert steps_of(wanting(FIBER, OTHER), carried_out(wanting(FIBER, OTHER), seen)) == []
+    assert steps_of(wanting(OTHER), seen).count("DropBlock") == 2
+
+
 def test_xfrm_needs_neither_loopbacks_nor_a_guard() -> None:
     xfrm = tunnel(inner="xfrm", loopback=None, branch_loopback=None)
     assert steps_of(wanting(xfrm), seen_with(materials=(xfrm,))) == ["MakeLink", "LoadSecret", "LoadConnection"]

@@ -57,3 +57,20 @@ def test_what_an_interrupted_removal_left_of_policies_in_the_kernel_goes_with_th
 ) -> None:
     kernel = InKernel(guards=frozenset({"10.254.0.43"}))
     assert left(tmp_path, monkeypatch, InCharon(), kernel) == ["DropBlock", "DropGuard"]
+
+
+@pytest.mark.parametrize("there", [frozenset({BLOCK}), None], ids=["blocks", "a kernel that has none"])
+def test_where_charon_encrypts_itself_blocks_of_a_kernel_that_encrypted_before_are_looked_at_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: frozenset[Block] | None
+) -> None:
+    def blocks() -> frozenset[Block]:
+        if there is None:
+            raise ProvisionError("ip xfrm policy list: Protocol not supported")
+        return there
+
+    monkeypatch.setattr(seen_module, "look_into_charon", lambda _: InCharon(encrypts_itself=True))
+    monkeypatch.setattr(seen_module, "look_into_kernel", lambda _: InKernel())
+    monkeypatch.setattr(seen_module, "lacking", lambda _: frozenset())
+    monkeypatch.setattr(seen_module, "blocks", blocks)
+    seen = look(wanting(FIBER), Path("vici"), tmp_path, tmp_path)
+    assert seen.kernel.blocks == (there or frozenset())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from hub.provisioner.alias import Alias, is_ours, read_alias
 from hub.provisioner.changes import Change, Planned, Refusal
@@ -27,10 +28,25 @@ def plan(wanted: Wanted, seen: Seen) -> Planned:
     """The changes that make what is seen what is wanted: each tunnel's from the outside in, removals last."""
     refusals = tuple(refusal for each in wanted.ipsec for refusal in _refused(wanted.network, each, seen))
     hindered = {refusal.target for refusal in refusals}
+    unblocked = tuple(_unblocked(wanted, seen))
+    if unblocked:
+        seen = replace(seen, kernel=replace(seen.kernel, blocks=frozenset()))
     made = [
         change for each in wanted.ipsec if each.tunnel not in hindered for change in _made(wanted.network, each, seen)
     ]
-    return Planned((*made, *_removed(wanted, seen)), refusals)
+    return Planned((*unblocked, *made, *_removed(wanted, seen)), refusals)
+
+
+def _unblocked(wanted: Wanted, seen: Seen) -> Iterator[Change]:
+    """Where charon encrypts itself no block may be: what it has decrypted looks to the kernel as if it came in clear.
+
+    No tunnel carries anything before they are gone, so that this is put right also where nothing else is removed.
+    """
+    if seen.charon.encrypts_itself:
+        whose = {each.branch_loopback: each.tunnel for each in wanted.ipsec}
+        for block in sorted(seen.kernel.blocks):
+            text = f"what comes from {block.source} is not dropped any more: charon encrypts itself (kernel-libipsec)"
+            yield Change(SLICE, whose.get(block.source, block.source), text, how=steps.DropBlock(block))
 
 
 def _refused(network: str, wanted: WantedIpsec, seen: Seen) -> Iterator[Refusal]:
@@ -71,7 +87,6 @@ def _protected(wanted: WantedIpsec, kernel: InKernel) -> Iterator[Worded]:
 
 
 def _blocked(wanted: WantedIpsec, seen: Seen) -> Iterator[Worded]:
-    """Where charon encrypts itself, what it has decrypted would look to the kernel as if it had come in clear."""
     block = _block_of(wanted)
     if block is not None and block not in seen.kernel.blocks and not seen.charon.encrypts_itself:
         text = f"what comes from {block.source} is taken only encrypted (dropped without an SA)"

@@ -66,7 +66,7 @@ class InCharon:
 class InKernel:
     """An InKernel is interfaces by name, addresses of the machine with their labels, and routes to one address.
 
-    `guards` are ours that lead nowhere, and `blocks` too, where the kernel encrypts; `routed` are the protected
+    `guards` are ours that lead nowhere, and `blocks` what is dropped in clear; `routed` are the protected
     addresses that are reached all the same; `lacking` are kinds of interfaces that are wanted, are not there, and that
     this kernel does not make.
     """
@@ -104,7 +104,9 @@ def look(wanted: Wanted, vici: Path, state: Path, secrets: Path) -> Seen:
     kernel = replace(kernel, lacking=lacking(missing))
     if asked and not charon.encrypts_itself:
         kernel = replace(kernel, blocks=blocks())
-    elif kernel.guards and not asked:  # they go after the blocks: whoever was interrupted may have left both
+    elif kernel.guards or asked:
+        # Guards go after the blocks: whoever was interrupted may have left both. Where charon encrypts itself now, the
+        # kernel may have those of before.
         with suppress(ProvisionError):  # a kernel that cannot say has none
             kernel = replace(kernel, blocks=blocks())
     return Seen(charon, kernel, memory, materials)
