@@ -48,8 +48,8 @@ def _keys_in_use(wanted: Wanted, seen: Seen) -> Iterator[str]:
 def _certificates_removed(wanted: Wanted, seen: Seen) -> Iterator[Change]:
     """How charon forgets the certificates that no tunnel has; or, once, that it cannot."""
     left = leftovers(wanted, seen)
-    if not left or any(material.problem for material in seen.materials.values()):
-        return  # what charon has of such a tunnel could not be loaded again
+    if not left:
+        return
     tunnels = sorted({tunnel_of(wanted.network, name) or name for name in left.values()})
     names = {connection_name(wanted.network, each.tunnel): each for each in wanted.ipsec}
     if only_ours(wanted.network, seen.charon, seen.memory):
@@ -65,7 +65,12 @@ def _certificates_removed(wanted: Wanted, seen: Seen) -> Iterator[Change]:
 
 
 def leftovers(wanted: Wanted, seen: Seen) -> Mapping[str, str]:
-    """The fingerprints of certificates that were loaded for this network and are of no tunnel now: whose each was."""
+    """The fingerprints of certificates that were loaded for this network and are of no tunnel now: whose each was.
+
+    None where a tunnel's material has a problem: what charon has of that could not be loaded again.
+    """
+    if any(material.problem for material in seen.materials.values()):
+        return {}
     texts = (text for each in seen.materials.values() for text in (each.certificate, each.authority))
     used = fingerprints(texts).union(
         *(fingerprints_of(c) for name, c in seen.memory.connections.items() if not tunnel_of(wanted.network, name))
