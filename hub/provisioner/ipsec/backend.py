@@ -15,7 +15,7 @@ from hub.provisioner.alias import is_ours, read_alias
 from hub.provisioner.changes import ProvisionError
 from hub.provisioner.ipsec import clear_text, steps
 from hub.provisioner.ipsec.certificates import fingerprints, texts_of
-from hub.provisioner.ipsec.charon import connected
+from hub.provisioner.ipsec.charon import Charon, connected
 from hub.provisioner.ipsec.inner import Shape, no_such_kind, shape_of
 from hub.provisioner.ipsec.leftovers import only_ours
 from hub.provisioner.ipsec.memory import Memory, recall, remember
@@ -93,21 +93,13 @@ class Backend:
                 assert_never(step)
 
     def _load_secret(self, name: str, wanted: WantedIpsec) -> None:
-        owners = (wanted.hub_identity, wanted.branch_identity)
-        secret = self._secret_of(wanted).reveal_bytes()
+        secret = self._read(wanted)
         with connected(self.vici) as charon:
-            if wanted.secret_file is not None:
-                charon.load_secret(name, secret, owners)
-                named = "\0".join(owners).encode()
-                self._keep(lambda memory: memory.with_secret(name, memory.digest(secret, named)).with_key(name, None))
-            else:
-                key = charon.load_key(name, secret)
-                self._keep(lambda memory: memory.with_key(name, (key, memory.digest(secret))))
-
-    def _secret_of(self, wanted: WantedIpsec) -> Secret:
-        if wanted.secret_file is not None:
-            return SecretFiles(self.secrets).in_use(wanted.tunnel, wanted.secret_file)
-        return read_secret(self.secrets, wanted.key_file or "")
+            key = _hand_over(charon, name, wanted, secret)
+        if key is None:
+            self._keep(lambda memory: memory.with_secret(name, _digest(memory, wanted, secret)).with_key(name, None))
+        else:
+            self._keep(lambda memory: memory.with_key(name, (key, _digest(memory, wanted, secret))))
 
     def _drop_key(self, key: str) -> None:
         if key in (used for used, _ in recall(self.state).keys.values()):
@@ -117,11 +109,10 @@ class Backend:
         self._keep(lambda memory: memory.without_key(key))
 
     def _clear_credentials(self, network: str, tunnels: Mapping[str, WantedIpsec]) -> None:
-        """All at once, for charon has no other way; first is looked whether all can be put back."""
+        """All at once, for charon has no other way; first is read all that is put back, and it is what charon has."""
         memory = recall(self.state)
         held = {name: wanted for name, wanted in tunnels.items() if name in {*memory.secrets, *memory.keys}}
-        for wanted in held.values():
-            self._secret_of(wanted)
+        secrets = {name: self._secret_as_loaded(name, wanted, memory) for name, wanted in held.items()}
         with connected(self.vici) as charon:
             there = replace(look_into_charon(self.vici), certificates=charon.loaded_certificates())
             if not only_ours(network, there, memory):
@@ -130,15 +121,43 @@ class Backend:
                 )
             charon.clear_credentials()
             for name, wanted in held.items():
-                self._load_secret(name, wanted)
+                _hand_over(charon, name, wanted, secrets[name])
             texts = {each for connection in memory.connections.values() for each in texts_of(connection)}
             for text, authority in texts:
                 charon.load_certificate(text, authority=authority)
         gone = memory.certificates.keys() - fingerprints(text for text, _ in texts)
         self._keep(lambda memory: memory.without_certificates(gone))
 
+    def _secret_as_loaded(self, name: str, wanted: WantedIpsec, memory: Memory) -> Secret:
+        """What is in its file, if charon has taken the same once: whether it takes another is not known."""
+        secret, kept = self._read(wanted), memory.secrets.get(name)
+        if wanted.secret_file is None:
+            _, kept = memory.keys.get(name, ("", None))
+        if _digest(memory, wanted, secret) != kept:
+            said = f"{wanted.secret_file or wanted.key_file} is not what was loaded of it"
+            raise ProvisionError(f"{said}: no certificates are taken from charon", "put it right, and apply again")
+        return secret
+
+    def _read(self, wanted: WantedIpsec) -> Secret:
+        if wanted.secret_file is not None:
+            return SecretFiles(self.secrets).in_use(wanted.tunnel, wanted.secret_file)
+        return read_secret(self.secrets, wanted.key_file or "")
+
     def _keep(self, change: Callable[[Memory], Memory]) -> None:
         remember(self.state, change(recall(self.state)))
+
+
+def _hand_over(charon: Charon, name: str, wanted: WantedIpsec, secret: Secret) -> str | None:
+    """Have charon load a secret, or a private key; what it calls the key."""
+    if wanted.secret_file is None:
+        return charon.load_key(name, secret.reveal_bytes())
+    charon.load_secret(name, secret.reveal_bytes(), (wanted.hub_identity, wanted.branch_identity))
+    return None
+
+
+def _digest(memory: Memory, wanted: WantedIpsec, secret: Secret) -> str:
+    owners = f"{wanted.hub_identity}\0{wanted.branch_identity}".encode()
+    return memory.digest(secret.reveal_bytes(), *([] if wanted.secret_file is None else [owners]))
 
 
 _InKernel = (
