@@ -84,6 +84,16 @@ def test_a_link_in_place_of_a_memory_is_not_followed(tmp_path: Path) -> None:
     assert recall(tmp_path).secrets == {}
 
 
+def test_a_charon_that_was_started_since_has_lost_what_was_loaded_so_that_what_others_load_later_is_theirs() -> None:
+    memory = Memory("00" * 32, certificates={"a": "n", "b": "n"}, loaded_keys={"k": "n", "l": "n"}, started="before")
+    memory = memory.with_connection("n", {"version": "2"}).with_secret("n", "digest").with_key("m", ("k", "digest"))
+    since = memory.of_charon("now", {"b", "other"}, {"l", "other"})
+    assert (since.certificates, since.loaded_keys, since.started) == ({"b": "n"}, {"l": "n"}, "now")
+    assert (since.connections, since.secrets, since.keys) == (memory.connections, memory.secrets, memory.keys)
+    assert since.of_charon("now", (), ()) == since
+    assert memory.of_charon("", (), ()) == memory
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -52,6 +52,17 @@ def test_where_charon_is_stopped_it_has_nothing_left_and_nobody_is_told_to_start
     assert left(tmp_path, monkeypatch, ProvisionError("charon does not answer")) == []
 
 
+def test_what_was_loaded_into_a_charon_before_its_restart_is_not_ours_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remember(tmp_path, Memory("00" * 32, certificates={"old": NAME, "print": NAME}, started="before"))
+    charon = InCharon(certificates=frozenset({"print"}), started="now")
+    monkeypatch.setattr(seen_module, "look_into_charon", lambda _: charon)
+    monkeypatch.setattr(seen_module, "look_into_kernel", lambda _: InKernel())
+    seen = look(wanting(), Path("vici"), tmp_path, tmp_path)
+    assert (seen.memory.certificates, seen.memory.started) == ({"print": NAME}, "now")
+
+
 def test_what_an_interrupted_removal_left_of_policies_in_the_kernel_goes_with_the_next_apply(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from ipsec_values import NETWORK, seen_with, tunnel, wanting
+from ipsec_values import NETWORK, SALT, seen_with, tunnel, wanting
 
 from hub.provisioner.ipsec import slice as slice_module
+from hub.provisioner.ipsec.memory import Memory, recall, remember
 from hub.provisioner.ipsec.names import connection_name
 from hub.provisioner.ipsec.seen import Material, Seen
 from hub.provisioner.ipsec.slice import IpsecSlice
+from hub.provisioner.wanted import Wanted
 
 FIBER, OTHER = tunnel(), tunnel("solo/fiber", 51822)
 
@@ -70,3 +72,14 @@ def test_verify_never_has_charon_forget_what_peers_have_sent(
 ) -> None:
     assert slice_seeing(with_leftover(), tmp_path, monkeypatch).verify(wanting(FIBER)) == ()
     assert flushes == []
+
+
+@pytest.mark.parametrize("look", [IpsecSlice.plan, IpsecSlice.verify])
+def test_what_a_restarted_charon_has_lost_is_forgotten_for_good_though_others_load_the_same_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, look: Callable[[IpsecSlice, Wanted], object]
+) -> None:
+    remember(tmp_path, Memory(SALT, certificates={"print": connection_name(NETWORK, OTHER.tunnel)}, started="before"))
+    seen = replace(seen_with(FIBER), memory=recall(tmp_path))
+    seen = replace(seen, charon=replace(seen.charon, started="now"))
+    look(slice_seeing(seen, tmp_path, monkeypatch), wanting())
+    assert (recall(tmp_path).certificates, recall(tmp_path).started) == ({}, "now")

@@ -28,7 +28,8 @@ class Memory:
     `certificates` (by fingerprint) and `loaded_keys` (as charon calls them) are all of ours that charon may still have,
     with the connection that each was for: also what another has taken the place of.
     `keys` are private keys by the name of the connection: what charon calls the key, and a digest. `salt` keys the
-    digests, so that a digest is worth nothing without this file, which is as well kept as the secrets.
+    digests, so that a digest is worth nothing without this file, which is as well kept as the secrets. `started` is
+    when charon was, as it says it itself: one that was started since has lost all.
     """
 
     salt: str = field(repr=False)
@@ -37,6 +38,7 @@ class Memory:
     keys: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
     certificates: Mapping[str, str] = field(default_factory=dict)
     loaded_keys: Mapping[str, str] = field(default_factory=dict)
+    started: str = ""
 
     def digest(self, *parts: bytes) -> str:
         """A name of a secret that changes with it."""
@@ -54,6 +56,17 @@ class Memory:
     def without_certificates(self, gone: Collection[str]) -> Memory:
         """Without these, which charon has not, or which are left to it."""
         return replace(self, certificates={key: name for key, name in self.certificates.items() if key not in gone})
+
+    def of_charon(self, started: str, certificates: Collection[str], keys: Collection[str]) -> Memory:
+        """As of a charon that was started then and has these: if it is another than before, the rest is forgotten.
+
+        Somebody else may load a certificate later that was ours once.
+        """
+        if started in ("", self.started):
+            return self
+        kept = {key: name for key, name in self.loaded_keys.items() if key in keys}
+        gone = self.certificates.keys() - set(certificates)
+        return replace(self.without_certificates(gone), loaded_keys=kept, started=started)
 
     def with_secret(self, name: str, digest: str | None) -> Memory:
         """With this digest of a secret; None: there is none."""
@@ -82,7 +95,8 @@ def recall(state: Path) -> Memory:
         read = json.loads((state / FILE).read_bytes())
         keys = {str(name): (str(key), str(digest)) for name, (key, digest) in read["keys"].items()}
         loaded = dict(read["connections"]), dict(read["secrets"])
-        memory = Memory(str(read["salt"]), *loaded, keys, dict(read["certificates"]), dict(read["loaded_keys"]))
+        credentials = dict(read["certificates"]), dict(read["loaded_keys"])
+        memory = Memory(str(read["salt"]), *loaded, keys, *credentials, str(read.get("started", "")))
         memory.digest(b"")
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Memory(secrets.token_hex(32))

@@ -99,6 +99,7 @@ def look(wanted: Wanted, vici: Path, state: Path, secrets: Path) -> Seen:
     materials = {each.tunnel: material_of(each, memory, secrets) for each in wanted.ipsec}
     asked = bool(wanted.ipsec or memory.connections or memory.secrets)
     charon = look_into_charon(vici) if asked else _left_in_charon(vici, memory)
+    memory = memory.of_charon(charon.started, charon.certificates, charon.keys)
     kernel = look_into_kernel(_protected(wanted, charon))
     missing = {each.inner: INNER_MODULES[each.inner] for each in wanted.ipsec if not _is_there(each, kernel)}
     kernel = replace(kernel, lacking=lacking(missing))

@@ -15,6 +15,7 @@ from hub.provisioner.ipsec.charon import SYSTEM_SOCKET, connected
 from hub.provisioner.ipsec.failures import Failure, Peer
 from hub.provisioner.ipsec.leftovers import leftovers
 from hub.provisioner.ipsec.listener import Listener
+from hub.provisioner.ipsec.memory import recall, remember
 from hub.provisioner.ipsec.names import SLICE, connection_name
 from hub.provisioner.ipsec.plan import plan
 from hub.provisioner.ipsec.sas import Message, best, reported
@@ -126,7 +127,13 @@ class IpsecSlice:
 
     def _look(self, wanted: Wanted) -> Seen:
         self._listener.expect(_peer(each, connection_name(wanted.network, each.tunnel)) for each in wanted.ipsec)
-        return look(wanted, self._vici, self._state, self._secrets)
+        seen = look(wanted, self._vici, self._state, self._secrets)
+        memory = recall(self._state)
+        settled = memory.of_charon(seen.charon.started, seen.charon.certificates, seen.charon.keys)
+        if settled is not memory:
+            with suppress(ProvisionError):  # the next look does it
+                remember(self._state, settled)
+        return seen
 
 
 def told(sas: list[Message], failure: Failure | None, down: float | None, wall: float) -> dict[str, Any]:
