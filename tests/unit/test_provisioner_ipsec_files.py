@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,20 @@ def test_what_is_remembered_is_recalled_and_nobody_else_reads_it(tmp_path: Path)
     remember(tmp_path, memory)
     assert recall(tmp_path) == memory
     assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("older", [("certificates",), ("certificates", "loaded_keys", "started")])
+def test_a_memory_of_before_an_upgrade_is_one_so_that_nothing_is_loaded_again(
+    tmp_path: Path, older: tuple[str, ...]
+) -> None:
+    own = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    memory = Memory("00" * 32, secrets={"a": "digest"}).with_key("b", ("key", "digest"))
+    memory = memory.with_connection("b", {"version": "2", "local": {"certs": [own]}})
+    assert memory.certificates
+    remember(tmp_path, memory)
+    written_now = json.loads((tmp_path / FILE).read_bytes())
+    (tmp_path / FILE).write_text(json.dumps({key: each for key, each in written_now.items() if key not in older}))
+    assert recall(tmp_path) == memory
 
 
 def test_a_memory_that_others_may_have_written_is_not_believed_and_is_ours_again_when_written(tmp_path: Path) -> None:

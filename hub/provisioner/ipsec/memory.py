@@ -95,7 +95,10 @@ def recall(state: Path) -> Memory:
         read = json.loads((state / FILE).read_bytes())
         keys = {str(name): (str(key), str(digest)) for name, (key, digest) in read["keys"].items()}
         loaded = dict(read["connections"]), dict(read["secrets"])
-        credentials = dict(read["certificates"]), dict(read["loaded_keys"])
+        # A file of before these were kept: what is in use is ours all the same.
+        came = {each: name for name, connection in loaded[0].items() for each in fingerprints_of(connection)}
+        had = {key: name for name, (key, _) in keys.items()}
+        credentials = dict(read.get("certificates", came)), dict(read.get("loaded_keys", had))
         memory = Memory(str(read["salt"]), *loaded, keys, *credentials, str(read.get("started", "")))
         memory.digest(b"")
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
