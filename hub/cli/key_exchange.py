@@ -201,7 +201,7 @@ def _both_ends(one: _Tunnel) -> _Ended:
     try:
         report = one.step("rotate-begin")
         print(line("hub", one.kind.at_hub(report)), flush=True)
-        if one.dead and one.hub.wishes.push_with is None:
+        if one.hub.wishes.push_with is None and _is_dead_still(one):
             shows = "no handshake" if not one.kind.is_heard else "nothing"
             return _unverified(one, f"no tunnel of {one.branch} lives, so {shows} can show that it has {one.words.it}")
         pushed = True
@@ -209,7 +209,7 @@ def _both_ends(one: _Tunnel) -> _Ended:
         seconds, lacking = _until_verified(one)
         if lacking:
             why = f"{lacking} within {one.hub.wishes.seconds:.0f} s"
-            return _unverified(one, why) if one.dead else _taken_back(one, why, pushed=True)
+            return _unverified(one, why) if _is_dead_still(one) else _taken_back(one, why, pushed=True)
         one.step("rotate-commit")
     except _FAULTS as error:
         return _taken_back(one, str(error), pushed=pushed)
@@ -217,6 +217,11 @@ def _both_ends(one: _Tunnel) -> _Ended:
         return replace(_taken_back(one, _INTERRUPTED, pushed=pushed), interrupted=True)
     print(line("verified", f"{one.name}: {one.words.proof} after {seconds:.1f} s"), flush=True)
     return _Ended(done=True)
+
+
+def _is_dead_still(one: _Tunnel) -> bool:
+    """Asked right before keys are thrown away: a branch that has come back meanwhile did so with the old ones."""
+    return one.dead and _standing(one.hub, one.name)[1]
 
 
 def _until_verified(one: _Tunnel) -> tuple[float, str]:

@@ -50,6 +50,7 @@ class Rig:
         self.afterwards: dict[str, BaseException] = {}
         self.busy = ""
         self.lives = {"fiber": "up", "wireless": "up"}
+        self.comes_back_at = ""
 
     def hub(self, push_with: str | None, *, seconds: float = 0.0, force: bool = False) -> Hub:
         wishes = Wishes(push_with, plain=False, seconds=seconds, force=force, reason="stolen" if force else "")
@@ -70,6 +71,8 @@ class Rig:
 
     def provisioner(self, question: Report) -> Report:
         self._note(question)
+        if question["ask"] == self.comes_back_at:
+            self.lives = dict.fromkeys(self.lives, "up")
         if question["ask"] == "rotate-begin":
             self.store.begin_rotation(TUNNEL)
         if question["ask"] == "rotate-rollback":
@@ -265,6 +268,21 @@ class TestForced:
         state = rig.store.directory.parent
         assert f"sudo pointsman router print bandung --part wg-quick --with-keys --state-dir {state}" in out
         assert "PrivateKey" not in out
+
+    @pytest.mark.parametrize("push_with", [None, "cat >/dev/null"])
+    @pytest.mark.parametrize("shakes_hands", [False, True])
+    def test_a_dead_branch_that_comes_back_meanwhile_keeps_its_keys_until_it_shakes_hands_with_the_new_ones(
+        self, rig_of: Callable[[int | None], Rig], intent: Intent, push_with: str | None, shakes_hands: bool
+    ) -> None:
+        rig = rig_of(2 if shakes_hands else None)
+        rig.lives = dict.fromkeys(rig.lives, "down")
+        rig.comes_back_at = "rotate-begin"
+        old = rig.store.of(TUNNEL)
+        seconds = 20.0 if shakes_hands else 0.0
+        assert exchange(rig.hub(push_with, seconds=seconds, force=True), intent, TUNNEL) == shakes_hands
+        assert (rig.store.of(TUNNEL) != old) == shakes_hands
+        commits = [each.get("unverified") for each in rig.said if each["ask"] == "rotate-commit"]
+        assert commits == ([None] if shakes_hands else [])
 
     def test_it_is_kept_who_forced_it_and_why(self, rig_of: Callable[[int | None], Rig], intent: Intent) -> None:
         rig = rig_of(None)
