@@ -16,7 +16,6 @@ from hub.cli.where import no_configuration, say
 from hub.control.places import Places
 
 if TYPE_CHECKING:
-    from hub.provisioner.changes import ProvisionError
     from hub.provisioner.program import Program
     from hub.provisioner.provisioner import OtherNetwork
     from hub.provisioner.wanted import Wanted
@@ -151,9 +150,8 @@ def run_apply(options: argparse.Namespace) -> int:
         with _network(files) as other:
             lock = Places(state=files.state).provisioner_lock
             outcome = Provisioner((FirewallSlice(_nft(files)),), lock, other).apply(wanted, said=print)
-    except AlreadyRunningError as error:
-        print(f"pointsman: {error}", file=sys.stderr)
-        return REFUSED
+    except (AlreadyRunningError, ProvisionError) as error:
+        return _failed(error)
     except OSError as error:
         print(f"pointsman: {error.filename}: {error.strerror}: run as root, or name a --state-dir", file=sys.stderr)
         return REFUSED
@@ -199,6 +197,7 @@ def _network(files: HubFiles) -> Iterator[OtherNetwork]:
 
     Raises:
         AlreadyRunningError: a process of another network is here.
+        ProvisionError: that cannot be seen.
     """
     if files.lab is not None:
         yield lambda _: None
@@ -228,8 +227,9 @@ def _wanted(options: argparse.Namespace, files: HubFiles) -> Wanted | None:
     return wanted_of(configuration.intent)
 
 
-def _failed(error: ProvisionError) -> int:
-    print(f"pointsman: {error}" + (f"\n    mend: {error.mend}" if error.mend else ""), file=sys.stderr)
+def _failed(error: Exception) -> int:
+    mend = getattr(error, "mend", "")
+    print(f"pointsman: {error}" + (f"\n    mend: {mend}" if mend else ""), file=sys.stderr)
     return REFUSED
 
 

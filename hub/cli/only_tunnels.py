@@ -110,6 +110,7 @@ def _here(
     from hub.control.lock import AlreadyRunningError
     from hub.control.plain import to_plain
     from hub.provisioner.asks import Asks
+    from hub.provisioner.changes import ProvisionError
     from hub.provisioner.one_network import hold_machine
     from hub.provisioner.remembered import Remembered
     from hub.provisioner.slices import parts_of
@@ -128,6 +129,8 @@ def _here(
             answer = asks.answer({**question, "wanted": to_plain(wanted)})
     except AlreadyRunningError as error:
         raise RefusedError(str(error)) from error
+    except ProvisionError as error:
+        raise RefusedError(f"{error}\n    mend: {error.mend}") from error
     if "error" in answer:
         raise RefusedError(str(answer["error"]))
     found: dict[str, Any] = answer["answer"]

@@ -16,6 +16,7 @@ from hub.control.lock import AlreadyRunningError, hold
 from hub.control.log import Log, say_at_once
 from hub.control.places import SYSTEM_RUN, SYSTEM_STATE, Places
 from hub.provisioner.asks import Asks
+from hub.provisioner.changes import ProvisionError
 from hub.provisioner.kept_keys import keys_ask
 from hub.provisioner.one_network import hold_machine
 from hub.provisioner.remembered import Remembered
@@ -32,8 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         _serve(Places(run=options.run_dir, state=options.state_dir))
-    except (OSError, AlreadyRunningError) as error:
-        say_at_once(f"pointsman: provisioner: {error}")
+    except (OSError, AlreadyRunningError, ProvisionError) as error:
+        mend = f"; mend: {error.mend}" if isinstance(error, ProvisionError) else ""
+        say_at_once(f"pointsman: provisioner: {error}{mend}")
         return 1
     return 0
 
