@@ -50,13 +50,26 @@ class OwnTable:
             return read(None)
         return read(_objects(self._nft("-j", "list", "table", FAMILY, self.name)), self._counting)
 
+    def own(self) -> Look:
+        """The table as it is, where it is there and ours.
+
+        Raises:
+            ProvisionError: `nft` cannot tell, or somebody else has made a table of this name.
+        """
+        seen = self.look()
+        if seen.there and not seen.ours:
+            full = f"{FAMILY} {self.name}"
+            text = f"there is a table {full} that Pointsman did not make"
+            raise ProvisionError(text, f"nft delete table {full}, if nobody needs it")
+        return seen
+
     def differs(self, body: str) -> str:
         """In which way the table is not the one with this body: in words, "" where it is.
 
         Raises:
-            ProvisionError: `nft` cannot tell.
+            ProvisionError: as `own` does.
         """
-        seen = self.look()
+        seen = self.own()
         if not seen.there:
             return "is not there"
         if seen.body != digest(body):
@@ -80,8 +93,9 @@ class OwnTable:
         """Delete the table, if it is there.
 
         Raises:
-            ProvisionError: it cannot be deleted.
+            ProvisionError: it cannot be deleted, or is somebody else's.
         """
+        self.own()
         self._nft("-f", "-", given=removal(self.name))
 
     def _nft(self, *arguments: str, given: str = "") -> str:

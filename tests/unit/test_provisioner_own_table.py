@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from hub.provisioner.changes import ProvisionError
+from hub.provisioner.changes import Change, Planned, ProvisionError
 from hub.provisioner.fingerprint import digest
 from hub.provisioner.mss.backend import Mss
 from hub.provisioner.mss.plan import table_body
 from hub.provisioner.own_table import OwnTable
 from hub.provisioner.program import run_program
+from hub.provisioner.uplinks import backend as uplinks
+from hub.provisioner.uplinks.pins import Seen
 from hub.provisioner.wanted import NOTHING, Wanted, WantedWireGuard
 
 RULE: dict[str, Any] = {"rule": {"table": "ours", "chain": "c", "handle": 4, "expr": [{"drop": None}]}}
@@ -105,9 +107,14 @@ def test_one_that_was_made_and_not_noted_any_more_is_made_anew(table: OwnTable, 
     assert table.differs("body\n") == "was changed by somebody"
 
 
-def test_one_that_lacks_our_mark_is_not_ours(table: OwnTable, nft: Nft) -> None:
+def test_one_that_lacks_our_mark_is_not_ours_and_neither_replaced_nor_deleted(table: OwnTable, nft: Nft) -> None:
     nft.there = True
-    assert (table.look().ours, table.differs("body\n")) == (False, "is another")
+    assert not table.look().ours
+    for ask in (lambda: table.differs("body\n"), table.remove):
+        with pytest.raises(ProvisionError, match="a table inet ours that Pointsman did not make") as found:
+            ask()
+        assert found.value.mend == "nft delete table inet ours, if nobody needs it"
+    assert nft.loaded == []
 
 
 @pytest.mark.parametrize(
@@ -166,6 +173,39 @@ def test_the_mss_is_clamped_in_both_directions_and_on_our_tunnels_only() -> None
         "    oifname @tunnels tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu\n"
         "  }\n"
     )
+
+
+def has(table: str) -> Callable[..., str]:
+    """A machine with a table of this name that is not ours, and an nft that changes nothing."""
+
+    def run(*command: str, given: str = "") -> str:
+        assert command[1] == "-j", given
+        return json.dumps({"nftables": [{"table": {"family": "inet", "name": table}}]})
+
+    return run
+
+
+@pytest.mark.parametrize("wanted", [WANTED, NOTHING], ids=["it is needed", "it is not needed"])
+def test_a_table_for_the_mss_that_somebody_else_made_is_refused(
+    wanted: Wanted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(OwnTable, "possible", True)
+    with pytest.raises(ProvisionError, match="inet pointsman_mss that Pointsman did not make"):
+        Mss(has("pointsman_mss")).plan(wanted)
+
+
+def test_a_table_for_counting_that_somebody_else_made_is_refused_and_the_pins_are_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pin = Change("uplinks", "uplink telkom", "pin it")
+    monkeypatch.setattr(OwnTable, "possible", True)
+    monkeypatch.setattr(uplinks, "_look", lambda _: Seen())
+    monkeypatch.setattr(uplinks, "plan_pins", lambda *_: Planned((pin,)))
+    planned = uplinks.Uplinks(has("pointsman_pins")).plan(NOTHING)
+    assert planned.changes == (pin,)
+    assert [(each.target, each.mend) for each in planned.refusals] == [
+        ("outer packets", "nft delete table inet pointsman_pins, if nobody needs it")
+    ]
 
 
 def test_without_tunnels_there_is_no_table(nft: Nft) -> None:

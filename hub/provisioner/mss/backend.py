@@ -26,14 +26,14 @@ class Mss:
         """Look at the table, and say what differs.
 
         Raises:
-            ProvisionError: `nft` does not say.
+            ProvisionError: `nft` does not say, or the table is somebody else's.
         """
         body = table_body(wanted)
         if not self._table.possible:
             text = "nft is not installed: TCP through a tunnel may hang with its first full packet"
             return Planned(refusals=(Refusal(SLICE, TARGET, text, mend_of("nft")),) if body else ())
         if not body:
-            there = self._table.look().there
+            there = self._table.own().there
             text = "clamp the MSS no longer"
             return Planned((Change(SLICE, TARGET, text, removes=True, how=""),) if there else ())
         differs = self._table.differs(body)
@@ -56,7 +56,7 @@ class Mss:
         """Make the table anew where somebody changed it.
 
         Raises:
-            ProvisionError: `nft` does not say.
+            ProvisionError: `nft` does not say, or the table is somebody else's.
         """
         planned = self.plan(wanted)
         found = [Finding(SLICE, refusal.target, refusal.text, refusal.mend) for refusal in planned.refusals]

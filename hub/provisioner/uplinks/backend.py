@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hub.provisioner.changes import Change, Finding, Planned, ProvisionError, Refusal, put_right
+from hub.provisioner.fingerprint import Look
 from hub.provisioner.own_table import OwnTable
 from hub.provisioner.program import Program, mend_of, run_program
 from hub.provisioner.uplinks.pins import Seen
@@ -42,7 +43,7 @@ class Uplinks:
         """Look at rules, routes and the counting table, and say what differs.
 
         Raises:
-            ProvisionError: the kernel or `nft` does not say.
+            ProvisionError: the kernel does not say.
         """
         seen = _look(wanted)
         planned = plan_pins(wanted, seen)
@@ -50,7 +51,10 @@ class Uplinks:
         if not self._table.possible:
             refused = (Refusal(SLICE, WATCH, _NOT_WATCHED, mend_of("nft")),) if body else ()
             return Planned(planned.changes, (*planned.refusals, *refused))
-        return Planned((*planned.changes, *self._table_changes(body)), planned.refusals)
+        try:
+            return Planned((*planned.changes, *self._table_changes(body)), planned.refusals)
+        except ProvisionError as error:  # the pins matter more than who counts
+            return Planned(planned.changes, (*planned.refusals, Refusal(SLICE, WATCH, str(error), error.mend)))
 
     def do(self, change: Change) -> None:
         """Make one change.
@@ -101,14 +105,15 @@ class Uplinks:
 
     def _table_changes(self, body: str) -> Iterator[Change]:
         if not body:
-            if self._table.look().there:
+            if self._table.own().there:
                 yield Change(SLICE, WATCH, "stop counting what leaves by another uplink", removes=True, how=_Table(""))
         elif differs := self._table.differs(body):
             text = f"count what leaves by another uplink: table inet {TABLE} {differs}"
             yield Change(SLICE, WATCH, text, how=_Table(body))
 
     def _counted(self) -> Away:
-        return away_in(self._table.look().objects) if self._table.possible else {}
+        seen = self._table.look() if self._table.possible else Look()
+        return away_in(seen.objects) if seen.ours else {}
 
     def _look_at_strays(self, wanted: Wanted, now: Away) -> Iterator[Finding]:
         """A count that was there before this process is of before: it accuses nobody."""
