@@ -11,6 +11,8 @@ from policies.model.transport import Certificate, Existing, Ipsec, WireGuard
 if TYPE_CHECKING:
     from policies.model.intent import Intent, Tunnel
 
+_HOW_TO = "docs/how-to/exchange-keys.md"
+
 
 def say_not_rotated(intent: Intent, target: str) -> None:
     """Say of each tunnel that is meant, and has keys of another kind, what is to be done with those."""
@@ -39,6 +41,7 @@ def _by_hand(tunnel: Tunnel) -> tuple[str, str] | None:
             return f"{name} was made by somebody else (existing:), so its keys are not here", "exchange them there"
         case Ipsec(authentication=Certificate() as by):
             text = f"{name} is IPsec: it has the certificate {by.file}, which keys rotate does not exchange"
-            return text, f"write another one of the same authority there, its key into {by.key_file}; pointsman apply"
+            new = f"write another one of the same authority there, its key into {by.key_file}"
+            return text, f"pointsman drain {name}; {new}; pointsman apply; have the branch make its SA anew ({_HOW_TO})"
         case Ipsec():
             return None

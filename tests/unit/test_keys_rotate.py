@@ -459,7 +459,10 @@ CERTIFICATE = "{certificate: hub.pem, key-file: hub.key, authority: ca.pem}"
 BY_HAND = {
     f"{{transport: ipsec, auth: {CERTIFICATE}}}": (
         "bandung/fiber is IPsec: it has the certificate hub.pem, which keys rotate does not exchange",
-        "write another one of the same authority there, its key into hub.key",
+        (
+            "pointsman drain bandung/fiber; write another one of the same authority there, its key into hub.key; "
+            "pointsman apply; have the branch make its SA anew (docs/how-to/exchange-keys.md)"
+        ),
     ),
     "{existing: wg-old}": ("bandung/fiber was made by somebody else", "exchange them there"),
 }
