@@ -86,7 +86,10 @@ class HealthWatch:
         self.reconfigure(intent)
 
     def reconfigure(self, intent: Intent) -> None:
-        """Judge by this configuration from now on; of a tunnel that is gone what outlives a process is remembered."""
+        """Judge by this configuration from now on; of a tunnel that is gone what outlives a process is remembered.
+
+        But for that it was up: who comes by its name may be another router, which has to be put up first.
+        """
         self._tunnels = {
             tunnel.id: (tunnel, branch) for branch in intent.branches.values() for tunnel in branch.tunnels
         }
@@ -94,6 +97,9 @@ class HealthWatch:
             self._stored[gone] = self._kept(gone, self._memories.pop(gone))
             self._told.pop(gone, None)
             self._asked.pop(gone, None)
+        for gone in self._stored.keys() - self._tunnels.keys():
+            self._stored[gone] = replace(self._stored[gone], connected=False)
+        self._connected &= self._tunnels.keys()
 
     def heard(self, event: Event, now: Instant) -> None:
         """An event that may say something of health; all others are left alone."""
@@ -135,8 +141,10 @@ class HealthWatch:
 
     def recall(self, stored: Mapping[TunnelId, Kept]) -> None:
         """Take up what was so before this process."""
-        self._stored = {**stored, **self._stored}
-        self._connected |= {tunnel for tunnel, kept in stored.items() if kept.connected}
+        known = self._tunnels.keys()
+        here = {tunnel: kept if tunnel in known else replace(kept, connected=False) for tunnel, kept in stored.items()}
+        self._stored = {**here, **self._stored}
+        self._connected |= {tunnel for tunnel, kept in here.items() if kept.connected}
 
     def forget_usual(self, tunnel: TunnelId, now: Instant) -> Usual:
         """Learn anew what is usual on a tunnel of the configuration, and judge it by that; what was usual before."""

@@ -114,6 +114,27 @@ def test_what_is_usual_is_kept_also_of_a_tunnel_that_is_gone() -> None:
     assert scene.watch.kept[FIBER] == Kept(usual)
 
 
+def test_a_tunnel_that_is_removed_and_added_anew_has_never_connected() -> None:
+    scene = Scene()
+    scene.watch.heard(LivenessChanged(FIBER, LivenessView(LivenessState.UP, Instant(1.0))), Instant(1.0))
+    assert scene.watch.connected == {FIBER}
+    scene.watch.reconfigure(a_network())
+    assert not scene.watch.kept[FIBER].connected
+    scene.watch.reconfigure(INTENT)
+    scene.watch.look(Instant(2.0))
+    assert scene.watch.connected == frozenset()
+
+
+def test_one_that_was_removed_while_nobody_ran_has_never_connected_when_it_comes_back() -> None:
+    scene = Scene()
+    scene.watch.reconfigure(a_network())
+    scene.watch.recall({FIBER: Kept(NO_USUAL, connected=True)})
+    scene.watch.reconfigure(INTENT)
+    assert scene.watch.connected == frozenset()
+    scene.watch.recall({FIBER: Kept(NO_USUAL, connected=True)})
+    assert scene.watch.connected == {FIBER}
+
+
 def test_a_tunnel_that_goes_and_comes_back_is_held_back_as_after_a_restart() -> None:
     scene, rule = Scene(), Damping(timedelta(minutes=5), 3.0, 1.0, timedelta(minutes=30))
     damped = a_network(replace(BRANCH, policy=replace(BRANCH.policy, damping=rule)))
@@ -126,7 +147,7 @@ def test_a_tunnel_that_goes_and_comes_back_is_held_back_as_after_a_restart() -> 
     scene.watch.look(Instant(21.0))
     assert before.penalty.value > 0
     assert before.degraded is not None
-    assert scene.watch.kept[FIBER] == before
+    assert scene.watch.kept[FIBER] == replace(before, connected=False)
 
 
 def test_a_tunnel_that_comes_back_asks_for_its_burst_though_the_instant_is_that_of_before() -> None:
