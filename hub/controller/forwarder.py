@@ -25,7 +25,7 @@ from hub.controller.forwarder_lines import (
     understood,
 )
 from hub.controller.forwarder_told import Told
-from hub.controller.refusals import Refusals
+from hub.controller.refusals import Refusals, refuses_traces
 from hub.controller.silence import Silence
 from policies.model.desired import ClassOrder, Desired
 from policies.model.events import Event, ForwarderLost
@@ -68,7 +68,8 @@ class ForwarderLink:
         self._silence = Silence(clock())
         self._hangs = False
         self._told = Told()
-        self._tracing: asyncio.Future[Message] | None = None
+        self._tracing: asyncio.Future[Message | None] | None = None
+        self._traces = True
         self._problems: dict[str, tuple[str, str]] = {}
         self.counters: Counter[str] = Counter()
         self.error = "not connected yet"
@@ -155,6 +156,9 @@ class ForwarderLink:
         if self._writer is None:
             raise BadLineError(why)
         self._refusals.refused(self._clock())
+        if refuses_traces(why):
+            self._traces = False
+            self._traced(None)
         mend = "it is told again by itself; if it is of another version than the controller, restart it (pointsman run)"
         self._problems[_REFUSED] = (f"the forwarder refuses an order: {why}", mend)
 
@@ -189,7 +193,7 @@ class ForwarderLink:
     def _connected(self, writer: asyncio.StreamWriter) -> None:
         self._writer, self.error = writer, ""
         self._ordered, self._set_sent, self._looking = {}, None, frozenset()
-        self._refusals = Refusals()
+        self._refusals, self._traces = Refusals(), True
         self._problems.pop(_REFUSED, None)
         self._answers_again()
         self._tell_tunnels()
@@ -203,22 +207,28 @@ class ForwarderLink:
                 if self._refusals.answered():
                     self._problems.pop(_REFUSED, None)
             case {"traced": _}:
-                if self._tracing is not None and not self._tracing.done():
-                    self._tracing.set_result(self._told.traced)
+                self._traced(self._told.traced)
             case {"refused": {"class": str(name)}}:
                 self.counters["orders refused by the forwarder"] += 1
                 self._ordered.pop(name, None)
             case _:
                 pass
 
+    def _traced(self, found: Message | None) -> None:
+        if self._tracing is not None and not self._tracing.done():
+            self._tracing.set_result(found)
+
     def burst(self, tunnel: TunnelId, probes: int) -> None:
         """Have so many health probes sent over a tunnel, to confirm a suspicion; no more are sent if it is not up."""
         if not self._hangs:
             self._send(burst_line(tunnel, probes))
 
-    def trace(self, tunnel: TunnelId, to: str, mark: int, source: str | None) -> asyncio.Future[Message] | None:
-        """Have the way to an address traced; the next answer, as `Told.traced` has it. None: nobody is there to ask."""
-        if self._writer is None or self._hangs:
+    def trace(self, tunnel: TunnelId, to: str, mark: int, source: str | None) -> asyncio.Future[Message | None] | None:
+        """Have the way to an address traced; the next answer, as `Told.traced` has it.
+
+        None: nobody is there to ask, or it is of a version that makes no traces, and was asked once.
+        """
+        if self._writer is None or self._hangs or not self._traces:
             return None
         self._tracing = asyncio.get_running_loop().create_future()
         self._send(trace_line(tunnel, to, mark, source))

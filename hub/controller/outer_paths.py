@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -25,6 +26,8 @@ AGAIN_SECONDS = 60.0
 """After a trace that could not be made."""
 FIRST_SECONDS = 30.0
 """After the start nothing is traced for so long: what matters comes first."""
+LOOK_SECONDS = 30.0
+"""Between two looks at all tunnels for whose turn it is: with thousands of them a look takes milliseconds."""
 PAUSE_SECONDS = 1.0
 PATIENCE_SECONDS = 40.0
 """The forwarder answers within half a minute, or not at all."""
@@ -33,8 +36,11 @@ PATIENCE_SECONDS = 40.0
 class Tracer(Protocol):
     """A Tracer is the connection to the forwarder, as far as it makes traces."""
 
-    def trace(self, tunnel: TunnelId, to: str, mark: int, source: str | None) -> asyncio.Future[Message] | None:
-        """Ask for one: what will come of it, as `Told.traced` has it. None: nobody is there to ask."""
+    def trace(self, tunnel: TunnelId, to: str, mark: int, source: str | None) -> asyncio.Future[Message | None] | None:
+        """Ask for one: what will come of it, as `Told.traced` has it; None where whoever is asked makes none.
+
+        None at once: nobody is there to ask.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,9 @@ class OuterPaths:
         self._traces: dict[TunnelId, tuple[_Way, tuple[Trace, ...]]] = {}
         self._due: dict[TunnelId, tuple[_Way, float]] = {}
         self._known: Mapping[TunnelId, OuterPath] = {}
+        self._look_at = 0.0
+        self._turns: deque[tuple[TunnelId, _Way]] = deque()
+        self._addresses: Mapping[str, str | None] = {}
 
     def known(self) -> Mapping[TunnelId, OuterPath]:
         """What is known now; nobody changes it."""
@@ -88,13 +97,28 @@ class OuterPaths:
 
     def next(self) -> tuple[TunnelId, _Way] | None:
         """The tunnel whose turn it is, if it is any's: what was never traced as it is first."""
+        if (now := self._clock()) >= self._look_at:
+            self._look_at = now + LOOK_SECONDS
+            self._look(now)
+        return self._turns.popleft() if self._turns else None
+
+    def _look(self, now: float) -> None:
+        """Note whose turn it is. One that goes elsewhere before it comes is traced anew after the next look."""
         believed = self._believed()
-        ways = dict(_ways(believed))
         watched = believed.intent.tunnels() if believed.intent.shared_fate.paths else {}
         self._forget(self._due.keys() - watched.keys())
-        due = {tunnel: self._due_at(tunnel, way) for tunnel, way in ways.items()}
-        tunnel = min(due, key=lambda each: due[each], default=None)
-        return None if tunnel is None or due[tunnel] > self._clock() else (tunnel, ways[tunnel])
+        addresses = {each: self._address(each) for each in believed.endpoints.values()} if watched else {}
+        self._addresses = addresses
+        due = [(self._due_at(tunnel, way), tunnel, way) for tunnel, way in _ways(believed, addresses)]
+        due.sort(key=lambda each: each[0])
+        self._turns = deque((tunnel, way) for at, tunnel, way in due if at <= now)
+
+    def _address(self, endpoint: str) -> str | None:
+        """Its address, which is read once."""
+        if endpoint in self._addresses:
+            return self._addresses[endpoint]
+        address = address_of(endpoint)
+        return None if address is None else str(address)
 
     async def measure(self, tunnel: TunnelId, way: _Way) -> None:
         """Trace one tunnel, and remember what came of it."""
@@ -118,7 +142,7 @@ class OuterPaths:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_SECONDS):
                 found = await answer
-                return found if (found["tunnel"], found["to"]) == (str(tunnel), way.to) else None
+                return found if found is not None and (found["tunnel"], found["to"]) == (str(tunnel), way.to) else None
         return None
 
     def _due_at(self, tunnel: TunnelId, way: _Way) -> float:
@@ -133,14 +157,14 @@ class OuterPaths:
             self._known = {tunnel: path for tunnel, path in self._known.items() if tunnel not in gone}
 
 
-def _ways(believed: Believed) -> Iterator[tuple[TunnelId, _Way]]:
+def _ways(believed: Believed, addresses: Mapping[str, str | None]) -> Iterator[tuple[TunnelId, _Way]]:
     if not believed.intent.shared_fate.paths or not believed.view.forwarder:
         return
     for branch in believed.intent.branches.values():
         for tunnel in branch.tunnels if len(branch.tunnels) > 1 else ():
-            address = address_of(believed.endpoints.get(tunnel.id, ""))
+            address = addresses.get(believed.endpoints.get(tunnel.id, ""))
             if address is not None and believed.view.liveness_of(tunnel.id).state is LivenessState.UP:
-                yield tunnel.id, _way(tunnel, str(address))
+                yield tunnel.id, _way(tunnel, address)
 
 
 def _way(tunnel: Tunnel, to: str) -> _Way:

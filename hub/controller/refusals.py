@@ -46,3 +46,13 @@ class Refusals:
             return False
         self._pause, self._again_at, self._proof = FIRST_PAUSE, None, None
         return True
+
+
+def refuses_traces(why: str) -> bool:
+    """Whether it says that it makes no traces as they are asked for: it is of another version than the controller.
+
+    One that makes them names them among its commands, and in front of a field of theirs that it does not know.
+    """
+    return (why.startswith("trace.") and "no such field" in why) or (
+        why.startswith("no such command") and '"trace"' not in why
+    )

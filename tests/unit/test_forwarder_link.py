@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,45 @@ class Unread:
 
     def abort(self) -> None:
         self.aborted = True
+
+
+@pytest.mark.parametrize(
+    "why",
+    ['no such command: one of "set", "order" or "get" ("status") is needed', "trace.source: no such field"],
+    ids=["it knows none", "it knows another kind"],
+)
+def test_a_forwarder_that_makes_no_traces_is_asked_once_a_connection(why: str, tmp_path: Path) -> None:
+    asked, kinds = list[str](), list[object]()
+
+    async def older(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(line(GREETING) + line({"snapshot": SNAPSHOT}))
+        while said := await reader.readline():
+            if "trace" in json.loads(said):
+                asked.append(why)
+                writer.write(line({"error": why}))
+            if "look" in json.loads(said):
+                break
+        writer.close()
+
+    async def scene() -> None:
+        server = await asyncio.start_unix_server(older, str(tmp_path / "forwarder.sock"))
+        link = ForwarderLink(tmp_path / "forwarder.sock", a_network(a_branch()), lambda _: None, time.monotonic)
+        task = asyncio.create_task(link.run())
+        for _ in range(2):
+            while (answer := link.trace(TunnelId("bandung", "fiber"), "198.18.1.2", 0, None)) is None:
+                link.refresh()
+                await asyncio.sleep(0.01)
+            kinds.append(await asyncio.wait_for(answer, 20))
+            kinds.append(link.trace(TunnelId("bandung", "wireless"), "198.18.2.2", 0, None))
+            link.want(replace(Desired(), look=frozenset({"bandung"})), View())
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        server.close()
+        await asyncio.sleep(0.01)  # the other end hears it
+
+    asyncio.run(scene())
+    assert kinds == [None] * 4
+    assert len(asked) == 2
 
 
 def test_a_refused_set_is_sent_again_and_the_problem_goes_when_it_is_taken(

@@ -14,10 +14,12 @@ import pytest
 from small_network import a_branch, a_network, moment
 
 from hub.control.lines import Message
-from hub.controller.outer_paths import AGAIN_SECONDS, EVERY_SECONDS, OuterPaths
+from hub.controller import outer_paths
+from hub.controller.outer_paths import AGAIN_SECONDS, EVERY_SECONDS, LOOK_SECONDS, OuterPaths
 from hub.controller.troubles import Believed
+from policies.arrivals import address_of
 from policies.model.as_numbers import SharedFateSigns
-from policies.model.ids import TunnelId
+from policies.model.ids import Address, TunnelId
 from policies.model.intent import Branch, Intent, Tunnel
 from policies.model.overrides import NO_OVERRIDES
 from policies.model.transport import Existing, Ipsec, PresharedKey, Transport
@@ -50,11 +52,11 @@ class Hub:
             self.intent, View(liveness=state, forwarder=True), NO_OVERRIDES, moment(self.now), self.endpoints
         )
 
-    def trace(self, tunnel: TunnelId, to: str, mark: int, source: str | None) -> asyncio.Future[Message] | None:
+    def trace(self, tunnel: TunnelId, to: str, mark: int, source: str | None) -> asyncio.Future[Message | None] | None:
         self.asked.append((tunnel, to, mark, source))
         if self.found is None:
             return None
-        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Message | None] = asyncio.get_running_loop().create_future()
         answer.set_result({"tunnel": str(tunnel), "to": to, **self.found})
         return answer
 
@@ -73,19 +75,20 @@ class Hub:
 def test_each_has_its_turn_again_after_some_minutes() -> None:
     hub = Hub()
     assert hub.trace_all() == [FIBER, WIRELESS]
-    hub.now += EVERY_SECONDS - 1
+    hub.now += EVERY_SECONDS - LOOK_SECONDS
     assert hub.trace_all() == []
-    hub.now += 1
+    hub.now += LOOK_SECONDS
     assert hub.trace_all() == [FIBER, WIRELESS]
 
 
-def test_where_a_tunnel_is_now_is_traced_at_once_and_what_was_before_says_nothing() -> None:
+def test_where_a_tunnel_is_now_is_traced_soon_and_what_was_before_says_nothing() -> None:
     hub = Hub()
     hub.trace_all()
     hub.endpoints, hub.found = (
         {**ENDPOINTS, FIBER: "198.18.1.9:51820"},
         {"hops": [None], "reached": True, "error": None},
     )
+    hub.now += LOOK_SECONDS
     assert hub.trace_all() == [FIBER]
     assert hub.paths.known()[FIBER].trace.hops == (None,)
 
@@ -138,6 +141,7 @@ def test_a_tunnel_that_is_removed_is_forgotten() -> None:
     hub = Hub()
     hub.trace_all()
     hub.intent = a_network(a_branch(tunnels=("fiber", "satellite")))
+    hub.now += LOOK_SECONDS
     hub.trace_all()
     assert hub.paths.known().keys() == {FIBER}
 
@@ -149,8 +153,31 @@ def test_what_nobody_thought_of_is_said_once_and_ends_nothing() -> None:
         asyncio.run(hub.paths.step())
     assert hub.said == ["tracing the ways of tunnels failed: KeyError: 'error'; please report it"]
     hub.found = {"hops": ["192.0.2.1"], "reached": True, "error": None}
+    hub.now += LOOK_SECONDS
     asyncio.run(hub.paths.step())
     assert FIBER in hub.paths.known()
+
+
+def test_tunnels_are_looked_at_every_half_minute_only_and_each_endpoint_is_read_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hub, looks, read = Hub(), list[float](), list[str]()
+
+    def address(endpoint: str) -> Address | None:
+        read.append(endpoint)
+        return address_of(endpoint)
+
+    def believed() -> Believed:
+        looks.append(hub.now)
+        return hub.believed()
+
+    monkeypatch.setattr(outer_paths, "address_of", address)
+    hub.paths = OuterPaths(hub, believed, lambda: hub.now, hub.said.append)
+    for second in range(61):
+        hub.now = 100.0 + second
+        hub.trace_all()
+    assert looks == [100.0, 130.0, 160.0]
+    assert sorted(read) == sorted(ENDPOINTS.values())
 
 
 def over(transport: Transport | None, address: str | None = "198.51.100.2") -> Tunnel:
