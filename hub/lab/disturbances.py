@@ -203,7 +203,8 @@ def rules(network: Network, isp: Isp, present: Iterable[Disturbance]) -> str:
         f"table inet {TABLE} {{",
         "    chain delay {",
         "        type filter hook prerouting priority mangle; policy accept;",
-        f'        iifname "{STAGE_INTERFACE}*" accept',
+        # A packet keeps its mark over a veth whose ends are both here, and would wait again without end.
+        f'        iifname "{STAGE_INTERFACE}*" meta mark set 0 accept',
         *marks,
         "    }",
         "    chain loss {",

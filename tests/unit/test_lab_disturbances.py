@@ -88,7 +88,14 @@ def test_loss_is_a_random_share() -> None:
 def test_without_disturbances_nothing_is_dropped_or_marked() -> None:
     text = rules(NETWORK, ISPS["telkom"], ())
     assert "drop" not in text
-    assert "mark set" not in text
+    assert "mark set 1" not in text
+
+
+def test_what_has_waited_in_its_stage_loses_its_mark_and_goes_on() -> None:
+    present = disturbed((), "bandung/fiber", Direction.BOTH, loss=0, delay_ms=80)
+    entering, *others = [line for line in rules(NETWORK, ISPS["telkom"], present).splitlines() if "mark set" in line]
+    assert entering.split() == ["iifname", '"pmstage*"', "meta", "mark", "set", "0", "accept"]
+    assert others
 
 
 def test_delayed_packets_are_marked_for_their_stage() -> None:
