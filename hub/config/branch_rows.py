@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hub.config.adopted import interface_name
 from hub.config.allocate import Allocation, settled
 from hub.config.drafts import BranchDraft, TunnelDraft
-from hub.config.resolve import interface_name
 from hub.config.survey import Survey
 
 

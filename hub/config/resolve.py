@@ -12,7 +12,7 @@ from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 
 from hub.config.access import access_problems
-from hub.config.adopted import adopted_problems
+from hub.config.adopted import adopted_problems, interface_name
 from hub.config.allocate import Allocation, settled
 from hub.config.capacity import too_many_packets
 from hub.config.checks import branch_targets, target_problems, uplink_problems, uplink_targets
@@ -79,7 +79,7 @@ def survey(sources: Sources) -> Survey:
     problems += overlaps(claims(looked))
     problems += taken_twice(looked)
     problems += access_problems(looked)
-    problems += adopted_problems(branches)
+    problems += adopted_problems(looked)
     if hub is not None:
         problems += identity_problems(hub.raw, hub.document, hub.at, branches)
         problems += uplink_problems(hub)
@@ -325,8 +325,3 @@ def _tunnel(
 
 def _link(link: IPv4Network, ipv6: IPv6Network | None) -> Link:
     return Link(hub=link[0], branch=link[1], hub6=ipv6[0] if ipv6 else None, branch6=ipv6[1] if ipv6 else None)
-
-
-def interface_name(branch: str, port: int) -> str:
-    """The hub's interface of a tunnel: unique by its port, readable by its branch, at most 15 characters (IFNAMSIZ)."""
-    return f"wg{port}-{branch}"[:15].rstrip("-")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from config_directories import BANDUNG, NETWORK, reading, said
+from config_directories import ALLOCATIONS, BANDUNG, NETWORK, reading, said
 
 
 @pytest.mark.parametrize(
@@ -75,4 +75,46 @@ def test_one_interface_is_one_tunnel(tmp_path: Path) -> None:
     tunnels = "tunnels: {fiber: {existing: wg7, link: 10.254.0.0/31}, wireless: {existing: wg7, link: 10.254.0.2/31}}"
     configuration = reading(tmp_path, {"branches/bandung.yaml": f"{BANDUNG}{tunnels}\n"})
     assert "existing: wg7 is also bandung/fiber (branches/bandung.yaml:6)" in said(configuration)
+    assert configuration.intent is None
+
+
+@pytest.mark.parametrize(
+    ("interface", "expected", "mend"),
+    [
+        (
+            "wg51001-bandung",
+            "is what Pointsman makes for bandung/wireless (allocations.yaml:2)",
+            "name an interface that somebody else made",
+        ),
+        (
+            "wg51000-bandung",
+            "is what Pointsman makes for bandung/fiber itself",
+            "take existing: away, or name an interface that somebody else made",
+        ),
+        (
+            "wg51002-tegal",
+            "is what Pointsman makes for tegal/fiber (allocations.yaml:3)",
+            "name an interface that somebody else made",
+        ),
+        (
+            "eth1",
+            "is the interface of the hub's uplink biznet (network.yaml:10)",
+            "name an interface that somebody else made",
+        ),
+        ("lo", "is the hub's loopback, which is no tunnel", "name an interface that somebody else made"),
+    ],
+)
+def test_an_interface_that_nobody_else_made_cannot_be_adopted(
+    tmp_path: Path, interface: str, expected: str, mend: str
+) -> None:
+    tunnels = f"tunnels: {{fiber: {{existing: {interface}, link: 10.255.0.0/31}}}}"
+    files = {
+        "branches/bandung.yaml": f"{BANDUNG}{tunnels}\n",
+        "allocations.yaml": f"{ALLOCATIONS}tegal/fiber: {{to: telkom, link: 10.255.0.4/31, port: 51002}}\n",
+    }
+    configuration = reading(tmp_path, files)
+    (problem,) = (each for each in configuration.problems if "existing:" in each.text)
+    assert str(problem).startswith("branches/bandung.yaml:6:")
+    assert problem.text == f"existing: {interface} {expected}"
+    assert problem.mend == mend
     assert configuration.intent is None

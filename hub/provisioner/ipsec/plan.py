@@ -53,7 +53,7 @@ def _refused(network: str, wanted: WantedIpsec, seen: Seen) -> Iterator[Refusal]
     link = seen.kernel.links.get(wanted.interface)
     if link is not None and not is_ours(network, link.alias):
         text = f"there is an interface {wanted.interface} already, and it is not ours"
-        mend = f'rename or remove it, or say "existing: {wanted.interface}" to have it as it is'
+        mend = "remove it, or rename it; to have it as it is, write existing: with its new name"
         yield Refusal(SLICE, wanted.tunnel, text, mend)
     elif wanted.inner in seen.kernel.lacking and (link is None or link.shape.kind != wanted.inner):
         yield Refusal(SLICE, wanted.tunnel, *no_such_kind(wanted.inner))

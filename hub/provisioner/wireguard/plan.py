@@ -210,7 +210,7 @@ def _foreign(each: WantedWireGuard, interface: Interface) -> Refusal:
         text = f"{interface.name} is of another network of Pointsman, {alias.network} ({alias.tunnel})"
         return Refusal(SLICE, each.tunnel, text, "give one of the two tunnels another port in its allocations.yaml")
     text = f"{interface.name} is there already, and was not made by Pointsman"
-    mend = f"remove it (ip link delete {interface.name}), or write existing: {interface.name} for the tunnel"
+    mend = f"remove it (ip link delete {interface.name}), or rename it and write existing: with its new name"
     return Refusal(SLICE, each.tunnel, text, mend)
 
 
