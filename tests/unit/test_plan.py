@@ -16,6 +16,7 @@ from policies.model.announcement import Announcement
 from policies.model.clock import Instant
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Intent
+from policies.model.transport import Existing
 from policies.model.view import ClassView, Heard, LivenessState, LivenessView, SessionState, SessionView, View
 from policies.plan import BranchPlan, Kind, plan
 
@@ -95,6 +96,17 @@ def test_a_tunnel_that_goes_is_one_change_and_leaves_one_path() -> None:
     planned = of_bandung(with_bandung(only("wireless")), view())
     assert (planned.to, planned.closed, planned.on_one_path) == ("wireless", ("fiber",), True)
     assert [(change.what, change.now) for change in planned.changes] == [("tunnel fiber", None)]
+
+
+def test_a_tunnel_that_becomes_an_adopted_one_is_another_tunnel_and_counts_for_the_guard() -> None:
+    fiber, wireless = BRANCH.tunnels
+    adopted = replace(BRANCH, tunnels=(replace(fiber, interface="wg-old", transport=Existing()), wireless))
+    planned = of_bandung(with_bandung(adopted), view())
+    assert (planned.closed, planned.opened) == (("fiber",), ("fiber",))
+    assert planned.on_one_path
+    assert [(change.what, change.now) for change in planned.changes] == [("fiber: interface", "wg-old")]
+    dead = plan(BEFORE, with_bandung(adopted), view(wireless=LivenessState.DOWN), NOW)
+    assert "bandung would be cut off" in dead.guards[0]
 
 
 def test_a_branch_is_not_cut_off_unless_it_is_forced() -> None:

@@ -11,7 +11,7 @@ from small_network import HUB, a_branch, a_network
 from policies.model.clock import Instant
 from policies.model.ids import TunnelId
 from policies.model.intent import Branch, Link, Session, SessionKind
-from policies.model.transport import Inner, Ipsec, PresharedKey
+from policies.model.transport import Existing, Inner, Ipsec, PresharedKey
 from policies.model.view import ClassView, LivenessState, LivenessView, PathSeen, View
 from policies.ranking import standing_order
 from policies.transition import restarting_sessions, still_carrying, transition, untold
@@ -63,6 +63,16 @@ def test_a_tunnel_whose_interface_is_made_anew_of_something_else_is_left_first(i
     assert transition(BEFORE, as_ipsec).leaving == transition(as_ipsec, BEFORE).leaving == {FIBER}
     assert transition(BEFORE, as_ipsec).interim.branches["bandung"].tunnels == BRANCH.tunnels
     assert transition(as_gre, as_ipsec).leaving == (set() if inner is Inner.GRE else {FIBER})
+
+
+def test_a_tunnel_that_becomes_an_adopted_one_is_left_first_and_so_is_one_that_is_handed_over() -> None:
+    fiber, wireless = BRANCH.tunnels
+    adopted = replace(fiber, interface="wg-old", transport=Existing())
+    after = replace(BEFORE, branches={"bandung": replace(BRANCH, tunnels=(adopted, wireless))})
+    assert transition(BEFORE, after).leaving == transition(after, BEFORE).leaving == {FIBER}
+    assert transition(BEFORE, after).interim.branches["bandung"].tunnels == BRANCH.tunnels
+    other = replace(BRANCH, tunnels=(replace(adopted, interface="gre7"), wireless))
+    assert transition(after, replace(BEFORE, branches={"bandung": other})).leaving == {FIBER}
 
 
 def test_a_new_name_for_a_tunnel_comes_when_the_old_one_is_gone() -> None:
