@@ -25,7 +25,7 @@ from hub.controller.forwarder_lines import (
     understood,
 )
 from hub.controller.forwarder_told import Told
-from hub.controller.refusals import Refusals, refuses_traces
+from hub.controller.refusals import Refusals, mend_of, refuses_traces
 from hub.controller.silence import Silence
 from policies.model.desired import ClassOrder, Desired
 from policies.model.events import Event, ForwarderLost
@@ -159,8 +159,7 @@ class ForwarderLink:
         if refuses_traces(why):
             self._traces = False
             self._traced(None)
-        mend = "it is told again by itself; if it is of another version than the controller, restart it (pointsman run)"
-        self._problems[_REFUSED] = (f"the forwarder refuses an order: {why}", mend)
+        self._problems[_REFUSED] = (f"the forwarder refuses an order: {why}", mend_of(why))
 
     def bad_line(self, error: BadLineError) -> None:
         """A line was not understood: the connection ends, and the problem stands until a later one is better."""

@@ -48,6 +48,13 @@ class Refusals:
         return True
 
 
+def mend_of(why: str) -> str:
+    """What helps: most refusals pass or come of another version; one interface for two tunnels is written so."""
+    if why.startswith("tunnels: ") and why.endswith("is there twice"):
+        return "the files name one interface for two tunnels: pointsman check says where; then pointsman apply"
+    return "it is told again by itself; if it is of another version than the controller, restart it (pointsman run)"
+
+
 def refuses_traces(why: str) -> bool:
     """Whether it says that it makes no traces as they are asked for: it is of another version than the controller.
 

@@ -18,7 +18,10 @@ from hub.control.lines import BadLineError
 from hub.controller import refusals
 from hub.controller.forwarded import Forwarded
 from hub.controller.forwarder import ForwarderLink
-from hub.controller.refusals import Refusals
+from hub.controller.forwarder_lines import tunnels_line
+from hub.controller.refusals import Refusals, mend_of
+from hub.forwarder.fields import FieldError
+from hub.forwarder.orders import parse
 from hub.overrides.counters import Counted
 from policies.model.clock import Instant
 from policies.model.desired import Desired
@@ -344,3 +347,33 @@ def test_what_is_looked_at_now_and_then_stays_known_while_liveness_changes(tmp_p
     died = {"tunnel": "bandung/fiber", "state": "down", "since": 7.5, "hard": True, "reason": "silent", "rtt_ms": None}
     link._receive({"liveness": died}, pen)
     assert link.measured["bandung/fiber"] == {"rtt_ms": None, "wg": peer, "mtu": mtu}
+
+
+def test_one_interface_of_two_tunnels_is_mended_in_the_files() -> None:
+    fiber, wireless = a_branch().tunnels
+    same = a_network(replace(a_branch(), tunnels=(fiber, replace(wireless, interface=fiber.interface))))
+    with pytest.raises(FieldError) as refused:
+        parse(tunnels_line(same))
+    assert str(refused.value) == f'tunnels: "{fiber.interface}" is there twice'
+    assert "the files name one interface for two tunnels: pointsman check" in mend_of(str(refused.value))
+    assert "told again by itself" in mend_of("not now")
+
+
+def test_the_mend_of_what_is_refused_is_told_with_it(tmp_path: Path) -> None:
+    link = ForwarderLink(tmp_path / "forwarder.sock", a_network(a_branch()), lambda _: None, time.monotonic)
+    over = asyncio.Event()
+
+    async def until(holds: Callable[[], object]) -> None:
+        while not holds():
+            await asyncio.sleep(0.01)
+
+    async def forwarder(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(line(GREETING) + line({"snapshot": SNAPSHOT}) + line({"error": 'tunnels: "wg0" is there twice'}))
+        await until(lambda: "forwarder refuses" in link.problems)
+        over.set()
+        writer.close()
+
+    asyncio.run(beside(forwarder, tmp_path / "forwarder.sock", link, over))
+    text, mend = link.problems["forwarder refuses"]
+    assert text == 'the forwarder refuses an order: tunnels: "wg0" is there twice'
+    assert "pointsman check" in mend
