@@ -365,6 +365,7 @@ def test_the_mend_of_what_is_refused_is_told_with_it(tmp_path: Path) -> None:
 
     async def until(holds: Callable[[], object]) -> None:
         while not holds():
+            link.refresh()
             await asyncio.sleep(0.01)
 
     async def forwarder(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
