@@ -6,7 +6,7 @@ One thing that fails is one fault: an uplink of the hub that is out is not told 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -34,16 +34,19 @@ class CheckFault:
     mend: str
 
 
-def check_faults(intent: Intent, view: View, now: Instant) -> tuple[CheckFault, ...]:
-    """All that is wrong by what was asked, the widest first."""
+def check_faults(
+    intent: Intent, view: View, now: Instant, never_up: Set[TunnelId] = frozenset()
+) -> tuple[CheckFault, ...]:
+    """All that is wrong by what was asked, the widest first. Tunnels that were never up say nothing of any ISP."""
     uplinks = uplink_views(intent.hub, view, now)
     suspects = _suspects(intent, view)
     failing = {tunnel: words for branch in suspects for tunnel, words in failing_tunnels(branch, view, now).items()}
-    blamed = _blames(intent, _troubled(intent, view, failing), uplinks)
+    tunnels = _once_up(intent, never_up)
+    blamed = _blames(intent, tunnels, _troubled(tunnels, view, failing), uplinks)
     since = _since(view)
     return (
         *_uplink_faults(intent, uplinks),
-        *_isp_faults(intent, blamed, since, now),
+        *_isp_faults(tunnels, blamed, since, now),
         *_tunnel_faults(blamed, failing, since, now),
         *(fault for branch in suspects for fault in _target_faults(branch, view, now)),
         *_dead_targets(uplinks, now),
@@ -51,14 +54,23 @@ def check_faults(intent: Intent, view: View, now: Instant) -> tuple[CheckFault, 
     )
 
 
-def tunnel_blames(intent: Intent, view: View, now: Instant) -> Mapping[TunnelId, Blame]:
+def tunnel_blames(
+    intent: Intent, view: View, now: Instant, never_up: Set[TunnelId] = frozenset()
+) -> Mapping[TunnelId, Blame]:
     """For every tunnel that is dead or that targets speak against: whose trouble it is.
 
     `HUB`: the hub itself, as nothing gets through anywhere. `HUB_UPLINK`: the uplink that it goes over. `ISP`: that of
-    the branch, under several branches at once. `TUNNEL`: this one alone.
+    the branch, under several branches at once. `TUNNEL`: this one alone. One of `never_up`, whose router has yet to be
+    set up, is nobody's trouble, and counts neither as hit nor as well.
     """
+    tunnels = _once_up(intent, never_up)
     failing = {t: w for branch in _suspects(intent, view) for t, w in failing_tunnels(branch, view, now).items()}
-    return _blames(intent, _troubled(intent, view, failing), uplink_views(intent.hub, view, now))
+    return _blames(intent, tunnels, _troubled(tunnels, view, failing), uplink_views(intent.hub, view, now))
+
+
+def _once_up(intent: Intent, never_up: Set[TunnelId]) -> Mapping[TunnelId, Tunnel]:
+    tunnels = intent.tunnels()
+    return {name: tunnel for name, tunnel in tunnels.items() if name not in never_up} if never_up else tunnels
 
 
 def _suspects(intent: Intent, view: View) -> list[Branch]:
@@ -67,7 +79,9 @@ def _suspects(intent: Intent, view: View) -> list[Branch]:
     return [intent.branches[place] for place in sorted(places) if place in intent.branches]
 
 
-def _troubled(intent: Intent, view: View, failing: Mapping[TunnelId, object]) -> frozenset[TunnelId]:
+def _troubled(
+    tunnels: Mapping[TunnelId, Tunnel], view: View, failing: Mapping[TunnelId, object]
+) -> frozenset[TunnelId]:
     """Dead, or failing. While the forwarder is not there nobody knows what is dead; on what is drained people work."""
     dead = {
         tunnel
@@ -76,17 +90,19 @@ def _troubled(intent: Intent, view: View, failing: Mapping[TunnelId, object]) ->
     }
     if not dead and not failing:
         return frozenset()
-    return frozenset((dead | failing.keys()) & intent.tunnels().keys())
+    return frozenset((dead | failing.keys()) & tunnels.keys())
 
 
 def _blames(
-    intent: Intent, troubled: frozenset[TunnelId], uplinks: Mapping[str, UplinkView]
+    intent: Intent,
+    tunnels: Mapping[TunnelId, Tunnel],
+    troubled: frozenset[TunnelId],
+    uplinks: Mapping[str, UplinkView],
 ) -> Mapping[TunnelId, Blame]:
     if not troubled:
         return {}
-    tunnels = intent.tunnels()
     out = {name for name, known in uplinks.items() if known.state is UplinkState.OUT}
-    everything = len(troubled) == len(tunnels) and len(intent.branches) > 1 and len(intent.hub.uplinks) > 1
+    everything = len(troubled) == len(tunnels) and len({t.branch for t in tunnels}) > 1 and len(intent.hub.uplinks) > 1
     if _itself(uplinks) or (everything and not _some_up(uplinks)):
         return dict.fromkeys(troubled, Blame.HUB)
     silent = out | _silent_uplinks(tunnels, troubled, uplinks)
@@ -163,11 +179,13 @@ def _uplink_faults(intent: Intent, uplinks: Mapping[str, UplinkView]) -> Iterato
 
 
 def _isp_faults(
-    intent: Intent, blamed: Mapping[TunnelId, Blame], since: Mapping[TunnelId, Instant], now: Instant
+    tunnels: Mapping[TunnelId, Tunnel],
+    blamed: Mapping[TunnelId, Blame],
+    since: Mapping[TunnelId, Instant],
+    now: Instant,
 ) -> Iterator[CheckFault]:
     if Blame.ISP not in blamed.values():
         return
-    tunnels = intent.tunnels()
     isps = {tunnels[tunnel].uplink.isp for tunnel, blame in blamed.items() if blame is Blame.ISP}
     for isp in sorted(isps):
         total = {tunnel.id.branch for tunnel in tunnels.values() if tunnel.uplink.isp == isp}

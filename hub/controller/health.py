@@ -135,6 +135,11 @@ class HealthWatch:
         return frozenset(self._connected)
 
     @property
+    def never_up(self) -> frozenset[TunnelId]:
+        """All other tunnels."""
+        return frozenset(self._tunnels.keys() - self._connected)
+
+    @property
     def memories(self) -> Mapping[TunnelId, HealthMemory]:
         """All that is remembered of each tunnel that was judged, as it is now."""
         return dict(self._memories)

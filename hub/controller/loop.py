@@ -351,7 +351,7 @@ class Loop:
     def _believed(self) -> Believed:
         now = self.now()
         endpoints = endpoints_in(self._forwarder.measured, self.made) if self._forwarder is not None else {}
-        return Believed(self._intent, self._view, self.overrides.at(now.wall), now, endpoints)
+        return Believed(self._intent, self._view, self.overrides.at(now.wall), now, endpoints, self.health.never_up)
 
     def _around(self) -> Surroundings:
         link, speaker = self._forwarder, self._speaker
@@ -382,7 +382,7 @@ class Loop:
             overrides=self.overrides.at(wall),
             drained=drained_by(self.overrides, self._intent, wall),
             carried=self.troubles.carried,
-            blamed=tunnel_blames(self._intent, self._view, now),
+            blamed=tunnel_blames(self._intent, self._view, now, self.health.never_up),
             gaps=self.signs.gaps,
             made=self.made,
             paths=self.troubles.paths(),

@@ -45,7 +45,8 @@ _WITH_MEND = ("off-preferred:", "shared-fate:")
 class Believed:
     """A Believed is what is looked at, all of one moment; `overrides` are those in force at it.
 
-    `endpoints` are the outer ones of the tunnels' far ends, `ADDRESS:PORT`, where they are known.
+    `endpoints` are the outer ones of the tunnels' far ends, `ADDRESS:PORT`, where they are known. `never_up` are the
+    tunnels that were not up yet, as far back as is remembered.
     """
 
     intent: Intent
@@ -53,6 +54,7 @@ class Believed:
     overrides: Overrides
     now: Now
     endpoints: Mapping[TunnelId, str] = field(default_factory=dict)
+    never_up: frozenset[TunnelId] = frozenset()
 
 
 class Trouble(Protocol):
@@ -116,7 +118,7 @@ class Troubles:
         return tuple(trouble for found in self._found.values() for trouble in found)
 
     def _targets(self, believed: Believed) -> Iterable[Trouble]:
-        return check_faults(believed.intent, believed.view, believed.now.monotonic)
+        return check_faults(believed.intent, believed.view, believed.now.monotonic, believed.never_up)
 
     def _off_preferred(self, believed: Believed) -> Iterable[Trouble]:
         intent, view, overrides, now = believed.intent, believed.view, believed.overrides, believed.now

@@ -127,6 +127,23 @@ def test_an_isp_under_most_of_its_branches_is_one_fault() -> None:
     assert set(tunnel_blames(network(), view, NOW).values()) == {Blame.ISP}
 
 
+def test_tunnels_that_were_never_up_are_no_trouble_of_their_isp() -> None:
+    intent = network(4)
+    never = frozenset({TunnelId("bandung", "fiber"), TunnelId("bogor", "fiber"), TunnelId("cirebon", "fiber")})
+    view = view_of(intent, dead=tuple(map(str, never)))
+    assert list(check_faults(intent, view, NOW, never)) == []
+    assert tunnel_blames(intent, view, NOW, never) == {}
+
+
+def test_an_isp_is_counted_by_the_tunnels_that_were_up() -> None:
+    intent = network(4)
+    view = view_of(intent, dead=("bandung/fiber", "bogor/fiber", "garut/fiber"))
+    never = frozenset({TunnelId("garut", "fiber")})
+    (fault,) = check_faults(intent, view, NOW, never)
+    assert fault.text.startswith("isp: telkom: 2 of the 3 branches with it have trouble on it at once")
+    assert tunnel_blames(intent, view, NOW, never).keys() == {TunnelId(name, "fiber") for name in ("bandung", "bogor")}
+
+
 def test_a_tunnel_on_which_people_work_blames_no_isp() -> None:
     view = view_of(network(), dead=("bandung/fiber", "bogor/fiber"))
     drained = {"bandung": InForce(drained=frozenset({TunnelId("bandung", "fiber")}))}

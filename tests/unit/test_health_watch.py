@@ -118,6 +118,7 @@ def test_a_tunnel_that_is_removed_and_added_anew_has_never_connected() -> None:
     scene = Scene()
     scene.watch.heard(LivenessChanged(FIBER, LivenessView(LivenessState.UP, Instant(1.0))), Instant(1.0))
     assert scene.watch.connected == {FIBER}
+    assert scene.watch.never_up == INTENT.tunnels().keys() - {FIBER}
     scene.watch.reconfigure(a_network())
     assert not scene.watch.kept[FIBER].connected
     scene.watch.reconfigure(INTENT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
@@ -9,10 +10,13 @@ from types import SimpleNamespace
 import pytest
 from small_network import HUB_PREFIX, a_branch, a_network, moment, with_failback
 
+from hub.controller.loop import Loop
 from hub.controller.meter import Meter
+from hub.controller.record import Record
 from hub.controller.troubles import Believed, Troubles
 from policies.model.announcement import Announcement
 from policies.model.clock import Instant
+from policies.model.events import LivenessChanged
 from policies.model.ids import TunnelId
 from policies.model.overrides import NO_OVERRIDES, Author, Overrides, Switch
 from policies.model.policy import FailbackMode
@@ -164,3 +168,31 @@ def test_tunnels_that_share_their_fate_are_told_with_their_mend() -> None:
     assert told.startswith("fiber and wireless of bandung both arrive from 203.0.113.7")
     assert "(mend: " in told
     assert "shared-fate:bandung:from 203.0.113.7" in troubles.problems
+
+
+def test_branches_that_never_connected_are_no_trouble_of_their_isp() -> None:
+    intent = a_network(*(a_branch(name, number=number) for number, name in enumerate(("bandung", "bogor", "tegal"))))
+    dead = {TunnelId(name, "fiber") for name in ("bandung", "bogor")}
+    view = View(
+        liveness={
+            t: LivenessView(LivenessState.DOWN if t in dead else LivenessState.UP, Instant(1.0))
+            for t in intent.tunnels()
+        },
+        forwarder=True,
+    )
+    looked_at = Believed(intent, view, NO_OVERRIDES, moment(10.0))
+    isp = intent.tunnels()[TunnelId("bandung", "fiber")].uplink.isp
+    troubles = Troubles(lambda: looked_at, lambda _: None, dict)
+    assert f"isp:{isp}" in {each.key for each in troubles.look(looked_at)}
+    never = replace(looked_at, never_up=frozenset(dead))
+    assert f"isp:{isp}" not in {each.key for each in troubles.look(never)}
+
+
+def test_the_controller_tells_which_tunnels_were_never_up() -> None:
+    loop = Loop(_NETWORK, Record(), "/etc/pointsman")
+
+    async def believed_now() -> Believed:
+        loop.health.heard(LivenessChanged(_FIBER.id, LivenessView(LivenessState.UP, Instant(1.0))), Instant(1.0))
+        return loop.troubles.believed()
+
+    assert asyncio.run(believed_now()).never_up == {_WIRELESS.id}
