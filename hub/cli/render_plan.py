@@ -11,7 +11,7 @@ from rich.text import Text
 from hub.cli.render_configuration import configuration_line, configuration_name, way_back
 from hub.cli.render_plan_parts import change_words as _change
 from hub.cli.render_plan_parts import count, move_words, plan_parts, program_words
-from hub.cli.render_tunnels import tunnel_plan_view
+from hub.cli.render_tunnels import made_lines, tunnel_plan_view
 from policies.figures import size_words
 
 Report = Mapping[str, Any]
@@ -63,13 +63,15 @@ def applied_view(report: Report) -> RenderableType:
     planned, present = report["plan"], report.get("configuration")
     gone_back = present["gone_back"] if present is not None else None
     lines = [Text(f"gone back from {configuration_name(gone_back['from'])}")] if gone_back is not None else []
+    made = made_lines(report["tunnels"]["done"])
     if planned["empty"]:
-        lines.append(Text("nothing had to change"))
+        lines.append(Text("no route had to change" if made or report["problems"] else "nothing had to change"))
     elif gone_back is not None and present is not None:
         lines = [_back(planned, present)]
         lines += [Text(f"not held up by: {guard}", "yellow") for guard in planned["guards"]]
     else:
         lines = [Text(f"{planned['id']} is in force: {_summary(planned['totals'])}")]
+    lines += made
     lines += [*_moved(planned, report["moved"]), *_to_come(planned)]
     lines += [
         Text(f"{tunnel} still carries its branch: it goes as soon as another tunnel can (pointsman why)", "yellow")

@@ -48,6 +48,13 @@ def tunnel_outcome_view(report: Report) -> RenderableType:
     return Group(*lines)
 
 
+def made_lines(changes: list[Report]) -> list[Text]:
+    """What an apply did to tunnels, uplinks and the firewall; nothing where it did nothing."""
+    if not changes:
+        return []
+    return [*_change_lines(changes), Text(f"tunnels, uplinks and firewall: {_count(changes)}")]
+
+
 def tunnels_view(report: Report) -> RenderableType:
     """All tunnels, one a line, and what is amiss."""
     targets = report["targets"]

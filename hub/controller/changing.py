@@ -341,7 +341,7 @@ class Changing:
         self._loop.problems.pop(_PROBLEM, None)
         self._goal = begun.change.final
         self._record.say(f"configuration {self.kept.provenance.plan or planned.id} is in force")
-        return Taken(planned, begun.change, problems, finishing)
+        return Taken(planned, begun.change, problems, finishing, begun.grown.done)
 
 
 def _intent_of(configuration: Configuration) -> Intent:

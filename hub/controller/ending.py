@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from hub.control.lines import Message
 from hub.controller.loop import Loop
 from policies.forwarding import carrying
 from policies.plan import Plan
@@ -25,22 +26,28 @@ class Applied:
     """An Applied is how an apply ended: `waiting` are the tunnels that still carry traffic and go when they don't.
 
     `moved` are the branches that were to move, each with the tunnel that was seen to carry it at the end.
+    `made` are the changes of tunnels, uplinks and the firewall that the provisioner told of.
     """
 
     plan: Plan
     waiting: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     moved: tuple[tuple[str, str | None], ...] = ()
+    made: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A Taken is a change that is in force, and not yet at its end: `finishing` removes what is wanted no more."""
+    """A Taken is a change that is in force, and not yet at its end: `finishing` removes what is wanted no more.
+
+    `made` are the changes that the provisioner made before it came into force.
+    """
 
     plan: Plan
     change: Transition
     problems: tuple[str, ...]
-    finishing: asyncio.Task[None]
+    finishing: asyncio.Task[tuple[Message, ...]]
+    made: tuple[Message, ...] = ()
 
 
 async def ended(taken: Taken, loop: Loop) -> Applied:
@@ -52,7 +59,13 @@ async def ended(taken: Taken, loop: Loop) -> Applied:
     if not taken.finishing.done() or taken.finishing.cancelled():
         waiting = tuple(sorted(map(str, taken.change.leaving)))
         problems = problems if waiting or taken.finishing.done() else (*problems, _NOT_REMOVED)
-    return Applied(taken.plan, waiting, problems, await _moved(taken.plan, loop, until))
+    made = (*taken.made, *_removed(taken.finishing))
+    return Applied(taken.plan, waiting, problems, await _moved(taken.plan, loop, until), made)
+
+
+def _removed(finishing: asyncio.Task[tuple[Message, ...]]) -> tuple[Message, ...]:
+    is_over = finishing.done() and not finishing.cancelled() and finishing.exception() is None
+    return finishing.result() if is_over else ()
 
 
 async def _moved(planned: Plan, loop: Loop, until: float) -> tuple[tuple[str, str | None], ...]:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+from hub.control.lines import Message
 from hub.controller.kept import Kept
 from hub.controller.loop import Loop
 from hub.controller.neighbors import Neighbors
@@ -22,8 +23,8 @@ LOOK_EVERY = 0.1
 AGAIN_SECONDS = 5.0
 
 
-async def _nothing_to_remove(_final: Intent) -> None:
-    return
+async def _nothing_to_remove(_final: Intent) -> tuple[Message, ...]:
+    return ()
 
 
 class Leaving:
@@ -35,19 +36,19 @@ class Leaving:
         neighbors: Neighbors,
         record: Record,
         kept: Kept,
-        shrink: Callable[[Intent], Awaitable[None]] = _nothing_to_remove,
+        shrink: Callable[[Intent], Awaitable[tuple[Message, ...]]] = _nothing_to_remove,
     ) -> None:
-        """`shrink` removes what this intent has no use for, once its sessions are closed."""
+        """`shrink` removes what this intent has no use for, once its sessions are closed, and says what it did."""
         self._shrink = shrink
         self._loop = loop
         self._neighbors = neighbors
         self._record = record
         self._kept = kept
         self._unfinished: Transition | None = None
-        self._finishing: asyncio.Task[None] | None = None
+        self._finishing: asyncio.Task[tuple[Message, ...]] | None = None
 
-    def begin(self, change: Transition | None) -> asyncio.Task[None]:
-        """Finish this change from now on; None: there is nothing to finish."""
+    def begin(self, change: Transition | None) -> asyncio.Task[tuple[Message, ...]]:
+        """Finish this change from now on; None: there is nothing to finish. Its result is what was done to tunnels."""
         self._unfinished = change
         self._finishing = asyncio.create_task(self._finish(change), name="leaving tunnels")
         return self._finishing
@@ -61,25 +62,27 @@ class Leaving:
         self._finishing = None
         return unfinished
 
-    async def _finish(self, change: Transition | None) -> None:
-        """Remove the tunnels that go once nothing uses them, and again until it was taken."""
+    async def _finish(self, change: Transition | None) -> tuple[Message, ...]:
+        """Remove the tunnels that go once nothing uses them, and again until it was taken; what was done to tunnels."""
         if change is None:
-            return
+            return ()
+        done: tuple[Message, ...] = ()
         if change.leaving:
             await self._until_left(change)
             if change.leaving & change.final.tunnels().keys():
                 # Made anew while nothing uses them: in force, what lives as it was would be gone back to before that.
-                await self._shrink(change.final)
+                done = await self._shrink(change.final)
             while not (outcome := await self._neighbors.take(change.final)).taken:
                 self._record.say(f"not removed yet: {'; '.join(outcome.problems)}")
                 await asyncio.sleep(AGAIN_SECONDS)
-        await self._shrink(change.final)
+        done += await self._shrink(change.final)
         self._unfinished = None
         if not change.leaving:
-            return
+            return done
         self._record.say(f"removed: {', '.join(sorted(map(str, change.leaving)))}")
         if (problem := await asyncio.to_thread(self._kept.forget_leaving)) is not None:
             self._record.say(problem)
+        return done
 
     async def _until_left(self, change: Transition) -> None:
         """Nothing is seen to use the tunnels that go, and who must withdraw from them can be told so."""

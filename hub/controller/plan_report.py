@@ -50,6 +50,7 @@ def applied_report(applied: Applied) -> dict[str, Any]:
         "waiting": list(applied.waiting),
         "problems": list(applied.problems),
         "moved": [{"branch": branch, "on": on} for branch, on in applied.moved],
+        "tunnels": {"done": list(applied.made)},
     }
 
 

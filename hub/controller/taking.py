@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hub.config.provenance import Provenance
+from hub.control.lines import Message
 from hub.controller.kept import Kept, Staged
 from hub.controller.leaving import Leaving
 from hub.controller.loop import Loop
@@ -88,7 +89,7 @@ class Taking:
 
     async def take(
         self, begun: Begun, came: Callable[[datetime], Provenance]
-    ) -> tuple[tuple[str, ...], asyncio.Task[None]]:
+    ) -> tuple[tuple[str, ...], asyncio.Task[tuple[Message, ...]]]:
         """Bring it into force; what did not go as it should, and what is done when nothing is left to do.
 
         Raises:

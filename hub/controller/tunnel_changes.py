@@ -41,11 +41,14 @@ class TunnelChanges:
             problems = ("the provisioner is gone: systemctl start pointsman-provisioner",)
         return tuple(f"what was made of tunnels for it is not undone: {problem}" for problem in problems)
 
-    async def shrink(self, intent: Intent) -> None:
-        """Have removed what this intent has no use for."""
-        if self._tunnels is not None:
-            for problem in (await self._tunnels.take(intent, grow_only=False)).problems:
-                self._say(problem)
+    async def shrink(self, intent: Intent) -> tuple[Message, ...]:
+        """Have removed what this intent has no use for; what was done, as the provisioner tells of it."""
+        if self._tunnels is None:
+            return ()
+        took = await self._tunnels.take(intent, grow_only=False)
+        for problem in took.problems:
+            self._say(problem)
+        return took.done
 
     def note(self, plan: str, intent: Intent) -> None:
         """This plan was made for that intent; of the last one it can be said what it does to tunnels."""

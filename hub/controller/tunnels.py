@@ -37,10 +37,12 @@ _PROBLEM = "tunnels"
 class Took:
     """A Took is how the provisioner took what is wanted; neither `answered` nor silent for a reason: there is none.
 
-    `failed` is what could not be done, or why nothing was; `refused` what is wanted and was not begun.
+    `done` are the changes that it made, as it tells of them. `failed` is what could not be done, or why nothing was;
+    `refused` what is wanted and was not begun.
     """
 
     answered: bool = False
+    done: tuple[Message, ...] = ()
     failed: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
 
@@ -87,7 +89,8 @@ class Tunnels:
         if self._untold is untold:  # else somebody wants another one meanwhile
             self._untold = None
         failed = (*map(_failed, answer["failed"]), *answer["problems"])
-        return Took(answered=True, failed=failed, refused=tuple(map(_refused, answer["refused"])))
+        refused = tuple(map(_refused, answer["refused"]))
+        return Took(answered=True, done=tuple(answer["done"]), failed=failed, refused=refused)
 
     async def apply(
         self, intent: Intent, number: str | None, *, grow_only: bool, within: float = TAKEN_SECONDS

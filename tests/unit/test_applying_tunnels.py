@@ -119,6 +119,18 @@ def test_an_apply_makes_what_is_new(places: Places, machine: Machine) -> None:
     live(places, scene)
 
 
+def test_an_apply_says_what_was_made_and_removed(places: Places, machine: Machine) -> None:
+    async def scene(scene: Scene) -> None:
+        applied = await scene.changing.apply(None, force=False)
+        assert [each["text"] for each in applied.made] == ["make tegal/fiber", "make tegal/wireless"]
+        machine.there |= {"stray/fiber"}
+        applied = await scene.changing.apply(None, force=False)
+        assert applied.plan.empty
+        assert [each["text"] for each in applied.made] == ["remove stray/fiber"]
+
+    live(places, scene)
+
+
 def test_after_an_apply_that_exabgp_refuses_the_tunnels_are_as_before(places: Places, machine: Machine) -> None:
     async def scene(scene: Scene) -> None:
         scene.neighbors.outcome = Outcome(("ExaBGP refuses it",), taken=False)

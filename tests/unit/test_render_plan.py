@@ -133,3 +133,19 @@ def test_an_apply_says_which_moves_are_still_to_come() -> None:
     found, _ = GOLDEN_PLANS["another-preference-after-a-hold"]
     report: dict[str, Any] = applied_report(Applied(found))
     assert "semarang  fiber -> wireless         in 30 s\n" in text_of(applied_view(report))
+
+
+def test_an_apply_that_only_makes_tunnels_says_what_was_made() -> None:
+    made = {"slice": "firewall", "target": "firewall", "text": "put the rules in force", "removes": False}
+    report = applied_report(Applied(plan(BEFORE, BEFORE, view(), NOW), made=(made,)))
+    lines = [line.rstrip() for line in text_of(applied_view(report)).splitlines()]
+    assert lines == [
+        "no route had to change",
+        "+ firewall  put the rules in force",
+        "tunnels, uplinks and firewall: 1 change",
+    ]
+
+
+def test_an_apply_that_changes_nothing_says_so() -> None:
+    report = applied_report(Applied(plan(BEFORE, BEFORE, view(), NOW)))
+    assert text_of(applied_view(report)) == "nothing had to change\n"
