@@ -44,7 +44,7 @@ class Steps:
             idle = min(one["idle_for"] for one in report["tunnels"])
             names = listed(one["tunnel"] for one in report["tunnels"])
             self._say(line("idle", f"0 packets on {names} for {idle:.1f} s, both directions"))
-            self._say(_safe(report["override"], report["at"]))
+            self._say(_safe(report))
         else:
             self._show_missing(report)
 
@@ -71,7 +71,7 @@ def wait(options: argparse.Namespace, drain: Report, steps: Steps, timeout: floa
         report = until_reached(options, drain["number"], steps, timeout)
     except KeyboardInterrupt:
         steps.clear()
-        print(f"pointsman: drain {drain['number']} stays in force: {_undrain(drain)} ends it", file=sys.stderr)
+        print(f"pointsman: drain {drain['number']} stays in force: pointsman undrain {drain['number']} ends it", file=sys.stderr)
         return _INTERRUPTED
     except RefusedError as error:
         steps.clear()
@@ -141,16 +141,23 @@ def _missing(report: Report) -> str:
     return f"{unmoved[0]['tunnel']}: {unmoved[0]['missing']}{more}"
 
 
-def _safe(drain: Report, now: str) -> str:
+def _safe(report: Report) -> str:
+    """That it is, and what ends the drain: by its number where the target names several."""
+    drain, others = report["override"], report["same_target"]
     target = drain["target"]
+    by = str(drain["number"]) if others else target
+    undrain = f"pointsman undrain {by}"
+    stand = f"; {_standing(others)}" if others else ""
     if not drain["until"]:
-        return f"safe to work on {target} (when it is done: {_undrain(drain)})"
-    until, longer = day_and_time(drain["until"], now), f"pointsman drain {target} --extend 1h"
-    return f"safe to work on {target} until {until} (sooner: {_undrain(drain)}; longer: {longer})"
+        return f"safe to work on {target} (when it is done: {undrain}{stand})"
+    until, longer = day_and_time(drain["until"], report["at"]), f"pointsman drain {by} --extend 1h"
+    return f"safe to work on {target} until {until} (sooner: {undrain}; longer: {longer}{stand})"
 
 
-def _undrain(drain: Report) -> str:
-    return f"pointsman undrain {drain['target']}"
+def _standing(others: list[int]) -> str:
+    if len(others) == 1:
+        return f"drain {others[0]} stands too"
+    return f"drains {', '.join(map(str, others[:-1]))} and {others[-1]} stand too"
 
 
 def why_not_reached(report: Report, seconds: float) -> str:

@@ -9,7 +9,7 @@ from hub.control.lines import Message
 from hub.control.peer import user_name
 from hub.overrides.keeper import Core, Done, OverridesKeeper
 from hub.overrides.report import list_report, override_report, progress_report, when
-from policies.model.overrides import Author
+from policies.model.overrides import Author, Drain
 from policies.overrides.commands import ALL_AT_ONCE, DrainWanted, Wanted
 from policies.overrides.errors import NotDoneError
 from policies.overrides.times import read_duration, read_rate
@@ -48,10 +48,13 @@ class OverrideAsks:
         try:
             number = _number(message)
             drain, parts = self._keeper.progress(number if number is not None else 0)
+            beside = [each for each in self._keeper.standing if isinstance(each, Drain) and each.number != drain.number]
         except NotDoneError as error:
             return {"error": str(error)}
         now = self._core.now()
-        return {"answer": progress_report(drain, parts, self._core.intent, now, counting=self._keeper.counting)}
+        same = [each.number for each in beside if each.target.text == drain.target.text]
+        counting, intent = self._keeper.counting, self._core.intent
+        return {"answer": progress_report(drain, parts, intent, now, counting=counting, same_target=same)}
 
     async def answer(self, message: Message, uid: int) -> Message:
         """The answer to one line of a user; an error changes nothing."""

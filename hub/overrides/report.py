@@ -55,11 +55,23 @@ def list_report(standing: Iterable[Override], history: Iterable[Ended], intent: 
     return {"overrides": every, **when(now)}
 
 
-def progress_report(drain: Drain, parts: Sequence[Progress], intent: Intent, now: Now, *, counting: bool) -> Report:
-    """How far a drain is, and each of its tunnels; `counting`: whether packets can be counted at all."""
+def progress_report(
+    drain: Drain,
+    parts: Sequence[Progress],
+    intent: Intent,
+    now: Now,
+    *,
+    counting: bool,
+    same_target: Sequence[int] = (),
+) -> Report:
+    """How far a drain is, and each of its tunnels; `counting`: whether packets can be counted at all.
+
+    `same_target` are the numbers of the other drains of the same target, which stand beside it.
+    """
     moved, idle = all(part.moved for part in parts), all(part.idle for part in parts)
     return {
         "override": override_report(drain, intent, now),
+        "same_target": list(same_target),
         "counting": counting,
         "moved": moved,
         "idle": idle,

@@ -99,6 +99,17 @@ def test_drain_of_a_number_waits_for_that_drain(rig: Rig, pointsman: Command) ->
     assert len(rig.core.overrides.drains) == 1
 
 
+def test_a_second_drain_of_a_target_is_ended_by_its_number_and_names_the_first(rig: Rig, pointsman: Command) -> None:
+    assert pointsman("drain", "bandung/fiber", "--no-wait")[0] == 0
+    assert pointsman("drain", "bandung/fiber", "--no-wait", "--for", "1h")[0] == 0
+    idle_for_six_seconds(rig)
+    assert "(when it is done: pointsman undrain 1; drain 2 stands too)" in pointsman("drain", "1")[1]
+    second = pointsman("drain", "2")[1]
+    assert "(sooner: pointsman undrain 2; longer: pointsman drain 2 --extend 1h; drain 1 stands too)" in second
+    assert pointsman("drain", "2", "--extend", "1h")[0] == 0
+    assert pointsman("undrain", "2")[0] == 0
+
+
 def test_drain_where_nobody_counts_waits_for_the_move_alone_and_exits_4(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
