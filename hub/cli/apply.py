@@ -100,7 +100,8 @@ def carried_out(options: argparse.Namespace, question: dict[str, Any], busy: str
         print(json.dumps(report, indent=2))
     else:
         from hub.cli.render_plan import applied_view
+        from hub.cli.same_hub import same_hub_view
         from hub.cli.screen import show
 
-        show(applied_view(report))
+        show(same_hub_view(applied_view(report), options))
     return NOT_ALL_YET if report["waiting"] or report["problems"] else DONE

@@ -48,7 +48,9 @@ def asked(
     except NotRunningError as error:
         return say_no_answer(options, error, absent=absent, busy=busy)
     except RefusedError as error:
-        print(f"pointsman: {error}", file=sys.stderr)
+        from hub.cli.same_hub import same_hub
+
+        print(same_hub(f"pointsman: {error}", options), file=sys.stderr)
         return REFUSED
 
 

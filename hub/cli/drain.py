@@ -128,5 +128,7 @@ def _show(options: argparse.Namespace, answer: Report, head: str) -> int:
 
 def _wait(options: argparse.Namespace, drain: Report, carried: list[str], begun: float) -> int:
     from hub.cli.drain_wait import Steps, wait
+    from hub.cli.same_hub import same_hub
 
-    return wait(options, drain, Steps(carried, options.json, begun), options.timeout)
+    steps = Steps(carried, options.json, begun, said=lambda text: same_hub(text, options))
+    return wait(options, drain, steps, options.timeout)

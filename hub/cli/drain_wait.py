@@ -6,11 +6,13 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from hub.cli.durations import day_and_time
 from hub.cli.exit_status import DONE, NOT_ALL_YET, REFUSED
 from hub.cli.render_overrides import listed, named
+from hub.cli.same_hub import same_hub
 from hub.cli.saying import Report, line
 from hub.cli.where import running_hub
 from hub.control.client import NotRunningError, RefusedError, ask_controller
@@ -26,12 +28,14 @@ class Steps:
     """A Steps says what a drain has reached, once each; on a terminal also what it waits for.
 
     `carried` are the tunnels that carried traffic when it was said, at `begun` of the monotonic clock.
+    `said` makes of a line what is printed.
     """
 
     carried: list[str]
     quiet: bool
     begun: float
     moved: bool = False
+    said: Callable[[str], str] = str
 
     def show(self, report: Report) -> None:
         """What is new."""
@@ -55,7 +59,7 @@ class Steps:
 
     def _say(self, text: str) -> None:
         self.clear()
-        print(text, flush=True)
+        print(self.said(text), flush=True)
 
     def _show_missing(self, report: Report) -> None:
         if sys.stdout.isatty():
@@ -71,7 +75,8 @@ def wait(options: argparse.Namespace, drain: Report, steps: Steps, timeout: floa
         report = until_reached(options, drain["number"], steps, timeout)
     except KeyboardInterrupt:
         steps.clear()
-        print(f"pointsman: drain {drain['number']} stays in force: pointsman undrain {drain['number']} ends it", file=sys.stderr)
+        text = f"pointsman: drain {drain['number']} stays in force: pointsman undrain {drain['number']} ends it"
+        print(same_hub(text, options), file=sys.stderr)
         return _INTERRUPTED
     except RefusedError as error:
         steps.clear()
@@ -87,7 +92,7 @@ def wait(options: argparse.Namespace, drain: Report, steps: Steps, timeout: floa
         print(json.dumps(report, indent=2))
     if report["safe"]:
         return DONE
-    _say_not_reached(report, time.monotonic() - steps.begun)
+    _say_not_reached(report, time.monotonic() - steps.begun, options)
     return NOT_ALL_YET
 
 
@@ -167,7 +172,7 @@ def why_not_reached(report: Report, seconds: float) -> str:
     return f"it is not safe to work after {seconds:.0f} s: {_missing(report)}"
 
 
-def _say_not_reached(report: Report, seconds: float) -> None:
+def _say_not_reached(report: Report, seconds: float, options: argparse.Namespace) -> None:
     drain, why = report["override"], why_not_reached(report, seconds)
     if report["moved"] and not report["counting"]:
         text, mend = f"in force and {why}", "see for yourself that it is idle before the work"
@@ -176,4 +181,4 @@ def _say_not_reached(report: Report, seconds: float) -> None:
         text = f"in force, but {why}"
         mend = f'"pointsman drain {drain["number"]}" waits on; "pointsman why {branch}" says what it does now'
     print(f"pointsman: {named(drain)} is {text}", file=sys.stderr)
-    print(f"    mend: {mend}", file=sys.stderr)
+    print(same_hub(f"    mend: {mend}", options), file=sys.stderr)

@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(as_json(kept, old, limit, now), indent=2))
     else:
-        _show(kept, old, limit, now)
+        _show(options, kept, old, limit, now)
     return DONE
 
 
@@ -136,7 +136,10 @@ def _limit(intent: Intent | None) -> timedelta:
     return (Security() if intent is None else intent.security).key_age
 
 
-def _show(kept: tuple[KeptKey, ...], old: Iterable[OldKeys], limit: timedelta, now: float) -> None:
+def _show(
+    options: argparse.Namespace, kept: tuple[KeptKey, ...], old: Iterable[OldKeys], limit: timedelta, now: float
+) -> None:
+    from hub.cli.same_hub import same_hub
     from hub.cli.screen import show
 
     if not kept:
@@ -144,7 +147,7 @@ def _show(kept: tuple[KeptKey, ...], old: Iterable[OldKeys], limit: timedelta, n
         return
     show(_table(kept, limit, now))
     for each in old:
-        print(f"{each.text}\n    mend: {each.mend}")
+        print(same_hub(f"{each.text}\n    mend: {each.mend}", options))
 
 
 def _table(kept: Iterable[KeptKey], limit: timedelta, now: float) -> RenderableType:

@@ -58,12 +58,13 @@ def apply_tunnels(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace, report: dict[str, Any], view: Any) -> None:
+    from hub.cli.same_hub import same_hub_view
     from hub.cli.screen import show
 
     if options.json:
         print(json.dumps(report, indent=2))
     else:
-        show(view)
+        show(same_hub_view(view, options))
 
 
 def _asked(options: argparse.Namespace, directory: Path | None, question: dict[str, Any]) -> dict[str, Any] | int:

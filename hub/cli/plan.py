@@ -59,7 +59,9 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         print(json.dumps(report, indent=2))
         return 0
     from hub.cli.render_plan import plan_view
+    from hub.cli.same_hub import same_hub_view
     from hub.cli.screen import show
 
-    show(plan_view(report, proposal=options.directory is not None, back=options.rollback))
+    view = plan_view(report, proposal=options.directory is not None, back=options.rollback)
+    show(same_hub_view(view, options))
     return 0

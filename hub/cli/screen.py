@@ -31,12 +31,13 @@ class Parts:
     """Pieces of text with dots between them: a line ends between two pieces, and inside one only if it is too long."""
 
     def __init__(self, parts: Iterable[Text]) -> None:
-        self._parts = tuple(parts)
+        self.parts = tuple(parts)
+        """The pieces."""
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         """As narrow as the longest piece, as wide as all of them on one line."""
         dot = len(_SEPARATOR)
-        widths = [part.cell_len + dot for part in self._parts] or [0]
+        widths = [part.cell_len + dot for part in self.parts] or [0]
         return Measurement(max(widths), sum(widths) + len(widths) - 1).with_maximum(options.max_width)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -45,8 +46,8 @@ class Parts:
 
     def _lines(self, width: int) -> Iterator[Text]:
         line = Text(overflow="fold")
-        for number, part in enumerate(self._parts, 1):
-            piece = part.copy() if number == len(self._parts) else Text.assemble(part, _SEPARATOR)
+        for number, part in enumerate(self.parts, 1):
+            piece = part.copy() if number == len(self.parts) else Text.assemble(part, _SEPARATOR)
             if line and line.cell_len + 1 + piece.cell_len > width:
                 yield line
                 line = Text(overflow="fold")

@@ -97,10 +97,10 @@ def _data(report: dict[str, Any], found: tuple[Problem, ...], options: argparse.
 def _view(report: dict[str, Any], found: tuple[Problem, ...], options: argparse.Namespace) -> RenderableType:
     from hub.cli.render_problems import problems_view
     from hub.cli.render_status import status_view
+    from hub.cli.same_hub import same_hub_view
 
-    if options.problems:
-        return problems_view(found, report)
-    return status_view(report, lab_of(running_hub(options)))
+    view = problems_view(found, report) if options.problems else status_view(report, lab_of(running_hub(options)))
+    return same_hub_view(view, options)
 
 
 def _watch(options: argparse.Namespace) -> int:

@@ -49,7 +49,8 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(report, indent=2))
         return 0
     from hub.cli.render_why import why_view
+    from hub.cli.same_hub import same_hub_view
     from hub.cli.screen import show
 
-    show(why_view(report))
+    show(same_hub_view(why_view(report), options))
     return 0

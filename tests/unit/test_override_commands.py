@@ -29,10 +29,12 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
 
 
 @pytest.fixture
-def pointsman(rig: Rig, capsys: pytest.CaptureFixture[str]) -> Command:
+def pointsman(rig: Rig, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    monkeypatch.setenv("POINTSMAN_RUN_DIR", str(rig.place))
+
     def run(*arguments: str) -> tuple[int, str, str]:
         try:
-            status = main([*arguments, "--run-dir", str(rig.place)])
+            status = main([*arguments])
         except SystemExit as left:
             status = int(str(left.code))
         done = capsys.readouterr()
@@ -108,6 +110,15 @@ def test_a_second_drain_of_a_target_is_ended_by_its_number_and_names_the_first(r
     assert "(sooner: pointsman undrain 2; longer: pointsman drain 2 --extend 1h; drain 1 stands too)" in second
     assert pointsman("drain", "2", "--extend", "1h")[0] == 0
     assert pointsman("undrain", "2")[0] == 0
+
+
+def test_a_hub_that_was_named_is_named_in_the_commands_that_drain_prints(rig: Rig, pointsman: Command) -> None:
+    assert pointsman("drain", "bandung/fiber", "--no-wait")[0] == 0
+    named = f"--run-dir {rig.place}"
+    _, _, err = pointsman("drain", "1", "--timeout", "0.3s", *named.split())
+    assert f'"pointsman drain {named} 1" waits on; "pointsman why {named} bandung" says' in err
+    idle_for_six_seconds(rig)
+    assert f"(when it is done: pointsman undrain {named} bandung/fiber)" in pointsman("drain", "1", *named.split())[1]
 
 
 def test_drain_where_nobody_counts_waits_for_the_move_alone_and_exits_4(
