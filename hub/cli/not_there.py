@@ -17,7 +17,20 @@ def is_new(branch: Report) -> bool:
 
 def router_mend(branch: Report) -> str:
     """What helps a branch whose router has never connected."""
-    return f"pointsman router print {branch['branch']}"
+    return str(branch.get("router_print") or f"pointsman router print {branch['branch']}")
+
+
+def awaits_router(branch: Report) -> bool:
+    """Whether the branch is new, and there is something at the hub that its router could connect to."""
+    return is_new(branch) and any(end_missing(tunnel) is None for tunnel in branch["tunnels"])
+
+
+def end_missing(tunnel: Report) -> tuple[str, str] | None:
+    """Why nothing can connect to the hub's end of a tunnel that is not up, and the mend; None where something can."""
+    fault = tunnel.get("interface_fault")
+    if (hindered := hindrance(tunnel)) is not None or fault is None or tunnel["liveness"] == "up":
+        return hindered
+    return fault["text"], fault["mend"]
 
 
 def hindrance(tunnel: Report) -> tuple[str, str] | None:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hub.cli.durations import day_and_time
-from hub.cli.not_there import NEVER_CONNECTED, hindrance, is_new, router_mend
+from hub.cli.not_there import NEVER_CONNECTED, awaits_router, end_missing, hindrance, is_new, router_mend
 from hub.cli.render_overrides import override_words
 from policies.lengths import spoken
 
@@ -86,8 +86,9 @@ def _of_branch(branch: Report) -> Iterator[Problem]:
 def _unreachable(branch: Report, mend: str) -> Iterator[Problem]:
     """A branch all of whose tunnels are down: cut off, or not there yet. What the hub could not make comes first."""
     name, tunnels = branch["branch"], branch["tunnels"]
-    hindered = {tunnel["tunnel"]: found for tunnel in tunnels if (found := hindrance(tunnel)) is not None}
-    if is_new(branch) and len(hindered) < len(tunnels):
+    why = end_missing if is_new(branch) else hindrance
+    hindered = {tunnel["tunnel"]: found for tunnel in tunnels if (found := why(tunnel)) is not None}
+    if awaits_router(branch):
         for tunnel, (text, help_) in hindered.items():
             yield Problem(DOWN, f"{name}/{tunnel}", text, None, help_)
         yield Problem(NEW, name, NEVER_CONNECTED, None, router_mend(branch))
@@ -107,6 +108,8 @@ def _keys_of_hindrances(branch: Report) -> Iterator[str]:
     for tunnel in branch["tunnels"]:
         if hindrance(tunnel) is not None:
             yield from (f"tunnels:{slice_}:{branch['branch']}/{tunnel['tunnel']}" for slice_ in ("wireguard", "ipsec"))
+        elif is_new(branch) and not branch["reachable"] and end_missing(tunnel) is not None:
+            yield f"check:interface:{tunnel['interface']}"
 
 
 def _degraded(tunnel: Report, place: str, mend: str) -> Problem:

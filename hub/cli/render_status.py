@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hub.cli.durations import day_and_time, round_trip
-from hub.cli.not_there import NEVER_CONNECTED, hindrance, is_new, router_mend
+from hub.cli.not_there import NEVER_CONNECTED, awaits_router, end_missing, hindrance, is_new, router_mend
 from hub.cli.render_configuration import configuration_line
 from hub.cli.render_overrides import override_words
 from hub.cli.screen import Parts
@@ -42,7 +42,7 @@ def _headline(report: Report) -> str:
     preferred = sum(1 for b in branches if b["on"] is not None and b["on"] == b["preferred"])
     moved = sum(1 for b in branches if b["on"] is not None and b["on"] != b["preferred"])
     cut_off = [b["branch"] for b in branches if not b["reachable"] and not is_new(b)]
-    new = sum(1 for b in branches if not b["reachable"] and is_new(b))
+    new = sum(1 for b in branches if not b["reachable"] and awaits_router(b))
     nowhere = len(branches) - preferred - moved - len(cut_off) - new
     parts = [f"{len(branches)} branch{'' if len(branches) == 1 else 'es'}: {preferred} on their preferred tunnel"]
     parts += [f"{moved} moved"] if moved else []
@@ -104,10 +104,17 @@ def _tunnels(branch: Report) -> Parts:
     tunnels = branch["tunnels"]
     if not is_new(branch):
         return Parts(_tunnel(tunnel) for tunnel in tunnels)
-    hindered = [_tunnel(tunnel) for tunnel in tunnels if hindrance(tunnel) is not None]
-    if len(hindered) == len(tunnels):
+    hindered = [_not_there(tunnel) for tunnel in tunnels if end_missing(tunnel) is not None]
+    if not awaits_router(branch):
         return Parts(hindered)
     return Parts((*hindered, Text(f"{NEVER_CONNECTED}: {router_mend(branch)}", style="yellow")))
+
+
+def _not_there(tunnel: Report) -> Text:
+    """That the hub's end of a tunnel is not there."""
+    if hindrance(tunnel) is not None:
+        return _tunnel(tunnel)
+    return Text(tunnel["interface_fault"]["text"], style="red")
 
 
 def _tunnel(tunnel: Report) -> Text:

@@ -10,7 +10,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from hub.cli.durations import day_and_time, round_trip
-from hub.cli.not_there import NEVER_CONNECTED, hindrance, is_new, router_mend
+from hub.cli.not_there import NEVER_CONNECTED, awaits_router, end_missing, router_mend
 from hub.cli.render_overrides import override_words
 from hub.cli.render_sa import sa_words
 from hub.cli.screen import Parts
@@ -26,7 +26,7 @@ def why_view(report: Report) -> Tree:
     when = f" since {_clock(since)}{_zone(since)} ({spoken(since['ago'])})" if since is not None else ""
     detail = f" ({report['detail']})" if report["detail"] else ""
     tree = Tree(_text(f"{_what(report)} -> {on}{when}: {report['reason']}{detail}"), guide_style="dim")
-    if is_new(report):
+    if awaits_router(report):
         tree.add(_line("new", NEVER_CONNECTED)).add(_text(f"mend: {router_mend(report)}"))
     for tunnel in report["tunnels"]:
         _add_tunnel(tree, tunnel)
@@ -87,7 +87,7 @@ def _add_tunnel(tree: Tree, tunnel: Report) -> None:
     is_measured = (tunnel.get("health") or {}).get("rtt_ms") is not None
     state += [_text(f"rtt {round_trip(tunnel['rtt_ms'])}")] if tunnel["rtt_ms"] is not None and not is_measured else []
     node = tree.add(Parts(state))
-    if (hindered := hindrance(tunnel)) is not None:
+    if (hindered := end_missing(tunnel)) is not None:
         node.add(_text(hindered[0])).add(_text(f"mend: {hindered[1]}"))
     session = tunnel["session_since"]
     for_how_long = f" {spoken(session['ago'])}" if session is not None else ""

@@ -18,6 +18,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from hub.control.places import SYSTEM_STATE
 from hub.controller.explanation import explanation
 from hub.controller.fates import endpoints_in
 from hub.controller.health import HealthWatch, what_is_heard
@@ -73,10 +74,10 @@ LOOK_AGAIN_SECONDS = 1.0
 class Loop:
     """A Loop owns the view and the decisions of one hub."""
 
-    def __init__(self, intent: Intent, record: Record, config: str) -> None:
+    def __init__(self, intent: Intent, record: Record, config: str, state: str = str(SYSTEM_STATE)) -> None:
         self._intent = intent
         self._record = record
-        self._config = config
+        self._config, self._state = config, state
         self._started = Instant(time.monotonic())
         self._zone = ZoneInfo(intent.timezone)
         self._stalls = Stalls(time.monotonic)
@@ -355,8 +356,7 @@ class Loop:
 
     def _around(self) -> Surroundings:
         link, speaker = self._forwarder, self._speaker
-        counters = dict(self._record.counters)
-        problems = self.problems | self.troubles.problems
+        counters, problems = dict(self._record.counters), self.problems | self.troubles.problems
         if link is not None:
             counters |= link.counters | {f"forwarder: {k}": v for k, v in link.forwarder_counters.items()}
             problems |= link.problems
@@ -373,6 +373,7 @@ class Loop:
             problems |= {f"session:{each.tunnel}": (each.text, each.mend) for each in faults(branch, self._view, now)}
         return Surroundings(
             config=self._config,
+            state=self._state,
             started=self._started,
             problems=problems,
             counters=counters,

@@ -198,7 +198,7 @@ async def _serve(places: Places, change: Transition, overrides: LabOverrides) ->
     targets <--------> Observer (only events)
     """
     record, intent = Record(), change.interim
-    loop = Loop(intent, record, str(places.config))
+    loop = Loop(intent, record, str(places.config), str(places.state))
     speakers = Speakers(intent, places.relay_socket, loop.take, time.monotonic)
     forwarder = ForwarderLink(places.forwarder_socket, intent, loop.take, time.monotonic)
     health_file = HealthFile(places.state / "health.json", loop.health, record.say)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from shlex import quote
 from typing import Any
 
+from hub.control.places import SYSTEM_CONFIG, SYSTEM_STATE
 from hub.controller.made_report import made_report
 from hub.controller.moments import at_second, moment
 from hub.controller.off_preferred_report import off_preferred_report
@@ -32,10 +34,14 @@ Report = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """A Surroundings is what the adapters know beside the view: what troubles them, what they counted and measured."""
+    """A Surroundings is what the adapters know beside the view: what troubles them, what they counted and measured.
+
+    `config` and `state` are the hub's directories.
+    """
 
     config: str
     started: Instant
+    state: str = str(SYSTEM_STATE)
     problems: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     counters: Mapping[str, int] = field(default_factory=dict)
     refused: tuple[Mapping[str, str], ...] = ()
@@ -108,6 +114,7 @@ def branch_report(branch: Branch, view: View, verdict: Verdict | None, around: S
         "on": active.name if active is not None and reachable else None,
         "reachable": reachable,
         "connected": reachable or any(_was_there(tunnel, view, around) for tunnel in branch.tunnels),
+        "router_print": _router_print(branch, around),
         "since": moment(forwarding.since, now) if forwarding is not None else None,
         "preferred": standing_order(branch)[0].id.name if branch.tunnels else None,
         **_decided(verdict),
@@ -144,6 +151,20 @@ def _was_there(tunnel: Tunnel, view: View, around: Surroundings) -> bool:
     peer = around.measured.get(str(tunnel.id), {}).get("wg")
     shook = peer is not None and peer["handshake_at"] is not None
     return shook or tunnel.id in around.connected or view.session_of(tunnel.id).state is SessionState.UP
+
+
+def _router_print(branch: Branch, around: Surroundings) -> str:
+    """The command that prints the branch's end, of this hub's files where they are not the system's."""
+    words = [f"pointsman router print {branch.name}"]
+    words += [f"--config {quote(around.config)}"] if around.config != str(SYSTEM_CONFIG) else []
+    words += [f"--state-dir {quote(around.state)}"] if around.state != str(SYSTEM_STATE) else []
+    return " ".join(words)
+
+
+def _interface_fault(tunnel: Tunnel, around: Surroundings) -> Report | None:
+    """What is wrong with the interface of the hub's end: it is not there, or down."""
+    text, mend = around.problems.get(f"check:interface:{tunnel.interface}", ("", ""))
+    return {"text": text, "mend": mend} if text else None
 
 
 def _shared_fate(branch: Branch, problems: Mapping[str, tuple[str, str]]) -> list[Report]:
@@ -211,6 +232,7 @@ def _tunnel_report(tunnel: Tunnel, view: View, verdict: Verdict | None, around: 
         "mtu": measured.get("mtu"),
         "path": _path(around.paths.get(tunnel.id), now),
         "made": made_report(around.made.get(str(tunnel.id), {}), now),
+        "interface_fault": _interface_fault(tunnel, around),
         "session": session.state.value,
         "session_since": moment(session.since, now) if session.since != NEVER else None,
         "session_reason": session.reason,

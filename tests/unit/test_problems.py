@@ -23,7 +23,7 @@ from hub.cli.problems import problems
 from hub.cli.render_problems import problems_view
 from hub.cli.render_status import status_view
 from hub.cli.render_why import why_view
-from hub.controller.report import Surroundings, network_report
+from hub.controller.report import Surroundings, branch_report, network_report
 from policies.blame import tunnel_blames
 from policies.decide import decide
 from policies.model.announcement import Announcement
@@ -227,6 +227,32 @@ def test_why_says_that_the_router_has_never_connected_and_what_hindered_a_tunnel
     assert "mend: pointsman router print bogor" in said
     assert "not made: this kernel makes no gre interfaces" in said
     assert "mend: modprobe ip_gre; then pointsman apply" in said
+
+
+def test_what_sets_up_a_router_is_of_the_files_of_the_hub_that_runs() -> None:
+    around = Surroundings("/srv/my hub", Instant(0.0), state="/srv/state")
+    report = branch_report(BOGOR, view_of(INTENT, "bogor/fiber", "bogor/wireless"), None, around, NOW)
+    said = "pointsman router print bogor --config '/srv/my hub' --state-dir /srv/state"
+    assert [problem.mend for problem in problems({"branches": [report], "problems": []})] == [said]
+
+
+def test_a_new_branch_whose_interfaces_are_not_there_does_not_wait_for_its_router() -> None:
+    faults = {
+        f"check:interface:{tunnel.interface}": (f"interface {tunnel.interface} of {tunnel.id} is not there", "make it")
+        for tunnel in BOGOR.tunnels
+    }
+    report = report_of(INTENT, view_of(INTENT, "bogor/fiber", "bogor/wireless"), new=("bogor",), **faults)
+    assert told(report) == [("isolated", "bogor")]
+    out = io.StringIO()
+    (bogor,) = [branch for branch in report["branches"] if branch["branch"] == "bogor"]
+    Console(file=out, width=400).print(status_view(report), why_view(bogor))
+    said = text_of(report) + out.getvalue()
+    assert "never connected" not in said
+    assert said.count(f"interface {BOGOR.tunnels[0].interface} of bogor/fiber is not there") == 4
+    first = report_of(
+        INTENT, view_of(INTENT, "bogor/fiber", "bogor/wireless"), new=("bogor",), **dict([next(iter(faults.items()))])
+    )
+    assert told(first) == [("down", "bogor/fiber"), ("not connected", "bogor")]
 
 
 def test_whose_trouble_it_is_is_said_where_it_is_not_the_tunnels_own() -> None:
