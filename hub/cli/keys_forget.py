@@ -1,4 +1,4 @@
-"""`pointsman keys forget`: the keys of tunnels that are gone for good are removed."""
+"""`pointsman keys forget`: keys with which no tunnel is made any more are removed."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ examples:
   pointsman keys forget malang               of all tunnels of the branch, after it was removed
   pointsman keys forget malang/wireless
 
-Keys of a tunnel that the files still have, or that is still made, are kept. Should the tunnel come back, it gets
-others. Run it as root.
+Keys of a tunnel that by the files is made with them, or that still is, are kept; one that has become IPsec, or is
+adopted (existing:), has no use for its own. Should the tunnel come back to WireGuard, it gets others. Run it as root.
 
 exit status: 0 done, 1 refused (nothing was removed), 2 usage
 """
@@ -39,8 +39,8 @@ def add_forget(parts: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     """Register `forget` below `keys`."""
     parser = parts.add_parser(
         "forget",
-        help="remove the keys of tunnels that are gone for good",
-        description="Removes the WireGuard keys of tunnels that are neither in the files nor made any more.",
+        help="remove the keys of tunnels that are made with them no more",
+        description="Removes WireGuard keys with which no tunnel is made any more, nor is to be by the files.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
         tunnels = _tunnels(store, options.target, where)
         descriptor = hold(where.places.provisioner_lock, "another change of tunnels")
         try:
-            _unwanted(tunnels, where)
+            _unwanted(tunnels, where, options.target)
             forgotten = [tunnel for tunnel in tunnels if store.forget(tunnel)]
         finally:
             os.close(descriptor)
@@ -95,8 +95,8 @@ def _tunnels(store: KeyStore, target: str, where: KeysWhere) -> tuple[str, ...]:
     return found
 
 
-def _unwanted(tunnels: tuple[str, ...], where: KeysWhere) -> None:
-    """That neither the files nor the provisioner have one of these.
+def _unwanted(tunnels: tuple[str, ...], where: KeysWhere, target: str) -> None:
+    """That none of these is to be made with keys by the files, or is made so by the provisioner.
 
     Raises:
         _KeptError: one is still there, or the files cannot tell.
@@ -113,10 +113,23 @@ def _unwanted(tunnels: tuple[str, ...], where: KeysWhere) -> None:
     remembered = Remembered(where.places.provisioner_state)
     if (problem := remembered.read()) is not None:
         raise _KeptError(problem, "once that is mended, whoever is still made is known again")
-    made = set() if remembered.wanted is None else {each.tunnel for each in remembered.wanted.tunnels()}
-    written = {str(tunnel.id) for tunnel in survey(load(directory)).tunnels()}  # those of branches that are off too
+    made = set() if remembered.wanted is None else {each.tunnel for each in remembered.wanted.wireguard}
+    # Those of branches that are off too; an adopted one, or one of IPsec, has no use for keys.
+    drafts = [each for each in survey(load(directory)).tunnels() if each.written.existing is None]
+    written = {str(each.id) for each in drafts if each.written.transport == "wireguard"}
     for tunnel in tunnels:
         if tunnel in written:
-            raise _KeptError(f"{tunnel} is in {directory}", f"pointsman branch remove {tunnel.partition('/')[0]}")
+            free = [each for each in tunnels if each not in written]
+            raise _KeptError(f"{tunnel} is in {directory}, and made with its keys", _mend(target, tunnel, free))
         if tunnel in made:
             raise _KeptError(f"{tunnel} is still made by the provisioner", "pointsman apply, which removes it first")
+
+
+def _mend(target: str, tunnel: str, free: list[str]) -> str:
+    """What to do instead: a branch is removed only by who named all of it, and only if all of it has such keys."""
+    branch = tunnel.partition("/")[0]
+    if target == tunnel:
+        return f"for other keys: pointsman keys rotate {tunnel}; if it is to go: take it out of branches/{branch}.yaml"
+    if free:
+        return f"name the one that is made without: pointsman keys forget {free[0]}"
+    return f"if all of the branch is to go: pointsman branch remove {branch}"

@@ -282,15 +282,39 @@ def test_keys_of_a_tunnel_that_is_gone_are_said_and_forgotten(
     assert "has no keys of malang" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("target", ["bandung", "bandung/wireless"])
+@pytest.mark.parametrize(
+    ("target", "mend"),
+    [
+        ("bandung", "if all of the branch is to go: pointsman branch remove bandung"),
+        ("bandung/wireless", "for other keys: pointsman keys rotate bandung/wireless; if it is to go: take it out of "),
+    ],
+)
 def test_keys_of_a_tunnel_of_the_files_are_kept(
-    places: Places, capsys: pytest.CaptureFixture[str], target: str
+    places: Places, capsys: pytest.CaptureFixture[str], target: str, mend: str
 ) -> None:
     assert forget(places, target) == 1
-    assert (
-        f"bandung/wireless is in {places.config}\n    mend: pointsman branch remove bandung" in capsys.readouterr().err
-    )
+    text = f"bandung/wireless is in {places.config}, and made with its keys\n    mend: {mend}"
+    assert text in capsys.readouterr().err
     assert KeyStore(places.keys).tunnels() == ("bandung/wireless",)
+
+
+def test_keys_of_a_tunnel_that_is_made_without_them_by_now_are_forgotten(
+    places: Places, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = KeyStore(places.keys)
+    store.make(["bandung/fiber"])  # which is IPsec
+    assert forget(places, "bandung") == 1
+    assert "mend: name the one that is made without: pointsman keys forget bandung/fiber" in capsys.readouterr().err
+    before = wanted_of(intent_of(places))
+    Remembered(places.provisioner_state).keep(before)
+    assert forget(places, "bandung/fiber") == 0
+    adopted = "tunnels: {fiber: {transport: ipsec}, wireless: {existing: wg-old, link: 10.255.0.2/31}}"
+    written(places.config, {**IPSEC, "branches/bandung.yaml": f"{BANDUNG}{adopted}\n"})
+    assert forget(places, "bandung/wireless") == 1
+    assert "bandung/wireless is still made by the provisioner" in capsys.readouterr().err
+    Remembered(places.provisioner_state).keep(wanted_of(intent_of(places)))
+    assert forget(places, "bandung/wireless") == 0
+    assert store.tunnels() == ()
 
 
 def test_keys_of_a_tunnel_that_is_still_made_are_kept(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
