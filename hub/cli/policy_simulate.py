@@ -214,5 +214,5 @@ def _days(text: str) -> float:
     except ValueError:
         days = 0.0
     if not 0 < days <= MOST_DAYS:
-        raise argparse.ArgumentTypeError(f'"{text[:40]}" is no number of days from 0 to {MOST_DAYS:g}')
+        raise argparse.ArgumentTypeError(f'"{text[:40]}" is no number of days of more than 0, up to {MOST_DAYS:g}')
     return days

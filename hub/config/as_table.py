@@ -19,6 +19,7 @@ MOST_PROBLEMS = 10
 """Wrong lines that are named; a file of another kind has as many as lines."""
 _COMMENTS = ("#", ";")
 _EXAMPLE = "write a line like   203.0.113.0/24 64500 Example"
+_NOT_THERE = "network.yaml names it (shared-fate: as-numbers): put the table there, or take the key out"
 
 
 @dataclass
@@ -36,7 +37,7 @@ def as_numbers_of(looked: Survey) -> tuple[AsNumbers, tuple[Problem, ...]]:
 
 def read_as_numbers(directory: Path, file: str) -> tuple[AsNumbers, tuple[Problem, ...]]:
     """The table in a file of the directory, and all that is wrong with it; of many wrong lines the first."""
-    text, problems = read_text(directory, file)
+    text, problems = read_text(directory, file, _NOT_THERE)
     if text is None:
         return NO_AS_NUMBERS, problems
     table, found = _Table(), list[Problem]()

@@ -86,15 +86,18 @@ def read_others(
     directory: Path, files: Iterable[str] | None, folder: str, model: type[M]
 ) -> tuple[dict[str, Parsed[M]], tuple[Problem, ...]]:
     """These files, each relative to the directory or absolute, or all of a folder of it; and all that is wrong."""
-    reader = _Reader(directory)
+    reader = _Reader(directory) if files is None else _Reader(directory, "name a file that is there")
     names = files if files is not None else [f"{folder}/{name}.yaml" for name in reader.list(folder)]
     found = {name: parsed for name in names if (parsed := reader.read(name, model)) is not None}
     return found, tuple(reader.problems)
 
 
-def read_text(directory: Path, file: str) -> tuple[str | None, tuple[Problem, ...]]:
-    """The text of a file of the directory, None where it cannot be had; and what is wrong then."""
-    reader = _Reader(directory)
+def read_text(directory: Path, file: str, instead: str) -> tuple[str | None, tuple[Problem, ...]]:
+    """The text of a file of the directory, None where it cannot be had; and what is wrong then.
+
+    `instead` says what to do where it is not there.
+    """
+    reader = _Reader(directory, instead)
     return reader.text(file), tuple(reader.problems)
 
 
@@ -116,10 +119,11 @@ def _unusable(directory: Path) -> Problem | None:
 
 
 class _Reader:
-    """A _Reader reads files and collects what is wrong with them."""
+    """A _Reader reads files and collects what is wrong with them; `instead` mends that one is not there."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, instead: str = "put a file there, or take it away") -> None:
         self.directory = directory
+        self.instead = instead
         self.problems: list[Problem] = []
         self.names: dict[str, frozenset[str]] = {}
         self.files = 0
@@ -196,7 +200,7 @@ class _Reader:
         data = b""
         try:
             if not path.is_file():
-                self.problems.append(error(Place(file), "is not a file", "put a file there, or take it away"))
+                self.problems.append(error(Place(file), "is not a file", self.instead))
                 return None
             with path.open("rb") as opened:
                 data = opened.read(LARGEST_FILE + 1)

@@ -107,8 +107,8 @@ def read_address(value: object) -> IPv4Address:
         raise UnreadableError(f'"{text[:60]}" is no IPv4 address') from problem
 
 
-def read_network(value: object) -> Prefix:
-    """A prefix of either IP version with its length, host bits zero."""
+def read_network(value: object, *, is_link: bool = False) -> Prefix:
+    """A prefix of either IP version with its length, host bits zero; `is_link`: that of a link is meant."""
     text = read_text(value)
     if "/" not in text:
         length = 64 if _is_ipv6(text) else 24
@@ -118,7 +118,7 @@ def read_network(value: object) -> Prefix:
     try:
         return IPv6Network(text) if ":" in text and "%" not in text else IPv4Network(text)
     except ValueError as problem:
-        raise _bad_network(text) from problem
+        raise _bad_network(text, is_link=is_link) from problem
 
 
 def read_prefix(value: object) -> Prefix:
@@ -132,7 +132,7 @@ def read_prefix(value: object) -> Prefix:
 
 def read_link(value: object) -> IPv4Network:
     """The pair of addresses of a tunnel: a /31 (RFC 3021); the even one is the hub's."""
-    link = read_network(value)
+    link = read_network(value, is_link=True)
     if isinstance(link, IPv6Network):
         raise UnreadableError(f"link {link} is IPv6, which a tunnel has beside IPv4", "write it as link-ipv6")
     return _exactly(link, 31)
@@ -140,6 +140,7 @@ def read_link(value: object) -> IPv4Network:
 
 def read_link_ipv6(value: object) -> IPv6Network:
     """The pair of IPv6 addresses of a tunnel: a /127 (RFC 6164); the even one is the hub's."""
+    read_network(value, is_link=True)
     link = read_prefix(value)
     if isinstance(link, IPv4Network):
         raise UnreadableError(f"link-ipv6 {link} is IPv4", "write it as link")
@@ -294,7 +295,7 @@ def shown(value: object) -> str:
 
 def _exactly(link: P, length: int) -> P:
     if link.prefixlen != length:
-        mend = f"write a /{length}, for example {link[0]}/{length}"
+        mend = f"write a /{length}, for example {_widened(f'{link[0]}/{length}')}"
         raise UnreadableError(f"link {link} is a /{link.prefixlen}", mend)
     return link
 
@@ -311,14 +312,16 @@ def _widened(text: str) -> Prefix:
     return IPv6Network(text, strict=False) if ":" in text else IPv4Network(text, strict=False)
 
 
-def _bad_network(text: str) -> UnreadableError:
+def _bad_network(text: str, *, is_link: bool) -> UnreadableError:
     try:
         wide = _widened(text)
     except ValueError:
         kind, like = ("IPv6", '"2001:db8:1::/56"') if ":" in text else ("IPv4", "10.1.0.0/24")
         return UnreadableError(f'"{text[:60]}" is no {kind} prefix', f"write it like {like}")
-    alone = f"{text.partition('/')[0]}/{wide.max_prefixlen}"
-    return UnreadableError(f"{text} has bits set behind its length", f"write {wide}, or {alone}")
+    address, said = text.partition("/")[0], f"{text} has bits set behind its length"
+    if is_link:
+        return UnreadableError(said, f"write {_widened(f'{address}/{wide.max_prefixlen - 1}')}")
+    return UnreadableError(said, f"write {wide}, or {address}/{wide.max_prefixlen}")
 
 
 def _is_ipv6(text: str) -> bool:

@@ -196,7 +196,7 @@ def test_a_line_that_is_wrong_is_named_and_nothing_is_used(tmp_path: Path, line:
 @pytest.mark.parametrize(
     ("files", "problem"),
     [
-        ({}, "indonesia.asn: is not a file"),
+        ({}, "indonesia.asn: is not a file\n    mend: network.yaml names it (shared-fate: as-numbers)"),
         ({"indonesia.asn": "# nothing\n"}, "indonesia.asn: has no prefix"),
         ({"indonesia.asn": b"\xff"}, "indonesia.asn:1:1: is not UTF-8 text"),
         ({"indonesia.asn": "x\n" * 40}, "indonesia.asn: 30 more lines are wrong"),

@@ -144,6 +144,16 @@ def test_a_right_configuration_has_no_problems(tmp_path: Path) -> None:
         ),
         (
             "as: 65001",
+            "as: 65001\ntunnels: {fiber: {link: 10.254.0.15/31}}",
+            "10.254.0.15/31 has bits set behind its length\n    mend: write 10.254.0.14/31",
+        ),
+        (
+            "as: 65001",
+            "as: 65001\ntunnels: {fiber: {link: 10.254.0.15/32}}",
+            "link 10.254.0.15/32 is a /32\n    mend: write a /31, for example 10.254.0.14/31",
+        ),
+        (
+            "as: 65001",
             "as: 65001\ntunnels: {fiber: {link: 10.255.0.2/31}}",
             "of bandung/wireless is also that of bandung/fiber",
         ),

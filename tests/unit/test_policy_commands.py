@@ -82,7 +82,7 @@ def test_a_file_elsewhere_is_of_the_present_configuration(
     (tmp_path / "mine.yaml").write_text(CUT)
     assert main(["policy", "test", "../mine.yaml"]) == 0
     assert main(["policy", "test", "../nothing.yaml"]) == 1
-    assert "nothing.yaml: is not a file" in capsys.readouterr().out
+    assert "nothing.yaml: is not a file\n    mend: name a file that is there" in capsys.readouterr().out
 
 
 def test_no_tests_are_no_success(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -169,7 +169,7 @@ def test_a_seed_says_the_same_again_and_another_one_does_not(capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--days", "0"], "is no number of days"),
+        (["--days", "0"], "is no number of days of more than 0, up to 366"),
         (["--days", "x"], "is no number of days"),
         (["--days", "nan"], "is no number of days"),
         (["policies/tests/brown-out.yaml", "--seed", "3"], "leave --branch and --seed away"),
