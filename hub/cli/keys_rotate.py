@@ -29,7 +29,7 @@ examples:
 --push-with runs its command in a shell, for each tunnel once, with the branch's new text on its standard input and the
 tunnel in $POINTSMAN_TUNNEL (as bandung/fiber). The text holds the branch's private key. "wg syncconf" alone lasts until
 the branch boots: let the command write the file of wg-quick there too, as
-    ssh bandung 'cat >/etc/wireguard/fiber.conf; wg-quick strip fiber | wg syncconf fiber /dev/stdin'
+    ssh bandung 'umask 077; cat >/etc/wireguard/fiber.conf; wg-quick strip fiber | wg syncconf fiber /dev/stdin'
 Of an IPsec tunnel it is the branch's file for swanctl, with its secrets: see docs/how-to/exchange-keys.md.
 
 --force goes on where nothing can be drained: the tunnel is out until the branch has its new keys. Where no tunnel of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -95,11 +95,15 @@ def _play(scene: Scene, tunnels: int, say: Say, show: Callable[[Report], None]) 
     one = _cut_one(scene, say)
     every = _cut_isp(scene, say)
     say("")
-    say("worked" if one and every else "FAILED: see above")
-    return one and every
+    failed = (*one, *every)
+    say("worked" if not failed else "FAILED:")
+    for what in failed:
+        say(f"    {what}")
+    return not failed
 
 
-def _cut_one(scene: Scene, say: Say) -> bool:
+def _cut_one(scene: Scene, say: Say) -> tuple[str, ...]:
+    """Cut one tunnel; what was not as it should be."""
     target = f"{scene.branch}/{scene.tunnel}"
     say(f"cutting     {target}, silently, inside {scene.isp} (no link goes down)")
     probe = Probe()
@@ -109,13 +113,14 @@ def _cut_one(scene: Scene, say: Say) -> bool:
         seen = probe.report("cut", "healed")[scene.branch]
         say(f"            hub to branch  {_outage(seen.to_branch)}")
         say(f"            branch to hub  {_outage(seen.to_hub)}")
-        worked = _moved(seen)
-        return _fail_back(scene, probe, target, say) and worked
+        failed = tuple(_amiss(target, scene.branch, seen))
+        return (*failed, *_fail_back(scene, probe, target, say))
     finally:
         probe.stop()
 
 
-def _cut_isp(scene: Scene, say: Say) -> bool:
+def _cut_isp(scene: Scene, say: Say) -> tuple[str, ...]:
+    """Cut all tunnels of one ISP; what was not as it should be."""
     branches = [branch.name for branch in scene.lab.network.branches]
     say(f"cutting     all of {scene.isp}, under {len(branches)} branches at once")
     probe = Probe()
@@ -124,8 +129,9 @@ def _cut_isp(scene: Scene, say: Say) -> bool:
         _cut_and_heal(scene, probe, f"isp:{scene.isp}")
         seen = probe.report("cut", "healed")
         _say_all(seen, say)
-        worked = all(_moved(branch) for branch in seen.values())
-        return _fail_back(scene, probe, f"all of {scene.isp}", say) and worked
+        cut = f"all of {scene.isp}"
+        failed = tuple(what for name, branch in seen.items() for what in _amiss(cut, name, branch))
+        return (*failed, *_fail_back(scene, probe, cut, say))
     finally:
         probe.stop()
 
@@ -164,21 +170,30 @@ def _cut_and_heal(scene: Scene, probe: Probe, target: str) -> None:
     disturb.heal(scene.lab, target)
 
 
-def _fail_back(scene: Scene, probe: Probe, healed: str, say: Say) -> bool:
+def _fail_back(scene: Scene, probe: Probe, healed: str, say: Say) -> tuple[str, ...]:
     say(f"healing     {healed}")
     _await_well(scene)
     time.sleep(1.0)
     probe.mark("settled")
-    seen = probe.report("healed", "settled").values()
-    ways = [way for branch in seen for way in (branch.to_branch, branch.to_hub)]
+    seen = probe.report("healed", "settled")
+    ways = [way for branch in seen.values() for way in (branch.to_branch, branch.to_hub)]
     lost, sent = sum(way.lost for way in ways), sum(way.sent for way in ways)
     say(f"            back on {scene.tunnel} after its hold: {lost} of {sent:,} packets lost")
-    return lost == 0
+    return tuple(_lost(healed, seen))
 
 
-def _moved(seen: ProbeReport) -> bool:
-    """Whether traffic was interrupted and went on while the cut lasted, both ways."""
-    return all(_broken(way) is None for way in (seen.to_branch, seen.to_hub))
+def _lost(healed: str, seen: Mapping[str, ProbeReport]) -> Iterator[str]:
+    """The branches that lost packets on their way back."""
+    for name, branch in seen.items():
+        if lost := branch.to_branch.lost + branch.to_hub.lost:
+            yield f"healing {healed}: {name}: {lost} packets lost on the way back"
+
+
+def _amiss(cut: str, branch: str, seen: ProbeReport) -> Iterator[str]:
+    """The ways that were not interrupted, or did not go on soon enough while the cut lasted."""
+    for name, way in (("hub to branch", seen.to_branch), ("branch to hub", seen.to_hub)):
+        if (broken := _broken(way)) is not None:
+            yield f"cutting {cut}: {branch}, {name}: {broken}"
 
 
 def _outage(way: Direction) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from policies.model.ids import TunnelId
@@ -83,12 +83,23 @@ def read_tunnel_of(branch: Branch, text: str) -> TunnelId:
 
 
 def _otherwise_known(name: str, intent: Intent) -> str | None:
-    """How to write what is no branch, but an ISP or the hub."""
+    """How to write what is no branch, but an ISP or the hub, or a kind of target that there is not."""
     if name in _isps(intent):
         return f"isp:{name} for all tunnels with that ISP"
     if name == intent.hub.name:
         return f"hub:{name} for all tunnels of the hub"
+    if name == "hub" or ":" in name:
+        hub, uplinks, isps = f"hub:{intent.hub.name}", sorted(intent.hub.uplinks), sorted(_isps(intent))
+        of_uplink = f"{hub}/{_near(name, uplinks)} for those of one uplink, " if uplinks else ""
+        of_isp = f"isp:{_near(name, isps)}" if isps else "isp:NAME"
+        return f"{hub} for all tunnels of the hub, {of_uplink}{of_isp} for those with an ISP"
     return None
+
+
+def _near(text: str, names: Sequence[str]) -> str:
+    """Of these names that which is said behind the colon, else the first."""
+    said = text.rpartition(":")[2]
+    return said if said in names else names[0]
 
 
 def _check_isp(text: str, intent: Intent) -> None:

@@ -533,3 +533,7 @@ def test_where_the_files_cannot_be_used_that_is_said(
     (tmp_path / "config" / "network.yaml").write_text("x: 1\n")
     assert main(["keys", "rotate", "bandung", "--run-dir", str(tmp_path)]) == 1
     assert "cannot be used\n    mend: pointsman check" in told(capsys)
+
+
+def test_the_example_of_the_help_keeps_the_branch_s_keys_to_itself() -> None:
+    assert "ssh bandung 'umask 077; cat >/etc/wireguard/fiber.conf" in keys_rotate._EPILOG

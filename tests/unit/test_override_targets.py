@@ -36,6 +36,11 @@ def test_a_target_means_these_tunnels(text: str, scope: Scope, tunnels: str) -> 
     assert " ".join(str(tunnel) for tunnel in sorted(target.tunnels(INTENT))) == tunnels
 
 
+OF_THE_HUB = (
+    "write hub:hq for all tunnels of the hub, hub:hq/telkom for those of one uplink, isp:telkom for those with an ISP"
+)
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [
@@ -47,6 +52,8 @@ def test_a_target_means_these_tunnels(text: str, scope: Scope, tunnels: str) -> 
         ("x", 'there is no branch "x": there are bandung, solo, tegal'),
         ("telkom", 'there is no branch "telkom": write isp:telkom for all tunnels with that ISP'),
         ("hq", 'there is no branch "hq": write hub:hq for all tunnels of the hub'),
+        ("hub", f'there is no branch "hub": {OF_THE_HUB.replace("telkom", "biznet")}'),
+        ("uplink:telkom", f'there is no branch "uplink:telkom": {OF_THE_HUB}'),
         ("isp:telkon", 'there is no ISP "telkon": did you mean "telkom"?'),
         ("isp:", 'there is no ISP "": the tunnels are with biznet, isp-fiber, isp-lte, isp-wireless, telkom'),
         ("hub:jakarta", 'there is no hub "jakarta" here: this one is hub:hq'),
