@@ -11,6 +11,11 @@ SYSTEM_RUN = Path("/run/pointsman")
 SYSTEM_STATE = Path("/var/lib/pointsman")
 
 
+def refusal_beside(socket: Path) -> Path:
+    """Where the provisioner of this socket says why it does not begin."""
+    return socket.with_name("provisioner.refused")
+
+
 @dataclass(frozen=True, slots=True)
 class Places:
     """A Places is the three directories of one running hub."""
@@ -33,6 +38,11 @@ class Places:
     def provisioner_socket(self) -> Path:
         """Where the provisioner takes requests."""
         return self.run / "provisioner.sock"
+
+    @property
+    def provisioner_refusal(self) -> Path:
+        """Why the provisioner does not begin, for the controller to say; there only where it does not."""
+        return refusal_beside(self.provisioner_socket)
 
     @property
     def provisioner_state(self) -> Path:

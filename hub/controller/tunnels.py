@@ -16,6 +16,7 @@ from typing import Any
 
 from hub.control.client import BusyError, NotRunningError, RefusedError, ask_controller
 from hub.control.lines import Message
+from hub.control.places import refusal_beside
 from hub.control.plain import to_plain
 from hub.controller.loop import Loop
 from hub.provisioner.from_intent import wanted_of
@@ -31,6 +32,7 @@ PLANNED_SECONDS = 20.0
 KEYS_SECONDS = 600.0
 """How often the provisioner is asked how old keys are: that is told in days."""
 _PROBLEM = "tunnels"
+_LONGEST_REFUSAL = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,10 @@ class Tunnels:
         try:
             answer = await self._ask({"ask": "status"}, PLANNED_SECONDS)
         except (NotRunningError, RefusedError, KeyError) as error:
-            if self._is_there():  # what was wrong before is not right because nobody says so
+            if (refusal := await asyncio.to_thread(self._refusal)) is not None:
+                self._tell({f"{_PROBLEM}:silent": (f"the provisioner does not begin: {refusal}", "")})
+                self._loop.made = {}
+            elif self._is_there():  # what was wrong before is not right because nobody says so
                 silent = (
                     f"the provisioner does not answer: {error}",
                     "see its log: journalctl -u pointsman-provisioner",
@@ -156,6 +161,14 @@ class Tunnels:
         for key in [key for key in problems if key.startswith(f"{_PROBLEM}:") and key not in found]:
             del problems[key]
         problems.update(found)
+
+    def _refusal(self) -> str | None:
+        """Why the provisioner does not begin, by its own word."""
+        try:
+            with refusal_beside(self._socket).open("rb") as file:
+                return file.read(_LONGEST_REFUSAL).decode(errors="replace")
+        except OSError:
+            return None
 
     def _is_there(self) -> bool:
         return self._socket.is_socket()

@@ -6,11 +6,13 @@ it serves requests. When it ends everything stays as it is.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
 from argparse import ArgumentParser
 from pathlib import Path
+from typing import TextIO
 
 from hub.control.lock import AlreadyRunningError, hold
 from hub.control.log import Log, say_at_once
@@ -43,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _serve(places: Places) -> None:
     os.umask(0o027)
     hold(places.run / "provisioner.run.lock", "a provisioner")
-    claim = hold_machine(places.state)
+    claim = _claimed(places)
     log, remembered = Log("provisioner: "), Remembered(places.provisioner_state)
     if (problem := remembered.read()) is not None:
         log(problem)
@@ -66,6 +68,21 @@ def _serve(places: Places) -> None:
     parts.ipsec.close()
     claim.close()
     log.close()
+
+
+def _claimed(places: Places) -> TextIO:
+    """The machine, for this process alone; who has it instead is written down for the controller."""
+    refusal = places.provisioner_refusal
+    refusal.unlink(missing_ok=True)
+    try:
+        return hold_machine(places.state)
+    except (AlreadyRunningError, ProvisionError) as error:
+        # The directory is not root's alone: no link that somebody put there is followed.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with contextlib.suppress(OSError), os.fdopen(os.open(refusal, flags, 0o640), "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o644)  # nothing in it is secret, and the controller is another user
+            file.write(str(error))
+        raise
 
 
 class _Stopping:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,11 +17,13 @@ from changing_rig import TEGAL, WITH_TEGAL, Scene, places_in, without_waiting
 from config_directories import BANDUNG
 
 from hub.bgp.reload import Outcome
+from hub.control.lock import AlreadyRunningError
 from hub.control.places import Places
 from hub.controller import taking as taking_module
 from hub.controller.not_applied import NotAppliedError
 from hub.controller.tunnel_changes import TunnelChanges
 from hub.controller.tunnels import Tunnels
+from hub.provisioner import main as provisioner_main
 from hub.provisioner.asks import Asks
 from hub.provisioner.changes import Change, Finding, Planned, ProvisionError
 from hub.provisioner.provisioner import Provisioner
@@ -268,3 +272,25 @@ def test_a_second_apply_waits_for_the_first(places: Places, machine: Machine) ->
         assert machine.there == WITH_NEW
 
     live(places, scene)
+
+
+def test_that_another_network_holds_the_machine_is_a_fault_with_its_name(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def held(_state: Path) -> None:
+        raise AlreadyRunningError("the provisioner of /srv/first makes the tunnels of this network namespace already")
+
+    monkeypatch.setattr(provisioner_main, "hold_machine", held)
+    assert provisioner_main.main(["--run-dir", str(places.run), "--state-dir", str(places.state)]) == 1
+    loop = SimpleNamespace(intent=None, problems={}, made={"x": {}})
+    tunnels = Tunnels(places.provisioner_socket, loop, lambda _: None)  # type: ignore[arg-type]
+    asyncio.run(tunnels._look())
+    ((text, _),) = loop.problems.values()
+    assert text.startswith("the provisioner does not begin: the provisioner of /srv/first makes the tunnels")
+
+
+def test_a_provisioner_that_begins_takes_its_last_refusal_away(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    places.provisioner_refusal.write_text("/srv/first makes the tunnels")
+    monkeypatch.setattr(provisioner_main, "hold_machine", lambda _state: io.StringIO())
+    provisioner_main._claimed(places)
+    assert not places.provisioner_refusal.exists()
