@@ -60,7 +60,8 @@ def test_what_nobody_confirms_goes_back_without_loss_though_the_controller_dies_
         assert command(hub, "apply", "--confirm-within", "60s") == 0
         out = capsys.readouterr().out
         assert "bandung on wireless" in out
-        assert "Keep it: pointsman confirm. Otherwise it goes back at" in out
+        kept = f"Keep it: pointsman confirm --run-dir {hub.lab.place.run}. Otherwise it goes back at"
+        assert kept in out
         with pytest.raises(RefusedError, match="unless confirmed; until then nothing is applied"):
             ask_controller(hub.lab.place.run / "control.sock", {"ask": "apply"}, timeout=60)
         before = hub.pid("controller")
