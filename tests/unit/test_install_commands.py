@@ -182,6 +182,7 @@ def settings(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "var/lib/pointsman/sysctls.json").write_text(json.dumps(made))
     (root / "var/lib/pointsman/sysctls.json").chmod(0o600)
     monkeypatch.setattr(uninstalling, "_run", lambda *_: None)
+    monkeypatch.setattr(machine, "run", lambda *_: None)
     monkeypatch.setattr(machine.Machine, "runs", True)
     monkeypatch.setattr(sysctls, "Sysctls", partial(sysctls.Sysctls, root=below))
     return below
