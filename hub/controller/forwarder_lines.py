@@ -105,11 +105,11 @@ def _samples_of(one: Mapping[str, Any]) -> Iterator[Samples]:
     """What was found, and apart from it what was taken for lost before."""
     begins, ends, burst = _instant(one["begins"]), _instant(one["ends"]), bool(one.get("burst", False))
     sent, lost = int(one["sent"]), int(one["lost"])
-    late = _seconds(one.get("late_ms", ()))
+    late, is_last = _seconds(one.get("late_ms", ())), bool(one.get("last", False))
     if not 0 <= lost <= sent:
         raise ValueError(f"{lost} of {sent} probes lost")
-    if sent:
-        yield Samples(begins, ends, sent, lost, _seconds(one["rtt_ms"]), burst)
+    if sent or is_last:
+        yield Samples(begins, ends, sent, lost, _seconds(one["rtt_ms"]), burst, ends_burst=burst and is_last)
     if late:
         yield Samples(begins, ends, 0, -len(late), late, burst)
 

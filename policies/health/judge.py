@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from policies.health.damping import NO_PENALTY, Penalty, counted
 from policies.health.limits import Reading, agrees, confirmation, horizon, kept, passed
 from policies.health.memory import DIED, Degraded, HealthMemory, Judged
-from policies.health.sequential import ASK, BOUND, loss_test
+from policies.health.sequential import ASK, BOUND, LIKELY, loss_test
 from policies.health.suspicion import FEW, FIRST, NEXT, PAUSE, SHORT_PAUSE, Allowance, Suspicion, Wish, asked_again
 from policies.health.usual import Usual, learnt
 from policies.health.window import GRAIN, LEAST, PATIENCE, Count, Window, figures, part_after
@@ -136,10 +136,12 @@ def _suspected(
 ) -> Suspicion:
     """The suspicion, with another burst where that could tell more."""
     wish = suspicion.wish
-    came = window.bursts(wish.asked).count() if wish is not None else Count()
-    if suspicion.waits(came.sent, now):
+    if suspicion.waits(window, now):
         return suspicion
+    came = window.bursts(wish.asked).count() if wish is not None else Count()
     left = int(memory.allowance.at_instant(now).left)
+    if LIKELY <= score < BOUND:
+        left = max(left, NEXT)
     if score >= ASK and left >= FEW:
         burst = min(NEXT if came.lost else FIRST, left)
         return asked_again(suspicion, burst, "a probe was lost", came.sent, now)
@@ -155,8 +157,7 @@ def _standing_wish(opinion: _Opinion, window: Window, now: Instant) -> Wish | No
     suspicion = opinion.suspicion
     if suspicion is None or suspicion.wish is None:
         return None
-    came = window.bursts(suspicion.wish.asked).count().sent
-    return suspicion.wish if suspicion.waits(came, now) else None
+    return suspicion.wish if suspicion.waits(window, now) else None
 
 
 def _paid(memory: HealthMemory, suspicion: Suspicion | None, now: Instant) -> Allowance:

@@ -22,6 +22,8 @@ BOUND = 18.0
 """The sum at which it is no longer chance; docs/explanation/health.md has how seldom it is wrong."""
 ASK = 2.5
 """The sum from which on more probes are worth sending: one loss not long ago."""
+LIKELY = BOUND / 2
+"""The sum from which on they are sent whatever was spent before: a good tunnel hardly ever comes so far."""
 REACH = 90.0
 """Seconds that it looks back."""
 

@@ -3,13 +3,15 @@
 A suspicion changes nothing but what is asked. It begins with a single loss, because with ten probes a second a tunnel
 that loses 5 % shows its first loss only after two seconds in the mean: waiting for the second one would take as long
 again. It ends when the test is back at zero, or with a verdict. Bursts that a loss alone asks for are paid from an
-allowance, so that a tunnel that always loses a little is not probed all the time.
+allowance, so that a tunnel that always loses a little is not probed all the time; where most of what the verdict needs
+is there, an empty one holds none back.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from policies.health.window import Window
 from policies.model.clock import NEVER, Instant
 
 FIRST, NEXT = 50, 100
@@ -73,9 +75,16 @@ class Suspicion:
         patience = GRACE * 2 ** min(self.unanswered, 5)
         return Instant(self.wish.asked + self.wish.burst * SPACING + min(patience, LONGEST_PAUSE))
 
-    def waits(self, received: float, now: Instant) -> bool:
-        """Whether a burst that was asked for is still under way."""
-        return self.wish is not None and received < self.wish.burst and now < self.deadline
+    def waits(self, window: Window, now: Instant) -> bool:
+        """Whether the burst that was asked for is still under way.
+
+        One of which some fates are never known is over too; if nothing is known of it, not before its deadline.
+        """
+        if self.wish is None or now >= self.deadline:
+            return False
+        told = window.bursts(self.wish.asked)
+        came = told.count().sent
+        return came < self.wish.burst and not (came and any(entry.ends_burst for entry in told.entries))
 
 
 def asked_again(suspicion: Suspicion, burst: int, why: str, received: float, now: Instant) -> Suspicion:

@@ -328,6 +328,7 @@ def _joined(one: Samples, other: Samples) -> Samples:
         one,
         begins=min(one.begins, other.begins),
         ends=max(one.ends, other.ends),
+        ends_burst=one.ends_burst or other.ends_burst,
         sent=one.sent + other.sent,
         lost=one.lost + other.lost,
         round_trips=round_trips if len(round_trips) <= MOST_ROUND_TRIPS else _thinned(round_trips),

@@ -72,7 +72,8 @@ class Samples:
     """A Samples is what probes over a tunnel told between two instants.
 
     Of `sent` probes whose fate is known `lost` were not answered in time; `round_trips` are those of the answered ones,
-    in seconds. `burst`: they were sent to confirm a suspicion.
+    in seconds. `burst`: they were sent to confirm a suspicion; `ends_burst`: nothing more will be known of that burst
+    but late answers, even if less came than was asked for.
 
     `lost` is negative where probes that were told as lost before were answered after all: then `sent` is 0, and
     `round_trips` has one for each.
@@ -84,6 +85,7 @@ class Samples:
     lost: int
     round_trips: tuple[float, ...] = ()
     burst: bool = False
+    ends_burst: bool = False
 
 
 @dataclass(frozen=True, slots=True)

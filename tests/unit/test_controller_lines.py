@@ -83,6 +83,12 @@ def test_a_samples_line_is_what_probes_told_of_each_tunnel() -> None:
     assert event == SamplesTaken({FIBER: (samples,), WIRELESS: (replace(samples, burst=True),)})
 
 
+def test_the_last_samples_of_a_burst_end_it_though_they_tell_of_no_probe() -> None:
+    (event,) = events_of({"samples": [SAMPLES | {"sent": 0, "lost": 0, "rtt_ms": [], "burst": True, "last": True}]})
+    ends = Samples(Instant(7.0), Instant(7.5), 0, 0, burst=True, ends_burst=True)
+    assert event == SamplesTaken({FIBER: (ends,)})
+
+
 def test_late_answers_take_their_losses_back() -> None:
     (event,) = events_of({"samples": [SAMPLES | {"sent": 0, "lost": 0, "rtt_ms": [], "late_ms": [431.0]}]})
     assert event == SamplesTaken({FIBER: (Samples(Instant(7.0), Instant(7.5), 0, -1, (0.431,)),)})

@@ -17,10 +17,12 @@ MS = 1_000_000
 
 
 class StillClock(FakeClock):
-    """A clock of a process that never sleeps."""
+    """A clock of a process that sleeps only when it is told to have slept."""
+
+    slept: tuple[tuple[int, int], ...] = ()
 
     def stalls_between(self, start: int, end: int) -> list[int]:
-        return []
+        return [until - since for since, until in self.slept if since < end and start < until]
 
 
 class Echo:
@@ -90,7 +92,7 @@ def test_a_burst_is_told_when_its_last_probe_is_answered() -> None:
     assert scene.told == []
     scene.clock.run(0.002)
     (told,) = scene.told
-    assert (told["tunnel"], told["sent"], told["lost"], told["burst"]) == ("b/1", 5, 0, True)
+    assert (told["tunnel"], told["sent"], told["lost"], told["burst"], told["last"]) == ("b/1", 5, 0, True, True)
     assert told["rtt_ms"] == [3.0] * 5
     assert [interface for _, _, interface, _ in scene.echo.asked] == [1] * 5
 
@@ -116,6 +118,18 @@ def test_a_burst_that_loses_says_so_while_it_is_sent_and_what_is_known_can_be_as
     (told,) = scene.bursts.news_of("b/1", scene.clock.now())
     assert (told["lost"], told["burst"]) == (told["sent"], True)
     assert scene.bursts.news_of("b/2", scene.clock.now()) == []
+
+
+def test_a_burst_of_which_not_everything_can_be_known_is_over_all_the_same() -> None:
+    scene = Scene()
+    scene.echo.answers_at_once = False
+    scene.begin("b/1", count=5, interval=5 * MS)
+    scene.clock.run(0.001)
+    now = scene.clock.now()
+    scene.clock.slept = ((now, now + 100 * MS),)
+    scene.clock.run(1)
+    (told,) = scene.told
+    assert (told["sent"], told["lost"], told["last"]) == (0, 0, True)
 
 
 def test_late_answers_of_a_burst_are_told_by_the_next_reports() -> None:

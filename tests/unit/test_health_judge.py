@@ -106,6 +106,21 @@ def test_losses_in_the_burst_ask_for_a_longer_one() -> None:
     assert [wish.burst for wish in listening.wishes][:2] == [FIRST, NEXT]
 
 
+@pytest.mark.parametrize(("known", "asks"), [(30, 2), (0, 1)])
+def test_a_burst_of_which_not_everything_is_known_is_waited_for_until_it_is_over(known: int, asks: int) -> None:
+    listening = that_knows_its_usual()
+    listening.loses(0.1)
+    wish = listening.judges()
+    assert wish is not None
+    listening.now += 0.3
+    listening.hears(Samples(wish.asked, Instant(listening.now), known, known // 10, burst=True))
+    listening.judges()
+    assert len(listening.wishes) == 1
+    listening.hears(Samples(wish.asked, Instant(listening.now), 0, 0, burst=True, ends_burst=True))
+    listening.judges()
+    assert len(listening.wishes) == asks
+
+
 def test_a_slow_round_trip_is_confirmed_by_a_few_probes() -> None:
     listening = that_knows_its_usual()
     listening.goes(SLOW, 4, burst=SLOW)
@@ -116,6 +131,15 @@ def test_a_tunnel_that_always_loses_a_little_is_not_probed_all_the_time() -> Non
     listening, course = that_knows_its_usual(), Course(loss=0.01)
     listening.goes(course, 600, burst=course)
     assert 400 < sum(wish.burst for wish in listening.wishes) < 400 + 2 * 600
+
+
+def test_what_is_likely_bad_is_probed_though_the_allowance_is_spent() -> None:
+    listening = that_knows_its_usual()
+    listening.memory = replace(listening.memory, allowance=Allowance(0, Instant(listening.now)))
+    listening.loses(0.2, 0.1)
+    assert listening.judges() is None
+    listening.loses(0.05)
+    assert listening.judges() is not None
 
 
 def test_what_is_no_chance_any_more_is_confirmed_soon_though_the_allowance_is_spent() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hub.control.lines import Message
-from hub.forwarder.health.fates import LATEST, Fates
+from hub.forwarder.health.fates import LATEST, Fates, News
 from hub.forwarder.health.measurement import Measurement, ask, is_from
 from hub.forwarder.health.samples import samples
 from hub.forwarder.liveness.alarm import Alarm
@@ -60,7 +60,7 @@ class Burst:
         self._overdue = overdue
         self._over: Callable[[], None] | None = over
         self._left = order.count
-        self._due = loop.now()
+        self._due = self._began = loop.now()
         self._asker = echo.join(self._answered)
         self._alarm = Alarm(loop, self._ask)
         self._alarm.due(self._due)
@@ -69,6 +69,11 @@ class Burst:
     def is_sending(self) -> bool:
         """Whether there is something left to be sent."""
         return self._left > 0
+
+    def end(self, now: int) -> News:
+        """What is left to be told once it is over: nothing of probes not sent, or under way while we slept."""
+        self.fates.judge(now)
+        return self.fates.news() or News(self._began, self._began, 0, 0, (), ())
 
     def close(self) -> None:
         """Stop."""
@@ -212,9 +217,7 @@ class Bursts:
             return
         now = self._loop.now()
         self._over.append((now + LATEST, burst))
-        found = _told(burst, now)
-        if found:
-            self._tell(found)
+        self._tell([samples(tunnel, burst.end(now), burst=True, last=True)])
         self._start()
 
 

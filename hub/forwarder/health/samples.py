@@ -6,8 +6,8 @@ from hub.control.lines import Message
 from hub.forwarder.health.fates import News
 
 
-def samples(tunnel: str, news: News, *, burst: bool = False) -> Message:
-    """One member of a `samples` line."""
+def samples(tunnel: str, news: News, *, burst: bool = False, last: bool = False) -> Message:
+    """One member of a `samples` line; `last`: a burst is over with it."""
     return {
         "tunnel": tunnel,
         "begins": round(news.begins / 1e9, 6),
@@ -17,4 +17,5 @@ def samples(tunnel: str, news: News, *, burst: bool = False) -> Message:
         "rtt_ms": [round(took / 1e6, 3) for took in news.round_trips],
         **({"late_ms": [round(took / 1e6, 3) for took in news.late]} if news.late else {}),
         **({"burst": True} if burst else {}),
+        **({"last": True} if last else {}),
     }
