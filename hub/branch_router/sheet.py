@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hub.branch_router.end import BranchEnd, IpsecEnd, TunnelEnd, UplinkEnd, WireGuardEnd
 from hub.branch_router.inner import VXLAN_PORT
 from hub.branch_router.secrets import NO_SECRETS, Secrets
-from hub.branch_router.swanctl import DPD_DELAY
+from policies.model.transport import DPD_DELAY
 
 Row = tuple[str, str]
 

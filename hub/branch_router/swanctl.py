@@ -12,10 +12,7 @@ from collections.abc import Iterator
 
 from hub.branch_router.end import BranchEnd, IpsecEnd, TunnelEnd
 from hub.branch_router.secrets import NO_SECRETS, Secrets
-from policies.model.transport import REPLAY_WINDOW
-
-DPD_DELAY = 10
-"""Seconds of silence after which the hub is asked whether it is there (RFC 7296 section 2.4)."""
+from policies.model.transport import DPD_DELAY, REPLAY_WINDOW
 
 
 def swanctl_config(end: BranchEnd, secrets: Secrets = NO_SECRETS) -> str:

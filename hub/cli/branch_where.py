@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hub.cli.exit_status import REFUSED
 from hub.cli.saying import line
-from hub.cli.where import no_configuration, say
+from hub.cli.where import add_config, no_configuration, say
 
 if TYPE_CHECKING:
     from hub.config.problems import Problem
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 def add_configuration(parser: argparse.ArgumentParser) -> None:
     """The options that every one has."""
-    parser.add_argument(
-        "--config", type=Path, metavar="DIR", help="the configuration (default: here, else /etc/pointsman)"
-    )
+    add_config(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 

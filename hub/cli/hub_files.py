@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub.cli.exit_status import NOT_RUNNING
-from hub.cli.where import lab_name
+from hub.cli.where import add_config, lab_name
 from hub.control.places import SYSTEM_STATE
 
 if TYPE_CHECKING:
@@ -31,9 +31,7 @@ class HubFiles:
 
 def add_files(parser: argparse.ArgumentParser, *, state: str | None = None) -> None:
     """The options that name a hub's files; `state` is what is looked for in its state directory, None for nothing."""
-    parser.add_argument(
-        "--config", type=Path, metavar="DIR", help="the configuration (default: here, else /etc/pointsman)"
-    )
+    add_config(parser)
     if state is not None:
         parser.add_argument(
             "--state-dir", type=Path, metavar="DIR", help=f"{state} (default: {SYSTEM_STATE}, or the lab's)"
@@ -61,7 +59,7 @@ def files_of(options: argparse.Namespace) -> HubFiles | int:
 def said_again(options: argparse.Namespace, *names: str) -> str:
     """The options by which files were named, as they are to be written again; `names` are those that count.
 
-    They are all, or of `config`, `state_dir` and `name` those that the other command has.
+    They are `config`, `state_dir` and `name`, or those that the other command has.
     """
     words = []
     for name in names or ("config", "state_dir", "name"):

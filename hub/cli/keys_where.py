@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hub.cli.where import add_running_hub, lab_of, running_hub
+from hub.cli.where import add_config, add_running_hub, lab_of, running_hub
 
 if TYPE_CHECKING:
     from hub.control.places import Places
@@ -29,9 +29,7 @@ class KeysWhere:
 
 def add_where(parser: argparse.ArgumentParser) -> None:
     """The options that name the files and the hub."""
-    parser.add_argument(
-        "--config", type=Path, metavar="DIR", help="the configuration (default: the lab's, here, else /etc/pointsman)"
-    )
+    add_config(parser, default="the lab's, here, else /etc/pointsman")
     parser.add_argument(
         "--state-dir", type=Path, metavar="DIR", help="the state (default: the lab's, else /var/lib/pointsman)"
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import shlex
 from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
@@ -12,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from hub.cli.hub_files import said_again
 from hub.cli.screen import Parts
 
 ASKING = (
@@ -86,18 +86,11 @@ def _parts(text: str, options: argparse.Namespace) -> Iterator[tuple[str, str]]:
     """The pieces of a text, each with what is to be said after it; the last with nothing."""
     at = 0
     for found in _COMMAND.finditer(text):
-        words = _named(options, sockets=found["asking"] is not None)
+        words = said_again(options, "name", *(["run_dir"] if found["asking"] is not None else []))
         if words:
             yield text[at : found.end()], words
             at = found.end()
     yield text[at:], ""
-
-
-def _named(options: argparse.Namespace, *, sockets: bool) -> str:
-    name, run = getattr(options, "name", None), getattr(options, "run_dir", None)
-    if name is not None:
-        return f" --name {name}"
-    return f" --run-dir {shlex.quote(str(run))}" if run is not None and sockets else ""
 
 
 _COMMAND = re.compile(

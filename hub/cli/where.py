@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from hub.lab.names import LabPlace
 
 
+def add_config(parser: argparse.ArgumentParser, *, default: str = "here, else /etc/pointsman") -> None:
+    """The option that names the configuration; `default` says which one is read without it."""
+    parser.add_argument("--config", type=Path, metavar="DIR", help=f"the configuration (default: {default})")
+
+
 def add_running_hub(parser: argparse.ArgumentParser) -> None:
     """The options that name a running hub: by its runtime directory, or by the lab that it is in."""
     named = parser.add_mutually_exclusive_group()
@@ -81,14 +86,14 @@ def _lab_in_question(options: argparse.Namespace) -> LabPlace | None:
 
 def _start_in(place: LabPlace) -> str:
     """The command that runs a hub in a lab that is up without one."""
+    from hub.lab.hub_processes import run_words
     from hub.lab.plan import hub_uplinks
     from hub.lab.record import load
     from hub.lab_overrides import LabOverrides
 
     lab = load(place)
-    directories = ("--config", str(lab.configuration), "--run-dir", str(place.run), "--state-dir", str(place.state))
-    words = shlex.join([*directories, *LabOverrides(uplinks=hub_uplinks(lab.network)).arguments()])
-    return f'"pointsman lab shell{lab_option(place.name)} hub -- pointsman run {words}"'
+    words = run_words(place, lab.configuration, LabOverrides(uplinks=hub_uplinks(lab.network)))
+    return f'"pointsman lab shell{lab_option(place.name)} hub -- pointsman {shlex.join(words)}"'
 
 
 def lab_option(name: str) -> str:

@@ -17,8 +17,13 @@ def pointsman_command() -> list[str]:
 
 def hub_command(place: LabPlace, configuration: Path, overrides: LabOverrides) -> list[str]:
     """What runs in the hub's namespace: all of the hub's processes, under `pointsman run`."""
+    return [*pointsman_command(), *run_words(place, configuration, overrides)]
+
+
+def run_words(place: LabPlace, configuration: Path, overrides: LabOverrides) -> list[str]:
+    """What follows `pointsman` to run this lab's hub."""
     directories = ["--config", str(configuration), "--run-dir", str(place.run), "--state-dir", str(place.state)]
-    return [*pointsman_command(), "run", *directories, *overrides.arguments()]
+    return ["run", *directories, *overrides.arguments()]
 
 
 def hub_environment(place: LabPlace, configuration: Path) -> dict[str, str]:

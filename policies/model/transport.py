@@ -77,6 +77,9 @@ class Existing:
 
 
 Transport = WireGuard | Ipsec | Existing
+DPD_DELAY = 10
+"""Seconds of silence after which either end asks whether the other is there (RFC 7296 section 2.4): only to clear away
+what is dead, because liveness has found it out long before."""
 REPLAY_WINDOW = 1024
 """By how many packets one may be late and still be taken, at both ends (RFC 4303 section 3.4.3). strongSwan's own 32
 are fewer than a router of several processors, or a line of several ways, puts out of order: what is later is lost."""

@@ -13,13 +13,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from hub.provisioner.asks import Ask
 from hub.provisioner.changes import ProvisionError
 from hub.provisioner.keys.store import KeyStore
 from hub.provisioner.provisioner import Provisioner
+from hub.provisioner.rotation import asks
 from hub.provisioner.wanted import NOTHING, Wanted, WantedExisting, WantedWireGuard
 from hub.provisioner.wireguard import backend as backend_module
 from hub.provisioner.wireguard.backend import Backend
-from hub.provisioner.wireguard.rotate import Ask, asks
+from hub.provisioner.wireguard.rotate import Rotation
 from hub.provisioner.wireguard.seen import Machine
 from hub.provisioner.wireguard.slice import WireGuardSlice
 
@@ -34,7 +36,7 @@ def main(state: Path, what: str, stop: str = "") -> None:
         setattr(backend, stop, die)
     provisioner = Provisioner([WireGuardSlice(keys, backend, machine)], state / "lock")
     if what.startswith("rotate"):
-        answer = rotated(asks(keys, backend, machine, provisioner.alone)[what], given)
+        answer = rotated(asks(lambda _: Rotation(keys, backend, machine), provisioner.alone)[what], given)
     else:
         answer = {"verify": verified, "report": Provisioner.report, "apply": applied}[what](
             provisioner, wanted_of(given)

@@ -9,13 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from hub.provisioner.wanted import WantedIpsec
-from policies.model.transport import REPLAY_WINDOW
+from policies.model.transport import DPD_DELAY, REPLAY_WINDOW
 
 ANY = "%any"
 EVERYTHING = ("0.0.0.0/0", "::/0")
-DPD_DELAY = 10
-"""Seconds of silence after which charon asks whether the peer is there: only to clear away what is dead, because
-liveness has found it out long before."""
 HARMLESS = frozenset({"rekey_time", "dpd_delay", "rekey_time of the child", "replay_window"})
 """What may change without the SA being made anew: the next rekeying takes it over."""
 

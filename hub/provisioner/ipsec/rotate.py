@@ -189,7 +189,7 @@ class SecretRotation:
             raise ProvisionError(f"{tunnel} is no IPsec tunnel here", "make it first: pointsman apply --only tunnels")
         if found[0].secret_file is None:
             text = f"{tunnel} has the certificate {found[0].certificate_file}, which is not exchanged here"
-            raise ProvisionError(text, "write another one of the same authority there, then pointsman apply")
+            raise ProvisionError(text, "exchange it by hand: docs/how-to/exchange-keys.md")
         return found[0], connection_name(wanted.network, tunnel)
 
     def _exchangeable(self, tunnel: str) -> tuple[WantedIpsec, str]:

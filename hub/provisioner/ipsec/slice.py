@@ -128,11 +128,9 @@ class IpsecSlice:
     def _look(self, wanted: Wanted) -> Seen:
         self._listener.expect(_peer(each, connection_name(wanted.network, each.tunnel)) for each in wanted.ipsec)
         seen = look(wanted, self._vici, self._state, self._secrets)
-        memory = recall(self._state)
-        settled = memory.of_charon(seen.charon.started, seen.charon.certificates, seen.charon.keys)
-        if settled is not memory:
+        if seen.memory != recall(self._state):
             with suppress(ProvisionError):  # the next look does it
-                remember(self._state, settled)
+                remember(self._state, seen.memory)
         return seen
 
 

@@ -12,16 +12,15 @@ the interface may have them. What these answer holds no secret.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 
-from hub.provisioner import rotation
 from hub.provisioner.alias import read_alias
 from hub.provisioner.changes import ProvisionError
 from hub.provisioner.keys.folder import TunnelKeys
 from hub.provisioner.keys.store import KeyStore
-from hub.provisioner.rotation import Alone, Ask, Report
+from hub.provisioner.rotation import Report
 from hub.provisioner.wireguard.backend import Backend
 from hub.provisioner.wireguard.devices import Device, Peer
 from hub.provisioner.wireguard.files import HubEnd
@@ -215,9 +214,3 @@ class Rotation:
             if alias is not None and alias.tunnel == tunnel:
                 return interface
         return None
-
-
-def asks(keys: KeyStore, backend: Backend, machine: Machine, alone: Alone) -> Mapping[str, Ask]:
-    """What is answered of WireGuard's keys alone."""
-    exchanging = Rotation(keys, backend, machine)
-    return rotation.asks(lambda _: exchanging, alone)
