@@ -15,7 +15,18 @@ from policies.health.damping import NO_PENALTY, Penalty, counted
 from policies.health.limits import Reading, agrees, confirmation, horizon, kept, passed
 from policies.health.memory import DIED, Degraded, HealthMemory, Judged
 from policies.health.sequential import ASK, BOUND, LIKELY, loss_test
-from policies.health.suspicion import FEW, FIRST, NEXT, PAUSE, SHORT_PAUSE, Allowance, Suspicion, Wish, asked_again
+from policies.health.suspicion import (
+    FEW,
+    FIRST,
+    NEXT,
+    PAUSE,
+    SHORT_PAUSE,
+    UNUSED,
+    Allowance,
+    Suspicion,
+    Wish,
+    asked_again,
+)
 from policies.health.usual import Usual, learnt
 from policies.health.window import GRAIN, LEAST, PATIENCE, Count, Window, figures, part_after
 from policies.model.clock import NEVER, Instant
@@ -117,7 +128,8 @@ def _while_degraded(degraded: Degraded, memory: HealthMemory, limits: HealthLimi
 
 def _while_fine(memory: HealthMemory, limits: HealthLimits, told: Window, window: Window, now: Instant) -> _Opinion:
     test = loss_test(limits.degraded_when_any)
-    score = test.score(window) if test is not None else 0.0
+    # What it was degraded for, and has ceased to do, is no new suspicion.
+    score = test.score(window.since(memory.view.recovered)) if test is not None else 0.0
     over = passed(limits.degraded_when_any, window, memory.usual)
     if not over and score <= 0:
         return _Opinion(HealthState.UP, WITHIN)
@@ -161,7 +173,9 @@ def _standing_wish(opinion: _Opinion, window: Window, now: Instant) -> Wish | No
 
 
 def _paid(memory: HealthMemory, suspicion: Suspicion | None, now: Instant) -> Allowance:
-    """The allowance less the burst that was asked for just now."""
+    """The allowance less the burst that was asked for just now. A verdict gives back what it took to find."""
+    if memory.degraded is not None:
+        return UNUSED
     if suspicion is None or suspicion.wish is None or suspicion.wish.asked != now or suspicion is memory.suspicion:
         return memory.allowance
     allowance = memory.allowance.at_instant(now)

@@ -3,8 +3,8 @@
 A suspicion changes nothing but what is asked. It begins with a single loss, because with ten probes a second a tunnel
 that loses 5 % shows its first loss only after two seconds in the mean: waiting for the second one would take as long
 again. It ends when the test is back at zero, or with a verdict. Bursts that a loss alone asks for are paid from an
-allowance, so that a tunnel that always loses a little is not probed all the time; where most of what the verdict needs
-is there, an empty one holds none back.
+allowance, so that a tunnel that always loses a little is not probed all the time; where half of what the verdict needs
+is there, an empty one holds none back, and a verdict fills it.
 """
 
 from __future__ import annotations

@@ -117,6 +117,7 @@ def _one_disturbed(site: SteeringSite, what: Disturbance, number: int, phase: fl
     probe.start(site.lab, (BRANCH,), INTERVAL)
     try:
         time.sleep(BEFORE + phase)
+        site.wait_until_well()  # a freeze of the machine may have moved it meanwhile
         probe.mark("begins")
         at = time.monotonic()
         what.begin(site, number)
