@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from lab_world import output
+from patient_policy import judged_patiently
 from running_hub import Report, RunningHub, copy_of_two_branches, kill, lost, running_hub
 
 from hub.control.client import NotRunningError, RefusedError, ask_controller
@@ -23,7 +24,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.skipif(os.geteuid() != 0, reason="nee
 @pytest.fixture(scope="module")
 def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory that the tests change."""
-    return copy_of_two_branches(tmp_path_factory.mktemp("apply") / "config")
+    return judged_patiently(copy_of_two_branches(tmp_path_factory.mktemp("apply") / "config"))
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 from lab_world import output, succeeds
+from patient_policy import judged_patiently
 from running_hub import Report, RunningHub, all_well, copy_of_two_branches, kill, lost, running_hub
 
 from hub.lab.network import HUB
@@ -43,7 +44,9 @@ while sock.recv(4096):
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
     """One lab for all tests of this file; nothing but the bad input shall end a tunnel."""
-    with running_hub("bad", copy_of_two_branches(tmp_path_factory.mktemp("bad") / "config"), "relaxed") as built:
+    with running_hub(
+        "bad", judged_patiently(copy_of_two_branches(tmp_path_factory.mktemp("bad") / "config")), "relaxed"
+    ) as built:
         yield built
 
 

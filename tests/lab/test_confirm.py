@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from patient_policy import judged_patiently
 from running_hub import RunningHub, copy_of_two_branches, is_alive, kill, lost, running_hub
 
 from hub.cli.main import main
@@ -20,7 +21,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.skipif(os.geteuid() != 0, reason="nee
 @pytest.fixture(scope="module")
 def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory that the tests change."""
-    return copy_of_two_branches(tmp_path_factory.mktemp("confirm") / "config")
+    return judged_patiently(copy_of_two_branches(tmp_path_factory.mktemp("confirm") / "config"))
 
 
 @pytest.fixture(scope="module")

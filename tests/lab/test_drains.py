@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from patient_policy import judged_patiently
 from running_hub import RunningHub, copy_of_two_branches, kill, lost, running_hub
 
 from hub.control.client import RefusedError, ask_controller
@@ -17,7 +18,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.skipif(os.geteuid() != 0, reason="nee
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
     """One lab for all tests of this file."""
-    directory = copy_of_two_branches(tmp_path_factory.mktemp("drains") / "config")
+    directory = judged_patiently(copy_of_two_branches(tmp_path_factory.mktemp("drains") / "config"))
     with running_hub("drains", directory, timers="relaxed") as built:
         yield built
 

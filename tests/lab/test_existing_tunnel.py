@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from lab_world import output, succeeds, unique_place
 from mixed_branches import Site, write
+from patient_policy import judged_patiently
 from running_hub import HOLD, Report, RunningHub, kill, lost
 
 from hub.config import read
@@ -83,7 +84,9 @@ def made_by_hand(network: Network) -> Network:
 @pytest.fixture(scope="module")
 def adoption(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Adoption]:
     """A hub that runs and knows of the fiber alone, beside the other tunnel, which is up."""
-    directory = write(tmp_path_factory.mktemp("existing") / "config", Site("bandung", "bird"), both=False)
+    directory = judged_patiently(
+        write(tmp_path_factory.mktemp("existing") / "config", Site("bandung", "bird"), both=False)
+    )
     intent = read(directory).intent
     assert intent is not None
     overrides = LabOverrides(TIMERS["relaxed"], HOLD)

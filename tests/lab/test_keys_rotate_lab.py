@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from patient_policy import judged_patiently
 from running_hub import RunningHub, copy_of_two_branches, lost, running_hub
 
 from hub.provisioner.keys.store import KeyStore
@@ -20,7 +21,7 @@ POINTSMAN = f"{sys.executable} -m hub.cli.main"
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
     """One lab for all tests of this file."""
-    directory = copy_of_two_branches(tmp_path_factory.mktemp("rotate") / "config")
+    directory = judged_patiently(copy_of_two_branches(tmp_path_factory.mktemp("rotate") / "config"))
     with running_hub("rotate", directory, timers="relaxed") as built:
         yield built
 

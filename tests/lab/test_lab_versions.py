@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from lab_world import lab_without_hub, output, succeeds, wait_until
 from mixed_branches import Site, write
+from patient_policy import judged_patiently
 
 from hub.config import read
 from hub.lab.plan import plan
@@ -24,7 +25,7 @@ HUB_PREFIX = {4: "10.0.0.0/16", 6: "2001:db8::/48"}
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """One lab for all tests of this file; no BFD guards a floor, and nobody opens the signed sessions."""
     sites = (Site("bird", "bird", bfd=False, secured=True), Site("frr", "frr", secured=True))
-    configuration = write(tmp_path_factory.mktemp("versions") / "config", *sites, both=True)
+    configuration = judged_patiently(write(tmp_path_factory.mktemp("versions") / "config", *sites, both=True))
     intent = read(configuration).intent
     assert intent is not None
     with lab_without_hub("vers", plan(intent), configuration) as built:

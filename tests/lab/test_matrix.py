@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import pytest
 from lab_world import output, succeeds
 from mixed_branches import Site, write
+from patient_policy import judged_patiently
 from running_hub import Report, RunningHub, kill, running_hub
 
 from hub.lab import disturb
@@ -45,7 +46,7 @@ def both(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory, both: bool) -> Iterator[RunningHub]:
     """One lab for all tests of one set of versions."""
-    configuration = write(tmp_path_factory.mktemp("matrix") / "config", *SITES, both=both)
+    configuration = judged_patiently(write(tmp_path_factory.mktemp("matrix") / "config", *SITES, both=both))
     with running_hub(f"matrix{6 if both else 4}", configuration, timers="relaxed") as built:
         yield built
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from lab_world import output
 from mixed_branches import Site, write
+from patient_policy import judged_patiently
 from running_hub import RunningHub, kill, running_hub
 
 from hub.control.client import ask_controller
@@ -32,7 +33,7 @@ CONNECTION = "pointsman-matrix.bandung.wireless"
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
-    configuration = write(tmp_path_factory.mktemp("tunnels") / "config", *SITES, both=False)
+    configuration = judged_patiently(write(tmp_path_factory.mktemp("tunnels") / "config", *SITES, both=False))
     with running_hub("tunnels", configuration, timers="relaxed") as built:
         yield built
 
