@@ -1,4 +1,4 @@
-"""What tests of the forwarder as a process stand on: two links, the process, and a controller that talks to it."""
+"""What tests of the forwarder as a process stand on: two links, WireGuard on one, the process, and a controller."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from fib_namespaces import Controller, ForwarderProcess, Network
+from wireguard_link import WireGuard
 
 
 @pytest.fixture
@@ -29,3 +30,13 @@ def forwarder(network: Network, tmp_path: Path) -> Iterator[ForwarderProcess]:
 def controller(forwarder: ForwarderProcess) -> Iterator[Controller]:
     with Controller(forwarder.socket) as made:
         yield made
+
+
+@pytest.fixture
+def wireguard(network: Network) -> Iterator[WireGuard]:
+    made = WireGuard(network)
+    try:
+        made.build()
+        yield made
+    finally:
+        made.remove()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -57,16 +56,6 @@ def test_a_tunnel_of_another_kind_has_no_wireguard_peer(network: Network, forwar
         controller.forget()
         controller.say({"get": "status"})
         assert not any("wg" in one for one in controller.wait("status")["tunnels"])
-
-
-@pytest.fixture
-def wireguard(network: Network) -> Iterator[WireGuard]:
-    made = WireGuard(network)
-    try:
-        made.build()
-        yield made
-    finally:
-        made.remove()
 
 
 @pytest.mark.skipif(not shutil.which("wireguard-go"), reason="needs wireguard-go")

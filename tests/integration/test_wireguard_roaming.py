@@ -126,16 +126,6 @@ def controlling(network: Network, directory: Path, liveness: str, interface: str
         process.wait()
 
 
-@pytest.fixture
-def wireguard(network: Network) -> Iterator[WireGuard]:
-    made = WireGuard(network)
-    try:
-        made.build()
-        yield made
-    finally:
-        made.remove()
-
-
 def test_a_branch_that_moves_within_the_detection_time_is_told_and_is_no_failure(
     network: Network, wireguard: WireGuard, forwarder: ForwarderProcess, tmp_path: Path
 ) -> None:
