@@ -109,6 +109,17 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     yield site
 
 
+@pytest.fixture
+def old_keys(site: Site, monkeypatch: pytest.MonkeyPatch) -> TunnelKeys:
+    """The tunnel's keys in force with a preshared one, 0x71; the next preshared key made is 0x72."""
+    secrets = iter([Secret(key(0x71)), Secret(key(0x72))])
+    monkeypatch.setattr(completing, "make_preshared", lambda n: [next(secrets) for _ in range(n)])
+    site.store.make([TUNNEL], preshared=[TUNNEL])
+    keys = site.present()
+    whole(site.machine, HubEnd(keys.hub, 51000, 0, keys.branch_public, keys.preshared, ALLOWED))
+    return keys
+
+
 def key(byte: int) -> str:
     return base64.b64encode(bytes([byte] * 32)).decode()
 
@@ -196,36 +207,22 @@ def test_unverified_keys_are_in_force_only_where_that_is_wanted_and_the_hub_has_
     assert site.present() == new
 
 
-def test_a_preshared_key_is_exchanged_with_the_keys_and_goes_back_with_them(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    secrets = iter([Secret(key(0x71)), Secret(key(0x72))])
-    monkeypatch.setattr(completing, "make_preshared", lambda n: [next(secrets) for _ in range(n)])
-    site.store.make([TUNNEL], preshared=[TUNNEL])
-    old = site.present()
-    whole(site.machine, HubEnd(old.hub, 51000, 0, old.branch_public, old.preshared, ALLOWED))
+def test_a_preshared_key_is_exchanged_with_the_keys_and_goes_back_with_them(site: Site, old_keys: TunnelKeys) -> None:
     before = site.machine.has
     site.rotation.begin(TUNNEL)
     assert site.machine.has is not None
     new = site.store.staged(TUNNEL)
     assert new is not None
-    assert site.machine.has.peers[0].preshared == new.preshared == Secret(key(0x72)) != old.preshared
+    assert site.machine.has.peers[0].preshared == new.preshared == Secret(key(0x72)) != old_keys.preshared
     site.rotation.rollback(TUNNEL)
     assert site.machine.has == before
 
 
-def test_new_keys_with_the_old_preshared_key_are_not_taken_for_the_new_ones(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    secrets = iter([Secret(key(0x71)), Secret(key(0x72))])
-    monkeypatch.setattr(completing, "make_preshared", lambda n: [next(secrets) for _ in range(n)])
-    site.store.make([TUNNEL], preshared=[TUNNEL])
-    old = site.present()
-    whole(site.machine, HubEnd(old.hub, 51000, 0, old.branch_public, old.preshared, ALLOWED))
+def test_new_keys_with_the_old_preshared_key_are_not_taken_for_the_new_ones(site: Site, old_keys: TunnelKeys) -> None:
     site.rotation.begin(TUNNEL)
     new = site.store.staged(TUNNEL)
     assert new is not None
-    whole(site.machine, HubEnd(new.hub, 51000, 0, new.branch_public, old.preshared, ALLOWED))
+    whole(site.machine, HubEnd(new.hub, 51000, 0, new.branch_public, old_keys.preshared, ALLOWED))
     shaken(site)
     with pytest.raises(ProvisionError, match="the hub's end has not its new keys"):
         site.rotation.commit(TUNNEL)
