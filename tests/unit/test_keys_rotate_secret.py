@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from config_directories import ALLOCATIONS, BANDUNG, written
+from key_exchange_rig import TUNNEL, Report, told
 
 from hub.cli import key_exchange
 from hub.cli.key_bringing import Wishes
@@ -18,8 +18,7 @@ from hub.control.client import RefusedError
 from hub.provisioner.ipsec.secret_exchange import SecretFiles, Stage
 from policies.model.intent import Intent
 
-TUNNEL, FILE, OLD = "bandung/fiber", "bandung-fiber.psk", "correct horse battery staple 2026"
-Report = dict[str, Any]
+FILE, OLD = "bandung-fiber.psk", "correct horse battery staple 2026"
 
 
 class Rig:
@@ -91,12 +90,6 @@ def rig_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int | N
     (secrets / FILE).chmod(0o600)
     monkeypatch.setattr(key_exchange, "_ASK_EVERY", 0.001)
     return lambda after: Rig(secrets, intent, after)
-
-
-def told(capsys: pytest.CaptureFixture[str]) -> str:
-    lines = capsys.readouterr().err.splitlines()
-    assert [line.split()[0] for line in lines] == ["pointsman:", "mend:"], lines
-    return "\n".join(lines)
 
 
 def test_a_tunnel_is_drained_gets_its_new_secret_at_both_ends_and_is_undrained(
