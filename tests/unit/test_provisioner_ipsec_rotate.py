@@ -1,147 +1,33 @@
-"""Exchanging a secret at the hub's end: interrupted anywhere it is gone on with, or taken back."""
+"""Exchanging a secret at the hub's end: when the new one is in force, and what is refused."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from ipsec_values import NETWORK, tunnel, wanting
+from ipsec_values import tunnel, wanting
+from secret_exchange_rig import FIBER, FILE, NAME, OLD, TUNNEL, Charon, Site, site_in, write
 
 from hub.control.lock import hold
 from hub.control.places import Places
 from hub.provisioner.asks import Asks
 from hub.provisioner.changes import ProvisionError
 from hub.provisioner.ipsec import backend as backends
-from hub.provisioner.ipsec import rotate, secret_exchange
-from hub.provisioner.ipsec.backend import Backend
 from hub.provisioner.ipsec.memory import recall
-from hub.provisioner.ipsec.names import connection_name
-from hub.provisioner.ipsec.rotate import SecretRotation
-from hub.provisioner.ipsec.secret_exchange import SecretFiles
-from hub.provisioner.ipsec.seen import material_of
 from hub.provisioner.ipsec.slice import IpsecSlice
 from hub.provisioner.ipsec.steps import LoadSecret
 from hub.provisioner.kept_keys import kept_keys
-from hub.provisioner.keys import files as writing_files
 from hub.provisioner.keys.store import KeyStore
 from hub.provisioner.remembered import Remembered
 from hub.provisioner.slices import parts_of
-from hub.provisioner.wanted import WantedIpsec
 
-TUNNEL, FILE, OLD = "bandung/fiber", "bandung-fiber.psk", "correct horse battery staple 2026"
-FIBER = tunnel(remote="198.51.100.7")
-NAME = connection_name(NETWORK, TUNNEL)
-
-
-class Killed(BaseException):
-    """The provisioner is killed."""
-
-
-@dataclass
-class Charon:
-    """A charon whose branch has the secret `branch`: an SA is there at once when somebody begins with that."""
-
-    branch: bytes
-    secrets: dict[str, bytes] = field(default_factory=dict)
-    found: dict[int, str] = field(default_factory=dict)
-    heard: bool = True
-    number: int = 7
-    since: str = "Nov 22"
-    steps: Callable[[str], None] = lambda _: None
-
-    def connections(self) -> frozenset[str]:
-        return frozenset([NAME])
-
-    def shared(self) -> frozenset[str]:
-        return frozenset(self.secrets)
-
-    def started(self) -> str:
-        return self.since
-
-    def load_secret(self, name: str, secret: bytes, _owners: tuple[str, ...]) -> None:
-        self.steps("before loading")
-        self.secrets[name] = secret
-        self.steps("after loading")
-
-    def sas(self) -> tuple[tuple[str, Mapping[str, Any]], ...]:
-        child = {"c": {"state": b"INSTALLED", "packets-in": b"3" if self.heard else b"0"}}
-        return tuple(
-            (NAME, {"uniqueid": str(number).encode(), "state": state.encode(), "child-sas": child})
-            for number, state in self.found.items()
-        )
-
-    def end(self, number: int) -> None:
-        self.steps("before ending")
-        del self.found[number]
-
-    def initiate(self, _name: str) -> None:
-        self.steps("before beginning")
-        self.begun()
-
-    def begun(self) -> None:
-        """Somebody begins: the ends authenticate each other, if they have the same secret."""
-        self.number += 1
-        if self.secrets.get(NAME) == self.branch:
-            self.found[self.number] = "ESTABLISHED"
-
-    def restarted(self) -> None:
-        self.secrets, self.found, self.number, self.since = {}, {}, 0, "Nov 23"
-
-
-@dataclass
-class Site:
-    charon: Charon
-    backend: Backend
-    files: SecretFiles
-    tunnels: list[WantedIpsec]
-
-    @property
-    def rotation(self) -> SecretRotation:
-        """As another process would have it: nothing is remembered but in files."""
-        return SecretRotation(lambda: wanting(*self.tunnels), self.backend)
-
-    def held(self) -> tuple[str, str | None, bytes | None]:
-        """The secret in force, the new one, and the one that charon has."""
-        new = self.files.staged(TUNNEL, FILE)
-        return self.files.present(FILE).reveal(), new and new.reveal(), self.charon.secrets.get(NAME)
-
-    def names(self) -> set[str]:
-        return {path.name for path in self.files.directory.iterdir()}
-
-    def branch_gets(self, secret: str | None) -> None:
-        assert secret is not None
-        self.charon.branch = secret.encode()
+OTHER = tunnel("bandung/wireless", 51822)
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    charon = Charon(OLD.encode())
-
-    @contextmanager
-    def connected(_path: Path) -> Iterator[Charon]:
-        yield charon
-
-    monkeypatch.setattr(rotate, "connected", connected)
-    monkeypatch.setattr(backends, "connected", connected)
-    monkeypatch.setattr(rotate, "_PAUSE", 0.0)
-    state = tmp_path / "state"
-    (state / "secrets").mkdir(parents=True, mode=0o750)
-    backend = Backend(tmp_path / "vici", state, state / "secrets")
-    site = Site(charon, backend, SecretFiles(state / "secrets"), [FIBER])
-    write(site, FILE, OLD)
-    backend.do(LoadSecret(NAME, FIBER))
-    charon.begun()
-    yield site
-
-
-def write(site: Site, file: str, text: str) -> None:
-    path = site.files.directory / file
-    path.write_text(text + "\n")
-    path.chmod(0o600)
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    return site_in(tmp_path, monkeypatch)
 
 
 def test_a_new_secret_is_in_force_when_an_sa_was_made_by_it_and_heard(site: Site) -> None:
@@ -180,128 +66,6 @@ def test_an_sa_that_rekeying_carries_on_is_ended_too(site: Site) -> None:
     site.rotation.begin(TUNNEL)
     assert site.charon.found == {}
     assert not site.rotation.status(TUNNEL)["established"]
-
-
-STEPS = ("before loading", "after loading", "before ending", "before beginning")
-
-
-@pytest.fixture(params=[*STEPS, *(f"write {number}" for number in range(1, 5))])
-def killed(request: pytest.FixtureRequest, site: Site, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """The provisioner is killed at this step of what is done next, or instead of this file being put in place."""
-    where: str = request.param
-
-    def arm() -> None:
-        count = iter(range(1, 100))
-
-        def reached(step: str) -> None:
-            if step == where:
-                raise Killed
-
-        def replacing(path: Path, text: str, **more: Any) -> None:
-            reached(f"write {next(count)}")
-            writing_files.write_whole(path, text, **more)
-
-        site.charon.steps = reached
-        monkeypatch.setattr(secret_exchange, "write_whole", replacing)
-
-    return arm
-
-
-def revived(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    site.charon.steps = lambda _: None
-    monkeypatch.setattr(secret_exchange, "write_whole", writing_files.write_whole)
-
-
-def tried(step: Callable[[str], object]) -> None:
-    try:
-        step(TUNNEL)
-    except Killed:
-        return
-
-
-def consistent(site: Site) -> None:
-    """What is to be loaded by the next look is a secret that stands in a file, whatever was interrupted."""
-    assert material_of(FIBER, recall(site.backend.state), site.files.directory).problem == ""
-    old, new, loaded = site.held()
-    assert old == OLD
-    assert loaded in {OLD.encode(), (new or OLD).encode()}
-
-
-def test_killed_while_it_begins_it_goes_on_with_the_same_new_secret(
-    site: Site, killed: Callable[[], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    killed()
-    tried(site.rotation.begin)
-    revived(site, monkeypatch)
-    consistent(site)
-    before = site.held()[1]
-    site.rotation.begin(TUNNEL)
-    new = site.held()[1]
-    assert before in (None, new)
-    site.branch_gets(new)
-    site.rotation.begin(TUNNEL)
-    site.rotation.commit(TUNNEL)
-    assert site.held() == (new, None, site.charon.branch)
-
-
-def test_killed_while_it_begins_it_is_taken_back(
-    site: Site, killed: Callable[[], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    killed()
-    tried(site.rotation.begin)
-    revived(site, monkeypatch)
-    site.rotation.rollback(TUNNEL)
-    assert site.held() == (OLD, None, OLD.encode())
-    assert site.names() == {FILE}
-    assert list(site.charon.found.values()) == ["ESTABLISHED"]
-
-
-def test_killed_while_it_goes_back_it_goes_back_when_it_is_said_again(
-    site: Site, killed: Callable[[], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    site.rotation.begin(TUNNEL)
-    killed()
-    tried(site.rotation.rollback)
-    revived(site, monkeypatch)
-    consistent(site)
-    site.rotation.rollback(TUNNEL)
-    assert site.held() == (OLD, None, OLD.encode())
-    assert site.names() == {FILE}
-
-
-def test_killed_while_it_goes_back_it_can_go_on_all_the_same(
-    site: Site, killed: Callable[[], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    site.rotation.begin(TUNNEL)
-    killed()
-    tried(site.rotation.rollback)
-    revived(site, monkeypatch)
-    new = site.rotation.begin(TUNNEL) and site.held()[1]
-    site.branch_gets(new)
-    site.rotation.begin(TUNNEL)
-    site.rotation.commit(TUNNEL)
-    assert site.held()[0] == new
-
-
-def test_killed_when_the_new_secret_has_taken_the_name_of_the_old_it_is_in_force(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    site.rotation.begin(TUNNEL)
-    new = site.held()[1]
-    site.branch_gets(new)
-    site.rotation.begin(TUNNEL)
-
-    def killing(_files: SecretFiles, _file: str) -> None:
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(SecretFiles, "abandon", killing)
-        tried(site.rotation.commit)
-    assert site.held() == (new, None, site.charon.branch)
-    assert not site.rotation.status(TUNNEL)["exchanging"]
-    assert site.rotation.rollback(TUNNEL) == {"tunnel": TUNNEL, "was": False}
-    assert site.names() == {FILE}
-    assert site.held() == (new, None, site.charon.branch)
 
 
 def test_where_charon_takes_no_new_secret_the_old_one_holds_and_no_sa_was_ended(site: Site) -> None:
@@ -374,9 +138,6 @@ def test_a_secret_that_somebody_writes_meanwhile_counts_and_the_new_one_no_more(
     assert site.files.in_use(TUNNEL, FILE).reveal() == "written by hand at three in the morning"
     assert not site.rotation.rollback(TUNNEL)["was"]
     assert site.names() == {FILE}
-
-
-OTHER = tunnel("bandung/wireless", 51822)
 
 
 def refused_before_anything_is_begun(site: Site, part: str) -> str:
