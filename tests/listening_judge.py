@@ -16,6 +16,9 @@ from policies.model.health import Damping, HealthLimits, HealthState, HealthView
 
 STEP = 0.25
 FINE = Course(rtt=0.020)
+BAD = Course(loss=0.10, rtt=0.020)
+SLOW = Course(rtt=0.170)
+UNSTEADY = Course(rtt=0.050, jitter=0.040)
 
 
 @dataclass

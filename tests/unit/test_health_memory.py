@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from listening_judge import FINE, ListeningJudge, that_knows_its_usual
+from listening_judge import BAD, FINE, ListeningJudge, that_knows_its_usual
 from simulated_probes import DAMPING
 
 from policies.health.course import Course
@@ -10,7 +10,6 @@ from policies.health.memory import DIED, died, remember, revived
 from policies.model.clock import Instant
 from policies.model.health import HealthState, Samples
 
-BAD = Course(loss=0.10, rtt=0.020)
 SILENT = Course(loss=1.0)
 
 
