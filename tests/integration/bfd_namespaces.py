@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from made_network import MadeNetwork, run
+
 MS = 1_000_000
 ENGINE = Path(__file__).with_name("bfd_engine_process.py")
 ROOT = Path(__file__).parents[2]
@@ -25,13 +27,6 @@ protocol bfd {{
     neighbor 10.9.0.2 dev "{tag}b1" local 10.9.0.3;
 }}
 """
-
-
-def run(*command: str) -> str:
-    """A command that must succeed."""
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, f"{command}: {done.stderr}"
-    return done.stdout
 
 
 class Engine:
@@ -106,7 +101,7 @@ class Engine:
             stream.close()
 
 
-class Network:
+class Network(MadeNetwork):
     """Two namespaces with two links; the hub's ends are TAG-h0 and TAG-h1."""
 
     def __init__(self, directory: Path) -> None:

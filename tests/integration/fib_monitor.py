@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fib_namespaces import Network, wait_for
+from fib_namespaces import Network
+from made_network import wait_for
 
 
 class monitored:  # noqa: N801  reads as a word in a with statement

@@ -19,45 +19,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from made_network import DEADLINE, MadeNetwork, run, wait_for
+
 PREFIX6 = "2001:db8:1::/48"
 A, B = "bandung/fiber", "bandung/wireless"
 PREFIX = "10.1.0.0/24"
-DEADLINE = 20.0
-"""Seconds; generous, because other work shares the machine."""
 
 
-def run(*command: str, check: bool = True) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert not check or done.returncode == 0, f"{command}: {done.stderr}"
-    return done.stdout
-
-
-def wait_for(condition: Callable[[], Any], what: str) -> Any:
-    """What the condition returns as soon as it is true."""
-    end = time.monotonic() + DEADLINE
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.01)
-    raise AssertionError(f"waited {DEADLINE:g} s for {what}")
-
-
-class Network:
+class Network(MadeNetwork):
     def __init__(self) -> None:
         unique = f"{os.getpid()}-{time.monotonic_ns() % 1_000_000}"
         self.hub, self.branch = f"pm-fib-h-{unique}", f"pm-fib-b-{unique}"
-
-    def __enter__(self) -> Network:
-        try:
-            self.build()
-        except BaseException:
-            self.destroy()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.destroy()
 
     def build(self) -> None:
         for name in (self.hub, self.branch):

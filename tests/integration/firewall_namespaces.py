@@ -20,9 +20,10 @@ import os
 import select
 import socket
 import struct
-import subprocess
 import time
 from collections.abc import Iterator
+
+from made_network import MadeNetwork, run
 
 DEADLINE = 20.0
 _CLONE_NEWNET = 0x40000000
@@ -39,12 +40,6 @@ HANDSHAKE = b"\x01" + bytes(147)
 """As long as the first message of a WireGuard handshake, and of its kind."""
 
 
-def run(*command: str, check: bool = True) -> str:
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert not check or done.returncode == 0, f"{command}: {done.stderr}"
-    return done.stdout
-
-
 @contextlib.contextmanager
 def inside(namespace: str) -> Iterator[None]:
     """What is opened or started in here is in that namespace."""
@@ -59,7 +54,7 @@ def inside(namespace: str) -> Iterator[None]:
         os.close(there)
 
 
-class Surroundings:
+class Surroundings(MadeNetwork):
     """The two namespaces, and what is sent from one to the other."""
 
     def __init__(self) -> None:
@@ -67,24 +62,13 @@ class Surroundings:
         self.hub, self.around = f"pm-fw-h-{unique}", f"pm-fw-a-{unique}"
         self._open: list[socket.socket] = []
 
-    def __enter__(self) -> Surroundings:
-        try:
-            self._build()
-        except BaseException:
-            self.destroy()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.destroy()
-
     def destroy(self) -> None:
         for each in self._open:
             each.close()
         for name in (self.hub, self.around):
             run("ip", "netns", "del", name, check=False)
 
-    def _build(self) -> None:
+    def build(self) -> None:
         for name in (self.hub, self.around):
             run("ip", "netns", "add", name)
             quick = ("net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.accept_dad=0")

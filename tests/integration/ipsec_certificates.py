@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from ipsec_network import Network, branch_connection, run, tunnel
+from ipsec_network import Network, branch_connection, tunnel
+from made_network import run
 
 from hub.provisioner.wanted import WantedIpsec
 

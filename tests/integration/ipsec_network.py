@@ -14,40 +14,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from made_network import DEADLINE, MadeNetwork, run, wait_for
+
 from hub.lab.strongswan import charon_command, kernel_has_esp, prepare, swanctl_command
 from hub.provisioner.wanted import WantedIpsec
 
-DEADLINE = 60.0
-"""Seconds; generous, because other work shares the machine."""
 ROOT = Path(__file__).parents[2]
 SECRET = "correct horse battery staple 2026"  # noqa: S105
 INNER = "gre" if os.environ.get("POINTSMAN_KERNEL_MACHINE") else "vxlan"
 """What most tests have inside: what RouterOS has, where the kernel is a distribution's (scripts/test-kernel)."""
 CONNECTION = "pointsman-kencana.bandung.fiber"
 OTHER_CONNECTION = "pointsman-kencana.bandung.wireless"
-
-
-def run(*command: str, check: bool = True) -> str:
-    """What a command says, which has to succeed unless told otherwise."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-    return done.stdout
-
-
-def wait_for(condition: Callable[[], Any], what: str) -> Any:
-    """What the condition returns as soon as it is true."""
-    end = time.monotonic() + DEADLINE
-    found = condition()
-    while not found:
-        assert time.monotonic() < end, f"waited {DEADLINE:g} s for {what}"
-        time.sleep(0.05)
-        found = condition()
-    return found
 
 
 def why_not(inner: str) -> str:
@@ -199,7 +181,7 @@ def branch_secret(wanted: WantedIpsec, secret: str = SECRET) -> str:
     return f"ike-{wanted.uplink} {{\n {identities}\n}}\n"
 
 
-class Network:
+class Network(MadeNetwork):
     """A Network is the two namespaces, their daemons, and the provisioner's process in the hub."""
 
     def __init__(self, directory: Path) -> None:
@@ -213,23 +195,6 @@ class Network:
         self.branch_charon = Charon(self.branch, directory / "branch")
         self.state = directory / "state"
         self.provisioner: subprocess.Popen[str] | None = None
-
-    def __enter__(self) -> Network:
-        try:
-            self.build()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.provisioner is not None:
-            self.provisioner.terminate()
-            self.provisioner.communicate()
-        for charon in (self.branch_charon, self.hub_charon):
-            charon.stop()
-        for name in (self.hub, self.branch):
-            run("ip", "netns", "del", name, check=False)
 
     def build(self) -> None:
         """Cables, addresses, daemons, secrets."""
@@ -249,6 +214,15 @@ class Network:
             self.write_secret(f"bandung-{name}.psk", SECRET)
         self.hub_charon.start()
         self.branch_charon.start()
+
+    def destroy(self) -> None:
+        if self.provisioner is not None:
+            self.provisioner.terminate()
+            self.provisioner.communicate()
+        for charon in (self.branch_charon, self.hub_charon):
+            charon.stop()
+        for name in (self.hub, self.branch):
+            run("ip", "netns", "del", name, check=False)
 
     def write_secret(self, name: str, text: str, mode: int = 0o600) -> None:
         """A file in `secrets`."""

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fib_namespaces import run
+from made_network import MadeNetwork, run
 
 MARKS = {"telkom": 101, "biznet": 102}
 FIBER, WIRELESS = "198.18.1.2", "198.18.2.2"
@@ -45,7 +45,7 @@ def _ends(four: str, six: str) -> tuple[tuple[str, str], tuple[str, str]]:
     return (f"{four}2/24", f"{six}2/64"), (f"{four}1/24", f"{six}1/64")
 
 
-class ProviderNetwork:
+class ProviderNetwork(MadeNetwork):
     """A ProviderNetwork is these namespaces, while a with statement lasts."""
 
     def __init__(self) -> None:
@@ -53,17 +53,6 @@ class ProviderNetwork:
         roles = ("hub", "isp1", "isp2", "exchange", "access", "other", "branch")
         self.names = {role: f"pm-way-{role}-{unique}" for role in roles}
         self.hub = self.names["hub"]
-
-    def __enter__(self) -> ProviderNetwork:
-        try:
-            self._build()
-        except BaseException:
-            self._destroy()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._destroy()
 
     def part(self) -> None:
         """The second provider reaches the branch by `other` from now on."""
@@ -75,7 +64,7 @@ class ProviderNetwork:
         rules = "table inet shut { chain in { type filter hook input priority 0; meta l4proto udp drop; }\n }"
         run("ip", "netns", "exec", self.names["branch"], "nft", rules)
 
-    def _build(self) -> None:
+    def build(self) -> None:
         for name in self.names.values():
             run("ip", "netns", "add", name)
             quick = ("net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.accept_dad=0")
@@ -124,6 +113,6 @@ class ProviderNetwork:
     def _ip(self, role: str, *command: str) -> None:
         run("ip", "-n", self.names[role], *command)
 
-    def _destroy(self) -> None:
+    def destroy(self) -> None:
         for name in self.names.values():
             run("ip", "netns", "del", name, check=False)

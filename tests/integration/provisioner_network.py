@@ -17,39 +17,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from made_network import MadeNetwork, run, wait_for
+
 from hub.provisioner.wanted import NOTHING, Wanted, WantedUplink, WantedWireGuard
 
-DEADLINE = 30.0
-"""Seconds; generous, because other work shares the machine."""
 MARK, PORT = 28673, 51001
 TELKOM = WantedUplink("telkom", "telkom", "ua", "198.51.100.1", "198.51.100.2", MARK)
 BIZNET = WantedUplink("biznet", "biznet", "ub", "dhcp", None, MARK + 1)
 
 
-def run(*command: str, check: bool = True, given: str | None = None) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, input=given)
-    assert not check or done.returncode == 0, f"{command}: {done.stderr}"
-    return done.stdout
-
-
-def wait_for(condition: Callable[[], Any], what: str) -> Any:
-    """What the condition returns as soon as it is true."""
-    end = time.monotonic() + DEADLINE
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"waited {DEADLINE:g} s for {what}")
-
-
-class Network:
+class Network(MadeNetwork):
     def __init__(self) -> None:
         self.unique = f"{os.getpid()}-{time.monotonic_ns() % 1_000_000}"
         self.hub, self.isp, self.branch, self.hlan, self.blan = (
@@ -66,17 +49,6 @@ class Network:
             "bandung/fiber", self.wg, ("10.255.0.0/31",), 1420, "telkom", MARK, PORT, (), None, 0, preshared=False
         )
         return replace(NOTHING, uplinks=(BIZNET, TELKOM), wireguard=(tunnel,))
-
-    def __enter__(self) -> Network:
-        try:
-            self.build()
-        except BaseException:
-            self.destroy()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.destroy()
 
     def build(self) -> None:
         for name in (self.hub, self.isp, self.branch, self.hlan, self.blan):

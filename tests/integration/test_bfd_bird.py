@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bfd_namespaces import MS, Engine, Network, bird_is_up, pause, run, until
+from bfd_namespaces import MS, Engine, Network, bird_is_up, pause, until
+from made_network import run
 
 from speaker.bfd.packet import ControlPacket, State, encode
 
@@ -23,12 +24,8 @@ pytestmark = [
 
 @pytest.fixture
 def network(tmp_path: Path) -> Iterator[Network]:
-    network = Network(tmp_path)
-    try:
-        network.build()
-        yield network
-    finally:
-        network.destroy()
+    with Network(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

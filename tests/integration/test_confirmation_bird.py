@@ -22,13 +22,9 @@ SLOW = 300
 
 @pytest.fixture
 def network(tmp_path: Path) -> Iterator[Network]:
-    network = Network(tmp_path)
-    try:
-        network.build()
-        network.start_bird(SLOW)
-        yield network
-    finally:
-        network.destroy()
+    with Network(tmp_path) as made:
+        made.start_bird(SLOW)
+        yield made
 
 
 def watching(network: Network, method: str, *links: int, **more: bool) -> Engine:

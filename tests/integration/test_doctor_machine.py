@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fib_namespaces import run
+from made_network import run
 
 pytestmark = [
     pytest.mark.integration,

@@ -9,18 +9,8 @@ from pathlib import Path
 import pytest
 from fib_carrying import carrying
 from fib_monitor import monitored
-from fib_namespaces import (
-    PREFIX,
-    A,
-    B,
-    Controller,
-    ForwarderProcess,
-    Network,
-    order,
-    set_classes,
-    set_tunnels,
-    wait_for,
-)
+from fib_namespaces import PREFIX, A, B, Controller, ForwarderProcess, Network, order, set_classes, set_tunnels
+from made_network import wait_for
 
 pytestmark = [
     pytest.mark.integration,

@@ -9,19 +9,8 @@ from pathlib import Path
 import pytest
 from fib_carrying import carrying
 from fib_monitor import monitored
-from fib_namespaces import (
-    PREFIX,
-    PREFIX6,
-    A,
-    B,
-    Controller,
-    ForwarderProcess,
-    Network,
-    run,
-    set_classes,
-    set_tunnels,
-    wait_for,
-)
+from fib_namespaces import PREFIX, PREFIX6, A, B, Controller, ForwarderProcess, Network, set_classes, set_tunnels
+from made_network import run, wait_for
 
 pytestmark = [
     pytest.mark.integration,

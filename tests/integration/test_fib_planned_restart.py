@@ -22,12 +22,8 @@ RESTARTS = 5
 
 @pytest.fixture
 def network(tmp_path: Path) -> Iterator[Network]:
-    network = Network(tmp_path)
-    try:
-        network.build()
-        yield network
-    finally:
-        network.destroy()
+    with Network(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

@@ -12,18 +12,8 @@ from typing import Any
 
 import pytest
 from fib_monitor import monitored
-from fib_namespaces import (
-    PREFIX,
-    PREFIX6,
-    A,
-    B,
-    Controller,
-    ForwarderProcess,
-    Network,
-    run,
-    set_tunnels,
-    wait_for,
-)
+from fib_namespaces import PREFIX, PREFIX6, A, B, Controller, ForwarderProcess, Network, set_tunnels
+from made_network import run, wait_for
 
 pytestmark = [
     pytest.mark.integration,

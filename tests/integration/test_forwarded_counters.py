@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fib_namespaces import A, B, Controller, ForwarderProcess, Network, run, set_tunnels, tunnel, wait_for
+from fib_namespaces import A, B, Controller, ForwarderProcess, Network, set_tunnels, tunnel
+from made_network import run, wait_for
 
 pytestmark = [
     pytest.mark.integration,

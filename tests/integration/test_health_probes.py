@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bfd_namespaces import MS, Engine, Network, pause, run, until
+from bfd_namespaces import MS, Engine, Network, pause, until
+from made_network import run
 
 pytestmark = [
     pytest.mark.integration,
@@ -22,12 +23,8 @@ RATE = {"active_ns": 20 * MS, "idle_ns": 20 * MS}
 
 @pytest.fixture
 def network(tmp_path: Path) -> Iterator[Network]:
-    network = Network(tmp_path)
-    try:
-        network.build()
-        yield network
-    finally:
-        network.destroy()
+    with Network(tmp_path) as made:
+        yield made
 
 
 @dataclass

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bfd_namespaces import PATIENCE, ROOT, Network, run
+from bfd_namespaces import PATIENCE, ROOT, Network
+from made_network import run
 
 pytestmark = pytest.mark.integration
 HERE = Path(__file__).parent
@@ -57,9 +58,7 @@ class Watched:
 
 @pytest.fixture
 def network(tmp_path: Path) -> Iterator[Network]:
-    made = Network(tmp_path)
-    try:
-        made.build()
+    with Network(tmp_path) as made:
         for address in ("10.1.0.10", "192.0.2.1", "192.0.2.2"):
             run("ip", "-n", made.branch, "addr", "add", f"{address}/32", "dev", "lo")
         # As the hub has it: the prefix by the tunnel in use, and unreachable below; by the other there is no route.
@@ -68,8 +67,6 @@ def network(tmp_path: Path) -> Iterator[Network]:
         run("ip", "-n", made.hub, "route", "add", "default", "via", "10.9.0.3")
         made.sysctl(made.hub, "net.ipv4.ping_group_range=0 0")
         yield made
-    finally:
-        made.destroy()
 
 
 @pytest.fixture

@@ -16,11 +16,10 @@ from ipsec_network import (
     Ping,
     branch_connection,
     branch_secret,
-    run,
     tunnel,
-    wait_for,
     why_not,
 )
+from made_network import run, wait_for
 
 from hub.lab.strongswan import kernel_has_esp
 

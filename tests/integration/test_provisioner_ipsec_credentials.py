@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from ipsec_certificates import branch_with_certificate, certificates, with_certificates
-from ipsec_network import CONNECTION, Network, branch_connection, branch_secret, tunnel, wait_for
+from ipsec_network import CONNECTION, Network, branch_connection, branch_secret, tunnel
+from made_network import wait_for
 
 from hub.provisioner.ipsec.charon import connected
 from hub.provisioner.wanted import WantedIpsec

@@ -7,17 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ipsec_network import (
-    CONNECTION,
-    OTHER_CONNECTION,
-    SECRET,
-    Network,
-    Ping,
-    branch_connection,
-    branch_secret,
-    tunnel,
-    wait_for,
-)
+from ipsec_network import CONNECTION, OTHER_CONNECTION, SECRET, Network, Ping, branch_connection, branch_secret, tunnel
+from made_network import wait_for
 
 from hub.lab.strongswan import kernel_has_esp
 from hub.provisioner.ipsec.secret_exchange import SecretFiles

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from provisioner_network import BIZNET, MARK, PORT, TELKOM, Network, Slice, run, wait_for
+from made_network import run, wait_for
+from provisioner_network import BIZNET, MARK, PORT, TELKOM, Network, Slice
 
 from hub.provisioner.wanted import WantedIpsec
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 from branch_keys import made_its_own
-from wireguard_namespaces import NETWORK, Site, wait_for
+from made_network import wait_for
+from wireguard_namespaces import NETWORK, Site
 
 from hub.provisioner.keys.store import KeyStore
 

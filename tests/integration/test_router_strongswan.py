@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from ipsec_network import SECRET, Network, run, tunnel, wait_for, why_not
+from ipsec_network import SECRET, Network, tunnel, why_not
+from made_network import run, wait_for
 
 from hub.branch_router.end import BranchEnd, IpsecEnd, TunnelEnd, UplinkEnd
 from hub.branch_router.inner import inner_script

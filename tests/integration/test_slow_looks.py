@@ -8,7 +8,8 @@ import time
 from typing import Any
 
 import pytest
-from fib_namespaces import A, B, Controller, ForwarderProcess, Network, run, set_tunnels, tunnel, wait_for
+from fib_namespaces import A, B, Controller, ForwarderProcess, Network, set_tunnels, tunnel
+from made_network import run, wait_for
 from wireguard_link import WireGuard
 
 pytestmark = [

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fib_namespaces import run
+from made_network import run
 
 pytestmark = [
     pytest.mark.integration,

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fib_namespaces import ForwarderProcess, Network, run, wait_for
+from fib_namespaces import ForwarderProcess, Network
+from made_network import run, wait_for
 from wireguard_link import WireGuard
 
 from hub.cli.problems import Problem, problems

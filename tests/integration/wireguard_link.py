@@ -8,7 +8,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from fib_namespaces import Network, run, wait_for
+from fib_namespaces import Network
+from made_network import run, wait_for
 
 
 class WireGuard:

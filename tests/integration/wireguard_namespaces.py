@@ -14,32 +14,22 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from made_network import DEADLINE, MadeNetwork, run, wait_for
+
 from hub.provisioner.keys.folder import TunnelKeys
 from hub.provisioner.keys.store import KeyStore
 
-DEADLINE = 20.0
 NETWORK = "test-net"
 HUB_ADDRESS = "198.51.100.1"
 _DRIVER = Path(__file__).with_name("wireguard_apply.py")
 _unique = itertools.count(os.getpid() % 5000 * 20)
 Wanted = dict[str, Any]
-
-
-def wait_for(condition: Callable[[], Any], what: str) -> Any:
-    """What the condition returns as soon as it is true."""
-    end = time.monotonic() + DEADLINE
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"waited {DEADLINE:g} s for {what}")
 
 
 @dataclass
@@ -58,7 +48,7 @@ class Ping:
         return max(answered) - len(answered)
 
 
-class Site:
+class Site(MadeNetwork):
     """A Site is both namespaces, and the hub's state directory."""
 
     def __init__(self, state: Path) -> None:
@@ -68,22 +58,17 @@ class Site:
         self.name = f"w{number}"
         self.said: list[str] = []
 
-    def __enter__(self) -> Site:
-        try:
-            for namespace in (self.hub, self.branch):
-                self.run("ip", "netns", "add", namespace)
-                self.run("ip", "-n", namespace, "link", "set", "lo", "up")
-            self.run("ip", "-n", self.hub, "link", "add", "wan", "type", "veth", "peer", "wan", "netns", self.branch)
-            for namespace, address in ((self.hub, HUB_ADDRESS), (self.branch, "198.51.100.2")):
-                self.run("ip", "-n", namespace, "address", "add", f"{address}/24", "dev", "wan")
-                self.run("ip", "-n", namespace, "link", "set", "wan", "up")
-            self.run("ip", "-n", self.branch, "address", "add", "10.1.0.1/32", "dev", "lo")
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+    def build(self) -> None:
+        for namespace in (self.hub, self.branch):
+            self.run("ip", "netns", "add", namespace)
+            self.run("ip", "-n", namespace, "link", "set", "lo", "up")
+        self.run("ip", "-n", self.hub, "link", "add", "wan", "type", "veth", "peer", "wan", "netns", self.branch)
+        for namespace, address in ((self.hub, HUB_ADDRESS), (self.branch, "198.51.100.2")):
+            self.run("ip", "-n", namespace, "address", "add", f"{address}/24", "dev", "wan")
+            self.run("ip", "-n", namespace, "link", "set", "wan", "up")
+        self.run("ip", "-n", self.branch, "address", "add", "10.1.0.1/32", "dev", "lo")
 
-    def __exit__(self, *_: object) -> None:
+    def destroy(self) -> None:
         for namespace in (self.hub, self.branch):
             for name in self.interfaces(namespace):
                 if name.startswith(self.name):
@@ -94,9 +79,7 @@ class Site:
             self.run("ip", "netns", "delete", namespace, check=False)
 
     def run(self, *command: str, check: bool = True, text: str | None = None) -> str:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, input=text)
-        assert not check or done.returncode == 0, f"{command}: {done.stderr}"
-        return done.stdout
+        return run(*command, check=check, given=text)
 
     def in_hub(self, *command: str, check: bool = True) -> str:
         return self.run("ip", "netns", "exec", self.hub, *command, check=check)
