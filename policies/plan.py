@@ -31,6 +31,7 @@ from policies.observe import without_strangers
 from policies.planning.differences import announcements, rankings, routes
 from policies.planning.guards import NO_BLAST, Blast, guarded
 from policies.planning.health import Memories, foreseen
+from policies.planning.made_anew import Passing, coming_back, passing
 from policies.planning.outlook import Outlook, PlannedMove, of_branch, outlook
 from policies.policy_words import policy_facts
 from policies.transition import leaving_tunnels, restarting_sessions
@@ -216,9 +217,13 @@ def _changed(was: Branch, branch: Branch, scene: _Scene) -> BranchPlan:
     if was.policy.script != branch.policy.script:
         fresh = replace(fresh, adjustments={})
     then = outlook(scene.before.hub, was, present, {}, scene.now)
+    passes = _passing(was, branch, present, scene)
+    fresh = replace(fresh, classes=passes.classes)
     health = foreseen(branch, scene.memories, scene.sizes, fresh, scene.now)
     comes = outlook(scene.after.hub, branch, fresh, health, scene.now)
+    back = coming_back(scene.after.hub, branch, fresh, health, passes, scene.now)
     anyway = {(move.sources, move.on, move.to) for move in then.moves}
+    moves = [m for m in (*passes.moves, *comes.moves) if passes.leaves(m) or (m.sources, m.on, m.to) not in anyway]
     acts = Mode.ACT in (was.mode, branch.mode)
     return BranchPlan(
         branch.name,
@@ -229,7 +234,7 @@ def _changed(was: Branch, branch: Branch, scene: _Scene) -> BranchPlan:
         announcements=announcements(was, branch, _told(was, then, present), _told(branch, comes, fresh)),
         routes=routes(then.classes, comes.classes) if acts else (),
         on=_on(was, scene.view),
-        moves=tuple(move for move in comes.moves if (move.sources, move.on, move.to) not in anyway),
+        moves=(*moves, *back),
         opened=tuple(tunnel.id.name for tunnel in branch.tunnels if tunnel.id not in kept),
         closed=tuple(tunnel.id.name for tunnel in was.tunnels if tunnel.id in going),
         restarted=tuple(tunnel.id.name for tunnel in branch.tunnels if tunnel.id in scene.restarting),
@@ -239,6 +244,11 @@ def _changed(was: Branch, branch: Branch, scene: _Scene) -> BranchPlan:
         script=_script(was, branch, fresh, scene),
         overrides=_said_of(branch, fresh),
     )
+
+
+def _passing(was: Branch, branch: Branch, present: View, scene: _Scene) -> Passing:
+    health = foreseen(branch, scene.memories, scene.sizes, present, scene.now)
+    return passing(scene.after.hub, was, branch, present, health, scene.now)
 
 
 def _told(branch: Branch, seen: Outlook, view: View) -> Mapping[TunnelId, Announcements]:

@@ -40,7 +40,7 @@ def transition(before: Intent, after: Intent) -> Transition:
         tunnel.id: tunnel
         for name, branch in after.branches.items()
         if name in before.branches
-        for tunnel in _left(before.branches[name], branch)
+        for tunnel in left_first(before.branches[name], branch)
     }
     old, kept = leaving, dict[TunnelId, Tunnel]()
     while old.keys() != kept.keys():
@@ -69,8 +69,8 @@ def interim_of(after: Intent, old: Iterable[Tunnel], leaving: frozenset[TunnelId
     return Transition(replace(after, branches=begun), after, leaves, tuple(kept.values()))
 
 
-def _left(before: Branch, after: Branch) -> tuple[Tunnel, ...]:
-    """The tunnels that traffic is to leave, because another one stays."""
+def left_first(before: Branch, after: Branch) -> tuple[Tunnel, ...]:
+    """The tunnels of a branch that traffic is to leave before they go or are made anew; none where no other stays."""
     going = leaving_tunnels(before, after)
     return going if len(going) < len(before.tunnels) else ()
 
@@ -81,7 +81,7 @@ def _held(before: Intent, after: Intent, old: Mapping[TunnelId, Tunnel]) -> dict
     held = dict[TunnelId, Tunnel]()
     for name, branch in before.branches.items():
         if name in after.branches and any(tunnel.id in waiting for tunnel in after.branches[name].tunnels):
-            replaced = not _left(branch, after.branches[name])
+            replaced = not left_first(branch, after.branches[name])
             going = leaving_tunnels(branch, after.branches[name]) if replaced else ()
             held |= {t.id: t for t in branch.tunnels if t.id in waiting or t in going}
     return held

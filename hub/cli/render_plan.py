@@ -72,7 +72,7 @@ def applied_view(report: Report) -> RenderableType:
     else:
         lines = [Text(f"{planned['id']} is in force: {_summary(planned['totals'])}")]
     lines += made
-    lines += [*_moved(planned, report["moved"]), *_to_come(planned)]
+    lines += [*_moved(planned, report["moved"], report["waiting"]), *_to_come(planned)]
     lines += [
         Text(f"{tunnel} still carries its branch: it goes as soon as another tunnel can (pointsman why)", "yellow")
         for tunnel in report["waiting"]
@@ -90,18 +90,26 @@ def _back(planned: Report, present: Report) -> Text:
     return Text(f"{configuration_name(present['plan'])} is in force again, not {left}: {_summary(planned['totals'])}")
 
 
-def _moved(planned: Report, moved: Sequence[Report]) -> Iterator[Text]:
+def _moved(planned: Report, moved: Sequence[Report], waiting: Sequence[str]) -> Iterator[Text]:
     """The branches that were to move at once, each where it was seen to be."""
-    to = {branch["branch"]: branch["to"] for branch in planned["branches"]}
+    branches = {branch["branch"]: branch for branch in planned["branches"]}
+    to = {name: branch["to"] for name, branch in branches.items()}
     for one in moved[:MOST_NAMED]:
-        there = one["on"] == to[one["branch"]]
-        on = one["on"] or "no tunnel"
-        text = f"{one['branch']} on {on}" if there else f"{one['branch']} still on {on}: pointsman why {one['branch']}"
-        yield Text(text, "" if there else "yellow")
+        name, on = one["branch"], one["on"] or "no tunnel"
+        if one["on"] == to[name]:
+            yield Text(f"{name} on {on}")
+        elif f"{name}/{on}" not in waiting and _comes_back(branches[name], on):
+            yield Text(f"{name} on {on} again, which is made anew")
+        else:
+            yield Text(f"{name} still on {on}: pointsman why {name}", "yellow")
     if len(moved) > MOST_NAMED:
         rest = moved[MOST_NAMED:]
         there = sum(one["on"] == to[one["branch"]] for one in rest)
         yield Text(f"and {len(rest)} more, {there} of them where they were to go")
+
+
+def _comes_back(branch: Report, on: str) -> bool:
+    return any((move["on"], move["to"]) == (branch["to"], on) for move in branch["moves"])
 
 
 def _to_come(planned: Report) -> Iterator[Text]:

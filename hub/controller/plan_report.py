@@ -87,7 +87,7 @@ def _move(move: PlannedMove) -> dict[str, Any]:
         "rule": move.rule,
         "because": move.because,
         "after": None if move.after is None else round(move.after, 1),
-        "waits": move.waits,
+        "waits": move.awaited,
         "expected": move.expected,
         "confirms": move.confirms,
         "metered": move.metered,

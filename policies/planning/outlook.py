@@ -29,8 +29,10 @@ MOST_STEPS = 64
 """Decisions on the virtual clock; what would go to and fro for ever is not told to its end."""
 SETTLES = 0.1
 """Seconds until what was ordered and announced has been."""
+IT_GOES = "it goes"
+AFTER_ITS_HOLD = "after its hold"
 _WAITING = {
-    Reason.HELD_BACK: "after its hold",
+    Reason.HELD_BACK: AFTER_ITS_HOLD,
     Reason.DAMPED: "when it has been calm for long enough",
     Reason.LEAST_BAD: "if it is still less bad",
     Reason.OUTSIDE_WINDOW: "in the next window",
@@ -51,7 +53,7 @@ class PlannedMove:
     `sources` are the hub prefixes from which it comes, empty for all others, and `rule` the rule that counts for it.
     `after` are the seconds until it begins, 0: at once; None: nobody can say, `waits` is for what. `confirms` is what
     must confirm first that a tunnel is degraded, or well again, "" where the move is certain. `gentle`: made better and
-    seen, before it is broken.
+    seen, before it is broken. `anew`: it waits first until the tunnel that it goes to is made anew and answers.
     """
 
     on: str | None
@@ -64,6 +66,12 @@ class PlannedMove:
     confirms: str = ""
     metered: bool = False
     gentle: bool = False
+    anew: bool = False
+
+    @property
+    def awaited(self) -> str:
+        """What it waits for, in words; "" for nothing but a time."""
+        return f"once it is made anew and answers, {self.waits}" if self.anew else self.waits
 
     @property
     def expected(self) -> bool:
@@ -86,7 +94,7 @@ class PlannedMove:
 
         A tunnel close to a limit is probed by bursts now and then: what is only expected now is certain after the next.
         """
-        return (self.on, self.to, self.sources, self.rule, self.waits, self.metered)
+        return (self.on, self.to, self.sources, self.rule, self.awaited, self.metered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +156,7 @@ class _Looking:
                 self._turn(self._coming.pop(0)[1])
             changed = self._hub.decide(self._moment(at))
             decision = self._decision
+            self._on = {**{each.sources: self._on[EVERYWHERE] for each in decision.verdict.others}, **self._on}
             for verdict in (decision.verdict, *decision.verdict.others):
                 self._note(verdict, at)
             due = [at + SETTLES] if changed else [decision.wake_at - self._start.monotonic] if decision.wake_at else []
@@ -178,7 +187,7 @@ class _Looking:
         """A move begins when another tunnel is chosen, and is told once the kernel has followed."""
         if not self._acts:
             return
-        on = self._on.get(verdict.sources, self._on[EVERYWHERE])
+        on = self._on[verdict.sources]
         if verdict.chosen in (None, on):
             self._began.pop(verdict.sources, None)
         elif verdict.sources not in self._began:
@@ -214,8 +223,8 @@ class _Looking:
         if on is None:
             return ""
         place = next((p for p in verdict.ranking if p.tunnel == on), None)
-        if place is None:
-            return "it goes"
+        if place is None or place.usability == "leaving":
+            return IT_GOES
         if place.usability == "degraded":
             return self._health[on].because or "degraded" if on in self._health else "degraded"
         if place.usability in ("drained", "down"):
@@ -238,7 +247,7 @@ class _Looking:
         """What would be moved to, but for something of which nobody knows when it comes."""
         # A freeze does not say what it holds up: it is what ranks first.
         waits, detail = _WAITING.get(verdict.reason), verdict.detail
-        on = self._on.get(verdict.sources, self._on[EVERYWHERE])
+        on = self._on[verdict.sources]
         to = TunnelId(self._branch.name, detail) if detail else verdict.ranking[0].tunnel
         if waits is None or to not in self._own or to == on or not self._acts:
             return
