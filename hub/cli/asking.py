@@ -48,10 +48,7 @@ def asked(
     except NotRunningError as error:
         return say_no_answer(options, error, absent=absent, busy=busy)
     except RefusedError as error:
-        from hub.cli.same_hub import same_hub
-
-        print(same_hub(f"pointsman: {error}", options), file=sys.stderr)
-        return REFUSED
+        return say_fault(options, str(error))
 
 
 def say_no_answer(options: argparse.Namespace, error: NotRunningError, *, absent: str = "", busy: str = "") -> int:
@@ -63,9 +60,18 @@ def say_no_answer(options: argparse.Namespace, error: NotRunningError, *, absent
     else:
         part = "controller" if running_hub(options).forwarder_socket.is_socket() else "hub"
         text, mends = f"no {part} is running here: {error}", (not_running_mend(options), absent)
-    print(f"pointsman: {text}", file=sys.stderr)
-    print(f"    mend: {'; '.join(filter(None, mends))}", file=sys.stderr)
+    say_fault(options, text, "; ".join(filter(None, mends)))
     return NOT_RUNNING
+
+
+def say_fault(options: argparse.Namespace, text: str, mend: str = "") -> int:
+    """Say what went wrong, and the mend if there is one, whose commands name the same hub; the exit status."""
+    from hub.cli.same_hub import same_hub
+
+    print(same_hub(f"pointsman: {text}", options), file=sys.stderr)
+    if mend:
+        print(same_hub(f"    mend: {mend}", options), file=sys.stderr)
+    return REFUSED
 
 
 _BUSY_MEND = "ask again; if it stays so, end the controller's process: it is started again, and no traffic notices"

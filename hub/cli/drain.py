@@ -107,7 +107,7 @@ def _accepted(options: argparse.Namespace, answer: Report, begun: float) -> int:
     if drain["state"] == "scheduled" or options.no_wait:
         return _show(options, answer, drain["state"] if drain["state"] == "scheduled" else "accepted")
     if not options.json:
-        show_notes(answer)
+        show_notes(options, answer)
     return _wait(options, drain, answer["carried"], begun)
 
 
@@ -122,7 +122,7 @@ def _show(options: argparse.Namespace, answer: Report, head: str) -> int:
     begins = f" from {day_and_time(drain['begins'], answer['at'])}" if drain["state"] == "scheduled" else ""
     until = f" until {day_and_time(drain['until'], answer['at'])}" if drain["until"] else ""
     print(line(head, f"{named(drain)}{begins}{until} ({answer['zone']})"))
-    show_notes(answer)
+    show_notes(options, answer)
     return DONE
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hub.cli.durations import day_and_time
-from hub.cli.exit_status import DONE, NOT_ALL_YET, REFUSED
+from hub.cli.exit_status import DONE, NOT_ALL_YET
 from hub.cli.render_overrides import listed, named
 from hub.cli.same_hub import same_hub
 from hub.cli.saying import Report, line
@@ -80,8 +80,9 @@ def wait(options: argparse.Namespace, drain: Report, steps: Steps, timeout: floa
         return _INTERRUPTED
     except RefusedError as error:
         steps.clear()
-        print(f"pointsman: {error}", file=sys.stderr)
-        return REFUSED
+        from hub.cli.asking import say_fault
+
+        return say_fault(options, str(error))
     except NotRunningError as error:
         from hub.cli.asking import say_no_answer
 

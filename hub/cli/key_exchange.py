@@ -40,7 +40,8 @@ _INTERRUPTED, _UNTOUCHED = "interrupted", "nothing was changed, its keys are tho
 class Hub:
     """A Hub is whom to ask. `idle` waits until a drain is reached, and returns why it is not, else nothing.
 
-    All three raise RefusedError and NotRunningError. `config` is the directory of its files.
+    All three raise RefusedError and NotRunningError. `config` is the directory of its files. `said` is how a text with
+    commands is printed, so that they name the hub that was named.
     """
 
     controller: Callable[[Report], Report]
@@ -48,6 +49,7 @@ class Hub:
     idle: Callable[[Report, float], str]
     wishes: Wishes
     config: Path = SYSTEM_CONFIG
+    said: Callable[[str], str] = str
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,7 @@ def _drained(one: _Tunnel) -> Report:
     except NotRunningError as error:
         raise NotRunningError(f"{error}; {_perhaps_drained(one)}") from None
     except KeyboardInterrupt:
-        print(f"pointsman: {one.name}: {_INTERRUPTED}; {_perhaps_drained(one)}", file=sys.stderr)
+        print(one.hub.said(f"pointsman: {one.name}: {_INTERRUPTED}; {_perhaps_drained(one)}"), file=sys.stderr)
         raise
     return found
 
@@ -253,7 +255,7 @@ def _unverified(one: _Tunnel, why: str) -> _Ended:
     there = f"it cannot come back before it has {one.words.it}; its text"
     if one.hub.wishes.push_with is not None:
         there = "its new text is there; if it does not come back with its line, give it to it again"
-    print(line("branch", f"{there}: {one.kind.shown}"), flush=True)
+    print(line("branch", one.hub.said(f"{there}: {one.kind.shown}")), flush=True)
     return _Ended(done=True)
 
 
@@ -324,6 +326,6 @@ def _say(one: _Tunnel, ended: _Ended, still: str) -> None:
     holds = ended.holds if ended.why else f"its new {one.words.what} {one.words.are} in force"
     text = "; ".join(filter(None, (ended.why, holds, still)))
     mends = "; ".join(filter(None, (ended.mend, f"pointsman undrain {one.name}" if still else "")))
-    print(f"pointsman: {one.name}: {text}", file=sys.stderr)
+    print(one.hub.said(f"pointsman: {one.name}: {text}"), file=sys.stderr)
     if mends:
-        print(f"    mend: {mends}", file=sys.stderr)
+        print(one.hub.said(f"    mend: {mends}"), file=sys.stderr)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from policies.model.transport import Certificate, Existing, Ipsec, WireGuard
@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 _HOW_TO = "docs/how-to/exchange-keys.md"
 
 
-def say_not_rotated(intent: Intent, target: str) -> None:
-    """Say of each tunnel that is meant, and has keys of another kind, what is to be done with those."""
+def say_not_rotated(intent: Intent, target: str, said: Callable[[str], str] = str) -> None:
+    """Say of each tunnel that is meant, and has keys of another kind, what is to be done with those.
+
+    `said` has printed commands name the hub that was named.
+    """
     for text, mend in not_rotated(intent, target):
-        print(f"pointsman: {text}\n    mend: {mend}", file=sys.stderr)
+        print(said(f"pointsman: {text}\n    mend: {mend}"), file=sys.stderr)
 
 
 def not_rotated(intent: Intent, target: str) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from hub.cli.asking import say_fault
 from hub.cli.exit_status import DONE, REFUSED
 from hub.cli.keys_where import KeysWhere, add_where, keys_where
 from hub.cli.saying import line
@@ -67,8 +68,7 @@ def run(options: argparse.Namespace) -> int:
         finally:
             os.close(descriptor)
     except (_KeptError, ProvisionError) as error:
-        print(f"pointsman: {error}\n    mend: {error.mend}", file=sys.stderr)
-        return REFUSED
+        return say_fault(options, str(error), error.mend)
     except (AlreadyRunningError, OSError) as error:
         print(f"pointsman: {error}\n    mend: be root, and say it again", file=sys.stderr)
         return REFUSED

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hub.cli.asking import say_fault
 from hub.cli.exit_status import DONE, NOT_RUNNING, REFUSED
 from hub.cli.saying import add_reason, duration_seconds, line
 from hub.cli.where import add_running_hub, running_hub
@@ -87,14 +88,12 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     try:
         return _run(options)
     except NotRunningError as error:
-        print(f"pointsman: {error}\n    mend: start the hub and its provisioner", file=sys.stderr)
+        say_fault(options, str(error), "start the hub and its provisioner")
         return NOT_RUNNING
     except RefusedError as error:
-        print(f"pointsman: {error}", file=sys.stderr)
-        return REFUSED
+        return say_fault(options, str(error))
     except ProvisionError as error:
-        print(f"pointsman: {error}\n    mend: {error.mend}", file=sys.stderr)
-        return REFUSED
+        return say_fault(options, str(error), error.mend)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -111,9 +110,9 @@ def _run(options: argparse.Namespace) -> int:
         return REFUSED
     tunnels = _tunnels_of(intent, options.target, status["branches"])
     if not (options.back and tunnels):
-        say_not_rotated(intent, options.target)
+        say_not_rotated(intent, options.target, hub.said)
     if not tunnels:
-        return _nothing_to_rotate(intent, options.target)
+        return _nothing_to_rotate(options, intent)
     for number, tunnel in enumerate(tunnels):
         if number and not options.back:
             _wait_for(hub, tunnels[number - 1], tunnel)
@@ -130,11 +129,11 @@ def _run(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _nothing_to_rotate(intent: Intent, target: str) -> int:
-    if target not in intent.branches and target not in map(str, intent.tunnels()):
-        print(f'pointsman: "{target[:80]}" is no branch and no tunnel here', file=sys.stderr)
-        print('    mend: name one of "pointsman tunnels"', file=sys.stderr)
-    return REFUSED
+def _nothing_to_rotate(options: argparse.Namespace, intent: Intent) -> int:
+    target: str = options.target
+    if target in intent.branches or target in map(str, intent.tunnels()):
+        return REFUSED
+    return say_fault(options, f'"{target[:80]}" is no branch and no tunnel here', 'name one of "pointsman tunnels"')
 
 
 def _wait_for(hub: Hub, last: str, following: str) -> None:
@@ -144,7 +143,7 @@ def _wait_for(hub: Hub, last: str, following: str) -> None:
         until_live(hub, last)
     except KeyboardInterrupt:
         print(f"pointsman: interrupted; {following} was not begun, and keeps the keys it has", file=sys.stderr)
-        print(f"    mend: pointsman keys rotate {following}", file=sys.stderr)
+        print(hub.said(f"    mend: pointsman keys rotate {following}"), file=sys.stderr)
         raise
 
 
@@ -152,6 +151,7 @@ def _hub_of(options: argparse.Namespace) -> Hub:
     from hub.cli.drain_wait import Steps, until_reached, why_not_reached
     from hub.cli.key_bringing import Wishes
     from hub.cli.key_exchange import Hub
+    from hub.cli.same_hub import same_hub
     from hub.control.client import ask_controller
 
     places = running_hub(options)
@@ -172,6 +172,7 @@ def _hub_of(options: argparse.Namespace) -> Hub:
             force=options.force,
             reason=options.reason or "",
         ),
+        said=lambda text: same_hub(text, options),
     )
 
 

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hub.cli.asking import say_fault
 from hub.cli.exit_status import DONE, NOT_RUNNING, REFUSED
 from hub.cli.firewall import connected_from
 from hub.cli.where import no_configuration, running_hub, say
@@ -88,11 +89,10 @@ def _asked(options: argparse.Namespace, directory: Path | None, question: dict[s
             return ask_controller(places.provisioner_socket, asked, PATIENCE_SECONDS)
         return _here(options, places, wanted, question)
     except NotRunningError as error:
-        print(f"pointsman: nobody answers: {error}", file=sys.stderr)
+        say_fault(options, f"nobody answers: {error}")
         return NOT_RUNNING
     except RefusedError as error:
-        print(f"pointsman: {error}", file=sys.stderr)
-        return REFUSED
+        return say_fault(options, str(error))
 
 
 def _locked(wanted: Wanted, question: dict[str, Any]) -> str | None:

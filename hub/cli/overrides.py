@@ -39,7 +39,10 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(report, indent=2))
         return DONE
     from hub.cli.render_overrides import overrides_view
+    from hub.cli.same_hub import same_hub_view
     from hub.cli.screen import show
 
-    show(overrides_view(report, every=options.all))
+    view = overrides_view(report, every=options.all)
+    # A list has no commands of ours in it, but reasons, which stay as they were said.
+    show(view if report["overrides"] else same_hub_view(view, options))
     return DONE

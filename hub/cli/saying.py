@@ -63,14 +63,16 @@ def show_done(options: argparse.Namespace, question: Mapping[str, object], head:
 
     for override in answer["overrides"]:
         print(line(head, override_words(override, answer["at"])))
-    show_notes(answer)
+    show_notes(options, answer)
     return DONE
 
 
-def show_notes(answer: Report) -> None:
+def show_notes(options: argparse.Namespace, answer: Report) -> None:
     """What should be known beside it."""
+    from hub.cli.same_hub import same_hub
+
     for note in answer["notes"]:
-        print(line("note", note))
+        print(line("note", same_hub(note, options)))
 
 
 def line(head: str, text: str) -> str:

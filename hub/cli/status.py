@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from hub.cli.asking import add_question, say_no_answer
+from hub.cli.asking import add_question, say_fault, say_no_answer
 from hub.cli.exit_status import DONE, REFUSED
 from hub.cli.where import lab_of, running_hub
 
@@ -70,8 +70,7 @@ def _once(options: argparse.Namespace) -> tuple[bool, int]:
     except NotRunningError as error:
         return False, say_no_answer(options, error)
     except RefusedError as error:
-        print(f"pointsman: {error}", file=sys.stderr)
-        return False, REFUSED
+        return False, say_fault(options, str(error))
     found = _problems(report, options)
     if options.json:
         print(json.dumps(_data(report, found, options), indent=None if options.watch else 2), flush=True)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 
-from hub.cli.asking import add_question
+from hub.cli.asking import add_question, say_fault
 from hub.cli.exit_status import DONE, NOT_RUNNING, REFUSED
 from hub.cli.where import running_hub
 
@@ -44,23 +43,22 @@ def run(options: argparse.Namespace) -> int:
     try:
         report = ask_controller(running_hub(options).provisioner_socket, {"ask": "status"}, PATIENCE_SECONDS)
     except NotRunningError as error:
-        print(f"pointsman: no provisioner is running here: {error}", file=sys.stderr)
-        print('    mend: systemctl start pointsman-provisioner; or "pointsman plan --only tunnels"', file=sys.stderr)
+        mend = 'systemctl start pointsman-provisioner; or "pointsman plan --only tunnels"'
+        say_fault(options, f"no provisioner is running here: {error}", mend)
         return NOT_RUNNING
     except RefusedError as error:
-        print(f"pointsman: {error}", file=sys.stderr)
-        return REFUSED
+        return say_fault(options, str(error))
     if options.branch is not None:
         report["targets"] = {t: f for t, f in report["targets"].items() if t.partition("/")[0] == options.branch}
         if not report["targets"]:
-            print(f"pointsman: {options.branch} has no tunnel here: pointsman tunnels names them all", file=sys.stderr)
-            return REFUSED
+            return say_fault(options, f"{options.branch} has no tunnel here: pointsman tunnels names them all")
     if options.json:
         print(json.dumps(report, indent=2))
     else:
         from hub.cli.render_tunnels import tunnels_view
+        from hub.cli.same_hub import same_hub_view
         from hub.cli.screen import show
 
-        show(tunnels_view(report))
+        show(same_hub_view(tunnels_view(report), options))
     amiss = report["refused"] or report["failed"] or [f for f in report["findings"] if not f["repaired"]]
     return REFUSED if amiss else DONE

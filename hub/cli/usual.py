@@ -54,5 +54,5 @@ def run_reset(options: argparse.Namespace) -> int:
         else "not known yet"
     )
     print(line("forgotten", f"the usual round trip of {answer['tunnel']} ({was}): a new one is learnt"))
-    show_notes(answer)
+    show_notes(options, answer)
     return DONE

@@ -286,14 +286,18 @@ def test_keys_of_a_tunnel_that_is_gone_are_said_and_forgotten(
     ("target", "mend"),
     [
         ("bandung", "if all of the branch is to go: pointsman branch remove bandung"),
-        ("bandung/wireless", "for other keys: pointsman keys rotate bandung/wireless; if it is to go: take it out of "),
+        (
+            "bandung/wireless",
+            "for other keys: pointsman keys rotate{run} bandung/wireless; if it is to go: take it out of ",
+        ),
     ],
 )
 def test_keys_of_a_tunnel_of_the_files_are_kept(
     places: Places, capsys: pytest.CaptureFixture[str], target: str, mend: str
 ) -> None:
     assert forget(places, target) == 1
-    text = f"bandung/wireless is in {places.config}, and made with its keys\n    mend: {mend}"
+    text = f"bandung/wireless is in {places.config}, and made with its keys\n    mend: "
+    text += mend.format(run=f" --run-dir {places.run}")
     assert text in capsys.readouterr().err
     assert KeyStore(places.keys).tunnels() == ("bandung/wireless",)
 
@@ -304,7 +308,8 @@ def test_keys_of_a_tunnel_that_is_made_without_them_by_now_are_forgotten(
     store = KeyStore(places.keys)
     store.make(["bandung/fiber"])  # which is IPsec
     assert forget(places, "bandung") == 1
-    assert "mend: name the one that is made without: pointsman keys forget bandung/fiber" in capsys.readouterr().err
+    forgets = f"pointsman keys forget --run-dir {places.run} bandung/fiber"
+    assert f"mend: name the one that is made without: {forgets}" in capsys.readouterr().err
     before = wanted_of(intent_of(places))
     Remembered(places.provisioner_state).keep(before)
     assert forget(places, "bandung/fiber") == 0

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from key_exchange_rig import GONE, TUNNEL, RigOf, eight_branches, rigs, told
 
 from hub.cli.key_exchange import exchange
+from hub.cli.same_hub import same_hub
 from hub.control.client import NotRunningError
 from policies.model.intent import Intent
 
@@ -107,9 +110,11 @@ def test_a_controller_that_is_gone_leaves_the_drain_and_says_what_ends_it(
 ) -> None:
     rig = rig_of(2)
     rig.fails["undrain"] = NotRunningError("nobody answers at control.sock")
-    assert not exchange(rig.hub("cat >/dev/null", seconds=20), intent, TUNNEL)
+    hub = rig.hub("cat >/dev/null", seconds=20)
+    named = replace(hub, said=lambda text: same_hub(text, argparse.Namespace(name="newu", run_dir=None)))
+    assert not exchange(named, intent, TUNNEL)
     assert told(capsys) == (
         "pointsman: bandung/fiber: its new keys are in force; "
         "its drain 7 could not be ended (nobody answers at control.sock)\n"
-        "    mend: pointsman undrain bandung/fiber"
+        "    mend: pointsman undrain --name newu bandung/fiber"
     )
