@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from hub.cli.consequences import consequences_of, without_consequences
 from hub.cli.durations import day_and_time
 from hub.cli.not_there import NEVER_CONNECTED, awaits_router, end_missing, hindrance, is_new, router_mend
 from hub.cli.render_overrides import override_words
@@ -45,14 +46,25 @@ class Problem:
 
 
 def problems(report: Report) -> tuple[Problem, ...]:
-    """All that is wrong, the worst first; from a controller's report, or from what the forwarder alone knows."""
-    found = _by_forwarder(report) if report.get("controller") is False else _by_controller(report)
-    return tuple(sorted(found, key=lambda problem: (KINDS.index(problem.kind), problem.place)))
+    """All that is wrong, the worst first; from a controller's report, or from what the forwarder alone knows.
+
+    A fault by which tunnels are not there at all comes before everything else, and they are told with it.
+    """
+    alone = report.get("controller") is False
+    first = {} if alone else dict(_first(report))
+    found = _by_forwarder(report) if alone else _by_controller(report, first.keys())
+    return (*first.values(), *sorted(found, key=lambda problem: (KINDS.index(problem.kind), problem.place)))
 
 
-def _by_controller(report: Report) -> Iterator[Problem]:
-    told = {key for branch in report["branches"] for key in _keys_of_hindrances(branch)}
-    for branch in report["branches"]:
+def _first(report: Report) -> Iterator[tuple[str, Problem]]:
+    for problem in report["problems"]:
+        if consequences := consequences_of(problem, report["branches"]):
+            yield problem["key"], Problem(FAULT, "", f"{problem['text']}; {consequences}", None, problem["mend"])
+
+
+def _by_controller(report: Report, first: Set[str]) -> Iterator[Problem]:
+    told = {key for branch in report["branches"] for key in _keys_of_hindrances(branch)} | first
+    for branch in without_consequences(report["branches"]):
         yield from _of_branch(branch)
     for problem in report["problems"]:
         if problem["key"] not in told and not problem["key"].startswith("off-preferred:"):  # told with its branch

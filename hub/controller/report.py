@@ -10,6 +10,7 @@ from typing import Any
 
 from hub.control.places import SYSTEM_CONFIG, SYSTEM_STATE
 from hub.controller.made_report import made_report
+from hub.controller.missing_interfaces import interface_fault, missing_by_the_machine
 from hub.controller.moments import at_second, moment
 from hub.controller.off_preferred_report import off_preferred_report
 from hub.controller.signs import Gap
@@ -71,6 +72,7 @@ def network_report(
     # That an interface is not there is no news where the provisioner says what keeps it from being made.
     hindered = (facts for facts in around.made.values() if "hindered" in facts)
     told_elsewhere = {f"check:interface:{facts.get('interface')}" for facts in hindered}
+    told_elsewhere.update(missing_by_the_machine(intent, around.problems))
     return {
         "network": intent.network,
         "hub": intent.hub.name,
@@ -161,12 +163,6 @@ def _router_print(branch: Branch, around: Surroundings) -> str:
     return " ".join(words)
 
 
-def _interface_fault(tunnel: Tunnel, around: Surroundings) -> Report | None:
-    """What is wrong with the interface of the hub's end: it is not there, or down."""
-    text, mend = around.problems.get(f"check:interface:{tunnel.interface}", ("", ""))
-    return {"text": text, "mend": mend} if text else None
-
-
 def _shared_fate(branch: Branch, problems: Mapping[str, tuple[str, str]]) -> list[Report]:
     """Why its tunnels are not as independent as they look."""
     mine = {key: told for key, told in problems.items() if key.startswith(f"shared-fate:{branch.name}:")}
@@ -232,7 +228,7 @@ def _tunnel_report(tunnel: Tunnel, view: View, verdict: Verdict | None, around: 
         "mtu": measured.get("mtu"),
         "path": _path(around.paths.get(tunnel.id), now),
         "made": made_report(around.made.get(str(tunnel.id), {}), now),
-        "interface_fault": _interface_fault(tunnel, around),
+        "interface_fault": interface_fault(tunnel, around.problems),
         "session": session.state.value,
         "session_since": moment(session.since, now) if session.since != NEVER else None,
         "session_reason": session.reason,

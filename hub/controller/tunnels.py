@@ -19,6 +19,7 @@ from hub.control.lines import Message
 from hub.control.places import refusal_beside
 from hub.control.plain import to_plain
 from hub.controller.loop import Loop
+from hub.controller.missing_interfaces import OF_THE_MACHINE
 from hub.provisioner.from_intent import wanted_of
 from hub.provisioner.kept_keys import kept_of
 from policies.key_ages import KeptKey, old_keys
@@ -131,13 +132,14 @@ class Tunnels:
             answer = await self._ask({"ask": "status"}, PLANNED_SECONDS)
         except (NotRunningError, RefusedError, KeyError) as error:
             if (refusal := await asyncio.to_thread(self._refusal)) is not None:
-                self._tell({f"{_PROBLEM}:silent": (f"the provisioner does not begin: {refusal}", "")})
+                self._tell({f"{OF_THE_MACHINE}begin": (f"the provisioner does not begin: {refusal}", "")})
                 self._loop.made = {}
             elif self._is_there():  # what was wrong before is not right because nobody says so
                 silent = (
                     f"the provisioner does not answer: {error}",
                     "see its log: journalctl -u pointsman-provisioner",
                 )
+                self._loop.problems.pop(f"{OF_THE_MACHINE}begin", None)
                 self._loop.problems[f"{_PROBLEM}:silent"] = silent
             else:
                 self._tell({})
@@ -183,7 +185,9 @@ def _problems(answer: Message) -> dict[str, tuple[str, str]]:
     """What stands in `status`: what is refused, what failed, and what verification finds and could not put right."""
     found = {}
     for each in (*answer["refused"], *(f for f in answer["findings"] if not f["repaired"])):
-        found[f"{_PROBLEM}:{each['slice']}:{each['target']}"] = (f"{each['target']}: {each['text']}", each["mend"])
+        key = f"{_PROBLEM}:{each['slice']}:{each['target']}"
+        text = each["text"] if key.startswith(OF_THE_MACHINE) else f"{each['target']}: {each['text']}"
+        found[key] = (text, each["mend"])
     for each in answer["failed"]:
         found[f"{_PROBLEM}:{each['slice']}:{each['target']}"] = (_failed(each), each["mend"])
     return found

@@ -19,6 +19,7 @@ from config_directories import BANDUNG
 from hub.bgp.reload import Outcome
 from hub.control.lock import AlreadyRunningError
 from hub.control.places import Places
+from hub.controller import ending as ending_module
 from hub.controller import taking as taking_module
 from hub.controller.not_applied import NotAppliedError
 from hub.controller.tunnel_changes import TunnelChanges
@@ -115,7 +116,9 @@ def live(places: Places, scene: Callable[[Scene], Any]) -> None:
     asyncio.run(life())
 
 
-def test_an_apply_makes_what_is_new(places: Places, machine: Machine) -> None:
+def test_an_apply_makes_what_is_new(places: Places, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ending_module, "LEAVE_WITHIN", 20.0)  # what it waits for comes, be it late
+
     async def scene(scene: Scene) -> None:
         assert (await scene.changing.apply(None, force=False)).problems == ()
         assert machine.there == WITH_NEW
@@ -285,7 +288,8 @@ def test_that_another_network_holds_the_machine_is_a_fault_with_its_name(
     loop = SimpleNamespace(intent=None, problems={}, made={"x": {}})
     tunnels = Tunnels(places.provisioner_socket, loop, lambda _: None)  # type: ignore[arg-type]
     asyncio.run(tunnels._look())
-    ((text, _),) = loop.problems.values()
+    (((key, (text, _))),) = loop.problems.items()
+    assert key == "tunnels:machine:begin"
     assert text.startswith("the provisioner does not begin: the provisioner of /srv/first makes the tunnels")
 
 
