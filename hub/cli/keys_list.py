@@ -116,14 +116,15 @@ def _kept(where: KeysWhere, intent: Intent | None) -> tuple[KeptKey, ...] | int:
 
 def _asked(places: Places, *, forbidden: bool) -> tuple[KeptKey, ...] | int:
     from hub.control.client import NotRunningError, RefusedError, ask_controller
+    from hub.control.provisioner_silence import silence
     from hub.provisioner.kept_keys import kept_of
 
     try:
         return kept_of(ask_controller(places.provisioner_socket, {"ask": "keys"}, PATIENCE_SECONDS).get("keys"))
     except NotRunningError as error:
-        why = f"you may not look into {places.state}, and no" if forbidden else "no"
-        print(f"pointsman: {why} provisioner is running here: {error}", file=sys.stderr)
-        print("    mend: systemctl start pointsman-provisioner, or repeat this with sudo", file=sys.stderr)
+        text, mend = silence(error)
+        why = f"you may not look into {places.state}, and {text}" if forbidden else text
+        print(f"pointsman: {why}\n    mend: {mend}, or repeat this with sudo", file=sys.stderr)
         return NOT_RUNNING
     except RefusedError as error:
         print(f"pointsman: {error}", file=sys.stderr)

@@ -77,7 +77,7 @@ def add_rotate(parts: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     """Exchange the keys."""
-    from hub.control.client import NotRunningError, RefusedError
+    from hub.control.client import BusyError, NotRunningError, RefusedError
     from hub.provisioner.changes import ProvisionError
 
     if options.force and not options.reason:
@@ -88,7 +88,8 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     try:
         return _run(options)
     except NotRunningError as error:
-        say_fault(options, str(error), "start the hub and its provisioner")
+        hangs = "say it again; if it stays so: pointsman doctor" if isinstance(error, BusyError) else ""
+        say_fault(options, str(error), hangs or "start the hub and its provisioner")
         return NOT_RUNNING
     except RefusedError as error:
         return say_fault(options, str(error))

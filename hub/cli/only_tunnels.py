@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from hub.control.places import Places
     from hub.provisioner.wanted import Wanted
 
-PATIENCE_SECONDS = 120.0
-"""Two hundred tunnels take half a minute where the kernel has no WireGuard."""
+PATIENCE_SECONDS = 140.0
+"""Two hundred tunnels take half a minute where the kernel has no WireGuard, and a controller waits 120 s for the
+provisioner: what it says of that then is heard."""
 
 
 def add_only(parser: argparse.ArgumentParser) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 from hub.cli.asking import add_question, asked
 from hub.cli.only_tunnels import add_only, plan_tunnels
 
-PATIENCE_SECONDS = 30.0
-"""Reading a thousand branches takes some seconds."""
+PATIENCE_SECONDS = 50.0
+"""Reading a thousand branches takes some seconds, and a provisioner that hangs is waited for 20 s."""
 
 _EPILOG = """\
 examples:

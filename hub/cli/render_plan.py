@@ -33,13 +33,17 @@ def plan_view(report: Report, *, proposal: bool, back: bool = False) -> Renderab
     head: list[RenderableType] = [Text(said, style="yellow")] if said is not None else []
     tunnels = report.get("tunnels")
     head += [tunnel_plan_view(tunnels, alone=False)] if tunnels and (tunnels["changes"] or tunnels["refused"]) else []
+    unknown = tunnels.get("unknown") if tunnels else None
+    if unknown:
+        head.append(Text(f"what would be done to tunnels is not known: {unknown}", style="yellow"))
     if report["empty"] and tunnels and tunnels["changes"]:
         return Group(
             *head, Text(f"plan {report['id']}: tunnels alone change"), Text(f"do it:  pointsman apply {report['id']}")
         )
     if report["empty"]:
         stays = "stays as it is" if report["unchanged"] == 1 else "stay as they are"
-        return Group(*head, Text(f"nothing would change: {_branches(report['unchanged'])} {stays}"))
+        nothing = "nothing else would change" if unknown else "nothing would change"
+        return Group(*head, Text(f"{nothing}: {_branches(report['unchanged'])} {stays}"))
     lines = [*head, *_lines(report), Text(f"plan {report['id']}: {_summary(report['totals'])}", style="bold")]
     if report["blind"]:
         lines.append(Text("the forwarder does not answer: what would move cannot be foreseen", style="yellow"))

@@ -39,12 +39,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print them."""
     from hub.control.client import NotRunningError, RefusedError, ask_controller
+    from hub.control.provisioner_silence import START, silence
 
     try:
         report = ask_controller(running_hub(options).provisioner_socket, {"ask": "status"}, PATIENCE_SECONDS)
     except NotRunningError as error:
-        mend = 'systemctl start pointsman-provisioner; or "pointsman plan --only tunnels"'
-        say_fault(options, f"no provisioner is running here: {error}", mend)
+        text, mend = silence(error)
+        say_fault(options, text, f'{mend}; or "pointsman plan --only tunnels"' if mend == START else mend)
         return NOT_RUNNING
     except RefusedError as error:
         return say_fault(options, str(error))

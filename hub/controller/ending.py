@@ -11,14 +11,16 @@ from hub.control.lines import Message
 from hub.controller.loop import Loop
 from policies.forwarding import carrying
 from policies.plan import Plan
-from policies.transition import Transition
+from policies.transition import Transition, still_carrying
 
 LEAVE_WITHIN = 30.0
 """Seconds that an apply waits for traffic to leave the tunnels that go; it goes on in the background after that."""
 MOVED_WITHIN = 5.0
 """Seconds that it waits for branches to be seen on the tunnels to which they move at once."""
 LOOK_EVERY = 0.1
-_NOT_REMOVED = "tunnels: the provisioner does not answer: what is wanted no more is still there, and goes when it does"
+_NOT_REMOVED = (
+    "tunnels: the provisioner has not answered yet: what is wanted no more is still there, and goes when it does"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,24 @@ async def ended(taken: Taken, loop: Loop) -> Applied:
     waiting: tuple[str, ...] = ()
     problems = taken.problems
     await asyncio.wait([taken.finishing], timeout=LEAVE_WITHIN)
-    if not taken.finishing.done() or taken.finishing.cancelled():
+    if taken.finishing.cancelled():
         waiting = tuple(sorted(map(str, taken.change.leaving)))
-        problems = problems if waiting or taken.finishing.done() else (*problems, _NOT_REMOVED)
+    elif not taken.finishing.done():
+        waiting = tuple(sorted(map(str, still_carrying(taken.change, loop.view, loop.now().monotonic))))
+        problems = problems if waiting else (*problems, _not_finished(taken.change))
     made = (*taken.made, *_removed(taken.finishing))
     return Applied(taken.plan, waiting, problems, await _moved(taken.plan, loop, until), made)
+
+
+def _not_finished(change: Transition) -> str:
+    """Nothing carries traffic that is to go, and something is still done about it."""
+    if not change.leaving:
+        return _NOT_REMOVED
+    left = ", ".join(sorted(map(str, change.leaving)))
+    return (
+        f"tunnels: no traffic is on {left} any more, and what comes of that is not done yet: ExaBGP or the provisioner "
+        "has not answered; it is done when they do (pointsman status)"
+    )
 
 
 def _removed(finishing: asyncio.Task[tuple[Message, ...]]) -> tuple[Message, ...]:

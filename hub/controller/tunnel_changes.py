@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hub.control.client import NotRunningError, RefusedError
+from hub.control.client import BusyError, NotRunningError, RefusedError
 from hub.control.lines import Message
+from hub.control.provisioner_silence import NONE_RUNS, START, silence
 from hub.controller.tunnels import NO_ANSWER, Took, Tunnels
 from policies.model.intent import Intent
 
-NO_PROVISIONER = "no provisioner is running here: systemctl start pointsman-provisioner"
+NO_PROVISIONER = f"{NONE_RUNS}: {START}"
 
 
 class NotMadeError(Exception):
@@ -55,12 +56,19 @@ class TunnelChanges:
         self._last = plan, intent
 
     async def of_plan(self, plan: str) -> Message | None:
-        """What a plan would do to tunnels; None where nobody can say."""
+        """What a plan would do to tunnels; None where they are somebody else's.
+
+        With `unknown` nobody knows: it says why.
+        """
         if self._tunnels is None or self._last is None or self._last[0] != plan:
             return None
         try:
             return await self._tunnels.planned(self._last[1])
-        except (NotRunningError, RefusedError):
+        except BusyError as error:
+            return _unknown("; ".join(silence(error)))
+        except RefusedError as error:
+            return _unknown(str(error))
+        except NotRunningError:
             return None
 
     async def planned(self, intent: Intent) -> Message:
@@ -74,7 +82,7 @@ class TunnelChanges:
         try:
             return await self._tunnels.planned(intent)
         except NotRunningError as error:
-            raise NotMadeError(f"{NO_PROVISIONER} ({error})") from error
+            raise NotMadeError("; ".join(silence(error))) from error
         except RefusedError as error:
             raise NotMadeError(str(error)) from error
 
@@ -89,9 +97,13 @@ class TunnelChanges:
         try:
             return await self._tunnels.apply(intent, number, grow_only=True)
         except NotRunningError as error:
-            raise NotMadeError(f"{NO_PROVISIONER} ({error})") from error
+            raise NotMadeError("; ".join(silence(error))) from error
         except RefusedError as error:
             raise NotMadeError(str(error)) from error
+
+
+def _unknown(why: str) -> Message:
+    return {"id": "", "changes": [], "refused": [], "unknown": why}
 
 
 NOBODYS = TunnelChanges(None, lambda _: None)

@@ -18,6 +18,7 @@ from hub.control.client import BusyError, NotRunningError, RefusedError, ask_con
 from hub.control.lines import Message
 from hub.control.places import refusal_beside
 from hub.control.plain import to_plain
+from hub.control.provisioner_silence import silence
 from hub.controller.loop import Loop
 from hub.controller.missing_interfaces import OF_THE_MACHINE
 from hub.provisioner.from_intent import wanted_of
@@ -118,12 +119,22 @@ class Tunnels:
         return await self._ask({"ask": "plan", "wanted": to_plain(wanted_of(intent))}, PLANNED_SECONDS)
 
     async def run(self) -> None:
-        """Say what is wanted until it was taken, and ask how things are, for ever."""
+        """Say what is wanted until it was taken, and ask how things are, for ever.
+
+        Beside each other: to be taken may take minutes, and by then it is known that nobody answers.
+        """
+        await asyncio.gather(self._keep_telling(), self._keep_looking())
+
+    async def _keep_telling(self) -> None:
         while True:
             if self._untold is not None:
                 intent, grow_only = self._untold
                 for problem in (await self.take(intent, grow_only=grow_only)).problems:
                     self._say(problem)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _keep_looking(self) -> None:
+        while True:
             await self._look()
             await asyncio.sleep(LOOK_SECONDS)
 
@@ -135,10 +146,7 @@ class Tunnels:
                 self._tell({f"{OF_THE_MACHINE}begin": (f"the provisioner does not begin: {refusal}", "")})
                 self._loop.made = {}
             elif self._is_there():  # what was wrong before is not right because nobody says so
-                silent = (
-                    f"the provisioner does not answer: {error}",
-                    "see its log: journalctl -u pointsman-provisioner",
-                )
+                silent = _silent(error)
                 self._loop.problems.pop(f"{OF_THE_MACHINE}begin", None)
                 self._loop.problems[f"{_PROBLEM}:silent"] = silent
             else:
@@ -179,6 +187,13 @@ class Tunnels:
         if not self._is_there():
             raise NotRunningError(f"nobody listens at {self._socket}")
         return await asyncio.to_thread(ask_controller, self._socket, question, patience)
+
+
+def _silent(error: Exception) -> tuple[str, str]:
+    if isinstance(error, BusyError):
+        text, mend = silence(error)
+        return f"{text}: it hangs, or is at work that takes long", mend
+    return f"the provisioner does not answer: {error}", "see its log: journalctl -u pointsman-provisioner"
 
 
 def _problems(answer: Message) -> dict[str, tuple[str, str]]:
