@@ -69,7 +69,7 @@ class Left:
     `hub_left` and `branch_left` are seconds until that kernel left the tunnel, None: not while observed. They count
     from the first packet that was lost; where none is, from the order. Lost is what was lost until
     both had left, or until the end. `moves_*` are (seconds, tunnel), `why` is the hub's word, `order` the seconds from
-    the order to what is counted from.
+    the order, at `began` of the monotonic clock, to what is counted from.
     """
 
     hub: str
@@ -85,6 +85,7 @@ class Left:
     why: str
     order: float
     back: float
+    began: float
 
     @property
     def left(self) -> float | None:
@@ -145,6 +146,7 @@ def _one_disturbed(site: SteeringSite, what: Disturbance, number: int, phase: fl
         why,
         (since or at) - at,
         time.monotonic() - until,
+        at,
     )
 
 

@@ -19,6 +19,8 @@ FOLLOWS = 1.0
 """Seconds within which a move follows a freeze of the machine that explains it."""
 GOES_BACK = 30.0
 """Seconds within which the way back follows a move."""
+HELD = 16.0
+"""Seconds after which a tunnel that a freeze has let die can be moved to again, by the policy of the rounds."""
 
 
 @dataclass
@@ -35,21 +37,23 @@ def table(measured: Measured) -> Iterator[str]:
     """The lines of the table."""
     if measured.left:
         yield f"\n{'left after, s':<30}{'hub':<12}{'median':>8}{'max':>8}{'never':>7}{'lost':>16}{'moves':>16}  bar"
-        yield from (_left_line(its) for its in _grouped(measured.left))
+        yield from (_left_line(its, measured.freezes) for its in _grouped(measured.left))
     if measured.planned:
         yield f"\n{'planned':<30}{'hub':<12}{'n':>4}{'lost':>20}{'hub after, s':>14}{'branch after, s':>17}"
         yield from (_planned_line(its) for its in _grouped(measured.planned))
     if measured.lasting:
         yield f"\n{'lasting':<30}{'hub':<12}{'minutes':>8}{'lost':>20}{'moves hub, branch':>20}  bar"
         yield from (_lasting_line(one, measured.freezes) for one in measured.lasting)
-        longest = max((freeze.ends - freeze.begins for freeze in measured.freezes), default=0.0)
-        yield f"freezes of the whole machine: {len(measured.freezes)}, the longest {longest * 1000:.0f} ms"
+    longest = max((freeze.ends - freeze.begins for freeze in measured.freezes), default=0.0)
+    yield f"\nfreezes of the whole machine: {len(measured.freezes)}, the longest {longest * 1000:.0f} ms"
 
 
 def met(measured: Measured) -> bool:
-    """Whether Pointsman met every bar."""
+    """Whether Pointsman met every bar, and every measure was made at least once while the machine did not freeze."""
+    ours = [its for its in _grouped(measured.left) if _is_ours(its[0])]
+    unfrozen = [_unfrozen(its, measured.freezes) for its in ours]
     return (
-        all(_in_time(one) for one in measured.left if _is_ours(one))
+        all(its and all(map(_in_time, its)) for its in unfrozen)
         and all(one.lost == 0 for one in measured.planned if _is_ours(one))
         and all(one.moves - _excused(one, measured.freezes) <= _most(one) for one in measured.lasting if _is_ours(one))
     )
@@ -72,6 +76,15 @@ def _excused_moves(moves: Sequence[float], freezes: Sequence[Span]) -> int:
     return found
 
 
+def _unfrozen(its: Sequence[Left], freezes: Sequence[Span]) -> list[Left]:
+    """Those in which the machine did not freeze, and not so shortly before that a tunnel was still held back."""
+    return [
+        one
+        for one in its
+        if not any(f.overlaps(one.began - HELD, one.began + DISTURBANCES[one.measure].observed) for f in freezes)
+    ]
+
+
 def _is_ours(one: Left | Moved | Lasting) -> bool:
     return KINDS[one.hub].is_pointsman
 
@@ -91,14 +104,17 @@ def _grouped(results: Sequence[_One]) -> list[list[_One]]:
     return list(found.values())
 
 
-def _left_line(its: Sequence[Left]) -> str:
+def _left_line(its: Sequence[Left], freezes: Sequence[Span]) -> str:
     times = [one.left for one in its if one.left is not None]
     median = f"{statistics.median(times):.2f}" if times else "-"
     highest = f"{max(times):.2f}" if times else "-"
     bar = DISTURBANCES[its[0].measure].bar
     lost = f"{sum(one.lost for one in its)} of {sum(one.sent for one in its):,}"
     moves = ",".join(str(one.moves) for one in its)
-    within = f"{sum(_in_time(one) for one in its)} of {len(its)} in {bar:g} s, by one move"
+    unfrozen = _unfrozen(its, freezes)
+    within = f"{sum(map(_in_time, its))} of {len(its)} in {bar:g} s, by one move"
+    if len(unfrozen) < len(its):
+        within += f"; without a freeze of the machine {sum(map(_in_time, unfrozen))} of {len(unfrozen)}"
     return (
         f"{its[0].measure:<30}{its[0].hub:<12}{median:>8}{highest:>8}{len(its) - len(times):>7}{lost:>16}{moves:>16}"
         f"  {within}"

@@ -13,7 +13,7 @@ from steering_planned import PLANNED, Moved
 from steering_report import Measured, met, table
 
 GONE = ((2.0, "wireless"),)
-LEFT = Left("pointsman", "loss 5 % each way", 0, "both", 2.0, 1.9, 8000, 400, GONE, GONE, "", 0.1, 20.0)
+LEFT = Left("pointsman", "loss 5 % each way", 0, "both", 2.0, 1.9, 8000, 400, GONE, GONE, "", 0.1, 20.0, 100.0)
 MOVED = Moved("pointsman", "drain", 0, 20_000, 20_000, 0, 0, 0.1, 0.2, GONE, GONE)
 FLAPPED = Lasting("pointsman", "cut and healed every 2 s", 100.0, 5.0, 60_000, 20, GONE, GONE, "")
 LOSSY = Lasting("pointsman", "loss 0.2 % each way", 100.0, 5.0, 60_000, 120, (), (), "")
@@ -45,6 +45,16 @@ def test_a_move_that_follows_a_freeze_of_the_machine_is_no_miss_and_neither_is_i
     assert met(Measured(lasting=[followed], freezes=frozen))
     assert not met(Measured(lasting=[replace(followed, moves_branch=((40.0, "wireless"),) * 3)], freezes=frozen))
     assert not met(Measured(lasting=[followed], freezes=[Span(99.0, 99.2)]))
+
+
+def test_a_round_in_which_the_machine_froze_or_shortly_before_counts_apart() -> None:
+    late = replace(LEFT, hub_left=9.0, began=200.0)
+    assert met(Measured(left=[LEFT, late], freezes=[Span(190.0, 190.2)]))
+    assert met(Measured(left=[LEFT, late], freezes=[Span(203.0, 203.1)]))
+    assert not met(Measured(left=[LEFT, late], freezes=[Span(150.0, 150.2)]))
+    assert not met(Measured(left=[late], freezes=[Span(203.0, 203.1)])), "nothing is known of this measure"
+    (line,) = (line for line in table(Measured(left=[LEFT, late], freezes=[Span(203.0, 203.1)])) if "5 % each" in line)
+    assert line.endswith("1 of 2 in 5 s, by one move; without a freeze of the machine 1 of 1")
 
 
 def test_what_another_hub_does_is_no_miss() -> None:
