@@ -23,6 +23,10 @@ _KERNEL_LINE = (
 )
 
 
+class OutOfTimeError(KernelError):
+    """The command had not ended when its time was over."""
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """A Machine is what is emulated: `memory` in MB, of which six tenths may be files; processors; the time limit.
@@ -45,7 +49,8 @@ def run(machine: Machine, command: Sequence[str], *, out: Path | None = None, sh
     What it writes to `$OUT` is copied to `out`. The root is read-only for it, so that nothing else of it remains.
 
     Raises:
-        KernelError: there is no qemu, the time was over, or the guest ended before the command did.
+        OutOfTimeError: the time was over.
+        KernelError: there is no qemu, or the guest ended before the command did.
     """
     with _job(machine, command, shell=shell) as job:
         try:
@@ -107,6 +112,6 @@ def _emulate(command: list[str], limit: float, *, shell: bool) -> None:
         try:
             process.wait(None if shell else limit)
         except subprocess.TimeoutExpired as error:
-            raise KernelError(f"not finished in {limit:g} s; --limit gives it more") from error
+            raise OutOfTimeError(f"not finished in {limit:g} s; --limit gives it more") from error
         finally:
             process.kill()

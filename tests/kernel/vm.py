@@ -2,7 +2,8 @@
 """Run a command on the distribution's own kernel, in an emulated machine whose root is this one's, read-only.
 
 The first use downloads the kernel and prepares it (half a minute); what was prepared is used for as long as it is in
-the cache. Without a command: a shell. Exit status: the command's, or 1 where there is no machine, after a line of why.
+the cache. Without a command: a shell. Exit status: the command's; after a line of why 69 where there is no kernel to be
+had, 124 where the time was over, and 1 where the machine ended by itself.
 """
 
 from __future__ import annotations
@@ -15,9 +16,13 @@ import time
 from pathlib import Path
 
 from kernel_initrd import initrd
-from kernel_machine import Machine, run
+from kernel_machine import Machine, OutOfTimeError, run
 from kernel_package import KernelError, kernel
 
+NO_KERNEL = 69
+"""EX_UNAVAILABLE of sysexits.h(3head)."""
+OUT_OF_TIME = 124
+"""As of timeout(1)."""
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pointsman-kernel"
 
 
@@ -37,10 +42,16 @@ def main(arguments: list[str]) -> int:
             limit=options.limit,
             kvm=options.kvm,
         )
-        if (prepared := time.monotonic() - started) > 5:
-            _say(f"Linux {booted.release} prepared in {prepared:.0f} s")
-        shell = not options.command
-        status = run(machine, options.command or ["bash"], out=options.out, shell=shell)
+    except KernelError as error:
+        _say(str(error))
+        return NO_KERNEL
+    if (prepared := time.monotonic() - started) > 5:
+        _say(f"Linux {booted.release} prepared in {prepared:.0f} s")
+    try:
+        status = run(machine, options.command or ["bash"], out=options.out, shell=not options.command)
+    except OutOfTimeError as error:
+        _say(str(error))
+        return OUT_OF_TIME
     except KernelError as error:
         _say(str(error))
         return 1
