@@ -147,11 +147,22 @@ def test_late_answers_of_a_burst_are_told_by_the_next_reports() -> None:
 
 def test_a_tunnel_has_one_burst_at_a_time() -> None:
     scene = Scene()
-    scene.begin("b/1", count=5)
-    scene.begin("b/1", count=5)
-    scene.clock.run(1)
+    for _ in range(3):
+        scene.begin("b/1", count=5)
+    scene.clock.run(0.042)
     assert len(scene.echo.asked) == 5
-    assert scene.counters == {"bursts": 1, "bursts-refused": 1}
+    scene.clock.run(1)
+    assert len(scene.echo.asked) == 10
+    assert scene.counters == {"bursts": 2, "bursts-refused": 1}
+
+
+def test_who_asks_again_when_a_report_has_told_the_last_fate_is_not_refused() -> None:
+    scene = Scene()
+    scene.echo.answers_at_once = False
+    scene.begin("b/1", count=5)
+    scene.clock.run(0.0999)
+    scene.clock.time += MS
+    assert sum(told["sent"] for told in scene.bursts.report(scene.clock.now())) == 5
     scene.begin("b/1", count=5)
     scene.clock.run(1)
     assert len(scene.echo.asked) == 10

@@ -153,8 +153,11 @@ class Bursts:
         self._over: list[tuple[int, Burst]] = []
 
     def begin(self, order: BurstOrder, measurement: Measurement | None) -> None:
-        """Begin as soon as there is room. Refused, and counted, when the tunnel is not up or has a burst already."""
-        if measurement is None or not measurement.watched.lives or order.tunnel in self._running | self._waiting:
+        """Begin as soon as there is room, and the tunnel's last one is over: who has heard its last fate asks at once.
+
+        Refused, and counted, when the tunnel is not up or one waits already.
+        """
+        if measurement is None or not measurement.watched.lives or order.tunnel in self._waiting:
             self._counters["bursts-refused"] += 1
             return
         self._waiting[order.tunnel] = (order, measurement)
@@ -189,7 +192,8 @@ class Bursts:
 
     def _start(self) -> None:
         rate = sum(burst.order.rate for burst in self._running.values() if burst.is_sending)
-        for tunnel, (order, measurement) in list(self._waiting.items()):
+        ready = [(tunnel, *each) for tunnel, each in self._waiting.items() if tunnel not in self._running]
+        for tunnel, order, measurement in ready:
             if rate and rate + order.rate > MOST_A_SECOND:
                 return
             del self._waiting[tunnel]
