@@ -107,7 +107,7 @@ def all_disturbed(sites: Sequence[SteeringSite], what: Disturbance, number: int,
         LabError: a hub never became well again, or a probe ended.
     """
     for site in sites:
-        site.wait_until_well()
+        site.wait_until_calm()
     phase = chance.uniform(0, 0.3)
     with ThreadPoolExecutor(len(sites)) as pool:
         return list(pool.map(lambda site: _one_disturbed(site, what, number, phase), sites))

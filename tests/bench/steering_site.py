@@ -29,6 +29,10 @@ from hub.lab.readiness import hub_report
 
 _MONITOR = Path(__file__).with_name("failover_monitor.py")
 
+CALM = 11.0
+"""Seconds after which a tunnel that was taken for dead may be gone to out of a bad one (`choice.SHORT_HOLD`)."""
+LONG_PATIENCE = 900.0
+
 SHIPPED = ""
 """The policy as it is when nobody writes one."""
 QUICK = """\
@@ -176,16 +180,33 @@ class SteeringSite(Site):
 
         self.wait_while(lambda: list(lacking()))
 
-    def wait_while(self, lacking: Callable[[], Sequence[str]]) -> None:
+    def wait_until_calm(self) -> None:
+        """Come back when all is well, and the other tunnel may be gone to at once: none was taken for dead just now.
+
+        Raises:
+            LabError: not in a quarter of an hour, as on a machine that freezes again and again.
+        """
+        self.wait_while(lambda: [*self._lacking(), *self._held_back()], LONG_PATIENCE)
+
+    def _held_back(self) -> Iterator[str]:
+        report = hub_report(self.place) if self.kind.is_pointsman else None
+        tunnels = (
+            (tunnel for branch in report["branches"] for tunnel in branch["tunnels"]) if report is not None else ()
+        )
+        for tunnel in tunnels:
+            if (tunnel["since"] or {"ago": 0.0})["ago"] < CALM:
+                yield f"{tunnel['tunnel']} came up just now"
+
+    def wait_while(self, lacking: Callable[[], Sequence[str]], patience: float = PATIENCE) -> None:
         """Come back when nothing is lacking.
 
         Raises:
             LabError: not in time; the text has what is lacking.
         """
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + patience
         while lacks := lacking():
             if time.monotonic() > deadline:
-                raise LabError(f"{self.kind.name}: not in {PATIENCE:g} s: {'; '.join(lacks)}")
+                raise LabError(f"{self.kind.name}: not in {patience:g} s: {'; '.join(lacks)}")
             time.sleep(0.1)
 
     # Who is asked
