@@ -12,10 +12,9 @@ Report = Mapping[str, Any]
 _NAMED = 3
 
 
-def without_consequences(branches: Iterable[Report]) -> list[Report]:
-    """The branches with the tunnels of which there is something to tell by itself; not those without any."""
-    rest = [{**branch, "tunnels": [t for t in branch["tunnels"] if _follows(t) is None]} for branch in branches]
-    return [branch for branch in rest if branch["tunnels"]]
+def own_troubles(branch: Report) -> list[Report]:
+    """The branch's tunnels of which there is something to tell by itself."""
+    return [tunnel for tunnel in branch["tunnels"] if _follows(tunnel) is None]
 
 
 def consequences_of(problem: Report, branches: Iterable[Report]) -> str:

@@ -171,7 +171,7 @@ def _drained(one: _Tunnel) -> Report:
     try:
         found: Report = one.hub.controller(question)["overrides"][0]
     except NotRunningError as error:
-        raise NotRunningError(f"{error}; {_perhaps_drained(one)}") from None
+        raise type(error)(f"{error}; {_perhaps_drained(one)}") from None
     except KeyboardInterrupt:
         print(one.hub.said(f"pointsman: {one.name}: {_INTERRUPTED}; {_perhaps_drained(one)}"), file=sys.stderr)
         raise

@@ -88,8 +88,10 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     try:
         return _run(options)
     except NotRunningError as error:
-        hangs = "say it again; if it stays so: pointsman doctor" if isinstance(error, BusyError) else ""
-        say_fault(options, str(error), hangs or "start the hub and its provisioner")
+        if isinstance(error, BusyError):
+            say_fault(options, f"the hub is running, but {error}", "say it again; if it stays so: pointsman doctor")
+        else:
+            say_fault(options, str(error), "start the hub and its provisioner")
         return NOT_RUNNING
     except RefusedError as error:
         return say_fault(options, str(error))

@@ -70,7 +70,7 @@ def _show(options: argparse.Namespace, report: dict[str, Any], view: Any) -> Non
 
 
 def _asked(options: argparse.Namespace, directory: Path | None, question: dict[str, Any]) -> dict[str, Any] | int:
-    from hub.control.client import NotRunningError, RefusedError, ask_controller
+    from hub.control.client import BusyError, NotRunningError, RefusedError, ask_controller
     from hub.control.plain import to_plain
 
     places = running_hub(options)
@@ -90,7 +90,8 @@ def _asked(options: argparse.Namespace, directory: Path | None, question: dict[s
             return ask_controller(places.provisioner_socket, asked, PATIENCE_SECONDS)
         return _here(options, places, wanted, question)
     except NotRunningError as error:
-        say_fault(options, f"nobody answers: {error}")
+        is_busy = isinstance(error, BusyError)
+        say_fault(options, f"the hub is running, but {error}" if is_busy else f"nobody answers: {error}")
         return NOT_RUNNING
     except RefusedError as error:
         return say_fault(options, str(error))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hub.cli.consequences import consequences_of, without_consequences
+from hub.cli.consequences import consequences_of, own_troubles
 from hub.cli.durations import day_and_time
 from hub.cli.not_there import NEVER_CONNECTED, awaits_router, end_missing, hindrance, is_new, router_mend
 from hub.cli.render_overrides import override_words
@@ -64,15 +64,16 @@ def _first(report: Report) -> Iterator[tuple[str, Problem]]:
 
 def _by_controller(report: Report, first: Set[str]) -> Iterator[Problem]:
     told = {key for branch in report["branches"] for key in _keys_of_hindrances(branch)} | first
-    for branch in without_consequences(report["branches"]):
-        yield from _of_branch(branch)
+    for branch in report["branches"]:
+        if own_troubles(branch):
+            yield from _of_branch(branch)
     for problem in report["problems"]:
         if problem["key"] not in told and not problem["key"].startswith("off-preferred:"):  # told with its branch
             yield Problem(FAULT, "", problem["text"], None, problem["mend"])
 
 
 def _of_branch(branch: Report) -> Iterator[Problem]:
-    name, tunnels, mend = branch["branch"], branch["tunnels"], f"pointsman why {branch['branch']}"
+    name, tunnels, mend = branch["branch"], own_troubles(branch), f"pointsman why {branch['branch']}"
     if not branch["reachable"]:
         yield from _unreachable(branch, mend)
         return
@@ -97,7 +98,7 @@ def _of_branch(branch: Report) -> Iterator[Problem]:
 
 def _unreachable(branch: Report, mend: str) -> Iterator[Problem]:
     """A branch all of whose tunnels are down: cut off, or not there yet. What the hub could not make comes first."""
-    name, tunnels = branch["branch"], branch["tunnels"]
+    name, tunnels = branch["branch"], own_troubles(branch)
     why = end_missing if is_new(branch) else hindrance
     hindered = {tunnel["tunnel"]: found for tunnel in tunnels if (found := why(tunnel)) is not None}
     if awaits_router(branch):

@@ -28,6 +28,8 @@ from policies.model.intent import Intent
 
 LOOK_SECONDS = 5.0
 """How often the provisioner is asked how things are."""
+WORKING_SECONDS = 60.0
+"""For so long it is not said that the provisioner hangs while it makes what we told it, one thing after the other."""
 TAKEN_SECONDS = 120.0
 """How long it may take to make what is wanted: 200 tunnels take half a minute where the kernel has no WireGuard."""
 PLANNED_SECONDS = 20.0
@@ -70,6 +72,7 @@ class Tunnels:
         self._loop = loop
         self._say = say
         self._untold: tuple[Intent, bool] | None = (loop.intent, True)
+        self._working_since: float | None = None
         self._wall = wall
         self._keys: tuple[KeptKey, ...] = ()
         self._keys_due = 0.0
@@ -107,7 +110,11 @@ class Tunnels:
         """
         wanted = to_plain(wanted_of(intent))
         question = {"ask": "apply", "wanted": wanted, "plan": number, "grow_only": grow_only}
-        return await self._ask(question, within)
+        self._working_since = time.monotonic()
+        try:
+            return await self._ask(question, within)
+        finally:
+            self._working_since = None
 
     async def planned(self, intent: Intent) -> Message:
         """What would be done to tunnels, uplinks and filters.
@@ -123,7 +130,9 @@ class Tunnels:
 
         Beside each other: to be taken may take minutes, and by then it is known that nobody answers.
         """
-        await asyncio.gather(self._keep_telling(), self._keep_looking())
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._keep_telling())
+            both.create_task(self._keep_looking())
 
     async def _keep_telling(self) -> None:
         while True:
@@ -145,6 +154,8 @@ class Tunnels:
             if (refusal := await asyncio.to_thread(self._refusal)) is not None:
                 self._tell({f"{OF_THE_MACHINE}begin": (f"the provisioner does not begin: {refusal}", "")})
                 self._loop.made = {}
+            elif isinstance(error, BusyError) and self._is_at_work():
+                return  # it does one thing after the other
             elif self._is_there():  # what was wrong before is not right because nobody says so
                 silent = _silent(error)
                 self._loop.problems.pop(f"{OF_THE_MACHINE}begin", None)
@@ -179,6 +190,10 @@ class Tunnels:
                 return file.read(_LONGEST_REFUSAL).decode(errors="replace")
         except OSError:
             return None
+
+    def _is_at_work(self) -> bool:
+        """Whether it makes what we told it, and not for longer than that takes."""
+        return self._working_since is not None and time.monotonic() - self._working_since < WORKING_SECONDS
 
     def _is_there(self) -> bool:
         return self._socket.is_socket()

@@ -81,6 +81,7 @@ def judge(
         usual=usual,
         learnt_at=learnt_at,
         degraded=opinion.degraded,
+        cleared=now if memory.degraded is not None and opinion.degraded is None else memory.cleared,
         suspicion=opinion.suspicion,
         allowance=_paid(memory, opinion.suspicion, now),
         penalty=penalty,
@@ -129,7 +130,7 @@ def _while_degraded(degraded: Degraded, memory: HealthMemory, limits: HealthLimi
 def _while_fine(memory: HealthMemory, limits: HealthLimits, told: Window, window: Window, now: Instant) -> _Opinion:
     test = loss_test(limits.degraded_when_any)
     # What it was degraded for, and has ceased to do, is no new suspicion.
-    score = test.score(window.since(memory.view.recovered)) if test is not None else 0.0
+    score = test.score(window.since(memory.cleared)) if test is not None else 0.0
     over = passed(limits.degraded_when_any, window, memory.usual)
     if not over and score <= 0:
         return _Opinion(HealthState.UP, WITHIN)

@@ -52,13 +52,14 @@ class HealthMemory:
 
     `window` has the samples since `alive_since`; `answered` says whether a probe was ever answered. `usual` was learnt
     from all samples before `learnt_at`; the figures of `view` are those of `shown_at`. `is_dead`: liveness says so, and
-    what is sampled meanwhile is not looked at.
+    what is sampled meanwhile is not looked at. `cleared` is when its own figures last ceased to degrade it.
     """
 
     window: Window = NO_SAMPLES
     usual: Usual = NO_USUAL
     learnt_at: Instant = NEVER
     degraded: Degraded | None = None
+    cleared: Instant = NEVER
     suspicion: Suspicion | None = None
     allowance: Allowance = UNUSED
     penalty: Penalty = NO_PENALTY

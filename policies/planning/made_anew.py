@@ -33,6 +33,8 @@ class Passing:
     moves: tuple[PlannedMove, ...]
     classes: Mapping[str, ClassView]
     anew: frozenset[TunnelId] = frozenset()
+    metered: frozenset[str] = frozenset()
+    """The names of those that are on a metered line already: coming back to them is no move to one."""
 
     def leaves(self, move: PlannedMove) -> bool:
         """Whether it is traffic off a tunnel that is made anew."""
@@ -53,7 +55,8 @@ def passing(
         return Passing((), present)
     seen = outlook(hub, _leaving(branch, left), view, health, now, LEFT_WITHIN)
     moves = tuple(_said(move, anew) for move in seen.moves if move.after is not None)
-    return Passing(moves, {known.name: known for known in seen.classes}, anew)
+    metered = frozenset(tunnel.name for tunnel in anew if left[tunnel].uplink.metered)
+    return Passing(moves, {known.name: known for known in seen.classes}, anew, metered)
 
 
 def _leaving(branch: Branch, left: Mapping[TunnelId, Tunnel]) -> Branch:
@@ -86,7 +89,14 @@ def coming_back(
         answering.session_up(tunnel, at.monotonic)
     seen = outlook(hub, branch, answering.view, health, at, _longest_hold(branch) + MOVED_WITHIN)
     return tuple(
-        replace(move, anew=True, after=None, waits=move.waits or AFTER_ITS_HOLD, gentle=left[move.sources].gentle)
+        replace(
+            move,
+            anew=True,
+            after=None,
+            waits=move.waits or AFTER_ITS_HOLD,
+            gentle=left[move.sources].gentle,
+            metered=move.metered and move.to not in passes.metered,
+        )
         for move in seen.moves
         if move.sources in left and move.to == left[move.sources].on
     )

@@ -22,6 +22,18 @@ def test_a_verdict_gives_back_what_it_took_to_find() -> None:
     assert listening.memory.allowance.at_instant(Instant(listening.now)).left == ALLOWANCE
 
 
+def test_a_target_that_answers_again_takes_back_nothing_of_what_was_lost() -> None:
+    listening = that_knows_its_usual()
+    listening.failing = ("target nas (icmp 10.1.0.9) does not answer",)
+    listening.loses(0.2, 0.1)
+    listening.judges()
+    listening.failing = ()
+    listening.judges()
+    listening.memory = replace(listening.memory, allowance=Allowance(0, Instant(listening.now)))
+    listening.loses(0.05)
+    assert listening.judges() is not None
+
+
 def test_what_it_was_degraded_for_asks_for_no_burst_once_it_is_healthy_again() -> None:
     listening = that_knows_its_usual()
     listening.limits = replace(listening.limits, healthy_when_all=listening.limits.degraded_when_any)

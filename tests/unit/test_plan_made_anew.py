@@ -8,7 +8,7 @@ from ipaddress import ip_network
 
 import pytest
 from rich.console import Console
-from small_network import HOLD, a_branch, a_network, with_failback
+from small_network import HOLD, a_branch, a_network, a_tunnel, with_failback
 from test_plan_guards import all_live, many
 from test_plan_outlook import FIBER, METERED, NOW, SEMARANG, WIRELESS, live, moves, of_semarang, planned
 
@@ -188,6 +188,16 @@ def test_the_guard_of_metered_lines_counts_it() -> None:
         replace(before, guards=Guards(max_metered=3 * 10**9)), after, live(METERED), NOW, None, {"semarang": 3.1e9}
     )
     assert found.guards == ("3.1 GB a day would move to metered lines; max-metered allows 3 GB",)
+
+
+def test_coming_back_to_a_metered_line_that_carried_before_is_no_move_to_one() -> None:
+    tunnels = (a_tunnel("semarang", "fiber", 8, metered=True), a_tunnel("semarang", "wireless", 9))
+    branch = replace(SEMARANG, tunnels=tunnels, policy=replace(SEMARANG.policy, metered=Metered.ALLOWED))
+    found = plan(a_network(branch), a_network(as_ipsec(branch)), live(branch), NOW)
+    assert [(move.on, move.to, move.metered) for move in found.branches[0].moves] == [
+        ("fiber", "wireless", False),
+        ("wireless", "fiber", False),
+    ]
 
 
 def test_of_three_tunnels_the_next_one_carries_meanwhile() -> None:

@@ -74,6 +74,13 @@ def test_of_a_branch_the_tunnel_that_is_there_is_told_by_itself() -> None:
     assert problems(report)[1].text == "wireless down 2m 10s (silent for 150 ms)"
 
 
+def test_a_branch_with_one_tunnel_left_is_told_that_it_has_one_path() -> None:
+    wireless = {BANDUNG.tunnels[1].interface: True}
+    report = report_of(INTENT, view_of(INTENT, "bandung/fiber"), **MACHINE, **missing(BANDUNG, up=wireless))
+    assert told(report) == [("fault", ""), ("one path left", "bandung")]
+    assert problems(report)[1].text == "only wireless: fiber is down"
+
+
 def test_an_interface_that_is_down_and_one_that_somebody_else_makes_follow_from_nothing() -> None:
     adopted = tuple(replace(tunnel, transport=Existing()) for tunnel in BOGOR.tunnels)
     intent = replace(INTENT, branches={**INTENT.branches, "bogor": replace(BOGOR, tunnels=adopted)})

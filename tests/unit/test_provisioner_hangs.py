@@ -122,6 +122,23 @@ def test_status_says_so_while_it_is_still_waited_for_to_make_tunnels(
     assert list(loop.problems) == ["tunnels:silent"]
 
 
+@pytest.mark.parametrize(("for_long", "said"), [(60.0, []), (0.0, ["tunnels:silent"])])
+def test_status_does_not_call_it_hanging_while_it_makes_what_it_was_just_told(
+    hanging: Path, monkeypatch: pytest.MonkeyPatch, for_long: float, said: list[str]
+) -> None:
+    monkeypatch.setattr(tunnels_module, "WORKING_SECONDS", for_long)
+    tunnels = following(hanging)
+
+    async def scene() -> None:
+        making = asyncio.create_task(tunnels.apply(INTENT, None, grow_only=True, within=0.5))
+        await asyncio.sleep(0)
+        await tunnels._look()
+        making.cancel()
+
+    asyncio.run(scene())
+    assert list(tunnels._loop.problems) == said
+
+
 @pytest.mark.parametrize("command", [("tunnels",), ("keys", "list")])
 def test_a_command_that_asks_it_says_so(
     hanging: Path, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]

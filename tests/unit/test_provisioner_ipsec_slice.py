@@ -79,6 +79,6 @@ def test_what_a_restarted_charon_has_lost_is_forgotten_for_good_though_others_lo
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, look: Callable[[IpsecSlice, Wanted], object]
 ) -> None:
     remember(tmp_path, Memory(SALT, certificates={"print": connection_name(NETWORK, OTHER.tunnel)}, started="before"))
-    seen = replace(seen_with(FIBER), memory=recall(tmp_path).of_charon("now", (), ()))
+    seen = replace(seen_with(FIBER), memory=recall(tmp_path).of_charon("now", (), ()), is_news=True)
     look(slice_seeing(seen, tmp_path, monkeypatch), wanting())
     assert (recall(tmp_path).certificates, recall(tmp_path).started) == ({}, "now")

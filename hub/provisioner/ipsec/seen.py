@@ -81,12 +81,13 @@ class InKernel:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A Seen is all that is looked at for a plan."""
+    """A Seen is all that is looked at for a plan; `is_news`: charon was started anew, and `memory` is to be kept."""
 
     charon: InCharon
     kernel: InKernel
     memory: Memory
     materials: Mapping[str, Material]
+    is_news: bool = False
 
 
 def look(wanted: Wanted, vici: Path, state: Path, secrets: Path) -> Seen:
@@ -99,7 +100,7 @@ def look(wanted: Wanted, vici: Path, state: Path, secrets: Path) -> Seen:
     materials = {each.tunnel: material_of(each, memory, secrets) for each in wanted.ipsec}
     asked = bool(wanted.ipsec or memory.connections or memory.secrets)
     charon = look_into_charon(vici) if asked else _left_in_charon(vici, memory)
-    memory = memory.of_charon(charon.started, charon.certificates, charon.keys)
+    settled = memory.of_charon(charon.started, charon.certificates, charon.keys)
     kernel = look_into_kernel(_protected(wanted, charon))
     missing = {each.inner: INNER_MODULES[each.inner] for each in wanted.ipsec if not _is_there(each, kernel)}
     kernel = replace(kernel, lacking=lacking(missing))
@@ -110,7 +111,7 @@ def look(wanted: Wanted, vici: Path, state: Path, secrets: Path) -> Seen:
         # kernel may have those of before.
         with suppress(ProvisionError):  # a kernel that cannot say has none
             kernel = replace(kernel, blocks=blocks())
-    return Seen(charon, kernel, memory, materials)
+    return Seen(charon, kernel, settled, materials, is_news=settled is not memory)
 
 
 def _left_in_charon(vici: Path, memory: Memory) -> InCharon:

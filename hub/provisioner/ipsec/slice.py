@@ -15,7 +15,7 @@ from hub.provisioner.ipsec.charon import SYSTEM_SOCKET, connected
 from hub.provisioner.ipsec.failures import Failure, Peer
 from hub.provisioner.ipsec.leftovers import leftovers
 from hub.provisioner.ipsec.listener import Listener
-from hub.provisioner.ipsec.memory import recall, remember
+from hub.provisioner.ipsec.memory import remember
 from hub.provisioner.ipsec.names import SLICE, connection_name
 from hub.provisioner.ipsec.plan import plan
 from hub.provisioner.ipsec.sas import Message, best, reported
@@ -128,7 +128,7 @@ class IpsecSlice:
     def _look(self, wanted: Wanted) -> Seen:
         self._listener.expect(_peer(each, connection_name(wanted.network, each.tunnel)) for each in wanted.ipsec)
         seen = look(wanted, self._vici, self._state, self._secrets)
-        if seen.memory != recall(self._state):
+        if seen.is_news:
             with suppress(ProvisionError):  # the next look does it
                 remember(self._state, seen.memory)
         return seen
