@@ -61,7 +61,10 @@ async def ended(taken: Taken, loop: Loop) -> Applied:
     if taken.finishing.cancelled():
         waiting = tuple(sorted(map(str, taken.change.leaving)))
     elif not taken.finishing.done():
-        waiting = tuple(sorted(map(str, still_carrying(taken.change, loop.view, loop.now().monotonic))))
+        # With the final configuration in force what carries by the name of one that was left is the one made anew.
+        left = loop.intent is not taken.change.final
+        carrying_still = still_carrying(taken.change, loop.view, loop.now().monotonic) if left else ()
+        waiting = tuple(sorted(map(str, carrying_still)))
         problems = problems if waiting else (*problems, _not_finished(taken.change))
     made = (*taken.made, *_removed(taken.finishing))
     return Applied(taken.plan, waiting, problems, await _moved(taken.plan, loop, until), made)

@@ -68,8 +68,9 @@ class TunnelChanges:
             return _unknown("; ".join(silence(error)))
         except RefusedError as error:
             return _unknown(str(error))
-        except NotRunningError:
-            return None
+        except NotRunningError as error:
+            # One that left its socket has died: that is not the same as none that was ever wanted.
+            return _unknown("; ".join(silence(error))) if self._tunnels.is_there() else None
 
     async def planned(self, intent: Intent) -> Message:
         """What would be done to tunnels.

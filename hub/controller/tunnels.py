@@ -90,7 +90,7 @@ class Tunnels:
             return Took(failed=(f"tunnels: the provisioner {error}: tried again",))
         except NotRunningError as error:
             text = f"tunnels: the provisioner stopped meanwhile: {error}: tried again"
-            return Took(failed=(text,)) if self._is_there() else NO_ANSWER
+            return Took(failed=(text,)) if self.is_there() else NO_ANSWER
         except RefusedError as error:
             return Took(failed=(f"tunnels: {error}",))
         if self._untold is untold:  # else somebody wants another one meanwhile
@@ -156,7 +156,7 @@ class Tunnels:
                 self._loop.made = {}
             elif isinstance(error, BusyError) and self._is_at_work():
                 return  # it does one thing after the other
-            elif self._is_there():  # what was wrong before is not right because nobody says so
+            elif self.is_there():  # what was wrong before is not right because nobody says so
                 silent = _silent(error)
                 self._loop.problems.pop(f"{OF_THE_MACHINE}begin", None)
                 self._loop.problems[f"{_PROBLEM}:silent"] = silent
@@ -195,11 +195,12 @@ class Tunnels:
         """Whether it makes what we told it, and not for longer than that takes."""
         return self._working_since is not None and time.monotonic() - self._working_since < WORKING_SECONDS
 
-    def _is_there(self) -> bool:
+    def is_there(self) -> bool:
+        """Whether a provisioner has its socket here, be it heard or not."""
         return self._socket.is_socket()
 
     async def _ask(self, question: Message, patience: float) -> Message:
-        if not self._is_there():
+        if not self.is_there():
             raise NotRunningError(f"nobody listens at {self._socket}")
         return await asyncio.to_thread(ask_controller, self._socket, question, patience)
 

@@ -82,6 +82,13 @@ def test_where_no_provisioner_runs_tunnels_are_somebody_else_s_and_a_plan_says_n
     assert planned(tmp_path / "provisioner.sock", INTENT) == "nothing would change: 1 branch stays as it is\n"
 
 
+def test_one_that_died_and_left_its_socket_leaves_not_known_what_becomes_of_tunnels(tmp_path: Path) -> None:
+    path = tmp_path / "provisioner.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+        listening.bind(str(path))
+    assert "what would be done to tunnels is not known: no provisioner is running here" in planned(path, INTENT)
+
+
 def test_tunnels_alone_are_not_said_to_want_a_provisioner_that_is_there(hanging: Path) -> None:
     for asked in (changes(hanging).planned(INTENT), changes(hanging).made(INTENT, None)):
         with pytest.raises(NotMadeError) as found:
